@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! The Tapewright catalog: ledger, entry files, index and queries.
