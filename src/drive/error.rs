@@ -1,0 +1,58 @@
+//! Failures of a drive, by what can be done about them.
+
+use crate::transport::TransportError;
+
+/// What callers branch on. The text of the error is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DriveErrorKind {
+    /// No tape in the drive.
+    NoMedium,
+    /// The drive did not become ready in the time allowed.
+    NotReady,
+    /// Tape or mode forbids writing; nothing was written.
+    WriteProtected,
+    /// The tape's generation or format does not suit this drive.
+    IncompatibleMedium,
+    /// A cleaning cartridge is in the drive.
+    CleaningCartridge,
+    /// The tape ends before the place asked for. Position: end of data.
+    EndOfData,
+    /// A block is longer than the buffer given. Position: after the block.
+    BlockTooLong {
+        /// Length of the block, in bytes.
+        actual_bytes: u64,
+    },
+    /// The medium could not be read or written here.
+    Medium,
+    /// The drive itself failed.
+    Hardware,
+    /// A reset, power-on or change of medium came in between: position and mode are lost.
+    Reset,
+    /// Another host holds a reservation.
+    Reserved,
+    /// After a motion the drive is not where it was sent.
+    WrongPosition,
+    /// The drive does not know or refuses the command.
+    Unsupported,
+    /// The reply makes no sense.
+    Malformed,
+    /// No answer came; see the source.
+    Transport,
+}
+
+/// A command that failed, on a named drive.
+#[derive(Debug, thiserror::Error)]
+#[error("{drive}: {action}: {what}")]
+pub struct DriveError {
+    /// The drive, as people name it.
+    pub drive: String,
+    /// What was being done, such as "writing block 4711".
+    pub action: String,
+    /// What callers branch on.
+    pub kind: DriveErrorKind,
+    /// What happened, for people; with key, ASC and ASCQ where sense came back.
+    pub what: String,
+    /// The transport's error, where there was no answer.
+    #[source]
+    pub source: Option<TransportError>,
+}

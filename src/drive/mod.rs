@@ -1,0 +1,155 @@
+//! Layer 3: a tape drive as a sequential-access device with typed outcomes.
+//!
+//! [`SequentialDevice`] is all that the tape format above needs; [`Drive`] implements
+//! it with SCSI commands over a [`crate::transport::Transport`]. Knows neither the
+//! changer nor what the blocks mean.
+
+mod error;
+
+pub use error::{DriveError, DriveErrorKind};
+
+use crate::units::{BlockAddress, TapeFile};
+
+/// How a write went. In every case but the last the data was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Accepted, far from the end.
+    Normal,
+    /// Accepted; the write crossed the programmable early warning (SSC: 00/07).
+    ProgrammableEarlyWarning,
+    /// Accepted; the position is within the early-warning zone (SSC: 00/02, key 0).
+    EarlyWarning,
+    /// **Not** written: no room is left before the end of the partition (key D).
+    EndOfPartition,
+}
+
+/// What a read found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOutcome {
+    /// One block of `bytes` bytes, now at the start of the buffer. Position: after it.
+    Block {
+        /// Length of the block.
+        bytes: usize,
+    },
+    /// A filemark. Position: after it.
+    Filemark,
+    /// End of data; position unchanged.
+    EndOfData,
+}
+
+/// When a filemark write returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilemarkReturns {
+    /// At once; the mark is in the drive's buffer (IMMED = 1).
+    Immediate,
+    /// When the mark and all before it are on the medium (IMMED = 0).
+    OnMedium,
+}
+
+/// Where the next read or write happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Partition number.
+    pub partition: u8,
+    /// Logical object that will be read or written next.
+    pub block: BlockAddress,
+    /// Filemarks before it.
+    pub file: TapeFile,
+    /// At the beginning of the partition.
+    pub beginning: bool,
+    /// Between early warning and the end of the partition.
+    pub early_warning: bool,
+}
+
+/// A drive with a loaded tape, as the tape format sees it.
+///
+/// After any error the position is unknown unless the method says otherwise; call
+/// [`position`](Self::position) or [`locate`](Self::locate) before going on. Writes
+/// are never repeated automatically: a repeat could write a block twice.
+pub trait SequentialDevice: Send {
+    /// Writes `data` as one block at the current position; what lay behind is gone.
+    ///
+    /// Durable only once [`first_unconfirmed`](Self::first_unconfirmed) has passed it.
+    ///
+    /// # Errors
+    ///
+    /// Medium, hardware, protection and transport failures; position unknown.
+    fn write_block(&mut self, data: &[u8]) -> Result<Written, DriveError>;
+
+    /// Writes one filemark. With [`FilemarkReturns::OnMedium`] success proves that all
+    /// objects before and including the mark are on the medium.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_block`](Self::write_block).
+    fn write_filemark(&mut self, returns: FilemarkReturns) -> Result<Written, DriveError>;
+
+    /// Moves everything buffered to the medium and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_block`](Self::write_block): what was not confirmed is lost.
+    fn synchronize(&mut self) -> Result<(), DriveError>;
+
+    /// Reads the next block into the front of `buffer`.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveErrorKind::BlockTooLong`] if the block exceeds `buffer` (position: after
+    /// it); medium and transport failures.
+    fn read_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError>;
+
+    /// Moves to logical object `block` and proves by READ POSITION that it got there.
+    /// Repeatable.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveErrorKind::EndOfData`] if the tape ends before it (position: end of data).
+    fn locate(&mut self, block: BlockAddress) -> Result<(), DriveError>;
+
+    /// Moves behind `count` filemarks forward (`count` > 0), or before them backward.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveErrorKind::EndOfData`] if there are fewer (position: end of data).
+    fn space_filemarks(&mut self, count: i64) -> Result<(), DriveError>;
+
+    /// Moves to the end of data and says where that is.
+    ///
+    /// # Errors
+    ///
+    /// Medium and transport failures.
+    fn locate_end_of_data(&mut self) -> Result<Position, DriveError>;
+
+    /// Moves to the beginning of the partition. Repeatable.
+    ///
+    /// # Errors
+    ///
+    /// Medium and transport failures.
+    fn rewind(&mut self) -> Result<(), DriveError>;
+
+    /// Asks where the next read or write happens. Moves nothing.
+    ///
+    /// # Errors
+    ///
+    /// Transport failures, or a drive that does not know.
+    fn position(&mut self) -> Result<Position, DriveError>;
+
+    /// Every object before this address is on the medium (READ POSITION, extended form:
+    /// the next object to move from buffer to medium).
+    ///
+    /// # Errors
+    ///
+    /// As [`position`](Self::position).
+    fn first_unconfirmed(&mut self) -> Result<BlockAddress, DriveError>;
+
+    /// Native bytes left before early warning, if the drive tells.
+    ///
+    /// # Errors
+    ///
+    /// Transport failures; a drive without the log page gives `Ok(None)`.
+    fn remaining_bytes(&mut self) -> Result<Option<u64>, DriveError>;
+
+    /// How messages name this device and the tape in it.
+    fn name(&self) -> &str;
+}

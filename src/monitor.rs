@@ -1,0 +1,43 @@
+//! What a running operation tells its onlookers: progress, and problems with single files.
+//!
+//! The engine owns this interface and calls it; front ends implement it. A monitor
+//! never decides anything: problems reported here are also in the operation's result.
+
+/// A problem with one object, which did not stop the operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The object, as a path for people (lossy where the name is not UTF-8).
+    pub path: String,
+    /// What happened to it, as one sentence without a final full stop.
+    pub what: String,
+}
+
+/// Receives the progress of one operation. All methods may be called from any thread.
+pub trait Monitor: Send + Sync {
+    /// The work ahead, as far as it is known: objects and payload bytes. May be called again.
+    fn expect(&self, files: u64, bytes: u64) {
+        let _ = (files, bytes);
+    }
+    /// `files` objects more are done, and `bytes` of payload moved.
+    fn advance(&self, files: u64, bytes: u64) {
+        let _ = (files, bytes);
+    }
+    /// The operation enters a phase, such as "loading A00001L9 into drive 0".
+    fn phase(&self, what: &str) {
+        let _ = what;
+    }
+    /// A problem with one object.
+    fn problem(&self, problem: &Problem) {
+        let _ = problem;
+    }
+    /// True once the user has asked to stop; the engine looks at file and segment bounds.
+    fn stop_requested(&self) -> bool {
+        false
+    }
+}
+
+/// A monitor that hears nothing.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Silent;
+
+impl Monitor for Silent {}

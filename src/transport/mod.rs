@@ -1,0 +1,75 @@
+//! Layer 1: a CDB goes down; data, status and sense come back.
+//!
+//! A transport moves bytes and knows no meaning: it neither retries nor interprets
+//! sense. Real hardware (`sg`), the simulator (`sim`) and the trace (`record`) meet
+//! here and nowhere above.
+
+mod error;
+
+pub use error::{TransportError, TransportErrorKind};
+
+use std::time::Duration;
+
+/// The data phase of a command, seen from the host.
+#[derive(Debug)]
+pub enum Data<'a> {
+    /// No data phase.
+    None,
+    /// From the device into this buffer; the transfer may fill less of it.
+    In(&'a mut [u8]),
+    /// From this buffer to the device.
+    Out(&'a [u8]),
+}
+
+/// SCSI status byte (SAM-5 5.3; scsi-tape facts 1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status(pub u8);
+
+impl Status {
+    /// The command succeeded.
+    pub const GOOD: Status = Status(0x00);
+    /// Sense data says what happened.
+    pub const CHECK_CONDITION: Status = Status(0x02);
+    /// The device is busy; the command was not taken.
+    pub const BUSY: Status = Status(0x08);
+    /// Another initiator holds a reservation.
+    pub const RESERVATION_CONFLICT: Status = Status(0x18);
+}
+
+/// What came back for a command that the device answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// SCSI status.
+    pub status: Status,
+    /// Sense bytes as received; empty if there were none.
+    pub sense: Vec<u8>,
+    /// Bytes moved in the data phase, as far as the transport can tell.
+    pub transferred_bytes: usize,
+}
+
+/// Carries commands to one logical unit.
+///
+/// One owner at a time. A command is sent once: repeating it is layer 3's decision,
+/// since only that layer knows whether a repeat is harmless.
+pub trait Transport: Send {
+    /// Sends `cdb` with its data phase and waits at most `timeout` for the answer.
+    ///
+    /// A CHECK CONDITION is a completion, not an error.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] where no answer came; unless its kind says otherwise it is
+    /// unknown whether the device executed the command.
+    fn execute(
+        &mut self,
+        cdb: &[u8],
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<Completion, TransportError>;
+
+    /// How people name this device: a path, or `drive 0 of simulated library DIR`.
+    fn name(&self) -> &str;
+
+    /// The longest data phase this path carries, in bytes.
+    fn max_transfer_bytes(&self) -> usize;
+}
