@@ -94,7 +94,11 @@ impl fmt::Display for ByteSize {
             None => f.pad(&format!("{} B", self.0)),
             Some((unit, factor)) => {
                 let value = bytes / factor;
-                let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+                let digits = if value < 9.995 {
+                    2
+                } else {
+                    usize::from(value < 99.95)
+                };
                 f.pad(&format!("{value:.digits$} {unit}"))
             }
         }

@@ -1,0 +1,221 @@
+//! What the user may type, as clap sees it. Holds no behaviour.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use tapewright::units::ByteSize;
+
+/// Archives data to LTO tape and gets it back decades later.
+#[derive(Debug, Parser)]
+#[command(name = "tapewright", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 an operator is needed · \
+    4 wrong tape · 5 bad medium · 6 drive or library · 7 done in part · 8 busy · 9 nothing found · \
+    130 interrupted. docs/commands.md has them all.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Where the catalog, the choice of library and the log are kept
+    /// [default: $XDG_STATE_HOME/tapewright; as root /var/lib/tapewright]
+    #[arg(long, global = true, env = "TAPEWRIGHT_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Print the result as one JSON document (lists: a line for each item)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more on stderr: -v what is done, -vv every SCSI command
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Write every SCSI command and reply to this file, for a bug report
+    #[arg(long, global = true, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The tape library: make one, look at it
+    #[command(subcommand)]
+    Library(LibraryCommand),
+    /// Single tapes: label, list, show, read raw
+    #[command(subcommand)]
+    Tape(TapeCommand),
+    /// Archive files and directories to the tapes of a pool
+    Archive(ArchiveArgs),
+    /// Find archived files by path or pattern
+    Find(FindArgs),
+    /// Bring archived files back
+    Restore(RestoreArgs),
+    /// Read a tape or a job's tapes and check every record and every file
+    Verify(VerifyArgs),
+    /// The catalog: rebuild it from the tapes
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Show all of the above in a temporary place, with a directory of yours
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LibraryCommand {
+    /// Make a simulated library, or name the devices of a real one; it becomes the current one
+    Create(LibraryCreateArgs),
+    /// Drives, slots, barcodes and what is loaded. Moves nothing
+    Status,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("kind").required(true).multiple(true)
+    .args(["sim", "changer", "drive"]))]
+pub struct LibraryCreateArgs {
+    /// Make a simulated library in this new directory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["changer", "drive"])]
+    pub sim: Option<PathBuf>,
+    /// The changer of a real library: /dev/sgN or a link in /dev/tape/by-id
+    #[arg(long, value_name = "DEVICE", requires = "drive")]
+    pub changer: Option<PathBuf>,
+    /// A drive: /dev/tape/by-id/…, /dev/nstN or /dev/sgN. Repeat for each drive
+    #[arg(long, value_name = "DEVICE")]
+    pub drive: Vec<PathBuf>,
+    /// Simulated: number of drives
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16),
+        requires = "sim")]
+    pub drives: u16,
+    /// Simulated: number of storage slots
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=1000),
+        requires = "sim")]
+    pub slots: u16,
+    /// Simulated: LTO generation of drives and tapes, 5 to 9
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u8).range(5..=9),
+        requires = "sim")]
+    pub generation: u8,
+    /// Simulated: capacity of a tape, such as 64MiB [default: the generation's own]
+    #[arg(long, value_name = "SIZE", requires = "sim")]
+    pub capacity: Option<ByteSize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TapeCommand {
+    /// Write a label to blank tapes and put them into a pool
+    Label(LabelArgs),
+    /// The tapes known: pool, used, free, state
+    List,
+    /// One tape: what is on it, how it is
+    Show {
+        /// The tape
+        barcode: String,
+    },
+    /// Write one raw tape file to stdout: for tar, zstd and the sceptic
+    Dump {
+        /// The tape
+        barcode: String,
+        /// Number of the tape file; the label is 0
+        #[arg(long, value_name = "N")]
+        file: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct LabelArgs {
+    /// The tapes to label
+    #[arg(required_unless_present_any = ["all", "erase"])]
+    pub barcodes: Vec<String>,
+    /// Label every blank tape in the library
+    #[arg(long, conflicts_with_all = ["barcodes", "erase"])]
+    pub all: bool,
+    /// The pool that the tapes shall belong to
+    #[arg(long)]
+    pub pool: String,
+    /// Give up what is on this tape: its barcode, typed here in full
+    #[arg(long, value_name = "BARCODE")]
+    pub erase: Option<String>,
+    /// Size of a tape block: a multiple of 512 bytes, 64KiB to 8MiB
+    #[arg(long, value_name = "SIZE", default_value = "512KiB")]
+    pub block_size: ByteSize,
+}
+
+#[derive(Debug, Args)]
+pub struct ArchiveArgs {
+    /// Files and directories
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The pool to write to
+    #[arg(long)]
+    pub pool: String,
+    /// A name for the job [default: the first path's name and the time]
+    #[arg(long, value_name = "JOB")]
+    pub name: Option<String>,
+    /// Leave out what matches: a name (`*.tmp`), or a path from the root (`/home/*/.cache`). Repeat
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Don't cross into other file systems
+    #[arg(long)]
+    pub one_file_system: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct FindArgs {
+    /// A path (a directory: all below it) or a glob with `**`
+    pub pattern: String,
+    /// Also mode, owner, size, time, digest and where it lies on tape
+    #[arg(long, short)]
+    pub long: bool,
+    /// Every archived version, not only the newest
+    #[arg(long)]
+    pub all_versions: bool,
+    /// Only what lies on this tape
+    #[arg(long, value_name = "BARCODE")]
+    pub on_tape: Option<String>,
+    /// The newest version at that moment: 2026-11-01, or with time 2026-11-01T18:30
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// Paths (a directory: all below it) or globs with `**`
+    #[arg(required = true)]
+    pub patterns: Vec<String>,
+    /// Restore below this directory
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// The tree as it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<String>,
+    /// Show the plan (tapes, places, files) and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Replace files that exist [default: leave them and list them]
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Set owner and group by number, not by name
+    #[arg(long)]
+    pub numeric_owner: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A tape's barcode, or a job's name or id
+    pub what: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Read the tapes' indexes and bring the catalog back from them
+    Rebuild {
+        /// Only these tapes [default: every labelled tape in the library]
+        barcodes: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// What to archive in the demonstration [default: the current directory]
+    pub path: Option<PathBuf>,
+    /// Keep the temporary place, to look around in it
+    #[arg(long)]
+    pub keep: bool,
+}
