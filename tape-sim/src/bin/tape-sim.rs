@@ -1,0 +1,244 @@
+//! Makes a simulated library, looks into it, and sends single commands to its devices.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use tape_sim::error::SimError;
+use tape_sim::generation::Generation;
+use tape_sim::inventory;
+use tape_sim::library::{Library, LibrarySpec};
+use tape_sim::target::{Completion, Data, Target};
+
+const USAGE: &str = "\
+usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generation 5..10]
+                           [--cartridges N] [--capacity-mib N] [--buffer-mib N]
+       tape-sim status DIR
+       tape-sim cartridge DIR BARCODE
+       tape-sim insert DIR MAIL_SLOT BARCODE [--capacity-mib N]
+       tape-sim remove DIR MAIL_SLOT
+       tape-sim protect DIR BARCODE on|off
+       tape-sim exec DIR changer|DRIVE CDB_HEX [--in BYTES | --out]
+
+exec sends one command. --in writes the data received to the standard output, --out sends what
+is on the standard input. Status and sense go to the standard error; the exit code is the SCSI
+status. What a WRITE leaves in the drive's buffer reaches the tape before the program ends.";
+
+/// Exit code of a failure that is no SCSI status.
+const FAILED: u8 = 1;
+
+/// Why the program ends without having done what was asked.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{USAGE}")]
+    Usage,
+    #[error("{0}: no such value for {1}")]
+    Value(String, &'static str),
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    #[error("standard input or output: {0}")]
+    Stdio(#[from] io::Error),
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args[..] {
+        ["create", dir, ref options @ ..] => create(Path::new(dir), options),
+        ["status", dir] => status(Path::new(dir)),
+        ["cartridge", dir, barcode] => cartridge(Path::new(dir), barcode),
+        ["insert", dir, slot, barcode, ref options @ ..] => {
+            insert(Path::new(dir), slot, barcode, options)
+        }
+        ["remove", dir, slot] => remove(Path::new(dir), slot),
+        ["protect", dir, barcode, on] => protect(Path::new(dir), barcode, on),
+        ["exec", dir, unit, cdb, ref options @ ..] => exec(Path::new(dir), unit, cdb, options),
+        _ => Err(Failure::Usage),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Parses a number that has to fit `T`.
+fn number<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, Failure> {
+    text.parse()
+        .map_err(|_| Failure::Value(text.to_string(), what))
+}
+
+/// Parses mebibytes into bytes.
+fn mebibytes(text: &str, what: &'static str) -> Result<u64, Failure> {
+    let mib: u64 = number(text, what)?;
+    mib.checked_mul(1 << 20)
+        .ok_or_else(|| Failure::Value(text.to_string(), what))
+}
+
+fn create(dir: &Path, options: &[&str]) -> Result<u8, Failure> {
+    let mut spec = LibrarySpec::default();
+    for pair in options.chunks(2) {
+        match *pair {
+            ["--drives", value] => spec.drives = number(value, "--drives")?,
+            ["--slots", value] => spec.slots = number(value, "--slots")?,
+            ["--mail-slots", value] => spec.mail_slots = number(value, "--mail-slots")?,
+            ["--cartridges", value] => spec.cartridges = Some(number(value, "--cartridges")?),
+            ["--capacity-mib", value] => {
+                spec.capacity_bytes = Some(mebibytes(value, "--capacity-mib")?);
+            }
+            ["--buffer-mib", value] => {
+                spec.buffer_bytes = Some(mebibytes(value, "--buffer-mib")?);
+            }
+            ["--generation", value] => {
+                spec.generation = Generation::from_number(number(value, "--generation")?)
+                    .ok_or_else(|| Failure::Value(value.to_string(), "--generation"))?;
+            }
+            _ => return Err(Failure::Usage),
+        }
+    }
+    let library = Library::create(dir, &spec)?;
+    println!("{}", library.dir().display());
+    Ok(0)
+}
+
+fn status(dir: &Path) -> Result<u8, Failure> {
+    let library = Library::open(dir)?;
+    let inventory = inventory::read(library.dir())?;
+    for drive in 0..library.drive_count() {
+        let bay = inventory::read_bay(library.dir(), drive)?;
+        let hold = inventory::read_hold(library.dir(), drive)?;
+        let said = |said: bool, word: &'static str| if said { word } else { "" };
+        println!(
+            "drive {drive} {} {}{}{}",
+            library.drive_serial(drive),
+            bay.barcode.as_deref().unwrap_or("empty"),
+            said(hold.threaded, " threaded"),
+            said(hold.prevented, " prevented"),
+        );
+    }
+    for (address, content) in inventory.contents() {
+        println!("element {address} {}", content.barcode);
+    }
+    Ok(0)
+}
+
+fn cartridge(dir: &Path, barcode: &str) -> Result<u8, Failure> {
+    let cartridge = Library::open(dir)?.cartridge(barcode)?;
+    let info = &cartridge.info;
+    println!("barcode {}", info.barcode);
+    println!("serial {}", info.serial);
+    println!("kind {:?}", info.kind);
+    println!("write protected {}", info.write_protected);
+    if let Some(format) = cartridge.format() {
+        println!("format {} density {:02X}", format.name, format.density);
+    }
+    for (partition, number) in cartridge.open_partitions()?.iter().zip(0..) {
+        println!(
+            "partition {number}: {} objects, {} filemarks, {} of {} bytes used",
+            partition.objects(),
+            partition.filemarks().len(),
+            partition.end().0,
+            partition.capacity_bytes(),
+        );
+    }
+    Ok(0)
+}
+
+fn insert(dir: &Path, slot: &str, barcode: &str, options: &[&str]) -> Result<u8, Failure> {
+    let capacity_bytes = match *options {
+        [] => None,
+        ["--capacity-mib", value] => Some(mebibytes(value, "--capacity-mib")?),
+        _ => return Err(Failure::Usage),
+    };
+    Library::open(dir)?.insert(number(slot, "MAIL_SLOT")?, barcode, capacity_bytes)?;
+    Ok(0)
+}
+
+fn remove(dir: &Path, slot: &str) -> Result<u8, Failure> {
+    println!(
+        "{}",
+        Library::open(dir)?.remove(number(slot, "MAIL_SLOT")?)?
+    );
+    Ok(0)
+}
+
+fn protect(dir: &Path, barcode: &str, on: &str) -> Result<u8, Failure> {
+    let protected = match on {
+        "on" => true,
+        "off" => false,
+        _ => return Err(Failure::Usage),
+    };
+    Library::open(dir)?.set_write_protected(barcode, protected)?;
+    Ok(0)
+}
+
+fn exec(dir: &Path, unit: &str, cdb: &str, options: &[&str]) -> Result<u8, Failure> {
+    let cdb = parse_hex(cdb).ok_or_else(|| Failure::Value(cdb.to_string(), "CDB_HEX"))?;
+    let mut received = Vec::new();
+    let mut sent = Vec::new();
+    let data = match *options {
+        [] => Data::None,
+        ["--in", len] => {
+            // A transfer length has 24 bits; longer buffers serve nothing.
+            let len: u32 = number(len, "--in")?;
+            received.resize(len.min(1 << 24) as usize, 0);
+            Data::In(&mut received)
+        }
+        ["--out"] => {
+            io::stdin().lock().read_to_end(&mut sent)?;
+            Data::Out(&sent)
+        }
+        _ => return Err(Failure::Usage),
+    };
+    let library = Library::open(dir)?;
+    let (completion, host_error) = if unit == "changer" {
+        let mut changer = library.changer()?;
+        let completion = changer.execute(&cdb, data);
+        (completion, changer.host_error().map(str::to_string))
+    } else {
+        let mut drive = library.drive(number(unit, "DRIVE")?)?;
+        let completion = drive.execute(&cdb, data);
+        let host_error = drive.host_error().map(str::to_string);
+        drive.close()?;
+        (completion, host_error)
+    };
+    received.truncate(completion.transferred_bytes);
+    io::stdout().lock().write_all(&received)?;
+    report(&completion, host_error.as_deref());
+    Ok(completion.status)
+}
+
+fn report(completion: &Completion, host_error: Option<&str>) {
+    let sense: String = completion
+        .sense
+        .iter()
+        .map(|byte| format!(" {byte:02X}"))
+        .collect();
+    eprintln!(
+        "status {:02X}, {} bytes{}{sense}",
+        completion.status,
+        completion.transferred_bytes,
+        if sense.is_empty() { "" } else { ", sense" },
+    );
+    if let Some(error) = host_error {
+        eprintln!("host: {error}");
+    }
+}
+
+/// Hexadecimal digits, in pairs; blanks are ignored.
+fn parse_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .filter(|digit| !digit.is_whitespace())
+        // A hexadecimal digit fits u8.
+        .map(|digit| digit.to_digit(16).map(|value| value as u8))
+        .collect();
+    let (pairs, []) = digits.as_deref()?.as_chunks::<2>() else {
+        return None;
+    };
+    Some(pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}

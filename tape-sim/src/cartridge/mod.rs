@@ -1,0 +1,276 @@
+//! A cartridge on disk: one folder with `cartridge.json`, the chip's `mam.json` and, per
+//! partition, a map and a data file. `docs/sim-format.md` has the bytes.
+
+pub mod partition;
+pub mod record;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::SimError;
+use crate::files::{read_json, write_json};
+use crate::generation::{CartridgeKind, Format, format_by_density, identify_barcode};
+use crate::mam::{Birth, Mam};
+use partition::Partition;
+
+/// Version of `cartridge.json` and of the folder it describes.
+pub const FORMAT_VERSION: u32 = 1;
+/// Largest partition: tape positions are 48 bits wide, and early warning needs room behind.
+pub const MAX_CAPACITY_BYTES: u64 = 1 << 47;
+/// Smallest partition: one largest block fits before early warning.
+pub const MIN_CAPACITY_BYTES: u64 = 1 << 20;
+/// Early warning leaves at least this, or a sixteenth of a smaller partition.
+const MIN_EARLY_WARNING_ZONE_BYTES: u64 = 8 << 20;
+/// Uses of a new cleaning cartridge.
+const CLEANINGS: u16 = 50;
+/// Bytes in the megabyte of SCSI's capacity fields.
+pub const MB: u64 = 1_000_000;
+/// Manufacturer in the chip of every simulated cartridge.
+pub const MANUFACTURER: &str = "TAPESIM";
+/// Date of manufacture of every simulated cartridge.
+const BIRTH_DATE: &str = "20250101";
+
+/// What `cartridge.json` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CartridgeInfo {
+    /// [`FORMAT_VERSION`].
+    pub format: u32,
+    /// Barcode, which is also the folder's name.
+    pub barcode: String,
+    /// Serial number of the medium.
+    pub serial: String,
+    /// Data, WORM or cleaning.
+    pub kind: Kind,
+    /// Density code of the recording; `None` for a cleaning cartridge.
+    pub density: Option<u8>,
+    /// Write-protect tab is set.
+    pub write_protected: bool,
+    /// Tape from BOP to early warning per partition, in bytes; empty for a cleaning cartridge.
+    pub partitions_bytes: Vec<u64>,
+    /// Cleanings left; 0 for other cartridges.
+    pub cleanings_left: u16,
+}
+
+/// Kinds of cartridges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Rewritable.
+    Data,
+    /// Written once.
+    Worm,
+    /// Cleans the drive.
+    Cleaning,
+}
+
+/// A cartridge's folder and what its small files say.
+#[derive(Debug)]
+pub struct Cartridge {
+    /// The folder.
+    pub folder: PathBuf,
+    /// `cartridge.json`.
+    pub info: CartridgeInfo,
+    /// The chip.
+    pub mam: Mam,
+}
+
+/// Folder of `barcode` in the library at `library_dir`.
+pub fn folder(library_dir: &Path, barcode: &str) -> PathBuf {
+    library_dir.join("cartridges").join(barcode)
+}
+
+/// True for 1 to 32 letters and digits: what a barcode may be, and a folder's name.
+pub fn is_barcode(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Makes a blank cartridge of the kind its barcode names, holding `capacity_bytes` up to early
+/// warning, or the format's native capacity.
+///
+/// # Errors
+///
+/// `Spec` for a barcode that names no medium or a capacity out of range; `Exists`; `Io`.
+pub fn create(
+    library_dir: &Path,
+    barcode: &str,
+    capacity_bytes: Option<u64>,
+) -> Result<(), SimError> {
+    let kind = identify_barcode(barcode).filter(|_| is_barcode(barcode));
+    let kind = kind.ok_or_else(|| SimError::Spec {
+        reason: format!("barcode {barcode:?} names no known medium"),
+    })?;
+    let (kind, format) = match kind {
+        CartridgeKind::Data(format) => (Kind::Data, Some(format)),
+        CartridgeKind::Worm(format) => (Kind::Worm, Some(format)),
+        CartridgeKind::Cleaning => (Kind::Cleaning, None),
+    };
+    let partitions_bytes = match format {
+        Some(format) => vec![checked_capacity(format, capacity_bytes)?],
+        None => Vec::new(),
+    };
+    let folder = folder(library_dir, barcode);
+    if folder.exists() {
+        return Err(SimError::Exists { path: folder });
+    }
+    fs::create_dir_all(&folder).map_err(SimError::io(&folder))?;
+    for number in 0..partitions_bytes.len() {
+        partition::create(&folder, number as u8)?;
+    }
+    let info = CartridgeInfo {
+        format: FORMAT_VERSION,
+        barcode: barcode.to_string(),
+        serial: serial(barcode),
+        kind,
+        density: format.map(|format| format.density),
+        write_protected: false,
+        partitions_bytes,
+        cleanings_left: if kind == Kind::Cleaning { CLEANINGS } else { 0 },
+    };
+    Mam::new(&Birth {
+        density: info.density,
+        worm: kind == Kind::Worm,
+        serial: &info.serial,
+        manufacturer: MANUFACTURER,
+        date: BIRTH_DATE,
+        capacity_mb: (info.partitions_bytes.iter().sum::<u64>() / MB) as u32,
+    })
+    .save(&folder)?;
+    // Last, since a folder counts as a cartridge once this file is there.
+    write_json(&folder.join("cartridge.json"), &info)
+}
+
+fn checked_capacity(format: &Format, asked: Option<u64>) -> Result<u64, SimError> {
+    let capacity = asked.unwrap_or(u64::from(format.native_mb) * MB);
+    if (MIN_CAPACITY_BYTES..=MAX_CAPACITY_BYTES).contains(&capacity) {
+        return Ok(capacity);
+    }
+    Err(SimError::Spec {
+        reason: format!(
+            "capacity {capacity} is not within {MIN_CAPACITY_BYTES} to {MAX_CAPACITY_BYTES} bytes"
+        ),
+    })
+}
+
+/// Serial number of the medium: a digest of the barcode, so that it differs from it.
+fn serial(barcode: &str) -> String {
+    format!(
+        "{:010}",
+        crate::library::fnv(barcode.as_bytes()) % 10_000_000_000
+    )
+}
+
+impl Cartridge {
+    /// Opens a cartridge's small files.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`, `Version`.
+    pub fn open(folder: &Path) -> Result<Self, SimError> {
+        let path = folder.join("cartridge.json");
+        let info: CartridgeInfo = read_json(&path)?;
+        if info.format != FORMAT_VERSION {
+            return Err(SimError::Version {
+                path,
+                found: info.format,
+                supported: FORMAT_VERSION,
+            });
+        }
+        let capacities = MIN_CAPACITY_BYTES..=MAX_CAPACITY_BYTES;
+        let sound = match info.kind {
+            Kind::Cleaning => true,
+            Kind::Data | Kind::Worm => {
+                info.density.and_then(format_by_density).is_some()
+                    && (1..=4).contains(&info.partitions_bytes.len())
+                    && info
+                        .partitions_bytes
+                        .iter()
+                        .all(|bytes| capacities.contains(bytes))
+            }
+        };
+        if !sound {
+            return Err(SimError::Format {
+                path,
+                detail: "no known density, or capacities out of range".to_string(),
+            });
+        }
+        Ok(Cartridge {
+            folder: folder.to_path_buf(),
+            info,
+            mam: Mam::load(folder)?,
+        })
+    }
+
+    /// Replaces `cartridge.json`.
+    ///
+    /// # Errors
+    ///
+    /// `Io`.
+    pub fn save_info(&self) -> Result<(), SimError> {
+        write_json(&self.folder.join("cartridge.json"), &self.info)
+    }
+
+    /// Replaces the chip's file.
+    ///
+    /// # Errors
+    ///
+    /// `Io`.
+    pub fn save_mam(&self) -> Result<(), SimError> {
+        self.mam.save(&self.folder)
+    }
+
+    /// Opens the partitions.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`.
+    pub fn open_partitions(&self) -> Result<Vec<Partition>, SimError> {
+        let capacities = self.info.partitions_bytes.iter().zip(0u8..);
+        capacities
+            .map(|(capacity, number)| Partition::open(&self.folder, number, *capacity))
+            .collect()
+    }
+
+    /// The recording format; `None` for a cleaning cartridge.
+    pub fn format(&self) -> Option<&'static Format> {
+        self.info.density.and_then(format_by_density)
+    }
+
+    /// True for write-once media.
+    pub fn is_worm(&self) -> bool {
+        self.info.kind == Kind::Worm
+    }
+}
+
+/// Tape between early warning and the end of a partition: in proportion to the format's, but
+/// never so little that a few large blocks do not fit.
+pub fn early_warning_zone_bytes(format: &Format, capacity_bytes: u64) -> u64 {
+    let scaled = u128::from(capacity_bytes) * u128::from(format.early_warning_mb)
+        / u128::from(format.native_mb);
+    let least = MIN_EARLY_WARNING_ZONE_BYTES.min(capacity_bytes / 16);
+    least.max(scaled as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generation::Generation;
+
+    #[test]
+    fn early_warning_scales_but_leaves_room() {
+        let format = Generation::Lto9.format();
+        let cases = [
+            (18_000_000 * MB, 49 * MB),
+            (64 << 20, 4 << 20),
+            (1 << 30, 8 << 20),
+        ];
+        for (capacity, zone) in cases {
+            assert_eq!(
+                early_warning_zone_bytes(format, capacity),
+                zone,
+                "{capacity}"
+            );
+        }
+    }
+}

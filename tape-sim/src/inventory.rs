@@ -1,0 +1,269 @@
+//! The library's elements and what is in them.
+//!
+//! `inventory.json` is the truth; it is replaced atomically under an exclusive `flock` of
+//! `library.lock`, so several processes may share a library. After each change of a drive
+//! element `drives/N/bay.json` is rewritten from it: drives look at nothing else. Knows neither
+//! CDBs nor cartridge contents.
+
+mod operator;
+mod store;
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use operator::{insert, put, remove, take};
+pub use store::{LOCK_FILE, bay_path, create, read, read_bay, read_hold};
+pub(crate) use store::{open, update};
+
+/// Address of the one medium transport element.
+pub const TRANSPORT_ADDRESS: u16 = 0;
+/// Address of the first data transfer element (drive 0).
+pub const FIRST_DRIVE_ADDRESS: u16 = 1;
+/// Address of the first import/export element (mail slot).
+pub const FIRST_MAIL_SLOT_ADDRESS: u16 = 101;
+/// Address of the first storage element.
+pub const FIRST_SLOT_ADDRESS: u16 = 1001;
+
+const MAX_DRIVES: u16 = FIRST_MAIL_SLOT_ADDRESS - FIRST_DRIVE_ADDRESS;
+const MAX_MAIL_SLOTS: u16 = FIRST_SLOT_ADDRESS - FIRST_MAIL_SLOT_ADDRESS;
+const MAX_SLOTS: u16 = 60_000;
+/// Longest barcode: a volume tag's identifier.
+const MAX_BARCODE_BYTES: usize = 32;
+
+/// How many elements there are of each type; there is one transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Data transfer elements, 1 to 100.
+    pub drives: u16,
+    /// Storage elements, at most 60000.
+    pub slots: u16,
+    /// Import/export elements, at most 900.
+    pub mail_slots: u16,
+}
+
+/// Element types with their SMC codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ElementType {
+    /// Medium transport: the robot.
+    Transport = 1,
+    /// Storage: a slot.
+    Storage = 2,
+    /// Import/export: a mail slot.
+    ImportExport = 3,
+    /// Data transfer: a drive.
+    DataTransfer = 4,
+}
+
+impl Layout {
+    /// First address and number of the elements of one type.
+    #[must_use]
+    pub fn range(self, kind: ElementType) -> (u16, u16) {
+        match kind {
+            ElementType::Transport => (TRANSPORT_ADDRESS, 1),
+            ElementType::Storage => (FIRST_SLOT_ADDRESS, self.slots),
+            ElementType::ImportExport => (FIRST_MAIL_SLOT_ADDRESS, self.mail_slots),
+            ElementType::DataTransfer => (FIRST_DRIVE_ADDRESS, self.drives),
+        }
+    }
+
+    /// Type of the element at `address` and its number within the type, from 0.
+    #[must_use]
+    pub fn element(self, address: u16) -> Option<(ElementType, u16)> {
+        let kinds = [
+            ElementType::Transport,
+            ElementType::DataTransfer,
+            ElementType::ImportExport,
+            ElementType::Storage,
+        ];
+        kinds.into_iter().find_map(|kind| {
+            let (first, count) = self.range(kind);
+            let number = address.checked_sub(first)?;
+            (number < count).then_some((kind, number))
+        })
+    }
+
+    fn is_possible(self) -> bool {
+        (1..=MAX_DRIVES).contains(&self.drives)
+            && self.slots <= MAX_SLOTS
+            && self.mail_slots <= MAX_MAIL_SLOTS
+    }
+}
+
+/// A cartridge in an element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Its barcode.
+    pub barcode: String,
+    /// Storage element that the robot last took it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<u16>,
+    /// An operator put it where it is, into a mail slot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
+}
+
+impl Content {
+    /// A cartridge that the robot has not moved yet.
+    fn new(barcode: &str) -> Self {
+        Self {
+            barcode: barcode.to_owned(),
+            source: None,
+            imported: false,
+        }
+    }
+}
+
+/// Events that hosts are told with unit attentions, counted since the library was built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Events {
+    /// Times the power came on.
+    pub power_ons: u64,
+    /// Times an operator used a mail slot.
+    pub mail_slot_accesses: u64,
+    /// Times an operator changed what is in the slots.
+    pub slot_changes: u64,
+}
+
+impl Events {
+    /// Of each counter the later state.
+    pub(crate) fn latest(self, other: Self) -> Self {
+        Self {
+            power_ons: self.power_ons.max(other.power_ons),
+            mail_slot_accesses: self.mail_slot_accesses.max(other.mail_slot_accesses),
+            slot_changes: self.slot_changes.max(other.slot_changes),
+        }
+    }
+}
+
+/// The state of the library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    format: u32,
+    /// The elements.
+    layout: Layout,
+    /// Occupied elements by address.
+    contents: BTreeMap<u16, Content>,
+    /// Arrivals and departures per drive.
+    drive_moves: Vec<u64>,
+    /// What has happened.
+    pub(crate) events: Events,
+    /// What hosts have been told of it.
+    pub(crate) reported: Events,
+    /// A host keeps the operator from the mail slots.
+    pub(crate) mail_slots_locked: bool,
+}
+
+/// What the drive in bay N sees of the library: the content of `drives/N/bay.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bay {
+    /// Arrivals and departures so far.
+    pub moves: u64,
+    /// The cartridge in the drive.
+    pub barcode: Option<String>,
+}
+
+/// What the library sees of the drive in bay N: the part of `drives/N/state.json` it reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveHold {
+    /// The tape is threaded: the robot cannot pull it.
+    #[serde(default)]
+    pub threaded: bool,
+    /// A host has prevented removal.
+    #[serde(default)]
+    pub prevented: bool,
+}
+
+impl Inventory {
+    /// The elements there are.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// What is in the element at `address`.
+    #[must_use]
+    pub fn content(&self, address: u16) -> Option<&Content> {
+        self.contents.get(&address)
+    }
+
+    /// Occupied elements with their addresses, ascending.
+    pub fn contents(&self) -> impl Iterator<Item = (u16, &Content)> {
+        self.contents
+            .iter()
+            .map(|(address, content)| (*address, content))
+    }
+
+    /// The robot takes the cartridge out of the element at `address`.
+    pub(crate) fn pick(&mut self, address: u16) -> Option<Content> {
+        let mut content = self.contents.remove(&address)?;
+        match self.layout.element(address) {
+            Some((ElementType::DataTransfer, drive)) => self.count_drive_move(drive),
+            Some((ElementType::Storage, _)) => content.source = Some(address),
+            // SMC names storage elements only: a mail slot is no source.
+            _ => content.source = None,
+        }
+        content.imported = false;
+        Some(content)
+    }
+
+    /// The robot puts a cartridge into the empty element at `address`.
+    pub(crate) fn place(&mut self, address: u16, content: Content) {
+        if let Some((ElementType::DataTransfer, drive)) = self.layout.element(address) {
+            self.count_drive_move(drive);
+        }
+        self.contents.insert(address, content);
+    }
+
+    fn count_drive_move(&mut self, drive: u16) {
+        if let Some(moves) = self.drive_moves.get_mut(usize::from(drive)) {
+            *moves += 1;
+        }
+    }
+
+    fn bay(&self, drive: u16) -> Bay {
+        let content = self.content(FIRST_DRIVE_ADDRESS + drive);
+        Bay {
+            moves: self
+                .drive_moves
+                .get(usize::from(drive))
+                .copied()
+                .unwrap_or(0),
+            barcode: content.map(|content| content.barcode.clone()),
+        }
+    }
+
+    /// What is wrong with it, if it was not made by this module.
+    fn flaw(&self) -> Option<String> {
+        if !self.layout.is_possible() {
+            return Some(format!("impossible layout {:?}", self.layout));
+        }
+        if self.drive_moves.len() != usize::from(self.layout.drives) {
+            return Some("drive_moves does not match the drives".to_owned());
+        }
+        let mut seen = BTreeSet::new();
+        let holder = |address| {
+            let element = self.layout.element(address);
+            element.is_some_and(|(kind, _)| kind != ElementType::Transport)
+        };
+        self.contents.iter().find_map(|(address, content)| {
+            let barcode = &content.barcode;
+            if !holder(*address) {
+                Some(format!(
+                    "{barcode} in element {address}, which does not exist"
+                ))
+            } else if !is_barcode(barcode) {
+                Some(format!("{barcode:?} is no barcode"))
+            } else if !seen.insert(barcode) {
+                Some(format!("{barcode} is there twice"))
+            } else {
+                None
+            }
+        })
+    }
+}
+
+/// Letters and digits only: the barcode is also a folder's name.
+fn is_barcode(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    plain && (1..=MAX_BARCODE_BYTES).contains(&text.len())
+}

@@ -1,0 +1,290 @@
+//! A library directory: made from a specification, opened by any number of processes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cartridge::{self, Cartridge};
+use crate::clock::{Clock, SystemClock};
+use crate::error::SimError;
+use crate::files::{read_json, write_json};
+use crate::generation::Generation;
+use crate::inventory::{self, Layout};
+use crate::smc::{ChangerConfig, ChangerTarget};
+use crate::ssc::{DriveConfig, DriveTarget};
+
+/// Version of `library.json` and of the directory it describes.
+pub const FORMAT_VERSION: u32 = 1;
+/// NAA 5 with an OUI that is locally administered: no manufacturer's.
+const NAA: u64 = 0x5 << 60 | 0x02_5453 << 36;
+/// Units of one library: the low bits of its NAA identifiers.
+const UNIT_BITS: u32 = 8;
+
+/// What a new library shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LibrarySpec {
+    /// Drives, at least 1.
+    pub drives: u16,
+    /// Storage slots.
+    pub slots: u16,
+    /// Mail slots (import/export elements).
+    pub mail_slots: u16,
+    /// Generation of drives and cartridges.
+    pub generation: Generation,
+    /// Capacity of each cartridge up to early warning, in bytes; `None`: the format's.
+    pub capacity_bytes: Option<u64>,
+    /// Blank cartridges; `None`: five slots in six. A free last slot gets a cleaning cartridge.
+    pub cartridges: Option<u16>,
+    /// Write buffer of each drive in bytes; `None`: 64 MiB, or an eighth of a smaller cartridge.
+    pub buffer_bytes: Option<u64>,
+    /// Number that serial numbers are made from; `None`: made from the directory's path.
+    pub seed: Option<u32>,
+}
+
+impl Default for LibrarySpec {
+    fn default() -> Self {
+        LibrarySpec {
+            drives: 2,
+            slots: 24,
+            mail_slots: 2,
+            generation: Generation::Lto9,
+            capacity_bytes: None,
+            cartridges: None,
+            buffer_bytes: None,
+            seed: None,
+        }
+    }
+}
+
+/// `library.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct LibraryInfo {
+    format: u32,
+    drives: u16,
+    generation: Generation,
+    capacity_bytes: Option<u64>,
+    buffer_bytes: Option<u64>,
+    seed: u32,
+}
+
+/// A library on disk.
+#[derive(Debug, Clone)]
+pub struct Library {
+    dir: PathBuf,
+    info: LibraryInfo,
+}
+
+impl Library {
+    /// Makes a library in `dir`, which is absent or empty.
+    ///
+    /// # Errors
+    ///
+    /// `Exists` if `dir` holds anything; `Spec`; `Io`.
+    pub fn create(dir: &Path, spec: &LibrarySpec) -> Result<Self, SimError> {
+        fs::create_dir_all(dir).map_err(SimError::io(dir))?;
+        let mut entries = fs::read_dir(dir).map_err(SimError::io(dir))?;
+        if entries.next().is_some() {
+            return Err(SimError::Exists {
+                path: dir.to_path_buf(),
+            });
+        }
+        let dir = dir.canonicalize().map_err(SimError::io(dir))?;
+        let blanks = spec
+            .cartridges
+            .unwrap_or((u32::from(spec.slots) * 5).div_ceil(6) as u16);
+        if spec.drives == 0 || blanks > spec.slots {
+            return Err(SimError::Spec {
+                reason: format!(
+                    "{} drives, {blanks} cartridges for {} slots",
+                    spec.drives, spec.slots
+                ),
+            });
+        }
+        let media_id = spec.generation.format().media_id;
+        let mut barcodes: Vec<Option<String>> = (1..=blanks)
+            .map(|number| Some(format!("SIM{number:03}{media_id}")))
+            .collect();
+        barcodes.resize(usize::from(spec.slots), None);
+        if let Some(last @ None) = barcodes.last_mut() {
+            *last = Some("CLNU01CU".to_string());
+        }
+        for barcode in barcodes.iter().flatten() {
+            cartridge::create(&dir, barcode, spec.capacity_bytes)?;
+        }
+        let layout = Layout {
+            drives: spec.drives,
+            slots: spec.slots,
+            mail_slots: spec.mail_slots,
+        };
+        inventory::create(&dir, layout, &barcodes)?;
+        let info = LibraryInfo {
+            format: FORMAT_VERSION,
+            drives: spec.drives,
+            generation: spec.generation,
+            capacity_bytes: spec.capacity_bytes,
+            buffer_bytes: spec.buffer_bytes,
+            seed: spec
+                .seed
+                .unwrap_or(fnv(dir.as_os_str().as_encoded_bytes()) as u32),
+        };
+        // Last: a directory is a library once this file is there.
+        write_json(&dir.join("library.json"), &info)?;
+        Ok(Library { dir, info })
+    }
+
+    /// Opens the library in `dir`.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`, `Version`.
+    pub fn open(dir: &Path) -> Result<Self, SimError> {
+        let path = dir.join("library.json");
+        let info: LibraryInfo = read_json(&path)?;
+        if info.format != FORMAT_VERSION {
+            return Err(SimError::Version {
+                path,
+                found: info.format,
+                supported: FORMAT_VERSION,
+            });
+        }
+        let dir = dir.canonicalize().map_err(SimError::io(dir))?;
+        Ok(Library { dir, info })
+    }
+
+    /// The library's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Number of drives.
+    pub fn drive_count(&self) -> u16 {
+        self.info.drives
+    }
+
+    /// Unit serial number of drive `index`, ten characters.
+    pub fn drive_serial(&self, index: u16) -> String {
+        format!("{:08X}{:02}", self.info.seed, index)
+    }
+
+    /// NAA identifier of unit `unit`: the changer is 0, drive n is n + 1.
+    fn naa(&self, unit: u16) -> u64 {
+        NAA | u64::from(self.info.seed & 0x0FFF_FFFF) << UNIT_BITS | u64::from(unit)
+    }
+
+    /// Takes drive `index`, from 0.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchDrive`; `DriveBusy` if another handle, in this process or another, has it; `Io`,
+    /// `Format`, `Version` for its files.
+    pub fn drive(&self, index: u16) -> Result<DriveTarget, SimError> {
+        self.drive_with_clock(index, Arc::new(SystemClock::default()))
+    }
+
+    /// Takes drive `index` and gives it its time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Library::drive`].
+    pub fn drive_with_clock(
+        &self,
+        index: u16,
+        clock: Arc<dyn Clock>,
+    ) -> Result<DriveTarget, SimError> {
+        if index >= self.info.drives {
+            return Err(SimError::NoSuchDrive { drive: index });
+        }
+        let config = DriveConfig {
+            library_dir: self.dir.clone(),
+            index,
+            generation: self.info.generation,
+            serial: self.drive_serial(index),
+            naa: self.naa(index + 1),
+            buffer_bytes: self.info.buffer_bytes,
+        };
+        DriveTarget::open(config, clock)
+    }
+
+    /// Opens the changer; handles of several processes may be open at a time.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`, `Version` for the inventory.
+    pub fn changer(&self) -> Result<ChangerTarget, SimError> {
+        ChangerTarget::open(ChangerConfig {
+            library_dir: self.dir.clone(),
+            serial: format!("{:08X}_LL01", self.info.seed),
+            naa: self.naa(0),
+            generation: self.info.generation,
+            drive_serials: (0..self.info.drives)
+                .map(|index| self.drive_serial(index))
+                .collect(),
+        })
+    }
+
+    /// Puts a cartridge into mail slot `mail_slot`, from 0. One that the directory does not hold is
+    /// made: blank, of the kind and generation that the barcode's suffix says, holding
+    /// `capacity_bytes`, or what the library was made with. One that has been taken out comes back
+    /// as it was.
+    ///
+    /// # Errors
+    ///
+    /// `Spec` for a barcode that names no medium, `Element` for a full or absent slot or a
+    /// barcode that is in the library, `Io`, `Format`, `Version`.
+    pub fn insert(
+        &self,
+        mail_slot: u16,
+        barcode: &str,
+        capacity_bytes: Option<u64>,
+    ) -> Result<(), SimError> {
+        if !cartridge::is_barcode(barcode) || !cartridge::folder(&self.dir, barcode).exists() {
+            let capacity_bytes = capacity_bytes.or(self.info.capacity_bytes);
+            cartridge::create(&self.dir, barcode, capacity_bytes)?;
+        }
+        inventory::insert(&self.dir, mail_slot, barcode)
+    }
+
+    /// Takes the cartridge out of mail slot `mail_slot`, from 0, and returns its barcode. Its
+    /// folder stays: the cartridge is on a shelf now.
+    ///
+    /// # Errors
+    ///
+    /// `Element` for an empty or absent slot, `Io`, `Format`, `Version`.
+    pub fn remove(&self, mail_slot: u16) -> Result<String, SimError> {
+        inventory::remove(&self.dir, mail_slot)
+    }
+
+    /// Sets or clears the write-protect tab of a cartridge. A drive looks at it when it loads.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`, `Version`; `Spec` for what is no barcode.
+    pub fn set_write_protected(&self, barcode: &str, protected: bool) -> Result<(), SimError> {
+        let mut cartridge = self.cartridge(barcode)?;
+        cartridge.info.write_protected = protected;
+        cartridge.save_info()
+    }
+
+    /// Opens the small files of a cartridge.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`, `Version`; `Spec` for what is no barcode.
+    pub fn cartridge(&self, barcode: &str) -> Result<Cartridge, SimError> {
+        if !cartridge::is_barcode(barcode) {
+            return Err(SimError::Spec {
+                reason: format!("{barcode:?} is no barcode"),
+            });
+        }
+        Cartridge::open(&cartridge::folder(&self.dir, barcode))
+    }
+}
+
+/// FNV-1a, 64 bits: numbers that look unrelated from names that are alike.
+pub(crate) fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+    })
+}

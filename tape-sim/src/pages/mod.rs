@@ -1,0 +1,20 @@
+//! Pure builders and parsers of the data that commands carry: no state, no I/O.
+//!
+//! Each page is made from a plain view of the device; a request that cannot be met yields the
+//! sense data to refuse it with. Replies are whole: the caller cuts them to the allocation length.
+
+pub mod density;
+pub mod inquiry;
+pub mod log;
+mod log_tape;
+pub mod mode;
+pub mod mode_changer;
+pub mod mode_tape;
+pub mod opcodes;
+
+/// Appends `text` padded with spaces to `width` bytes, cut if longer.
+pub(crate) fn push_padded(out: &mut Vec<u8>, text: &str, width: usize) {
+    let end = out.len() + width;
+    out.extend(text.bytes().take(width));
+    out.resize(end, b' ');
+}

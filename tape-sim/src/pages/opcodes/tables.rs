@@ -1,0 +1,194 @@
+//! The commands of the two devices.
+
+use super::Command;
+use crate::generation::Timeouts;
+
+const fn plain(
+    name: &'static str,
+    usage: &'static [u8],
+    timeout_s: fn(&Timeouts) -> u32,
+) -> Command {
+    Command {
+        name,
+        usage,
+        service_action: None,
+        timeout_s,
+    }
+}
+
+const fn action(name: &'static str, usage: &'static [u8], service_action: u8) -> Command {
+    Command {
+        name,
+        usage,
+        service_action: Some(service_action),
+        timeout_s: other,
+    }
+}
+
+fn other(timeouts: &Timeouts) -> u32 {
+    timeouts.other_s
+}
+
+/// A move may end with a drive loading or unloading, which outlasts the robot's 300 s.
+fn robot(timeouts: &Timeouts) -> u32 {
+    timeouts.load_s.max(300)
+}
+
+/// A full scan of all bar codes.
+fn scan(_: &Timeouts) -> u32 {
+    3600
+}
+
+const READ_POSITION: &[u8] = &[0x34, 0x1F, 0, 0, 0, 0, 0, 0, 0, 0];
+const READ_POSITION_EXTENDED: &[u8] = &[0x34, 0x1F, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0];
+const READ_ATTRIBUTE: &[u8] = &[
+    0x8C, 0x1F, 0, 0, 0, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0,
+];
+const REPORT_LUNS: &[u8] = &[0xA0, 0, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
+const REPORT_OPCODES: &[u8] = &[
+    0xA3, 0x1F, 0x87, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
+];
+const MODE_SENSE_10: &[u8] = &[0x5A, 0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0];
+
+/// The drive's commands, ascending by opcode and service action.
+pub static DRIVE: &[Command] = &[
+    plain("TEST UNIT READY", &[0x00, 0, 0, 0, 0, 0], other),
+    plain("REWIND", &[0x01, 0x01, 0, 0, 0, 0], |t| t.rewind_s),
+    plain("REQUEST SENSE", &[0x03, 0x01, 0, 0, 0xFF, 0], other),
+    plain("READ BLOCK LIMITS", &[0x05, 0, 0, 0, 0, 0], other),
+    plain("READ(6)", &[0x08, 0x03, 0xFF, 0xFF, 0xFF, 0], |t| t.read_s),
+    plain("WRITE(6)", &[0x0A, 0x01, 0xFF, 0xFF, 0xFF, 0], |t| {
+        t.write_s
+    }),
+    plain(
+        "WRITE FILEMARKS(6)",
+        &[0x10, 0x01, 0xFF, 0xFF, 0xFF, 0],
+        |t| t.write_filemarks_s,
+    ),
+    plain("SPACE(6)", &[0x11, 0x0F, 0xFF, 0xFF, 0xFF, 0], |t| {
+        t.locate_s
+    }),
+    plain("INQUIRY", &[0x12, 0x01, 0xFF, 0xFF, 0xFF, 0], other),
+    plain("MODE SELECT(6)", &[0x15, 0x10, 0, 0, 0xFF, 0], other),
+    plain("RESERVE(6)", &[0x16, 0, 0, 0, 0, 0], other),
+    plain("RELEASE(6)", &[0x17, 0, 0, 0, 0, 0], other),
+    plain("ERASE(6)", &[0x19, 0x03, 0, 0, 0, 0], |t| t.erase_s),
+    plain("MODE SENSE(6)", &[0x1A, 0x08, 0xFF, 0xFF, 0xFF, 0], other),
+    plain("LOAD UNLOAD", &[0x1B, 0x01, 0, 0, 0x0F, 0], |t| t.load_s),
+    plain(
+        "PREVENT ALLOW MEDIUM REMOVAL",
+        &[0x1E, 0, 0, 0, 0x03, 0],
+        other,
+    ),
+    plain(
+        "LOCATE(10)",
+        &[0x2B, 0x07, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0],
+        |t| t.locate_s,
+    ),
+    action("READ POSITION (short form)", READ_POSITION, 0x00),
+    action("READ POSITION (short form, vendor)", READ_POSITION, 0x01),
+    action("READ POSITION (long form)", READ_POSITION, 0x06),
+    action(
+        "READ POSITION (extended form)",
+        READ_POSITION_EXTENDED,
+        0x08,
+    ),
+    plain(
+        "REPORT DENSITY SUPPORT",
+        &[0x44, 0x03, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
+        other,
+    ),
+    plain(
+        "LOG SENSE",
+        &[0x4D, 0, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0],
+        other,
+    ),
+    plain(
+        "MODE SELECT(10)",
+        &[0x55, 0x10, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
+        other,
+    ),
+    plain("MODE SENSE(10)", MODE_SENSE_10, other),
+    action("READ ATTRIBUTE (values)", READ_ATTRIBUTE, 0x00),
+    action("READ ATTRIBUTE (list)", READ_ATTRIBUTE, 0x01),
+    action("READ ATTRIBUTE (volumes)", READ_ATTRIBUTE, 0x02),
+    action("READ ATTRIBUTE (partitions)", READ_ATTRIBUTE, 0x03),
+    action("READ ATTRIBUTE (supported)", READ_ATTRIBUTE, 0x05),
+    plain(
+        "WRITE ATTRIBUTE",
+        &[
+            0x8D, 0x01, 0, 0, 0, 0xFF, 0, 0xFF, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
+        ],
+        other,
+    ),
+    plain(
+        "SPACE(16)",
+        &[
+            0x91, 0x0F, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
+        ],
+        |t| t.locate_s,
+    ),
+    plain(
+        "LOCATE(16)",
+        &[
+            0x92, 0x1B, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
+        ],
+        |t| t.locate_s,
+    ),
+    plain("REPORT LUNS", REPORT_LUNS, other),
+    action("REPORT SUPPORTED OPERATION CODES", REPORT_OPCODES, 0x0C),
+];
+
+/// The changer's commands, ascending by opcode and service action. The robot cannot turn a
+/// cartridge over, so INVERT is reserved.
+pub static CHANGER: &[Command] = &[
+    plain("TEST UNIT READY", &[0x00, 0, 0, 0, 0, 0], other),
+    plain("REQUEST SENSE", &[0x03, 0x01, 0, 0, 0xFF, 0], other),
+    plain("INITIALIZE ELEMENT STATUS", &[0x07, 0, 0, 0, 0, 0], scan),
+    plain("INQUIRY", &[0x12, 0x01, 0xFF, 0xFF, 0xFF, 0], other),
+    plain("RESERVE(6)", &[0x16, 0, 0, 0, 0, 0], other),
+    plain("RELEASE(6)", &[0x17, 0, 0, 0, 0, 0], other),
+    plain("MODE SENSE(6)", &[0x1A, 0x08, 0xFF, 0xFF, 0xFF, 0], other),
+    plain(
+        "PREVENT ALLOW MEDIUM REMOVAL",
+        &[0x1E, 0, 0, 0, 0x03, 0],
+        other,
+    ),
+    plain(
+        "POSITION TO ELEMENT",
+        &[0x2B, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0],
+        robot,
+    ),
+    plain(
+        "INITIALIZE ELEMENT STATUS WITH RANGE",
+        &[0x37, 0x03, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0, 0],
+        scan,
+    ),
+    plain("MODE SENSE(10)", MODE_SENSE_10, other),
+    plain("REPORT LUNS", REPORT_LUNS, other),
+    action("REPORT SUPPORTED OPERATION CODES", REPORT_OPCODES, 0x0C),
+    plain(
+        "MOVE MEDIUM",
+        &[0xA5, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0],
+        robot,
+    ),
+    plain(
+        "EXCHANGE MEDIUM",
+        &[
+            0xA6, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
+        ],
+        robot,
+    ),
+    plain(
+        "READ ELEMENT STATUS",
+        &[
+            0xB8, 0x1F, 0xFF, 0xFF, 0xFF, 0xFF, 0x03, 0xFF, 0xFF, 0xFF, 0, 0,
+        ],
+        other,
+    ),
+    plain(
+        "INITIALIZE ELEMENT STATUS WITH RANGE (older opcode)",
+        &[0xE7, 0x03, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0, 0],
+        scan,
+    ),
+];

@@ -1,0 +1,228 @@
+//! The changer: a medium changer device (SMC-3) over the library's inventory.
+//!
+//! Every command reads the inventory from disk, so handles in several processes agree; what
+//! changes it holds the library's lock from check to commit. Knows of a drive only what
+//! [`crate::inventory::DriveHold`] says.
+
+mod motion;
+mod status;
+
+use std::path::PathBuf;
+
+use crate::error::SimError;
+use crate::generation::Generation;
+use crate::inventory::{self, Events, Inventory};
+use crate::pages::inquiry::{self, DeviceType, Identity};
+use crate::pages::{mode_changer, opcodes};
+use crate::sense::{self, FieldPointer, Sense, key};
+use crate::spc;
+use crate::ssc::VENDOR;
+use crate::target::{Completion, Data, Refusal, Reply, Target, be16, be32, complete, send};
+
+/// INQUIRY product identification of the changer.
+pub const PRODUCT: &str = "LIBRARY";
+/// Product revision level.
+const REVISION: &str = env!("CARGO_PKG_VERSION_MAJOR");
+
+/// What the library tells the changer about itself.
+#[derive(Debug, Clone)]
+pub struct ChangerConfig {
+    /// The library's folder.
+    pub library_dir: PathBuf,
+    /// Unit serial number.
+    pub serial: String,
+    /// NAA identifier.
+    pub naa: u64,
+    /// Generation of the drives.
+    pub generation: Generation,
+    /// Unit serial numbers of the drives in order.
+    pub drive_serials: Vec<String>,
+}
+
+/// A handle on the changer. There may be several at a time.
+#[derive(Debug)]
+pub struct ChangerTarget {
+    config: ChangerConfig,
+    /// What this handle's host knows of the library's events.
+    seen: Events,
+    host_error: Option<String>,
+}
+
+impl ChangerTarget {
+    /// Opens the changer.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`, `Version` for the inventory.
+    pub fn open(config: ChangerConfig) -> Result<Self, SimError> {
+        let seen = inventory::open(&config.library_dir)?.reported;
+        Ok(Self {
+            config,
+            seen,
+            host_error: None,
+        })
+    }
+
+    /// What the host's file system said when a command last failed for its sake.
+    #[must_use]
+    pub fn host_error(&self) -> Option<&str> {
+        self.host_error.as_deref()
+    }
+
+    fn run(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let opcode = cdb.first().copied().unwrap_or_default();
+        let state = self.read_inventory()?;
+        if !spc::passes_attention(opcode)
+            && let Some(attention) = self.take_attention(&state)?
+        {
+            return Err(attention.into());
+        }
+        opcodes::check(opcodes::CHANGER, cdb)?;
+        match opcode {
+            // Nothing to wait for; and one host: what it reserves nobody contests.
+            0x00 | 0x16 | 0x17 => Ok(0),
+            0x03 => {
+                let pending = self.take_attention(&state)?.unwrap_or(Sense::none());
+                spc::request_sense(cdb, data, &pending)
+            }
+            0x07 => Ok(0),
+            0x12 => self.inquiry(cdb, data),
+            0x1A => send(
+                data,
+                &mode_changer::reply(cdb, state.layout())?,
+                cdb[4].into(),
+            ),
+            0x5A => {
+                let reply = mode_changer::reply(cdb, state.layout())?;
+                send(data, &reply, be16(cdb, 7).into())
+            }
+            0x1E => self.prevent_allow(cdb),
+            0x2B => motion::position_to_element(cdb, &state),
+            0x37 | 0xE7 => motion::initialize_range(cdb, &state),
+            0xA0 => spc::report_luns(cdb, data),
+            0xA3 => self.report_opcodes(cdb, data),
+            0xA5 => self.move_medium(cdb),
+            0xA6 => self.exchange_medium(cdb),
+            0xB8 => self.read_element_status(cdb, data, &state),
+            _ => Err(Sense::illegal(sense::INVALID_OPCODE).into()),
+        }
+    }
+
+    fn read_inventory(&mut self) -> Result<Inventory, Refusal> {
+        let read = inventory::read(&self.config.library_dir);
+        read.map_err(|error| self.host_failure(error))
+    }
+
+    /// Changes the inventory under the library's lock, or leaves it as it is.
+    fn update<T>(
+        &mut self,
+        change: impl FnOnce(&mut Inventory) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let mut failure = None;
+        let result = inventory::update(&self.config.library_dir, Failure::Host, |state| {
+            change(state).map_err(Failure::Refused)
+        });
+        let result = result.map_err(|failed| match failed {
+            Failure::Refused(refusal) => refusal,
+            Failure::Host(error) => {
+                failure = Some(error.to_string());
+                Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE).into()
+            }
+        });
+        if failure.is_some() {
+            self.host_error = failure;
+        }
+        result
+    }
+
+    /// The simulator's own files failed: 04/44/00.
+    fn host_failure(&mut self, error: SimError) -> Refusal {
+        self.host_error = Some(error.to_string());
+        Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE).into()
+    }
+
+    /// The next unit attention of this handle, which is then known to its host. Events that no
+    /// open handle has reported are left for the next handle.
+    fn take_attention(&mut self, state: &Inventory) -> Result<Option<Sense>, Refusal> {
+        let events = state.events;
+        let code = if events.power_ons != self.seen.power_ons {
+            // Power on supersedes the rest (SAM-5 §5.14.6).
+            self.seen = events;
+            sense::POWER_ON
+        } else if events.slot_changes != self.seen.slot_changes {
+            self.seen.slot_changes = events.slot_changes;
+            sense::MEDIUM_MAY_HAVE_CHANGED
+        } else if events.mail_slot_accesses != self.seen.mail_slot_accesses {
+            self.seen.mail_slot_accesses = events.mail_slot_accesses;
+            sense::IMPORT_EXPORT_ACCESSED
+        } else {
+            return Ok(None);
+        };
+        let seen = self.seen;
+        self.update(|state| {
+            state.reported = state.reported.latest(seen);
+            Ok(())
+        })?;
+        Ok(Some(Sense::attention(code)))
+    }
+
+    /// INQUIRY (SPC-4 §6.4).
+    fn inquiry(&self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let identity = Identity {
+            device_type: DeviceType::Changer,
+            vendor: VENDOR,
+            product: PRODUCT,
+            revision: REVISION,
+            serial: &self.config.serial,
+            naa: self.config.naa,
+        };
+        send(data, &inquiry::reply(&identity, cdb)?, be16(cdb, 3).into())
+    }
+
+    /// REPORT SUPPORTED OPERATION CODES (SPC-4 §6.35).
+    fn report_opcodes(&self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let timeouts = &self.config.generation.model().timeouts;
+        let reply = opcodes::reply(opcodes::CHANGER, timeouts, cdb)?;
+        send(data, &reply, be32(cdb, 6) as usize)
+    }
+
+    /// PREVENT ALLOW MEDIUM REMOVAL: locks the mail slots against the operator.
+    fn prevent_allow(&mut self, cdb: &[u8]) -> Reply {
+        let locked = match cdb[4] {
+            0 => false,
+            1 => true,
+            _ => return Err(Sense::invalid_cdb_field(4, Some(1)).into()),
+        };
+        self.update(|state| {
+            state.mail_slots_locked = locked;
+            Ok(0)
+        })
+    }
+}
+
+/// Why a change of the inventory did not happen.
+enum Failure {
+    Refused(Refusal),
+    Host(SimError),
+}
+
+/// INVALID ELEMENT ADDRESS, pointing at the address's first byte in the CDB.
+fn invalid_element(byte: u16) -> Refusal {
+    let field = FieldPointer {
+        in_cdb: true,
+        byte,
+        bit: None,
+    };
+    Sense {
+        field: Some(field),
+        ..Sense::illegal(sense::INVALID_ELEMENT)
+    }
+    .into()
+}
+
+impl Target for ChangerTarget {
+    fn execute(&mut self, cdb: &[u8], data: Data<'_>) -> Completion {
+        let reply = self.run(cdb, data);
+        complete(reply, false)
+    }
+}

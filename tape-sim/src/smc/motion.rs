@@ -1,0 +1,142 @@
+//! The robot: MOVE MEDIUM, EXCHANGE MEDIUM, POSITION TO ELEMENT, and the inventory scans, which
+//! find nothing new because the inventory is always known (SMC-3 §6).
+
+use super::{ChangerTarget, invalid_element};
+use crate::inventory::{
+    Content, ElementType, FIRST_DRIVE_ADDRESS, Inventory, TRANSPORT_ADDRESS, read_hold,
+};
+use crate::sense::{self, Sense, key};
+use crate::target::{Refusal, Reply, be16};
+use std::path::Path;
+
+/// CDB bytes of element addresses, the same in all commands of the robot.
+const TRANSPORT_AT: u16 = 2;
+const SOURCE_AT: u16 = 4;
+const DESTINATION_AT: u16 = 6;
+const SECOND_DESTINATION_AT: u16 = 8;
+
+const RANGE: u8 = 0x01;
+
+impl ChangerTarget {
+    /// MOVE MEDIUM (SMC-3 §6.6). Moving to where the cartridge is does nothing.
+    pub(super) fn move_medium(&mut self, cdb: &[u8]) -> Reply {
+        let dir = self.config.library_dir.clone();
+        self.update(|state| {
+            check_transport(cdb)?;
+            let source = element(cdb, SOURCE_AT, state)?;
+            let destination = element(cdb, DESTINATION_AT, state)?;
+            check_source(source, state)?;
+            if source == destination {
+                return Ok(0);
+            }
+            check_destination(destination, DESTINATION_AT, state)?;
+            check_hold(&dir, source, state)?;
+            let content = pick(source, state)?;
+            state.place(destination, content);
+            Ok(0)
+        })
+    }
+
+    /// EXCHANGE MEDIUM (SMC-3 §6.2): what is at the first destination makes room for what is at
+    /// the source and goes to the second destination, which may be the source.
+    pub(super) fn exchange_medium(&mut self, cdb: &[u8]) -> Reply {
+        let dir = self.config.library_dir.clone();
+        self.update(|state| {
+            check_transport(cdb)?;
+            let source = element(cdb, SOURCE_AT, state)?;
+            let first = element(cdb, DESTINATION_AT, state)?;
+            let second = element(cdb, SECOND_DESTINATION_AT, state)?;
+            check_source(source, state)?;
+            if first == source {
+                return Err(Sense::invalid_cdb_field(DESTINATION_AT.into(), None).into());
+            }
+            check_source(first, state)?;
+            if second != source {
+                check_destination(second, SECOND_DESTINATION_AT, state)?;
+            }
+            check_hold(&dir, source, state)?;
+            check_hold(&dir, first, state)?;
+            let arriving = pick(source, state)?;
+            let leaving = pick(first, state)?;
+            state.place(first, arriving);
+            state.place(second, leaving);
+            Ok(0)
+        })
+    }
+}
+
+/// POSITION TO ELEMENT (SMC-3 §6.9): the robot goes there and nothing is seen of it.
+pub(super) fn position_to_element(cdb: &[u8], state: &Inventory) -> Reply {
+    check_transport(cdb)?;
+    element(cdb, SOURCE_AT, state)?;
+    Ok(0)
+}
+
+/// INITIALIZE ELEMENT STATUS WITH RANGE (SMC-3 §6.5): without RANGE all elements are meant.
+pub(super) fn initialize_range(cdb: &[u8], state: &Inventory) -> Reply {
+    if cdb[1] & RANGE != 0 {
+        element(cdb, TRANSPORT_AT, state)?;
+    }
+    Ok(0)
+}
+
+/// There is one robot; address 0 is it, and the default too.
+fn check_transport(cdb: &[u8]) -> Result<(), Refusal> {
+    if be16(cdb, TRANSPORT_AT.into()) == TRANSPORT_ADDRESS {
+        Ok(())
+    } else {
+        Err(invalid_element(TRANSPORT_AT))
+    }
+}
+
+/// The existing element whose address is at `at` of the CDB.
+fn element(cdb: &[u8], at: u16, state: &Inventory) -> Result<u16, Refusal> {
+    let address = be16(cdb, at.into());
+    let known = state.layout().element(address);
+    known.map(|_| address).ok_or_else(|| invalid_element(at))
+}
+
+/// A cartridge must be there. The robot's hand is always empty between commands.
+fn check_source(address: u16, state: &Inventory) -> Result<(), Refusal> {
+    let full = state.content(address).is_some();
+    if full {
+        Ok(())
+    } else {
+        Err(Sense::illegal(sense::SOURCE_EMPTY).into())
+    }
+}
+
+/// The element must be empty, and the robot's hand is no place to leave a cartridge.
+fn check_destination(address: u16, at: u16, state: &Inventory) -> Result<(), Refusal> {
+    if address == TRANSPORT_ADDRESS {
+        return Err(Sense::invalid_cdb_field(at.into(), None).into());
+    }
+    let empty = state.content(address).is_none();
+    if empty {
+        Ok(())
+    } else {
+        Err(Sense::illegal(sense::DESTINATION_FULL).into())
+    }
+}
+
+/// A drive must have let go of its cartridge: this library does not unload drives itself.
+fn check_hold(dir: &Path, address: u16, state: &Inventory) -> Result<(), Refusal> {
+    let Some((ElementType::DataTransfer, _)) = state.layout().element(address) else {
+        return Ok(());
+    };
+    let hold = read_hold(dir, address - FIRST_DRIVE_ADDRESS)
+        .map_err(|_| Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE))?;
+    if hold.prevented {
+        Err(Sense::illegal(sense::REMOVAL_PREVENTED_BY_DRIVE).into())
+    } else if hold.threaded {
+        Err(Sense::illegal(sense::UNLOAD_FAILURE).into())
+    } else {
+        Ok(())
+    }
+}
+
+fn pick(address: u16, state: &mut Inventory) -> Result<Content, Refusal> {
+    state
+        .pick(address)
+        .ok_or_else(|| Sense::illegal(sense::SOURCE_EMPTY).into())
+}

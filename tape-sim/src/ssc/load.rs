@@ -1,0 +1,284 @@
+//! Cartridges coming and going: the bay, loading, cleaning, LOAD UNLOAD and PREVENT ALLOW.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use super::DriveTarget;
+use super::state::{Phase, Session};
+use super::tape::Tape;
+use crate::cartridge::{self, Cartridge, Kind};
+use crate::error::SimError;
+use crate::files::lock;
+use crate::generation::Access;
+use crate::inventory::{bay_path, read_bay};
+use crate::sense::{self, Sense, key};
+use crate::target::{Refusal, Reply};
+
+/// Commands that find a loading drive not ready.
+const LOADING_COMMANDS: u8 = 2;
+/// Commands that find a cleaning drive not ready.
+const CLEANING_COMMANDS: u8 = 3;
+
+/// TapeAlert flags that the drive raises (SSC-4 annex A).
+pub(super) mod alert {
+    pub const WRITE_PROTECT: u8 = 0x09;
+    pub const NO_REMOVAL: u8 = 0x0A;
+    pub const CLEANING_MEDIA: u8 = 0x0B;
+    pub const UNSUPPORTED_FORMAT: u8 = 0x0C;
+    pub const READ_ONLY_FORMAT: u8 = 0x11;
+    pub const EXPIRED_CLEANING_MEDIA: u8 = 0x16;
+    pub const LOADING_FAILURE: u8 = 0x37;
+}
+
+/// LOAD UNLOAD byte 4.
+const LOAD: u8 = 0x01;
+const EOT: u8 = 0x04;
+const HOLD: u8 = 0x08;
+const IMMED: u8 = 0x01;
+
+/// Identifies one version of `bay.json` without reading it.
+pub(super) type BayStamp = (u64, i64, i64);
+
+impl DriveTarget {
+    /// Notices that the robot has brought or taken a cartridge. Costs one `stat` when it has not.
+    pub(super) fn watch_bay(&mut self) -> Result<(), SimError> {
+        let path = bay_path(&self.library_dir, self.index);
+        let stamp = match fs::metadata(&path) {
+            Ok(meta) => Some((meta.ino(), meta.mtime(), meta.mtime_nsec())),
+            Err(none) if none.kind() == io::ErrorKind::NotFound => None,
+            Err(other) => return Err(SimError::io(&path)(other)),
+        };
+        if stamp == self.bay_stamp {
+            return Ok(());
+        }
+        // The robot must not take the cartridge while the drive begins to thread it.
+        let _robot_waits = lock(&self.library_dir.join("library.lock"))?;
+        let bay = read_bay(&self.library_dir, self.index)?;
+        self.bay_stamp = stamp;
+        if bay.moves == self.state.moves {
+            return Ok(());
+        }
+        self.tape = None;
+        self.state.moves = bay.moves;
+        self.state.barcode = bay.barcode;
+        let phase = match self.state.barcode {
+            Some(_) => self.begin_load(true)?,
+            None => Phase::Empty,
+        };
+        self.state.enter(phase);
+        self.save_state()
+    }
+
+    /// What becomes of the cartridge that has been seated.
+    fn begin_load(&mut self, attention: bool) -> Result<Phase, SimError> {
+        let Some(barcode) = &self.state.barcode else {
+            return Ok(Phase::Empty);
+        };
+        // Flags that spoke of the medium before are stale.
+        self.state.alerts = 0;
+        let folder = cartridge::folder(&self.library_dir, barcode);
+        let Ok(mut cartridge) = Cartridge::open(&folder) else {
+            self.state.raise(alert::LOADING_FAILURE);
+            return Ok(Phase::Unreadable);
+        };
+        if cartridge.info.kind == Kind::Cleaning {
+            return self.begin_cleaning(&mut cartridge);
+        }
+        if self.access(&cartridge) == Access::None {
+            self.state.raise(alert::UNSUPPORTED_FORMAT);
+            return Ok(Phase::Incompatible);
+        }
+        Ok(Phase::Loading {
+            commands_left: LOADING_COMMANDS,
+            attention,
+        })
+    }
+
+    fn begin_cleaning(&mut self, cartridge: &mut Cartridge) -> Result<Phase, SimError> {
+        self.state.raise(alert::CLEANING_MEDIA);
+        let Some(left) = cartridge.info.cleanings_left.checked_sub(1) else {
+            self.state.raise(alert::EXPIRED_CLEANING_MEDIA);
+            return Ok(Phase::Expired);
+        };
+        cartridge.info.cleanings_left = left;
+        cartridge.save_info()?;
+        self.state.life.cleanings += 1;
+        Ok(Phase::Cleaning {
+            commands_left: CLEANING_COMMANDS,
+        })
+    }
+
+    /// What this drive can do with `cartridge`.
+    pub(super) fn access(&self, cartridge: &Cartridge) -> Access {
+        let density = cartridge.info.density;
+        density.map_or(Access::None, |density| self.generation.access(density))
+    }
+
+    /// Threads the tape: the end of a load.
+    fn finish_load(&mut self) -> Result<(), SimError> {
+        let opened = self.open_tape();
+        let mut tape = match opened {
+            Ok(tape) => tape,
+            Err(_) => {
+                self.state.raise(alert::LOADING_FAILURE);
+                self.state.enter(Phase::Unreadable);
+                return self.save_state();
+            }
+        };
+        tape.cartridge.mam.record_load(super::VENDOR, &self.serial);
+        tape.cartridge.save_mam()?;
+        self.state.session = Session::new(&tape.cartridge.mam);
+        self.tape = Some(tape);
+        self.state.modes.block_length_bytes = 0;
+        self.state.life.loads += 1;
+        self.state.enter(Phase::Ready);
+        self.save_state()
+    }
+
+    /// Opens the tape of the cartridge in the drive, at BOP.
+    pub(super) fn open_tape(&self) -> Result<Tape, SimError> {
+        let barcode = self.state.barcode.as_deref().unwrap_or_default();
+        let folder = cartridge::folder(&self.library_dir, barcode);
+        Tape::open(Cartridge::open(&folder)?, self.buffer_bytes)
+    }
+
+    /// Lets a load or cleaning go on, since a command asks for the medium.
+    ///
+    /// # Errors
+    ///
+    /// The NOT READY (or other) condition that the command ends with.
+    pub(super) fn require_medium(&mut self) -> Result<(), Refusal> {
+        let not_ready = |code| Err(Sense::not_ready(code).into());
+        match self.state.phase {
+            Phase::Ready => Ok(()),
+            Phase::Empty => not_ready(sense::MEDIUM_NOT_PRESENT),
+            Phase::Seated => not_ready(sense::INITIALIZING_REQUIRED),
+            Phase::Loading {
+                commands_left: 0,
+                attention,
+            } => {
+                self.finish_load()
+                    .map_err(|error| self.host_failure(error))?;
+                if attention {
+                    return Err(Sense::attention(sense::MEDIUM_MAY_HAVE_CHANGED).into());
+                }
+                self.require_medium()
+            }
+            Phase::Loading {
+                commands_left,
+                attention,
+            } => {
+                self.state.phase = Phase::Loading {
+                    commands_left: commands_left - 1,
+                    attention,
+                };
+                not_ready(sense::BECOMING_READY)
+            }
+            Phase::Cleaning { commands_left: 0 } => {
+                self.state.enter(Phase::Seated);
+                self.save_state()
+                    .map_err(|error| self.host_failure(error))?;
+                not_ready(sense::INITIALIZING_REQUIRED)
+            }
+            Phase::Cleaning { commands_left } => {
+                self.state.phase = Phase::Cleaning {
+                    commands_left: commands_left - 1,
+                };
+                not_ready(sense::CLEANING_CARTRIDGE)
+            }
+            Phase::Expired => not_ready(sense::CLEANING_FAILURE),
+            Phase::Incompatible => {
+                Err(Sense::new(key::MEDIUM_ERROR, sense::INCOMPATIBLE_MEDIUM).into())
+            }
+            Phase::Unreadable => Err(Sense::new(key::MEDIUM_ERROR, sense::FORMAT_CORRUPTED).into()),
+        }
+    }
+
+    /// LOAD UNLOAD (SSC-4 §7.3).
+    pub(super) fn load_unload(&mut self, cdb: &[u8]) -> Reply {
+        if cdb[4] & EOT != 0 {
+            return Err(Sense::invalid_cdb_field(4, Some(2)).into());
+        }
+        if self.state.phase == Phase::Empty {
+            return Err(Sense::not_ready(sense::MEDIUM_NOT_PRESENT).into());
+        }
+        if cdb[4] & LOAD != 0 && cdb[4] & HOLD == 0 {
+            return self.load(cdb[1] & IMMED != 0);
+        }
+        if self.state.prevented {
+            self.state.raise(alert::NO_REMOVAL);
+            return Err(Sense::illegal(sense::REMOVAL_PREVENTED).into());
+        }
+        self.unload()
+    }
+
+    fn load(&mut self, immediate: bool) -> Reply {
+        if let Some(tape) = &mut self.tape {
+            let moved = tape.locate_object(0, 0);
+            moved.map_err(|error| self.write_failure(error))?;
+            return Ok(0);
+        }
+        if !matches!(self.state.phase, Phase::Loading { .. }) {
+            self.thread().map_err(|error| self.host_failure(error))?;
+        }
+        if immediate {
+            return Ok(0);
+        }
+        if matches!(self.state.phase, Phase::Loading { .. }) {
+            self.finish_load()
+                .map_err(|error| self.host_failure(error))?;
+        }
+        match self.state.phase {
+            Phase::Ready | Phase::Cleaning { .. } => Ok(0),
+            _ => self.require_medium().map(|()| 0),
+        }
+    }
+
+    /// Begins to thread the seated cartridge, unless the robot has just taken it.
+    fn thread(&mut self) -> Result<(), SimError> {
+        let robot_waits = lock(&self.library_dir.join("library.lock"))?;
+        if read_bay(&self.library_dir, self.index)?.moves != self.state.moves {
+            drop(robot_waits);
+            self.bay_stamp = None;
+            return self.watch_bay();
+        }
+        let phase = self.begin_load(false)?;
+        self.state.enter(phase);
+        self.save_state()
+    }
+
+    fn unload(&mut self) -> Reply {
+        if let Some(mut tape) = self.tape.take() {
+            let flushed = tape.flush();
+            if let Err(error) = flushed {
+                self.tape = Some(tape);
+                return Err(self.write_failure(error));
+            }
+            self.update_mam(&mut tape);
+            let saved = tape.cartridge.save_mam();
+            saved.map_err(|error| self.host_failure(error))?;
+        }
+        if matches!(
+            self.state.phase,
+            Phase::Ready | Phase::Loading { .. } | Phase::Cleaning { .. }
+        ) {
+            self.state.enter(Phase::Seated);
+        }
+        self.save_state()
+            .map_err(|error| self.host_failure(error))?;
+        Ok(0)
+    }
+
+    /// PREVENT ALLOW MEDIUM REMOVAL (SPC-4 §6.15).
+    pub(super) fn prevent_allow(&mut self, cdb: &[u8]) -> Reply {
+        match cdb[4] & 0x03 {
+            0 => self.state.prevented = false,
+            1 => self.state.prevented = true,
+            _ => return Err(Sense::invalid_cdb_field(4, Some(1)).into()),
+        }
+        self.save_state()
+            .map_err(|error| self.host_failure(error))?;
+        Ok(0)
+    }
+}

@@ -1,0 +1,280 @@
+//! The drive: a sequential-access device (SSC-4) around one tape.
+//!
+//! A handle has its drive alone, by `flock` of `drives/N/lock`. Dropping it with objects in the
+//! buffer loses them, as killing the process does, and the next handle finds the drive
+//! reset; [`DriveTarget::close`] lets them reach the tape first.
+
+mod buffer;
+mod failure;
+mod load;
+mod motion;
+mod report;
+mod state;
+mod tape;
+mod transfer;
+mod write;
+
+use std::fmt;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::error::SimError;
+use crate::files::try_lock;
+use crate::generation::Generation;
+use crate::pages::opcodes;
+use crate::sense::{self, Sense};
+use crate::spc;
+use crate::target::{Completion, Data, Refusal, Reply, Target, complete};
+use failure::deferred;
+use load::BayStamp;
+use state::{DriveState, Phase, Session};
+use tape::Tape;
+
+/// T10 vendor identification of the simulated devices.
+pub const VENDOR: &str = "TAPESIM ";
+/// Buffered objects reach the tape after this long, whatever the host does.
+const DRAIN_AFTER_MS: u64 = 1000;
+
+/// What the library tells a drive about itself.
+#[derive(Debug, Clone)]
+pub struct DriveConfig {
+    /// The library's folder.
+    pub library_dir: PathBuf,
+    /// Drive number from 0.
+    pub index: u16,
+    /// Generation of the drive.
+    pub generation: Generation,
+    /// Unit serial number.
+    pub serial: String,
+    /// NAA identifier.
+    pub naa: u64,
+    /// Write buffer in bytes; `None`: 64 MiB, or an eighth of a smaller cartridge.
+    pub buffer_bytes: Option<u64>,
+}
+
+/// A drive that this process has to itself.
+pub struct DriveTarget {
+    library_dir: PathBuf,
+    index: u16,
+    generation: Generation,
+    serial: String,
+    naa: u64,
+    buffer_bytes: Option<u64>,
+    clock: Arc<dyn Clock>,
+    state: DriveState,
+    /// Present exactly in [`Phase::Ready`].
+    tape: Option<Tape>,
+    bay_stamp: Option<BayStamp>,
+    host_error: Option<String>,
+    /// Held as long as the handle lives.
+    _lock: File,
+}
+
+impl DriveTarget {
+    /// Takes the drive.
+    ///
+    /// # Errors
+    ///
+    /// `DriveBusy` if another handle has it; `Io`, `Format`, `Version` for its files.
+    pub fn open(config: DriveConfig, clock: Arc<dyn Clock>) -> Result<Self, SimError> {
+        let home = config
+            .library_dir
+            .join("drives")
+            .join(config.index.to_string());
+        fs::create_dir_all(&home).map_err(SimError::io(&home))?;
+        let lock_path = home.join("lock");
+        let Some(lock) = try_lock(&lock_path)? else {
+            let pid = fs::read_to_string(&lock_path).unwrap_or_default();
+            return Err(SimError::DriveBusy {
+                drive: config.index,
+                pid: pid.trim().parse().ok(),
+            });
+        };
+        fs::write(&lock_path, format!("{}\n", std::process::id()))
+            .map_err(SimError::io(&lock_path))?;
+        let mut state = DriveState::load(&home.join("state.json"))?;
+        if state.in_use {
+            state.reset(sense::RESET_OCCURRED);
+        }
+        state.in_use = true;
+        let mut drive = DriveTarget {
+            library_dir: config.library_dir,
+            index: config.index,
+            generation: config.generation,
+            serial: config.serial,
+            naa: config.naa,
+            buffer_bytes: config.buffer_bytes,
+            clock,
+            state,
+            tape: None,
+            bay_stamp: None,
+            host_error: None,
+            _lock: lock,
+        };
+        drive.watch_bay()?;
+        drive.resume()?;
+        Ok(drive)
+    }
+
+    /// Takes up a threaded tape again, at the position in the state.
+    fn resume(&mut self) -> Result<(), SimError> {
+        if self.state.phase == Phase::Ready {
+            let (partition, object) = (self.state.partition, self.state.object);
+            let found = self.open_tape().and_then(|mut tape| {
+                let moved = tape.locate_object(partition, object);
+                moved.map_err(SimError::io(&tape.cartridge.folder))?;
+                Ok(tape)
+            });
+            match found {
+                Ok(tape) => self.tape = Some(tape),
+                Err(_) => self.state.enter(Phase::Unreadable),
+            }
+        }
+        self.save_state()
+    }
+
+    /// What a power failure does: buffered objects are gone, the drive wakes up at BOP with
+    /// default mode parameters and unit attention 29/01.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if the drive's state cannot be written.
+    pub fn power_cut(&mut self) -> Result<(), SimError> {
+        let session = self
+            .tape
+            .take()
+            .map(|tape| Session::new(&tape.cartridge.mam));
+        self.state.reset(sense::POWER_ON);
+        if let Some(session) = session {
+            self.state.session = session;
+        }
+        self.resume()
+    }
+
+    /// Gives the drive back in order: the buffer reaches the tape, the position is kept.
+    ///
+    /// # Errors
+    ///
+    /// `Io`; what could not reach the tape is lost.
+    pub fn close(mut self) -> Result<(), SimError> {
+        if let Some(tape) = &mut self.tape {
+            let flushed = tape.flush();
+            flushed.map_err(SimError::io(&tape.cartridge.folder))?;
+        }
+        self.give_back()
+    }
+
+    fn give_back(&mut self) -> Result<(), SimError> {
+        if let Some(mut tape) = self.tape.take() {
+            self.state.partition = tape.partition();
+            self.state.object = tape.object();
+            self.update_mam(&mut tape);
+            tape.cartridge.save_mam()?;
+        }
+        self.state.in_use = false;
+        self.save_state()
+    }
+
+    /// What the host's file system said when a command last failed for its sake.
+    pub fn host_error(&self) -> Option<&str> {
+        self.host_error.as_deref()
+    }
+
+    fn save_state(&self) -> Result<(), SimError> {
+        let home = self.library_dir.join("drives").join(self.index.to_string());
+        self.state.save(&home.join("state.json"))
+    }
+
+    fn run(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        self.watch_bay().map_err(|error| self.host_failure(error))?;
+        let opcode = cdb.first().copied().unwrap_or_default();
+        if !spc::passes_attention(opcode)
+            && let Some(attention) = self.state.attentions.take()
+        {
+            return Err(attention.into());
+        }
+        opcodes::check(opcodes::DRIVE, cdb)?;
+        match opcode {
+            0x03 => {
+                let pending = self.state.attentions.take().unwrap_or(Sense::none());
+                spc::request_sense(cdb, data, &pending)
+            }
+            0x05 => self.read_block_limits(data),
+            0x12 => self.inquiry(cdb, data),
+            0x15 | 0x55 => self.mode_select(cdb, data),
+            // One host: what it reserves nobody contests.
+            0x16 | 0x17 => Ok(0),
+            0x1A | 0x5A => self.mode_sense(cdb, data),
+            0x1B => self.load_unload(cdb),
+            0x1E => self.prevent_allow(cdb),
+            0x44 => self.report_density(cdb, data),
+            0x4D => self.log_sense(cdb, data),
+            0xA0 => spc::report_luns(cdb, data),
+            0xA3 => self.report_opcodes(cdb, data),
+            _ => self.run_on_medium(opcode, cdb, data),
+        }
+    }
+
+    fn run_on_medium(&mut self, opcode: u8, cdb: &[u8], data: Data<'_>) -> Reply {
+        self.require_medium()?;
+        let now_ms = self.clock.now_ms();
+        if let (Some(tape), Some(before_ms)) = (&mut self.tape, now_ms.checked_sub(DRAIN_AFTER_MS))
+            && let Err(error) = tape.drain_older(before_ms)
+        {
+            return Err(deferred(self.write_failure(error)));
+        }
+        match opcode {
+            0x00 => Ok(0),
+            0x01 => self.rewind(),
+            0x08 => self.read(cdb, data),
+            0x0A => self.write(cdb, data, now_ms),
+            0x10 => self.write_filemarks(cdb, now_ms),
+            0x11 | 0x91 => self.space(cdb),
+            0x19 => self.erase(),
+            0x2B | 0x92 => self.locate(cdb),
+            0x34 => self.read_position(cdb, data),
+            0x8C => self.read_attribute(cdb, data),
+            0x8D => self.write_attribute(cdb, data),
+            _ => Err(Sense::illegal(sense::INVALID_OPCODE).into()),
+        }
+    }
+
+    /// The mounted tape.
+    ///
+    /// # Errors
+    ///
+    /// 02/3A/00 without one.
+    fn tape(&mut self) -> Result<&mut Tape, Refusal> {
+        let absent = Sense::not_ready(sense::MEDIUM_NOT_PRESENT);
+        self.tape.as_mut().ok_or(Refusal::from(absent))
+    }
+}
+
+impl Target for DriveTarget {
+    fn execute(&mut self, cdb: &[u8], data: Data<'_>) -> Completion {
+        let reply = self.run(cdb, data);
+        complete(reply, self.state.modes.descriptor_sense)
+    }
+}
+
+impl fmt::Debug for DriveTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DriveTarget")
+            .field("library_dir", &self.library_dir)
+            .field("index", &self.index)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for DriveTarget {
+    fn drop(&mut self) {
+        let buffered = self.tape.as_ref().map_or(0, |tape| tape.buffer().objects());
+        if buffered == 0 && self.state.in_use {
+            // Nobody is left to hear of a failure; the next handle then finds `in_use` set.
+            let _ = self.give_back();
+        }
+    }
+}

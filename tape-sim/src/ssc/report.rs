@@ -1,0 +1,270 @@
+//! What the drive says of itself: INQUIRY, mode and log pages, densities, the cartridge's chip.
+//!
+//! The bytes are made in [`crate::pages`] and [`crate::mam`]; here their views are filled in.
+
+use super::state::Phase;
+use super::tape::Tape;
+use super::{DriveTarget, VENDOR};
+use crate::cartridge::partition::Partition;
+use crate::cartridge::{MANUFACTURER, MB, early_warning_zone_bytes};
+use crate::generation::{Access, MIN_BLOCK_BYTES};
+use crate::mam::id;
+use crate::pages::density::{self, MountedDensity};
+use crate::pages::inquiry::{self, DeviceType, Identity};
+use crate::pages::log::{
+    self, Activity, DeviceStatus, DriveLife, DriveLog, PartitionView, VolumeView,
+};
+use crate::pages::mode_tape::MountedMedium;
+use crate::pages::opcodes;
+use crate::target::{Data, Reply, be16, be32, receive, send};
+
+/// Product revision level.
+const REVISION: &str = env!("CARGO_PKG_VERSION_MAJOR");
+
+/// Megabytes as the capacity fields have them; a field that is too small shows its maximum.
+fn mb(bytes: u64) -> u32 {
+    u32::try_from(bytes / MB).unwrap_or(u32::MAX)
+}
+
+impl DriveTarget {
+    /// INQUIRY (SPC-4 §6.4).
+    pub(super) fn inquiry(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let identity = Identity {
+            device_type: DeviceType::Tape,
+            vendor: VENDOR,
+            product: self.generation.model().product,
+            revision: REVISION,
+            serial: &self.serial,
+            naa: self.naa,
+        };
+        send(
+            data,
+            &inquiry::reply(&identity, cdb)?,
+            usize::from(be16(cdb, 3)),
+        )
+    }
+
+    /// READ BLOCK LIMITS (SSC-4 §7.6).
+    pub(super) fn read_block_limits(&mut self, data: Data<'_>) -> Reply {
+        let [_, high, middle, low] = self.generation.model().max_block_bytes.to_be_bytes();
+        let [min_high, min_low] = MIN_BLOCK_BYTES.to_be_bytes();
+        let reply = [0, high, middle, low, min_high, min_low];
+        send(data, &reply, reply.len())
+    }
+
+    /// MODE SENSE(6) and (10) (SPC-4 §6.13, §6.14).
+    pub(super) fn mode_sense(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let reply = self.state.modes.sense(cdb, &self.mounted_medium())?;
+        let allocation = if cdb[0] == 0x1A {
+            usize::from(cdb[4])
+        } else {
+            usize::from(be16(cdb, 7))
+        };
+        send(data, &reply, allocation)
+    }
+
+    /// MODE SELECT(6) and (10) (SPC-4 §6.11, §6.12).
+    pub(super) fn mode_select(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let len = if cdb[0] == 0x15 {
+            usize::from(cdb[4])
+        } else {
+            usize::from(be16(cdb, 7))
+        };
+        let list = receive(data, len)?;
+        let medium = self.mounted_medium();
+        self.state.modes.select(cdb, list, &medium)?;
+        Ok(len)
+    }
+
+    fn mounted_medium(&self) -> MountedMedium {
+        let Some(tape) = &self.tape else {
+            return MountedMedium {
+                at_bop: true,
+                ..MountedMedium::default()
+            };
+        };
+        let format = tape.cartridge.format();
+        let worm = tape.cartridge.is_worm();
+        let medium_type = format.map_or(0, |format| {
+            let worm_type = format.worm_medium_type.filter(|_| worm);
+            worm_type.unwrap_or(format.medium_type)
+        });
+        let capacities = &tape.cartridge.info.partitions_bytes;
+        MountedMedium {
+            density: format.map_or(0, |format| format.density),
+            medium_type,
+            write_protected: self.is_protected(tape),
+            worm,
+            at_bop: tape.object() == 0 && tape.partition() == 0,
+            partition: tape.partition(),
+            partition_mb: capacities.iter().map(|bytes| mb(*bytes)).collect(),
+        }
+    }
+
+    /// Protected by the tab, or by a format that this drive only reads.
+    fn is_protected(&self, tape: &Tape) -> bool {
+        let cartridge = &tape.cartridge;
+        cartridge.info.write_protected || self.access(cartridge) != Access::ReadWrite
+    }
+
+    /// REPORT DENSITY SUPPORT (SSC-4 §7.8).
+    pub(super) fn report_density(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let mounted = self.tape.as_ref().map(|tape| MountedDensity {
+            density: tape.cartridge.info.density.unwrap_or(0),
+            worm: tape.cartridge.is_worm(),
+            capacity_mb: mb(tape.cartridge.info.partitions_bytes.iter().sum()),
+        });
+        let reply = density::reply(self.generation, mounted.as_ref(), cdb)?;
+        send(data, &reply, usize::from(be16(cdb, 7)))
+    }
+
+    /// REPORT SUPPORTED OPERATION CODES (SPC-4 §6.35).
+    pub(super) fn report_opcodes(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let timeouts = &self.generation.model().timeouts;
+        let reply = opcodes::reply(opcodes::DRIVE, timeouts, cdb)?;
+        send(data, &reply, be32(cdb, 6) as usize)
+    }
+
+    /// LOG SENSE (SPC-4 §6.8).
+    pub(super) fn log_sense(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let reply = log::reply(&self.log(), cdb)?;
+        let sent = send(data, &reply.data, usize::from(be16(cdb, 7)));
+        if reply.clears_alerts && sent.is_ok() {
+            self.state.alerts = 0;
+        }
+        sent
+    }
+
+    fn log(&mut self) -> DriveLog {
+        let traffic = self.state.traffic;
+        let life = self.state.life;
+        let buffered = self
+            .tape
+            .as_ref()
+            .map_or(0, |tape| tape.buffer().data_bytes());
+        DriveLog {
+            host_written_bytes: traffic.written_bytes,
+            medium_written_bytes: traffic.written_bytes.saturating_sub(buffered),
+            medium_read_bytes: traffic.read_bytes,
+            host_read_bytes: traffic.read_bytes,
+            buffer_bytes: self.generation.model().buffer_bytes,
+            cleaning_needed: false,
+            status: self.device_status(),
+            alerts: self.state.alerts,
+            life: DriveLife {
+                loads: life.loads,
+                cleanings: life.cleanings,
+                power_cycles: life.power_cycles,
+                hard_write_errors: life.hard_write_errors,
+                hard_read_errors: life.hard_read_errors,
+                ..DriveLife::default()
+            },
+            serial: self.serial.clone(),
+            volume: self.volume_view(),
+        }
+    }
+
+    fn device_status(&self) -> DeviceStatus {
+        let buffered = self
+            .tape
+            .as_ref()
+            .is_some_and(|tape| tape.buffer().objects() > 0);
+        let activity = match self.state.phase {
+            Phase::Loading { .. } => Activity::Loading,
+            Phase::Cleaning { .. } => Activity::Cleaning,
+            Phase::Ready if buffered => Activity::Writing,
+            _ => Activity::Idle,
+        };
+        DeviceStatus {
+            removal_prevented: self.state.prevented,
+            present: self.state.phase != Phase::Empty,
+            threaded: self.state.phase == Phase::Ready,
+            write_protected: self
+                .tape
+                .as_ref()
+                .is_some_and(|tape| self.is_protected(tape)),
+            compression: self.state.modes.compression,
+            cleaning_requested: false,
+            in_transition: matches!(self.state.phase, Phase::Loading { .. }),
+            activity,
+            alerts_changed: self.state.alerts != 0,
+        }
+    }
+
+    fn volume_view(&mut self) -> Option<VolumeView> {
+        let session = self.state.session;
+        let write_protected = self.is_protected(self.tape.as_ref()?);
+        let tape = self.tape.as_mut()?;
+        let position_bytes = tape.position_bytes().ok();
+        let cartridge = &tape.cartridge;
+        let format = cartridge.format()?;
+        let view = |(capacity, used): (&u64, &Partition)| PartitionView {
+            capacity_bytes: *capacity,
+            used_bytes: Some(used.end().0.min(*capacity)),
+        };
+        let capacities = &cartridge.info.partitions_bytes;
+        let current = capacities[usize::from(tape.partition())];
+        Some(VolumeView {
+            partitions: capacities.iter().zip(tape.partitions()).map(view).collect(),
+            early_warning_zone_bytes: early_warning_zone_bytes(format, current),
+            position_bytes,
+            serial: cartridge.info.serial.clone(),
+            manufacturer: MANUFACTURER.to_string(),
+            barcode: cartridge.info.barcode.clone(),
+            density: format.density,
+            worm: cartridge.is_worm(),
+            write_protected,
+            load_count: cartridge.mam.number(0, id::LOAD_COUNT),
+            lifetime_written_bytes: session.written_before_mb * MB + session.written_bytes,
+            lifetime_read_bytes: session.read_before_mb * MB + session.read_bytes,
+            mount_written_bytes: session.written_bytes,
+            mount_read_bytes: session.read_bytes,
+        })
+    }
+
+    /// READ ATTRIBUTE (SPC-4 §6.20).
+    pub(super) fn read_attribute(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        if let Some(mut tape) = self.tape.take() {
+            self.update_mam(&mut tape);
+            self.tape = Some(tape);
+        }
+        let reply = self.tape()?.cartridge.mam.read_attribute(cdb)?;
+        send(data, &reply, be32(cdb, 10) as usize)
+    }
+
+    /// WRITE ATTRIBUTE (SPC-4 §6.52): in the chip at once.
+    pub(super) fn write_attribute(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let len = be32(cdb, 10) as usize;
+        let list = receive(data, len)?;
+        let cartridge = &mut self.tape()?.cartridge;
+        cartridge.mam.write_attribute(cdb, list)?;
+        let saved = cartridge.save_mam();
+        saved.map_err(|error| self.host_failure(error))?;
+        Ok(len)
+    }
+
+    /// Brings the attributes that only the drive sets up to date.
+    pub(super) fn update_mam(&self, tape: &mut Tape) {
+        let session = self.state.session;
+        let remaining: Vec<u64> = tape
+            .partitions()
+            .iter()
+            .map(|partition| partition.capacity_bytes().saturating_sub(partition.end().0))
+            .collect();
+        let mam = &mut tape.cartridge.mam;
+        for (bytes, number) in remaining.iter().zip(0u8..) {
+            mam.set_number(number, id::REMAINING_CAPACITY, bytes / MB);
+        }
+        let written_mb = session.written_bytes / MB;
+        let read_mb = session.read_bytes / MB;
+        mam.set_number(0, id::LOAD_MB_WRITTEN, written_mb);
+        mam.set_number(0, id::LOAD_MB_READ, read_mb);
+        mam.set_number(
+            0,
+            id::TOTAL_MB_WRITTEN,
+            session.written_before_mb + written_mb,
+        );
+        mam.set_number(0, id::TOTAL_MB_READ, session.read_before_mb + read_mb);
+        mam.set(0, id::TAPE_ALERT, &self.state.alerts.to_be_bytes());
+    }
+}

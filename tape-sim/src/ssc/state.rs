@@ -1,0 +1,213 @@
+//! What a drive keeps between processes: `drives/N/state.json`.
+//!
+//! Written when the drive is taken, when a cartridge comes or goes and when the drive is given
+//! back, never per block. The library reads `threaded` and `prevented` from it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::SimError;
+use crate::files::{read_json_opt, write_json};
+use crate::mam::{Mam, id};
+use crate::pages::mode_tape::TapeModes;
+use crate::sense;
+use crate::spc::Attentions;
+
+/// Version of `state.json`.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Where the cartridge in the drive is on its way from the robot to ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// No cartridge.
+    Empty,
+    /// Threading: this many more commands are told to wait.
+    Loading {
+        /// Commands still to be refused with 02/04/01.
+        commands_left: u8,
+        /// The host did not ask for the load: it is told with 06/28/00.
+        attention: bool,
+    },
+    /// Threaded, at some position.
+    Ready,
+    /// Seated but not threaded: unloaded, or never loaded.
+    Seated,
+    /// A cleaning cartridge at work: this many more commands are told so.
+    Cleaning {
+        /// Commands still to be refused with 02/30/03.
+        commands_left: u8,
+    },
+    /// A cleaning cartridge that has no uses left.
+    Expired,
+    /// A medium this drive cannot use.
+    Incompatible,
+    /// A medium whose recording cannot be made out.
+    Unreadable,
+}
+
+/// Counters of the drive's life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// Cartridges loaded.
+    pub loads: u64,
+    /// Cleanings.
+    pub cleanings: u64,
+    /// Times the power came on.
+    pub power_cycles: u32,
+    /// Unrecovered write errors.
+    pub hard_write_errors: u32,
+    /// Unrecovered read errors.
+    pub hard_read_errors: u32,
+}
+
+/// Bytes moved since power on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Taken from the host by WRITEs.
+    pub written_bytes: u64,
+    /// Given to the host by READs.
+    pub read_bytes: u64,
+}
+
+/// What has been done to the mounted volume since it was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Bytes written since the load.
+    pub written_bytes: u64,
+    /// Bytes read since the load.
+    pub read_bytes: u64,
+    /// MB written in the medium's life before the load.
+    pub written_before_mb: u64,
+    /// MB read in the medium's life before the load.
+    pub read_before_mb: u64,
+    /// The contents have changed, and with them the volume change reference.
+    pub changed: bool,
+}
+
+impl Session {
+    /// The session of a volume that has just been loaded.
+    pub fn new(mam: &Mam) -> Self {
+        Session {
+            written_before_mb: mam.number(0, id::TOTAL_MB_WRITTEN),
+            read_before_mb: mam.number(0, id::TOTAL_MB_READ),
+            ..Session::default()
+        }
+    }
+}
+
+/// `state.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveState {
+    /// [`FORMAT_VERSION`].
+    pub format: u32,
+    /// A process has the drive. Found set when the lock is free: that process was killed.
+    pub in_use: bool,
+    /// The robot cannot take the cartridge.
+    pub threaded: bool,
+    /// A host has prevented removal.
+    pub prevented: bool,
+    /// Cartridge in the drive.
+    pub barcode: Option<String>,
+    /// Arrivals and departures seen so far.
+    pub moves: u64,
+    /// State of that cartridge.
+    pub phase: Phase,
+    /// Current partition when the drive was given back.
+    pub partition: u8,
+    /// Position when the drive was given back, object number.
+    pub object: u64,
+    /// Mode parameters.
+    pub modes: TapeModes,
+    /// Unit attentions the host has not heard of.
+    pub attentions: Attentions,
+    /// TapeAlert flags, the most significant bit is flag 1.
+    pub alerts: u64,
+    /// Counters.
+    pub life: Life,
+    /// Bytes moved since power on.
+    pub traffic: Traffic,
+    /// The mounted volume's session.
+    pub session: Session,
+}
+
+impl DriveState {
+    /// A drive from the factory: empty, never powered.
+    pub fn new() -> Self {
+        DriveState {
+            format: FORMAT_VERSION,
+            in_use: false,
+            threaded: false,
+            prevented: false,
+            barcode: None,
+            moves: 0,
+            phase: Phase::Empty,
+            partition: 0,
+            object: 0,
+            modes: TapeModes::default(),
+            attentions: Attentions::default(),
+            alerts: 0,
+            life: Life::default(),
+            traffic: Traffic::default(),
+            session: Session::default(),
+        }
+    }
+
+    /// Reads `path`; a drive without one has its first power-on.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`, `Version`.
+    pub fn load(path: &Path) -> Result<Self, SimError> {
+        let Some(state) = read_json_opt::<DriveState>(path)? else {
+            let mut state = DriveState::new();
+            state.reset(sense::POWER_ON);
+            return Ok(state);
+        };
+        if state.format != FORMAT_VERSION {
+            return Err(SimError::Version {
+                path: path.to_path_buf(),
+                found: state.format,
+                supported: FORMAT_VERSION,
+            });
+        }
+        Ok(state)
+    }
+
+    /// Replaces `path`.
+    ///
+    /// # Errors
+    ///
+    /// `Io`.
+    pub fn save(&self, path: &Path) -> Result<(), SimError> {
+        write_json(path, self)
+    }
+
+    /// What power on and reset do: all that a host has set is gone, the tape is at BOP.
+    pub fn reset(&mut self, attention: sense::Code) {
+        self.prevented = false;
+        self.partition = 0;
+        self.object = 0;
+        self.modes = TapeModes::default();
+        self.alerts = 0;
+        self.traffic = Traffic::default();
+        self.attentions = Attentions::default();
+        self.attentions.queue(attention);
+        self.life.power_cycles += u32::from(attention == sense::POWER_ON);
+    }
+
+    /// Enters `phase`, which says whether the tape is threaded.
+    pub fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.threaded = matches!(
+            phase,
+            Phase::Loading { .. } | Phase::Ready | Phase::Cleaning { .. }
+        );
+    }
+
+    /// Sets TapeAlert flag `number` (1 to 64).
+    pub fn raise(&mut self, number: u8) {
+        self.alerts |= 1 << (64 - u32::from(number.clamp(1, 64)));
+    }
+}

@@ -1,0 +1,184 @@
+//! READ(6), and what it shares with WRITE(6): the transfer length and its residual.
+
+use super::DriveTarget;
+use crate::cartridge::record::Kind;
+use crate::sense::{self, Sense, key};
+use crate::target::{Data, Refusal, Reply, be24};
+
+/// READ and WRITE byte 1.
+const FIXED: u8 = 0x01;
+const SILI: u8 = 0x02;
+
+/// What READ and WRITE are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transfer {
+    pub(super) fixed: bool,
+    /// Transfer length field: blocks if fixed, else bytes.
+    pub(super) length: u32,
+    /// Length of each block, in bytes.
+    pub(super) block_bytes: usize,
+    /// Number of blocks.
+    pub(super) blocks: u32,
+}
+
+impl Transfer {
+    /// INFORMATION after `done` whole blocks: what is left of the transfer length.
+    pub(super) fn residual(&self, done: u32) -> i64 {
+        let done = if self.fixed { done } else { 0 };
+        i64::from(self.length - done)
+    }
+
+    pub(super) fn check(&self, sense: Sense, done: u32) -> Refusal {
+        Refusal::Check {
+            sense,
+            transferred_bytes: done as usize * self.block_bytes,
+        }
+    }
+}
+
+impl DriveTarget {
+    /// Takes READ(6) or WRITE(6) apart (SSC-4 §5.3, §5.6).
+    pub(super) fn transfer(&self, cdb: &[u8]) -> Result<Transfer, Sense> {
+        let fixed = cdb[1] & FIXED != 0;
+        let length = be24(cdb, 2);
+        let mode_length = self.state.modes.block_length_bytes;
+        if fixed && (mode_length == 0 || cdb[1] & SILI != 0) {
+            let bit = if mode_length == 0 { 0 } else { 1 };
+            return Err(Sense::invalid_cdb_field(1, Some(bit)));
+        }
+        let block = if fixed { mode_length } else { length };
+        if block > self.generation.model().max_block_bytes {
+            return Err(Sense::invalid_cdb_field(2, None));
+        }
+        Ok(Transfer {
+            fixed,
+            length,
+            block_bytes: block as usize,
+            blocks: if fixed { length } else { 1 },
+        })
+    }
+
+    /// READ(6) (SSC-4 §5.3).
+    pub(super) fn read(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let transfer = self.transfer(cdb)?;
+        if transfer.length == 0 {
+            return Ok(0);
+        }
+        let wanted = transfer
+            .block_bytes
+            .saturating_mul(transfer.blocks as usize);
+        let buffer = match data {
+            Data::In(buffer) if buffer.len() >= wanted => &mut buffer[..wanted],
+            _ => return Err(Sense::new(key::ABORTED_COMMAND, sense::DATA_PHASE_ERROR).into()),
+        };
+        let reply = if transfer.fixed {
+            self.read_fixed(&transfer, buffer)
+        } else {
+            self.read_variable(&transfer, buffer, cdb[1] & SILI != 0)
+        };
+        let moved = match &reply {
+            Ok(bytes) => *bytes,
+            Err(Refusal::Check {
+                transferred_bytes, ..
+            }) => *transferred_bytes,
+            Err(Refusal::ReservationConflict) => 0,
+        };
+        self.state.traffic.read_bytes += moved as u64;
+        self.state.session.read_bytes += moved as u64;
+        reply.and_then(|bytes| self.warn_after_read(bytes))
+    }
+
+    fn read_variable(&mut self, transfer: &Transfer, buffer: &mut [u8], sili: bool) -> Reply {
+        let overlength_is_told = !sili || self.state.modes.block_length_bytes != 0;
+        let Some(length) = self.read_block(transfer, 0, buffer)? else {
+            return Err(end_of_data(transfer, 0));
+        };
+        let moved = length.min(buffer.len());
+        let told = if length > buffer.len() {
+            overlength_is_told
+        } else {
+            length < buffer.len() && !sili
+        };
+        if !told {
+            return Ok(moved);
+        }
+        // Both lengths have at most 24 bits.
+        let residual = i64::from(transfer.length) - length as i64;
+        Err(Refusal::Check {
+            sense: Sense::none().with_ili().with_information(residual),
+            transferred_bytes: moved,
+        })
+    }
+
+    fn read_fixed(&mut self, transfer: &Transfer, buffer: &mut [u8]) -> Reply {
+        for (chunk, done) in buffer.chunks_exact_mut(transfer.block_bytes).zip(0u32..) {
+            let Some(length) = self.read_block(transfer, done, chunk)? else {
+                return Err(end_of_data(transfer, done));
+            };
+            if length != chunk.len() {
+                let residual = transfer.residual(done);
+                let sense = Sense::none().with_ili().with_information(residual);
+                return Err(transfer.check(sense, done));
+            }
+        }
+        Ok(buffer.len())
+    }
+
+    /// Reads the block at the position into `out`, as much as fits, and returns its length;
+    /// `None` at EOD. A filemark ends the command behind it.
+    fn read_block(
+        &mut self,
+        transfer: &Transfer,
+        done: u32,
+        out: &mut [u8],
+    ) -> Result<Option<usize>, Refusal> {
+        let tape = self.tape()?;
+        let record = match tape.next_object() {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(self.read_failure(error)),
+        };
+        if record.kind == Kind::Filemark {
+            tape.step();
+            let sense = Sense::new(key::NO_SENSE, sense::FILEMARK_DETECTED);
+            let sense = sense
+                .with_filemark()
+                .with_information(transfer.residual(done));
+            return Err(transfer.check(sense, done));
+        }
+        let length = record.length_bytes as usize;
+        let moved = length.min(out.len());
+        if let Err(error) = tape.read_data(&record, &mut out[..moved]) {
+            return Err(self.read_failure(error));
+        }
+        tape.step();
+        Ok(Some(length))
+    }
+
+    /// With REW in mode page 10h early warning is told to readers too.
+    fn warn_after_read(&mut self, moved: usize) -> Reply {
+        if !self.state.modes.report_early_warning_on_read {
+            return Ok(moved);
+        }
+        if self.position_bytes()? < self.tape()?.early_warning_bytes() {
+            return Ok(moved);
+        }
+        Err(warning(sense::END_OF_PARTITION, moved))
+    }
+}
+
+/// Nothing is recorded from here on.
+fn end_of_data(transfer: &Transfer, done: u32) -> Refusal {
+    let sense = Sense::new(key::BLANK_CHECK, sense::END_OF_DATA);
+    transfer.check(sense.with_information(transfer.residual(done)), done)
+}
+
+/// A warning about the end of the partition: all data were moved.
+pub(super) fn warning(code: sense::Code, moved: usize) -> Refusal {
+    Refusal::Check {
+        sense: Sense::new(key::NO_SENSE, code)
+            .with_eom()
+            .with_information(0),
+        transferred_bytes: moved,
+    }
+}

@@ -1,0 +1,149 @@
+//! WRITE(6) and WRITE FILEMARKS(6): may the medium be changed here, and how near is its end?
+
+use super::DriveTarget;
+use super::load::alert;
+use super::tape::WriteStop;
+use super::transfer::warning;
+use crate::generation::Access;
+use crate::mam::id;
+use crate::sense::{self, Sense, key};
+use crate::target::{Data, Refusal, Reply, be24, receive};
+
+/// WRITE FILEMARKS byte 1.
+const IMMED: u8 = 0x01;
+
+impl DriveTarget {
+    /// WRITE(6) (SSC-4 §5.6).
+    pub(super) fn write(&mut self, cdb: &[u8], data: Data<'_>, now_ms: u64) -> Reply {
+        let transfer = self.transfer(cdb)?;
+        if transfer.length == 0 {
+            return Ok(0);
+        }
+        let bytes = receive(
+            data,
+            transfer
+                .block_bytes
+                .saturating_mul(transfer.blocks as usize),
+        )?;
+        self.require_writable()?;
+        let before = self.position_bytes()?;
+        for (block, done) in bytes.chunks_exact(transfer.block_bytes).zip(0u32..) {
+            match self.tape()?.write_block(block, now_ms) {
+                Ok(()) => self.count_written(block.len()),
+                Err(WriteStop::Host(error)) => return Err(self.write_failure(error)),
+                Err(WriteStop::Full) => {
+                    let sense = Sense::new(key::VOLUME_OVERFLOW, sense::END_OF_PARTITION);
+                    let sense = sense.with_eom().with_information(transfer.residual(done));
+                    return Err(transfer.check(sense, done));
+                }
+            }
+        }
+        if !self.state.modes.buffered {
+            self.flush()?;
+        }
+        self.warn_after_write(before, bytes.len())
+    }
+
+    /// WRITE FILEMARKS(6) (SSC-4 §5.7): without IMMED everything buffered reaches the tape.
+    pub(super) fn write_filemarks(&mut self, cdb: &[u8], now_ms: u64) -> Reply {
+        let count = be24(cdb, 2);
+        let mut written = 0;
+        let mut before = 0;
+        if count > 0 {
+            self.require_writable()?;
+            before = self.position_bytes()?;
+            let result = self.tape()?.write_filemarks(count, now_ms);
+            written = result.map_err(|error| self.write_failure(error))?;
+        }
+        if cdb[1] & IMMED == 0 {
+            self.flush()?;
+        }
+        if written < count {
+            let sense = Sense::new(key::VOLUME_OVERFLOW, sense::END_OF_PARTITION);
+            let missing = i64::from(count - written);
+            return Err(sense.with_eom().with_information(missing).into());
+        }
+        if count == 0 {
+            return Ok(0);
+        }
+        self.warn_after_write(before, 0)
+    }
+
+    /// Lets the buffer reach the tape.
+    pub(super) fn flush(&mut self) -> Result<(), Refusal> {
+        let flushed = self.tape()?.flush();
+        flushed.map_err(|error| self.write_failure(error))
+    }
+
+    pub(super) fn position_bytes(&mut self) -> Result<u64, Refusal> {
+        let position = self.tape()?.position_bytes();
+        position.map_err(|error| self.read_failure(error))
+    }
+
+    fn count_written(&mut self, bytes: usize) {
+        self.state.traffic.written_bytes += bytes as u64;
+        self.state.session.written_bytes += bytes as u64;
+    }
+
+    /// Reports early warning, on every write from there on, or the programmable one, once on the
+    /// way there (SSC-4 §4.2.6, §4.2.7). The data were accepted in both cases.
+    fn warn_after_write(&mut self, before_bytes: u64, moved: usize) -> Reply {
+        let position = self.position_bytes()?;
+        let pews_mb = self.state.modes.pews_mb;
+        let tape = self.tape()?;
+        let programmable = tape.programmable_warning_bytes(pews_mb);
+        if position >= tape.early_warning_bytes() {
+            Err(warning(sense::END_OF_PARTITION, moved))
+        } else if pews_mb > 0 && before_bytes < programmable && position >= programmable {
+            Err(warning(sense::PROGRAMMABLE_EARLY_WARNING, moved))
+        } else {
+            Ok(moved)
+        }
+    }
+
+    /// Checks that the medium may be changed at the position, and notes that it is.
+    pub(super) fn require_writable(&mut self) -> Result<(), Refusal> {
+        let protect = |code| Err(Sense::new(key::DATA_PROTECT, code).into());
+        let (object, end) = {
+            let tape = self.tape()?;
+            (tape.object(), tape.end_object())
+        };
+        let Some(tape) = &self.tape else {
+            return protect(sense::WRITE_PROTECTED);
+        };
+        let cartridge = &tape.cartridge;
+        if self.access(cartridge) != Access::ReadWrite {
+            self.state.raise(alert::READ_ONLY_FORMAT);
+            return protect(sense::CANNOT_WRITE_INCOMPATIBLE);
+        }
+        if cartridge.info.write_protected || self.state.modes.software_write_protect {
+            self.state.raise(alert::WRITE_PROTECT);
+            return protect(sense::WRITE_PROTECTED);
+        }
+        if (cartridge.is_worm() || self.state.modes.append_only) && object != end {
+            return protect(sense::WORM_OVERWRITE);
+        }
+        self.note_change()
+    }
+
+    /// Changes the volume change reference, once per load (scsi MAM attribute 0009h).
+    fn note_change(&mut self) -> Result<(), Refusal> {
+        if self.state.session.changed {
+            return Ok(());
+        }
+        let cartridge = &mut self.tape()?.cartridge;
+        let count = cartridge.info.partitions_bytes.len() as u8;
+        for partition in 0..count {
+            let reference = cartridge.mam.number(partition, id::VOLUME_CHANGE_REFERENCE);
+            // Zero and all ones mean "not valid".
+            let next = reference % u64::from(u32::MAX - 1) + 1;
+            cartridge
+                .mam
+                .set_number(partition, id::VOLUME_CHANGE_REFERENCE, next);
+        }
+        let saved = cartridge.save_mam();
+        saved.map_err(|error| self.host_failure(error))?;
+        self.state.session.changed = true;
+        Ok(())
+    }
+}
