@@ -1,2 +1,32 @@
 #![forbid(unsafe_code)]
-//! The Tapewright catalog: ledger, entry files, index and queries.
+//! The Tapewright catalog: what is on which tape, and where.
+//!
+//! [`Catalog`] is a directory with a ledger of all that happened, sealed files with the entries
+//! of each receipt, and an index derived from both. Jobs [`append`](Catalog::append) events and
+//! [`commit`](Catalog::commit) receipts; [`find`](Catalog::find) answers where a file is.
+//! `docs/catalog.md` is the authority on the format. Nothing here knows tape drives; clock and
+//! identities are the caller's.
+
+mod catalog;
+mod disk;
+mod entries;
+mod error;
+mod index;
+mod ledger;
+mod lock;
+pub mod model;
+mod pattern;
+mod query;
+pub mod store;
+
+/// Version of the catalog format that is written, and the newest that is read.
+pub const FORMAT_VERSION: u32 = 1;
+
+pub use catalog::{Appended, Catalog, CheckReport, Job, Notice, OpenOptions, Volume};
+pub use entries::{ENTRIES_DIRECTORY, ENTRIES_MAX, EntriesError, Fault};
+pub use error::CatalogError;
+pub use index::IndexError;
+pub use ledger::{LEDGER_FILE, LedgerError, LineFault};
+pub use lock::LockError;
+pub use pattern::{Pattern, PatternError};
+pub use query::{FindOptions, Hit, Hits};

@@ -1,0 +1,256 @@
+//! The catalog: opens, appends, commits, and keeps the index up with the ledger.
+//!
+//! Invariants: a receipt is acknowledged only when its entry file and its ledger line are
+//! durable, in this order; the index is never needed to append, and any doubt about it ends in a
+//! rebuild, not in an error.
+
+mod ask;
+mod check;
+mod housekeeping;
+mod opener;
+mod records;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+pub use check::CheckReport;
+pub use housekeeping::Notice;
+pub use records::{Job, Volume};
+pub(crate) use records::{read_job, read_receipt, read_volume};
+
+use crate::FORMAT_VERSION;
+use crate::disk::sync_directory;
+use crate::entries::{self, DRAFT_EXTENSION, ENTRIES_DIRECTORY, EXTENSION, EntriesError};
+use crate::error::CatalogError;
+use crate::index::Index;
+use crate::ledger::Ledger;
+use crate::model::Entry;
+use crate::model::event::{CatalogCreated, EntryFileRef, Event, Receipt, ReceiptRecord};
+use housekeeping::Notices;
+use opener::IndexOpener;
+
+/// How long to wait for other processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// For the index; then questions are answered from memory.
+    pub index_wait: Duration,
+    /// For the right to append; then appending fails.
+    pub append_wait: Duration,
+    /// Never use the index on disk, as where the directory is not to be written to.
+    pub memory_index: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> OpenOptions {
+        OpenOptions {
+            index_wait: Duration::from_secs(5),
+            append_wait: Duration::from_secs(60),
+            memory_index: false,
+        }
+    }
+}
+
+/// What an append did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Number of the ledger line that says it.
+    pub seq: u64,
+    /// Whether an earlier line already said it, so that nothing was written.
+    pub known: bool,
+}
+
+/// An open catalog. Threads may share it; questions take turns, and so do appends.
+pub struct Catalog {
+    directory: PathBuf,
+    ledger_path: PathBuf,
+    options: OpenOptions,
+    ledger: Mutex<Ledger>,
+    index: Mutex<Option<Index>>,
+    opener: IndexOpener,
+    notices: Notices,
+}
+
+impl Catalog {
+    /// Makes a new catalog in `directory`, which may exist, and opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Exists`](crate::LedgerError::Exists) if there is one already: open it.
+    /// Otherwise the directory cannot be used.
+    pub fn create(
+        directory: &Path,
+        time: Timestamp,
+        catalog: Uuid,
+        software: &str,
+        options: OpenOptions,
+    ) -> Result<Catalog, CatalogError> {
+        let make = || {
+            std::fs::create_dir_all(directory.join(ENTRIES_DIRECTORY))?;
+            directory
+                .parent()
+                .filter(|up| up.is_dir())
+                .map_or(Ok(()), sync_directory)
+        };
+        make().map_err(|source| CatalogError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
+        let format = FORMAT_VERSION;
+        let created = CatalogCreated {
+            format,
+            catalog,
+            software: software.to_owned(),
+        };
+        Ledger::create(directory, time, created)?;
+        Catalog::open(directory, options)
+    }
+
+    /// Opens the catalog in `directory`: checks the whole ledger, cuts off a torn end, removes
+    /// entry files that were never committed. The index is opened by the first question.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Missing`](crate::LedgerError::Missing) if there is none: create one.
+    /// Otherwise the ledger is altered, newer than this software, or unreadable.
+    pub fn open(directory: &Path, options: OpenOptions) -> Result<Catalog, CatalogError> {
+        let (ledger, cut) = Ledger::open(directory)?;
+        let catalog = Catalog {
+            directory: directory.to_owned(),
+            ledger_path: ledger.path().to_owned(),
+            options,
+            opener: IndexOpener::new(directory, ledger.path(), options),
+            ledger: Mutex::new(ledger),
+            index: Mutex::new(None),
+            notices: Notices::default(),
+        };
+        if let Some(cut) = cut {
+            catalog.notices.push(Notice::TornLineCut {
+                line: cut.line,
+                bytes: cut.bytes,
+            });
+        }
+        catalog.remove_strays()?;
+        catalog.notice_unknown_events();
+        Ok(catalog)
+    }
+
+    /// The catalog's directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Takes what was found and mended since the last call.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        self.notices.take()
+    }
+
+    /// Records an event and makes it durable. An event that introduces a job or volume already
+    /// introduced is not written again.
+    ///
+    /// # Errors
+    ///
+    /// The event names an unknown job or volume, another process is appending for too long, or
+    /// the ledger cannot be written. Nothing was recorded.
+    pub fn append(&self, time: Timestamp, event: &Event) -> Result<Appended, CatalogError> {
+        if matches!(event, Event::Receipt(_) | Event::CatalogCreated(_)) {
+            return Err(CatalogError::NotAppendable);
+        }
+        let mut ledger = self.ledger();
+        let right = ledger.begin(self.options.append_wait)?;
+        if let Some(seq) = ledger.known().already(event) {
+            return Ok(Appended { seq, known: true });
+        }
+        ledger.check_references(event)?;
+        let seq = ledger.append(&right, time, event)?;
+        Ok(Appended { seq, known: false })
+    }
+
+    /// Records a receipt with its entries, in any order. On return both are durable.
+    ///
+    /// A receipt already known (same volume and segment) is not written again, unless its entry
+    /// file is missing or damaged: then this heals it. Memory: the entries and nothing of note.
+    ///
+    /// # Errors
+    ///
+    /// An entry breaks a rule of [`Entry`], the receipt names an unknown job or volume, another
+    /// process is appending for too long, or a file cannot be written. Nothing was recorded.
+    pub fn commit(
+        &self,
+        time: Timestamp,
+        receipt: Receipt,
+        entries: Vec<Entry>,
+    ) -> Result<Appended, CatalogError> {
+        let mut ledger = self.ledger();
+        let right = ledger.begin(self.options.append_wait)?;
+        if let Some((seq, file)) = ledger.known().receipt(&receipt) {
+            let path = self.entry_path(&file.name);
+            match entries::matches(&path, file) {
+                Ok(()) => {
+                    return Ok(Appended {
+                        seq: *seq,
+                        known: true,
+                    });
+                }
+                Err(error) => tracing::warn!(%error, "entry file is written anew"),
+            }
+        }
+        let seq = ledger.tip().seq + 1;
+        let name = entry_file_name(seq, &receipt.segment);
+        let placeholder = EntryFileRef {
+            name,
+            digest: String::new(),
+            entries: 0,
+            bytes: 0,
+        };
+        let mut record = ReceiptRecord {
+            receipt,
+            entry_file: placeholder,
+        };
+        ledger.check_references(&Event::Receipt(record.clone()))?;
+        self.seal(&mut record, entries)?;
+        let seq = ledger.append(&right, time, &Event::Receipt(record))?;
+        Ok(Appended { seq, known: false })
+    }
+
+    /// Writes the entry file under its final name, durably.
+    fn seal(&self, record: &mut ReceiptRecord, entries: Vec<Entry>) -> Result<(), EntriesError> {
+        let path = self.entry_path(&record.entry_file.name);
+        let draft = path.with_extension(DRAFT_EXTENSION);
+        let io = |source| EntriesError::Io {
+            path: path.clone(),
+            source,
+        };
+        let directory = self.directory.join(ENTRIES_DIRECTORY);
+        std::fs::create_dir_all(&directory).map_err(io)?;
+        let receipt = &record.receipt;
+        let sealed = entries::write(&draft, receipt.segment, receipt.record_bytes, entries)?;
+        std::fs::rename(&draft, &path).map_err(io)?;
+        sync_directory(&directory).map_err(io)?;
+        record.entry_file.digest = sealed.digest.to_hex().to_string();
+        record.entry_file.entries = sealed.entries;
+        record.entry_file.bytes = sealed.bytes;
+        Ok(())
+    }
+
+    pub(crate) fn entry_path(&self, name: &str) -> PathBuf {
+        self.directory.join(ENTRIES_DIRECTORY).join(name)
+    }
+
+    pub(crate) fn ledger_path(&self) -> &Path {
+        &self.ledger_path
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // A panic while it was locked leaves it before or after a whole append.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Name of the entry file of a receipt.
+pub(crate) fn entry_file_name(seq: u64, segment: &Uuid) -> String {
+    format!("{seq:010}-{segment}.{EXTENSION}")
+}

@@ -1,0 +1,248 @@
+//! Decodes one block, entry by entry, from its columns.
+//!
+//! The columns are decompressed at once (at most 1 MiB, usually 20 KB); entries are made one at a
+//! time, so a block at rest costs no more than its columns.
+
+use crate::model::path::check_path;
+use crate::model::{Condition, Entry, FileTime, Kind, MAX_OWNER_BYTES, MAX_PATH_BYTES, Part};
+
+use super::columns::{COLUMNS, Column, unpack};
+use super::error::Fault;
+use super::varint::Input;
+use super::{
+    BLOCK_BODY_BYTES, BLOCK_BYTES_MAX, BLOCK_CRC, BLOCK_ENTRIES, BLOCK_ENTRIES_MAX,
+    BLOCK_HEADER_BYTES, BLOCK_MAGIC, u16_at, u32_at, usual_member_bytes,
+};
+
+pub(super) const FLAG_DEVICE: u8 = 1;
+pub(super) const FLAG_DIGEST: u8 = 1 << 1;
+pub(super) const FLAG_PART: u8 = 1 << 2;
+pub(super) const FLAG_LAST_PART: u8 = 1 << 3;
+pub(super) const FLAG_LINK: u8 = 1 << 4;
+pub(super) const OWNER_AS_BEFORE: u8 = 0;
+pub(super) const OWNER_NEW: u8 = 1;
+
+/// A block's header.
+pub(super) struct BlockHeader {
+    bytes: [u8; BLOCK_HEADER_BYTES],
+}
+
+impl BlockHeader {
+    /// Checks magic and bounds; the CRC only [`Block::decode`] can check.
+    pub(super) fn new(bytes: [u8; BLOCK_HEADER_BYTES]) -> Result<BlockHeader, Fault> {
+        let header = BlockHeader { bytes };
+        if bytes[..BLOCK_BODY_BYTES] != BLOCK_MAGIC {
+            return Err(Fault::Magic("block"));
+        }
+        if header.body_bytes() > BLOCK_BYTES_MAX {
+            return Err(Fault::Bound("length of a block"));
+        }
+        if header.entries() == 0 || header.entries() > BLOCK_ENTRIES_MAX {
+            return Err(Fault::Bound("entries of a block"));
+        }
+        Ok(header)
+    }
+
+    pub(super) fn body_bytes(&self) -> usize {
+        u32_at(&self.bytes, BLOCK_BODY_BYTES) as usize
+    }
+
+    pub(super) fn entries(&self) -> u16 {
+        u16_at(&self.bytes, BLOCK_ENTRIES)
+    }
+}
+
+/// A block whose entries are taken out front to back.
+#[derive(Debug)]
+pub(crate) struct Block {
+    record_bytes: u32,
+    left: u16,
+    columns: [Input; COLUMNS],
+    path: Vec<u8>,
+    owner: Option<Owner>,
+    mtime_seconds: u64,
+    end_position: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Owner {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    user: String,
+    group: String,
+}
+
+impl Block {
+    pub(super) fn decode(
+        header: &BlockHeader,
+        body: &[u8],
+        record_bytes: u32,
+    ) -> Result<Block, Fault> {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&header.bytes[..BLOCK_CRC]);
+        crc.update(body);
+        if crc.finalize() != u32_at(&header.bytes, BLOCK_CRC) {
+            return Err(Fault::Crc("block"));
+        }
+        if record_bytes == 0 {
+            return Err(Fault::Value("record size"));
+        }
+        Ok(Block {
+            record_bytes,
+            left: header.entries(),
+            columns: unpack(body)?,
+            path: Vec::new(),
+            owner: None,
+            mtime_seconds: 0,
+            end_position: 0,
+        })
+    }
+
+    /// The next entry. After an error the block is of no further use.
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, Fault> {
+        let Some(left) = self.left.checked_sub(1) else {
+            let at_end = self.columns.iter().all(Input::at_end);
+            return if at_end {
+                Ok(None)
+            } else {
+                Err(Fault::Value("length of a column"))
+            };
+        };
+        self.left = left;
+        take_shared(&mut self.columns[Column::Paths as usize], &mut self.path)?;
+        let kinds = self.column(Column::Kinds);
+        let (kind, flags) = (kinds.byte()?, kinds.byte()?);
+        let condition = Condition::ALL.get(usize::from(kind >> 4));
+        let kind = Kind::ALL.get(usize::from(kind & 0x0f));
+        let (Some(&kind), Some(&condition)) = (kind, condition) else {
+            return Err(Fault::Value("kind"));
+        };
+        let size_bytes = self.column(Column::Sizes).varint()?;
+        let owner = self.owner()?;
+        let (mtime, ctime) = self.times()?;
+        let (block, offset_bytes, member_bytes) = self.position(size_bytes)?;
+        let extras = self.column(Column::Extras);
+        let mut link_target = Vec::new();
+        if flags & FLAG_LINK != 0 {
+            let length = extras.length(MAX_PATH_BYTES)?;
+            link_target.extend_from_slice(extras.take(length)?);
+        }
+        let mut device = None;
+        if flags & FLAG_DEVICE != 0 {
+            device = Some((extras.u32()?, extras.u32()?));
+        }
+        let mut part = None;
+        if flags & FLAG_PART != 0 {
+            let (number, offset_bytes) = (extras.u32()?, extras.varint()?);
+            if number == 0 {
+                return Err(Fault::Value("part number"));
+            }
+            part = Some(Part {
+                number,
+                offset_bytes,
+                last: flags & FLAG_LAST_PART != 0,
+            });
+        }
+        let mut digest = None;
+        if flags & FLAG_DIGEST != 0 {
+            digest = self.column(Column::Digests).take(32)?.try_into().ok();
+        }
+        Ok(Some(Entry {
+            path: self.path.clone(),
+            kind,
+            size_bytes,
+            mode: owner.mode,
+            uid: owner.uid,
+            gid: owner.gid,
+            user: owner.user,
+            group: owner.group,
+            mtime,
+            ctime,
+            link_target,
+            device,
+            digest,
+            block,
+            offset_bytes,
+            member_bytes,
+            part,
+            condition,
+        }))
+    }
+
+    fn column(&mut self, column: Column) -> &mut Input {
+        &mut self.columns[column as usize]
+    }
+
+    fn owner(&mut self) -> Result<Owner, Fault> {
+        let column = &mut self.columns[Column::Owners as usize];
+        match column.byte()? {
+            OWNER_AS_BEFORE => {}
+            OWNER_NEW => {
+                let (mode, uid, gid) = (column.u32()?, column.u32()?, column.u32()?);
+                let (user, group) = (owner_name(column)?, owner_name(column)?);
+                self.owner = Some(Owner {
+                    mode,
+                    uid,
+                    gid,
+                    user,
+                    group,
+                });
+            }
+            _ => return Err(Fault::Value("owner")),
+        }
+        self.owner.clone().ok_or(Fault::Value("owner"))
+    }
+
+    fn times(&mut self) -> Result<(FileTime, FileTime), Fault> {
+        self.mtime_seconds =
+            self.columns[Column::Mtimes as usize].difference(self.mtime_seconds)?;
+        let mtime = FileTime {
+            seconds: self.mtime_seconds as i64,
+            nanoseconds: self.column(Column::MtimeNanoseconds).u32()?,
+        };
+        let from = self.mtime_seconds;
+        let column = self.column(Column::Ctimes);
+        let seconds = column.difference(from)? as i64;
+        let nanoseconds = match column.u32()? {
+            0 => mtime.nanoseconds,
+            more => more - 1,
+        };
+        if mtime.nanoseconds.max(nanoseconds) > 999_999_999 {
+            return Err(Fault::Value("nanoseconds"));
+        }
+        Ok((
+            mtime,
+            FileTime {
+                seconds,
+                nanoseconds,
+            },
+        ))
+    }
+
+    fn position(&mut self, size_bytes: u64) -> Result<(u64, u32, u64), Fault> {
+        let column = &mut self.columns[Column::Positions as usize];
+        let position = column.difference(self.end_position)?;
+        let member_bytes = column.difference(usual_member_bytes(size_bytes))?;
+        self.end_position = position.wrapping_add(member_bytes);
+        let record_bytes = u64::from(self.record_bytes);
+        // The remainder is below a u32.
+        let offset_bytes = (position % record_bytes) as u32;
+        Ok((position / record_bytes, offset_bytes, member_bytes))
+    }
+}
+
+fn owner_name(column: &mut Input) -> Result<String, Fault> {
+    let length = column.length(MAX_OWNER_BYTES)?;
+    let name = std::str::from_utf8(column.take(length)?).map_err(|_| Fault::Value("owner"))?;
+    Ok(name.to_owned())
+}
+
+/// Turns the previous path into the next one.
+pub(super) fn take_shared(column: &mut Input, path: &mut Vec<u8>) -> Result<(), Fault> {
+    let shared = column.length(path.len())?;
+    let length = column.length(MAX_PATH_BYTES - shared)?;
+    path.truncate(shared);
+    path.extend_from_slice(column.take(length)?);
+    check_path(path).map_err(|_| Fault::Value("path"))
+}

@@ -1,0 +1,207 @@
+//! Collects entries in directory order into the columns of one block.
+
+use crate::model::{Entry, EntryFault, FileTime};
+
+use super::block::{
+    FLAG_DEVICE, FLAG_DIGEST, FLAG_LAST_PART, FLAG_LINK, FLAG_PART, OWNER_AS_BEFORE, OWNER_NEW,
+};
+use super::columns::{COLUMNS, Column, pack};
+use super::varint::{put, put_difference};
+use super::{
+    BLOCK_BODY_BYTES, BLOCK_BYTES_MAX, BLOCK_CRC, BLOCK_ENTRIES, BLOCK_ENTRIES_MAX,
+    BLOCK_HEADER_BYTES, BLOCK_MAGIC, usual_member_bytes,
+};
+
+/// A block takes no more entries once it holds so much; the longest entry still fits then.
+const FULL_BYTES: usize = BLOCK_BYTES_MAX / 2;
+
+/// A block being filled.
+#[derive(Debug, Default)]
+pub(super) struct BlockEncoder {
+    record_bytes: u32,
+    entries: u16,
+    columns: [Vec<u8>; COLUMNS],
+    first_path: Vec<u8>,
+    last: Option<Entry>,
+    end_position: u64,
+}
+
+impl BlockEncoder {
+    pub(super) fn new(record_bytes: u32) -> BlockEncoder {
+        BlockEncoder {
+            record_bytes,
+            ..BlockEncoder::default()
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        let plain_bytes: usize = self.columns.iter().map(Vec::len).sum();
+        self.entries == BLOCK_ENTRIES_MAX || plain_bytes >= FULL_BYTES
+    }
+
+    pub(super) fn entries(&self) -> u16 {
+        self.entries
+    }
+
+    pub(super) fn first_path(&self) -> &[u8] {
+        &self.first_path
+    }
+
+    fn column(&mut self, column: Column) -> &mut Vec<u8> {
+        &mut self.columns[column as usize]
+    }
+
+    /// Adds the next entry in order.
+    pub(super) fn push(&mut self, entry: Entry) -> Result<(), EntryFault> {
+        let position = position(&entry, self.record_bytes)?;
+        let previous = self.last.take();
+        let previous_path = previous.as_ref().map_or(&[][..], |entry| &entry.path);
+        put_shared(
+            &mut self.columns[Column::Paths as usize],
+            previous_path,
+            &entry.path,
+        );
+        self.put_kind(&entry);
+        put(self.column(Column::Sizes), entry.size_bytes);
+        self.put_owner(previous.as_ref(), &entry);
+        let before = previous.map_or(FileTime::default(), |entry| entry.mtime);
+        self.put_times(before, &entry);
+        let expected = self.end_position;
+        let column = self.column(Column::Positions);
+        put_difference(column, expected, position);
+        put_difference(
+            column,
+            usual_member_bytes(entry.size_bytes),
+            entry.member_bytes,
+        );
+        self.end_position = position.wrapping_add(entry.member_bytes);
+        self.put_extras(&entry);
+        if let Some(digest) = entry.digest {
+            self.column(Column::Digests).extend_from_slice(&digest);
+        }
+        if self.entries == 0 {
+            self.first_path.clone_from(&entry.path);
+        }
+        self.entries += 1;
+        self.last = Some(entry);
+        Ok(())
+    }
+
+    fn put_kind(&mut self, entry: &Entry) {
+        let flags = [
+            (entry.device.is_some(), FLAG_DEVICE),
+            (entry.digest.is_some(), FLAG_DIGEST),
+            (entry.part.is_some(), FLAG_PART),
+            (entry.part.is_some_and(|part| part.last), FLAG_LAST_PART),
+            (!entry.link_target.is_empty(), FLAG_LINK),
+        ];
+        let flags = flags
+            .iter()
+            .filter(|(set, _)| *set)
+            .fold(0, |all, (_, flag)| all | flag);
+        let kind = entry.kind as u8 | (entry.condition as u8) << 4;
+        self.column(Column::Kinds).extend_from_slice(&[kind, flags]);
+    }
+
+    fn put_owner(&mut self, previous: Option<&Entry>, entry: &Entry) {
+        let column = self.column(Column::Owners);
+        let same = previous.is_some_and(|last| {
+            (last.mode, last.uid, last.gid, &last.user, &last.group)
+                == (entry.mode, entry.uid, entry.gid, &entry.user, &entry.group)
+        });
+        if same {
+            column.push(OWNER_AS_BEFORE);
+            return;
+        }
+        column.push(OWNER_NEW);
+        for number in [entry.mode, entry.uid, entry.gid] {
+            put(column, u64::from(number));
+        }
+        for name in [&entry.user, &entry.group] {
+            put(column, name.len() as u64);
+            column.extend_from_slice(name.as_bytes());
+        }
+    }
+
+    fn put_times(&mut self, before: FileTime, entry: &Entry) {
+        let (mtime, ctime) = (entry.mtime, entry.ctime);
+        let column = self.column(Column::Mtimes);
+        put_difference(column, before.seconds as u64, mtime.seconds as u64);
+        put(
+            self.column(Column::MtimeNanoseconds),
+            u64::from(mtime.nanoseconds),
+        );
+        let column = self.column(Column::Ctimes);
+        put_difference(column, mtime.seconds as u64, ctime.seconds as u64);
+        let same = ctime.nanoseconds == mtime.nanoseconds;
+        put(
+            column,
+            if same {
+                0
+            } else {
+                u64::from(ctime.nanoseconds) + 1
+            },
+        );
+    }
+
+    fn put_extras(&mut self, entry: &Entry) {
+        let column = self.column(Column::Extras);
+        if !entry.link_target.is_empty() {
+            put(column, entry.link_target.len() as u64);
+            column.extend_from_slice(&entry.link_target);
+        }
+        if let Some((major, minor)) = entry.device {
+            put(column, u64::from(major));
+            put(column, u64::from(minor));
+        }
+        if let Some(part) = entry.part {
+            put(column, u64::from(part.number));
+            put(column, part.offset_bytes);
+        }
+    }
+
+    /// The block with its header.
+    pub(super) fn finish(self) -> std::io::Result<Vec<u8>> {
+        let mut block = vec![0; BLOCK_HEADER_BYTES];
+        pack(&self.columns, &mut block)?;
+        let body_bytes = (block.len() - BLOCK_HEADER_BYTES) as u32;
+        block[..BLOCK_BODY_BYTES].copy_from_slice(&BLOCK_MAGIC);
+        block[BLOCK_BODY_BYTES..BLOCK_ENTRIES].copy_from_slice(&body_bytes.to_le_bytes());
+        block[BLOCK_ENTRIES..BLOCK_ENTRIES + 2].copy_from_slice(&self.entries.to_le_bytes());
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&block[..BLOCK_CRC]);
+        crc.update(&block[BLOCK_HEADER_BYTES..]);
+        let crc = crc.finalize().to_le_bytes();
+        block[BLOCK_CRC..BLOCK_HEADER_BYTES].copy_from_slice(&crc);
+        Ok(block)
+    }
+}
+
+/// Appends `path` as what it shares with `previous` and what follows.
+pub(super) fn put_shared(out: &mut Vec<u8>, previous: &[u8], path: &[u8]) {
+    let shared = previous
+        .iter()
+        .zip(path)
+        .take_while(|(a, b)| a == b)
+        .count();
+    put(out, shared as u64);
+    put(out, (path.len() - shared) as u64);
+    out.extend_from_slice(&path[shared..]);
+}
+
+fn position(entry: &Entry, record_bytes: u32) -> Result<u64, EntryFault> {
+    let start = entry.block.checked_mul(u64::from(record_bytes));
+    let inside = entry.offset_bytes < record_bytes;
+    start
+        .and_then(|start| start.checked_add(u64::from(entry.offset_bytes)))
+        .filter(|_| inside)
+        .ok_or(EntryFault::Position {
+            block: entry.block,
+            offset_bytes: entry.offset_bytes,
+            record_bytes,
+        })
+}

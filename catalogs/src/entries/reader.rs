@@ -1,0 +1,221 @@
+//! Reads entry files, block by block.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::block::{Block, BlockHeader};
+use super::error::{EntriesError, Fault};
+use super::footer::{BlockAt, Trailer};
+use super::{
+    BLOCK_HEADER_BYTES, FOOTER_MAGIC, FORMAT_VERSION, HEADER_BYTES, HEADER_CRC, HEADER_MAGIC,
+    HEADER_RECORD_BYTES, HEADER_SEGMENT, HEADER_VERSION, TRAILER_BYTES, u16_at, u32_at,
+};
+use crate::model::Entry;
+use crate::model::event::EntryFileRef;
+
+/// An entry file open for reading, its header checked.
+#[derive(Debug)]
+pub(crate) struct EntryFile {
+    path: PathBuf,
+    file: File,
+    file_bytes: u64,
+    record_bytes: u32,
+}
+
+impl EntryFile {
+    /// Opens the entry file of `segment`.
+    pub(crate) fn open(path: &Path, segment: &Uuid) -> Result<EntryFile, EntriesError> {
+        let io = |source| EntriesError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let damaged = |fault| EntriesError::Damaged {
+            path: path.to_owned(),
+            at: 0,
+            fault,
+        };
+        let file = File::open(path).map_err(io)?;
+        let file_bytes = file.metadata().map_err(io)?.len();
+        if file_bytes < (HEADER_BYTES + TRAILER_BYTES) as u64 {
+            return Err(damaged(Fault::Truncated("file")));
+        }
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact_at(&mut header, 0).map_err(io)?;
+        if header[..HEADER_MAGIC.len()] != HEADER_MAGIC {
+            return Err(damaged(Fault::Magic("header")));
+        }
+        if crc32fast::hash(&header[..HEADER_CRC]) != u32_at(&header, HEADER_CRC) {
+            return Err(damaged(Fault::Crc("header")));
+        }
+        let found = u16_at(&header, HEADER_VERSION);
+        if found > FORMAT_VERSION {
+            return Err(EntriesError::NewerFormat {
+                path: path.to_owned(),
+                found,
+            });
+        }
+        if header[HEADER_SEGMENT..HEADER_SEGMENT + 16] != *segment.as_bytes() {
+            return Err(damaged(Fault::Ledger("segment")));
+        }
+        let record_bytes = u32_at(&header, HEADER_RECORD_BYTES);
+        Ok(EntryFile {
+            path: path.to_owned(),
+            file,
+            file_bytes,
+            record_bytes,
+        })
+    }
+
+    /// Calls `visit` with each block that the footer names, in order. Returns the last path of
+    /// the file, empty if it has no entries.
+    pub(crate) fn blocks(&self, visit: impl FnMut(BlockAt<'_>)) -> Result<Vec<u8>, EntriesError> {
+        let trailer = self.trailer()?;
+        let footer_end = self.file_bytes - TRAILER_BYTES as u64;
+        let mut footer = vec![0; (footer_end - trailer.footer_at) as usize];
+        self.read(&mut footer, trailer.footer_at, "footer")?;
+        trailer
+            .read_footer(&footer, visit)
+            .map_err(|fault| self.damaged(trailer.footer_at, fault))
+    }
+
+    fn trailer(&self) -> Result<Trailer, EntriesError> {
+        let at = self.file_bytes - TRAILER_BYTES as u64;
+        let mut bytes = [0; TRAILER_BYTES];
+        self.read(&mut bytes, at, "trailer")?;
+        Trailer::decode(&bytes, self.file_bytes).map_err(|fault| self.damaged(at, fault))
+    }
+
+    /// The block at `at` and the offset after it; `None` if the footer begins there.
+    pub(crate) fn block(&self, at: u64) -> Result<Option<(Block, u64)>, EntriesError> {
+        let mut header = [0; BLOCK_HEADER_BYTES];
+        self.read(&mut header, at, "block")?;
+        if header[..FOOTER_MAGIC.len()] == FOOTER_MAGIC {
+            // A forged magic would end the file early and hide what follows.
+            let ends_here = self.trailer()?.footer_at == at;
+            let fault = Fault::Magic("block");
+            return if ends_here {
+                Ok(None)
+            } else {
+                Err(self.damaged(at, fault))
+            };
+        }
+        let damaged = |fault| self.damaged(at, fault);
+        let header = BlockHeader::new(header).map_err(damaged)?;
+        let mut body = vec![0; header.body_bytes()];
+        self.read(&mut body, at + BLOCK_HEADER_BYTES as u64, "block")?;
+        let block = Block::decode(&header, &body, self.record_bytes).map_err(damaged)?;
+        Ok(Some((block, at + (BLOCK_HEADER_BYTES + body.len()) as u64)))
+    }
+
+    fn read(&self, out: &mut [u8], at: u64, what: &'static str) -> Result<(), EntriesError> {
+        self.file
+            .read_exact_at(out, at)
+            .map_err(|source| match source.kind() {
+                std::io::ErrorKind::UnexpectedEof => self.damaged(at, Fault::Truncated(what)),
+                _ => EntriesError::Io {
+                    path: self.path.clone(),
+                    source,
+                },
+            })
+    }
+
+    fn damaged(&self, at: u64, fault: Fault) -> EntriesError {
+        EntriesError::Damaged {
+            path: self.path.clone(),
+            at,
+            fault,
+        }
+    }
+}
+
+/// Compares a file with what the ledger says of it, length and digest.
+pub(crate) fn matches(path: &Path, expected: &EntryFileRef) -> Result<(), EntriesError> {
+    let io = |source| EntriesError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = File::open(path).map_err(io)?;
+    let mut digest = blake3::Hasher::new();
+    let mut bytes = 0;
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let read = file.read(&mut buffer).map_err(io)?;
+        if read == 0 {
+            break;
+        }
+        digest.update(&buffer[..read]);
+        bytes += read as u64;
+    }
+    let damaged = |what| {
+        let fault = Fault::Ledger(what);
+        Err(EntriesError::Damaged {
+            path: path.to_owned(),
+            at: 0,
+            fault,
+        })
+    };
+    if bytes != expected.bytes {
+        return damaged("length of the file");
+    }
+    if digest.finalize().to_hex().as_str() != expected.digest {
+        return damaged("digest of the file");
+    }
+    Ok(())
+}
+
+/// Entries of one file from a block on, in directory order. Opens the file for each block and
+/// holds one block, so that thousands of stretches may stand open at once.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    path: PathBuf,
+    segment: Uuid,
+    next_at: u64,
+    block_at: u64,
+    block: Option<Block>,
+}
+
+impl Stretch {
+    /// From the block at `at` on.
+    pub(crate) fn new(path: PathBuf, segment: Uuid, at: u64) -> Stretch {
+        Stretch {
+            path,
+            segment,
+            next_at: at,
+            block_at: at,
+            block: None,
+        }
+    }
+
+    /// From the first block on.
+    pub(crate) fn whole(path: PathBuf, segment: Uuid) -> Stretch {
+        Stretch::new(path, segment, HEADER_BYTES as u64)
+    }
+
+    /// The next entry. After an error the stretch is of no further use.
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, EntriesError> {
+        loop {
+            if let Some(block) = &mut self.block {
+                let next = block.next_entry().map_err(|fault| EntriesError::Damaged {
+                    path: self.path.clone(),
+                    at: self.block_at,
+                    fault,
+                })?;
+                if next.is_some() {
+                    return Ok(next);
+                }
+            }
+            self.block = None;
+            let file = EntryFile::open(&self.path, &self.segment)?;
+            let Some((block, next_at)) = file.block(self.next_at)? else {
+                return Ok(None);
+            };
+            self.block_at = self.next_at;
+            self.next_at = next_at;
+            self.block = Some(block);
+        }
+    }
+}

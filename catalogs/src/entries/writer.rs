@@ -1,0 +1,143 @@
+//! Writes an entry file.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use blake3::Hash;
+use uuid::Uuid;
+
+use super::encode::BlockEncoder;
+use super::error::EntriesError;
+use super::footer::FooterWriter;
+use super::{ENTRIES_MAX, FORMAT_VERSION, HEADER_BYTES, HEADER_MAGIC};
+use crate::model::Entry;
+use crate::model::path::compare;
+
+/// What was written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sealed {
+    /// BLAKE3 of the file.
+    pub(crate) digest: Hash,
+    /// Its length in bytes.
+    pub(crate) bytes: u64,
+    /// Entries in it.
+    pub(crate) entries: u64,
+}
+
+/// Writes `entries`, in any order, to a new file at `path` and makes its content durable.
+pub(crate) fn write(
+    path: &Path,
+    segment: Uuid,
+    record_bytes: u32,
+    mut entries: Vec<Entry>,
+) -> Result<Sealed, EntriesError> {
+    if entries.len() > ENTRIES_MAX {
+        return Err(EntriesError::TooMany {
+            found: entries.len(),
+        });
+    }
+    for entry in &entries {
+        entry.validate().map_err(|fault| EntriesError::Invalid {
+            path: entry.path.clone(),
+            fault,
+        })?;
+    }
+    entries.sort_unstable_by(|a, b| {
+        let place = |entry: &Entry| {
+            (
+                entry.part.map_or(0, |part| part.number),
+                entry.block,
+                entry.offset_bytes,
+            )
+        };
+        compare(&a.path, &b.path).then_with(|| place(a).cmp(&place(b)))
+    });
+    let io = |source| EntriesError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut out = Output::create(path).map_err(io)?;
+    out.put(&header(segment, record_bytes)).map_err(io)?;
+    let count = entries.len() as u64;
+    let last_path = entries
+        .last()
+        .map_or(Vec::new(), |entry| entry.path.clone());
+    let mut footer = FooterWriter::default();
+    let mut block = BlockEncoder::new(record_bytes);
+    for entry in entries {
+        if block.is_full() {
+            let full = std::mem::replace(&mut block, BlockEncoder::new(record_bytes));
+            put_block(&mut out, &mut footer, full).map_err(io)?;
+        }
+        let path = entry.path.clone();
+        block
+            .push(entry)
+            .map_err(|fault| EntriesError::Invalid { path, fault })?;
+    }
+    if !block.is_empty() {
+        put_block(&mut out, &mut footer, block).map_err(io)?;
+    }
+    let footer = footer.finish(out.bytes, &last_path).map_err(io)?;
+    let footer = footer.ok_or(EntriesError::TooMany {
+        found: count as usize,
+    })?;
+    out.put(&footer).map_err(io)?;
+    let (digest, bytes) = out.finish().map_err(io)?;
+    Ok(Sealed {
+        digest,
+        bytes,
+        entries: count,
+    })
+}
+
+fn header(segment: Uuid, record_bytes: u32) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    header[..8].copy_from_slice(&HEADER_MAGIC);
+    header[super::HEADER_VERSION..][..2].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    header[super::HEADER_RECORD_BYTES..][..4].copy_from_slice(&record_bytes.to_le_bytes());
+    header[super::HEADER_SEGMENT..][..16].copy_from_slice(segment.as_bytes());
+    let crc = crc32fast::hash(&header[..super::HEADER_CRC]);
+    header[super::HEADER_CRC..].copy_from_slice(&crc.to_le_bytes());
+    header
+}
+
+fn put_block(
+    out: &mut Output,
+    footer: &mut FooterWriter,
+    block: BlockEncoder,
+) -> std::io::Result<()> {
+    let (entries, first_path) = (block.entries(), block.first_path().to_vec());
+    let bytes = block.finish()?;
+    footer.push(bytes.len(), entries, &first_path);
+    out.put(&bytes)
+}
+
+struct Output {
+    file: BufWriter<File>,
+    digest: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Output {
+    fn create(path: &Path) -> std::io::Result<Output> {
+        let file = BufWriter::with_capacity(256 * 1024, File::create(path)?);
+        Ok(Output {
+            file,
+            digest: blake3::Hasher::new(),
+            bytes: 0,
+        })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.digest.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(bytes)
+    }
+
+    fn finish(mut self) -> std::io::Result<(Hash, u64)> {
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        Ok((self.digest.finalize(), self.bytes))
+    }
+}

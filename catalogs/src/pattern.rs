@@ -1,0 +1,170 @@
+//! What to look for: an archive name, or a glob.
+//!
+//! A pattern also bounds the ranges of names that have to be read. Pure.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::model::path::{KeyRange, PathFault, check_path};
+
+const GLOB_BYTES: &[u8] = b"*?[{\\";
+
+/// A pattern that cannot be looked for. Correct the pattern.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// Not an archive name.
+    #[error("pattern {}: {fault}", String::from_utf8_lossy(.pattern))]
+    Path {
+        /// The pattern.
+        pattern: Vec<u8>,
+        /// Which rule for names it breaks.
+        #[source]
+        fault: PathFault,
+    },
+    /// Not a glob.
+    #[error("pattern {}: not a valid glob", String::from_utf8_lossy(.pattern))]
+    Glob {
+        /// The pattern.
+        pattern: Vec<u8>,
+        /// Why.
+        #[source]
+        source: globset::Error,
+    },
+    /// A glob has to be UTF-8. A plain name need not be.
+    #[error("pattern {}: a glob must be UTF-8", String::from_utf8_lossy(.pattern))]
+    NotUtf8 {
+        /// The pattern.
+        pattern: Vec<u8>,
+    },
+}
+
+/// What [`Catalog::find`](crate::Catalog::find) looks for.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    form: Form,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    Everything,
+    /// A name and all below it.
+    Tree(Vec<u8>),
+    /// A glob, and the name that is the glob byte for byte.
+    Glob {
+        text: Vec<u8>,
+        matcher: GlobMatcher,
+    },
+}
+
+impl Pattern {
+    /// Reads a pattern. A leading slash and a trailing slash do not count; nothing at all is
+    /// everything. With any of `* ? [ { \` it is a glob.
+    ///
+    /// # Errors
+    ///
+    /// The pattern is neither an archive name nor a glob.
+    pub fn parse(pattern: &[u8]) -> Result<Pattern, PatternError> {
+        let text = trim_slashes(pattern);
+        if text.is_empty() {
+            return Ok(Pattern {
+                form: Form::Everything,
+            });
+        }
+        if !text.iter().any(|byte| GLOB_BYTES.contains(byte)) {
+            return Pattern::tree(text);
+        }
+        let Ok(glob) = std::str::from_utf8(text) else {
+            return Err(PatternError::NotUtf8 {
+                pattern: pattern.to_vec(),
+            });
+        };
+        let matcher = GlobBuilder::new(glob)
+            .literal_separator(true)
+            .backslash_escape(true)
+            .build()
+            .map_err(|source| PatternError::Glob {
+                pattern: pattern.to_vec(),
+                source,
+            })?
+            .compile_matcher();
+        Ok(Pattern {
+            form: Form::Glob {
+                text: text.to_vec(),
+                matcher,
+            },
+        })
+    }
+
+    /// The name `path` and all below it, whatever bytes it has.
+    ///
+    /// # Errors
+    ///
+    /// `path` is not an archive name.
+    pub fn tree(path: &[u8]) -> Result<Pattern, PatternError> {
+        check_path(path).map_err(|fault| PatternError::Path {
+            pattern: path.to_vec(),
+            fault,
+        })?;
+        Ok(Pattern {
+            form: Form::Tree(path.to_vec()),
+        })
+    }
+
+    /// Whether the archive name `path` is meant.
+    pub fn matches(&self, path: &[u8]) -> bool {
+        match &self.form {
+            Form::Everything => true,
+            Form::Tree(tree) => is_at_or_below(path, tree),
+            Form::Glob { text, matcher } => {
+                path == text.as_slice() || matcher.is_match(as_path(path))
+            }
+        }
+    }
+
+    /// Ranges, in order and apart, outside of which nothing matches.
+    pub(crate) fn ranges(&self) -> Vec<KeyRange> {
+        match &self.form {
+            Form::Everything => vec![KeyRange::all()],
+            Form::Tree(tree) => vec![KeyRange::exact(tree), KeyRange::below(tree)],
+            Form::Glob { text, .. } => {
+                let is_glob = |byte: &u8| GLOB_BYTES.contains(byte);
+                let literal = text.iter().position(is_glob).unwrap_or(text.len());
+                let slash = text[..literal].iter().rposition(|&byte| byte == b'/');
+                let directory = &text[..slash.unwrap_or(0)];
+                let rest = &text[slash.map_or(0, |at| at + 1)..];
+                // An alternative may be empty or hold slashes; only this is sure to be one name.
+                let one_level = !rest.iter().any(|byte| b"/{[".contains(byte))
+                    && !rest.windows(2).any(|pair| pair == b"**");
+                vec![if one_level {
+                    KeyRange::children(directory)
+                } else {
+                    KeyRange::below(directory)
+                }]
+            }
+        }
+    }
+}
+
+/// Whether `path` is `tree` or lies below it.
+pub(crate) fn is_at_or_below(path: &[u8], tree: &[u8]) -> bool {
+    let rest = path.strip_prefix(tree);
+    tree.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
+pub(crate) fn trim_slashes(mut text: &[u8]) -> &[u8] {
+    while let Some(rest) = text.strip_prefix(b"/") {
+        text = rest;
+    }
+    while let Some(rest) = text.strip_suffix(b"/") {
+        text = rest;
+    }
+    text
+}
+
+pub(crate) fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}

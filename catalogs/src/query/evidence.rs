@@ -1,0 +1,98 @@
+//! Which jobs prove, by not holding a path, that it was no longer there.
+
+use std::sync::Arc;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::catalog::Job;
+use crate::model::event::Outcome;
+use crate::pattern::{as_path, is_at_or_below, trim_slashes};
+
+/// The complete jobs, the newest first.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    witnesses: Vec<Witness>,
+}
+
+#[derive(Debug)]
+struct Witness {
+    rank: usize,
+    job: Arc<Job>,
+    excludes: GlobSet,
+}
+
+impl Evidence {
+    /// `jobs` in order, the oldest first.
+    pub(super) fn new(jobs: &[Arc<Job>]) -> Evidence {
+        let complete = |job: &&Arc<Job>| {
+            job.finish
+                .as_ref()
+                .is_some_and(|finish| finish.what.outcome == Outcome::Complete)
+        };
+        let witnesses = jobs
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, job)| complete(job));
+        let witnesses = witnesses.filter_map(|(rank, job)| {
+            // What an exclude that cannot be read left out is unknown: the job proves nothing.
+            let excludes = excludes(&job.start.what.excludes).ok()?;
+            Some(Witness {
+                rank,
+                job: Arc::clone(job),
+                excludes,
+            })
+        });
+        Evidence {
+            witnesses: witnesses.collect(),
+        }
+    }
+
+    /// Whether a job after the one of rank `last_seen`, in which the path was last seen, covers
+    /// the path.
+    pub(super) fn lacks(&self, path: &[u8], last_seen: usize) -> bool {
+        let later = self
+            .witnesses
+            .iter()
+            .take_while(|witness| witness.rank > last_seen);
+        later.into_iter().any(|witness| witness.covers(path))
+    }
+}
+
+impl Witness {
+    fn covers(&self, path: &[u8]) -> bool {
+        let mut roots = self.job.start.what.roots.iter();
+        roots.any(|root| is_at_or_below(path, trim_slashes(&root.0))) && !self.may_exclude(path)
+    }
+
+    /// Whether an exclude matches the path, an ancestor or a component: on the safe side of
+    /// whatever the archiver takes excludes to mean.
+    fn may_exclude(&self, path: &[u8]) -> bool {
+        if self.excludes.is_empty() {
+            return false;
+        }
+        let ends = (0..path.len())
+            .filter(|&at| path[at] == b'/')
+            .chain([path.len()]);
+        let mut begin = 0;
+        for end in ends {
+            let component = &path[begin..end];
+            let ancestor = &path[..end];
+            let hit = |bytes| self.excludes.is_match(as_path(bytes));
+            if hit(component) || hit(ancestor) {
+                return true;
+            }
+            begin = end + 1;
+        }
+        false
+    }
+}
+
+fn excludes(globs: &[String]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        let glob = glob.trim_matches('/');
+        set.add(GlobBuilder::new(glob).literal_separator(false).build()?);
+    }
+    set.build()
+}

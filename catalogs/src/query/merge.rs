@@ -1,0 +1,123 @@
+//! Brings the entries of many receipts into one order, path by path.
+//!
+//! A receipt is opened when the order reaches the first name it may hold; until then it costs a
+//! key, after that one block.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::Source;
+use crate::entries::{EntriesError, Stretch};
+use crate::index::Start;
+use crate::model::Entry;
+use crate::model::path::{KeyRange, order_key};
+
+/// Receipts being merged over one range.
+#[derive(Debug)]
+pub(super) struct Merge {
+    range: KeyRange,
+    heads: BinaryHeap<Reverse<Head>>,
+    runs: Vec<Run>,
+}
+
+/// What a run comes to next. Runs not opened yet sort before entries of the same key.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    key: Vec<u8>,
+    opened: bool,
+    run: usize,
+}
+
+#[derive(Debug)]
+struct Run {
+    source: usize,
+    /// `None` once the run is at its end or has failed.
+    stretch: Option<Stretch>,
+    head: Option<Entry>,
+}
+
+impl Merge {
+    pub(super) fn new(range: KeyRange, starts: Vec<(usize, Start)>, sources: &[Source]) -> Merge {
+        let mut merge = Merge {
+            range,
+            heads: BinaryHeap::new(),
+            runs: Vec::new(),
+        };
+        for (source, start) in starts {
+            let run = merge.runs.len();
+            let stretch = Some(open(&sources[source], &start));
+            merge.runs.push(Run {
+                source,
+                stretch,
+                head: None,
+            });
+            merge.heads.push(Reverse(Head {
+                key: start.lowest_key,
+                opened: false,
+                run,
+            }));
+        }
+        merge
+    }
+
+    /// All entries of the next path, each with its source; `None` at the end of the range.
+    /// Files found damaged on the way are added to `damaged` and left out from then on.
+    pub(super) fn next_path(
+        &mut self,
+        damaged: &mut Vec<EntriesError>,
+    ) -> Option<Vec<(usize, Entry)>> {
+        let mut key: Option<Vec<u8>> = None;
+        let mut entries = Vec::new();
+        while let Some(Reverse(head)) = self.heads.peek() {
+            if key.as_ref().is_some_and(|key| *key < head.key) {
+                break;
+            }
+            let Some(Reverse(head)) = self.heads.pop() else {
+                break;
+            };
+            let run = &mut self.runs[head.run];
+            if let Some(entry) = run.head.take() {
+                entries.push((run.source, entry));
+                key = Some(head.key);
+            }
+            if let Err(error) = self.step(head.run) {
+                damaged.push(error);
+            }
+        }
+        (!entries.is_empty()).then_some(entries)
+    }
+
+    /// Moves a run to its next entry in the range.
+    fn step(&mut self, run_number: usize) -> Result<(), EntriesError> {
+        let run = &mut self.runs[run_number];
+        // Put back only if there is more to read.
+        let Some(mut stretch) = run.stretch.take() else {
+            return Ok(());
+        };
+        while let Some(entry) = stretch.next_entry()? {
+            let key = order_key(&entry.path);
+            if self.range.ends_before(&key) {
+                break;
+            }
+            if key >= self.range.from {
+                run.head = Some(entry);
+                run.stretch = Some(stretch);
+                self.heads.push(Reverse(Head {
+                    key,
+                    opened: true,
+                    run: run_number,
+                }));
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open(source: &Source, start: &Start) -> Stretch {
+    let (path, segment) = (source.path.clone(), source.row.segment);
+    match start.block_at {
+        Some(at) => Stretch::new(path, segment, at),
+        None => Stretch::whole(path, segment),
+    }
+}

@@ -1,0 +1,262 @@
+//! Sample catalogs of every released format stay readable.
+//!
+//! Each directory in `tests/golden` is a catalog with `expected.txt`, what it answers. They are
+//! never changed; a new format adds a directory.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use catalogs::model::event::{
+    CatalogRebuilt, Event, Location, Outcome, Verified, VolumeMoved, VolumeState,
+    VolumeStateChanged,
+};
+use catalogs::model::problem::{Problem, Problems};
+use catalogs::model::{Entry, Kind, Part};
+use catalogs::{Catalog, FindOptions};
+
+use crate::support::*;
+
+const LISTED: [&str; 1] = ["v1"];
+const EXPECTED: &str = "expected.txt";
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// Everything a catalog answers, a line per fact.
+fn facts(catalog: &Catalog) -> String {
+    let mut out = String::new();
+    for volume in catalog.volumes().unwrap() {
+        let label = &volume.label.what;
+        let retired = volume.retired.is_some();
+        writeln!(
+            out,
+            "volume {} {} {} {:?} retired={retired} moved={} verified={}",
+            label.barcode,
+            label.pool,
+            label.block_bytes,
+            volume.state,
+            volume.location.is_some(),
+            volume.verified.is_some()
+        )
+        .unwrap();
+    }
+    for job in catalog.jobs().unwrap() {
+        let finish = job
+            .finish
+            .map(|finish| (finish.what.outcome, finish.what.problems.total));
+        let start = job.start.what;
+        let roots: Vec<String> = start.roots.iter().map(ToString::to_string).collect();
+        writeln!(
+            out,
+            "job {} {roots:?} {:?} {finish:?}",
+            start.name, start.excludes
+        )
+        .unwrap();
+    }
+    let all = FindOptions {
+        all_versions: true,
+        ..FindOptions::default()
+    };
+    for hit in find(catalog, "", &all) {
+        let (entry, receipt) = (&hit.entry, &hit.receipt.receipt);
+        let digest = entry
+            .digest
+            .map(|digest| blake3::Hash::from(digest).to_hex().to_string());
+        let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+        let time = |time: catalogs::model::FileTime| (time.seconds, time.nanoseconds);
+        writeln!(
+            out,
+            "{} {:?} {:?} {} {:o} {}:{} {}:{} {:?} {:?} -> {:?} {:?} {:?} {:?} {}+{} {} {} \
+            {} gone={}",
+            text(&entry.path),
+            entry.kind,
+            entry.condition,
+            entry.size_bytes,
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            entry.user,
+            entry.group,
+            time(entry.mtime),
+            time(entry.ctime),
+            text(&entry.link_target),
+            entry.device,
+            entry
+                .part
+                .map(|part| (part.number, part.offset_bytes, part.last)),
+            digest,
+            entry.block,
+            entry.offset_bytes,
+            entry.member_bytes,
+            receipt.segment,
+            hit.volume.label.what.barcode,
+            hit.gone
+        )
+        .unwrap();
+    }
+    out
+}
+
+fn one_of_each(catalog: &Catalog) {
+    fill(catalog);
+    let base = file("odd", 1);
+    let part = |number, last| {
+        Some(Part {
+            number,
+            offset_bytes: 1 << 33,
+            last,
+        })
+    };
+    let odd = vec![
+        Entry {
+            path: b"odd/\xff\x01".to_vec(),
+            ..base.clone()
+        },
+        Entry {
+            path: b"odd/link".to_vec(),
+            kind: Kind::Symlink,
+            link_target: b"/x".to_vec(),
+            digest: None,
+            ..base.clone()
+        },
+        Entry {
+            path: b"odd/null".to_vec(),
+            kind: Kind::CharDevice,
+            device: Some((1, 3)),
+            digest: None,
+            ..base.clone()
+        },
+        Entry {
+            path: b"odd/part".to_vec(),
+            part: part(1, false),
+            ..base.clone()
+        },
+        Entry {
+            path: b"odd/part".to_vec(),
+            part: part(2, true),
+            ..base
+        },
+    ];
+    let many = (0..270).map(|number| file(format!("many/{number:04}"), 1));
+    catalog
+        .commit(
+            at(40),
+            receipt(3, 2, 4),
+            odd.into_iter().chain(many).collect(),
+        )
+        .unwrap();
+    let mut problems = Problems::default();
+    problems.push(Problem {
+        path: b"odd/\xfe"[..].into(),
+        what: "unreadable".into(),
+    });
+    let Event::JobFinished(mut finish) = finished(3, Outcome::Partial) else {
+        unreachable!()
+    };
+    finish.problems = problems.clone();
+    let volume = volume_id(1);
+    let element = Location::Library {
+        library: "one".into(),
+        element: "slot 4".into(),
+    };
+    let state = VolumeState::Suspect;
+    let events = [
+        Event::JobFinished(finish),
+        Event::VolumeMoved(VolumeMoved {
+            volume,
+            location: element,
+        }),
+        Event::VolumeState(VolumeStateChanged {
+            volume,
+            state,
+            reason: "bad".into(),
+        }),
+        Event::Verified(Verified {
+            volume,
+            segments: 2,
+            files: 9,
+            bad: problems,
+        }),
+        Event::CatalogRebuilt(CatalogRebuilt {
+            volumes: vec![volume],
+            segments: 2,
+        }),
+    ];
+    for event in events {
+        catalog.append(at(50), &event).unwrap();
+    }
+}
+
+/// Writes the sample of the present format. Run once per format, by name.
+#[test]
+#[ignore = "makes a new sample; existing ones are never changed"]
+fn make_sample_of_the_present_format() {
+    let target = golden().join(format!("v{}", catalogs::FORMAT_VERSION));
+    assert!(
+        !target.exists(),
+        "{} exists and must not be changed",
+        target.display()
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    one_of_each(&catalog);
+    fs::create_dir_all(&target).unwrap();
+    copy_truth(directory.path(), &target);
+    fs::write(target.join(EXPECTED), facts(&catalog)).unwrap();
+}
+
+#[test]
+fn every_sample_is_listed_and_every_listed_one_is_there() {
+    let listing = fs::read_dir(golden()).unwrap();
+    let mut names: Vec<String> = listing
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, LISTED);
+}
+
+#[test]
+fn samples_answer_as_they_did() {
+    for name in LISTED {
+        let copy = tempfile::tempdir().unwrap();
+        copy_truth(&golden().join(name), copy.path());
+        let catalog = open(copy.path());
+        let expected = fs::read_to_string(golden().join(name).join(EXPECTED)).unwrap();
+        assert_eq!(facts(&catalog), expected, "{name}");
+        assert!(catalog.check().unwrap().damaged.is_empty(), "{name}");
+        assert_eq!(catalog.take_notices(), [], "{name}");
+        let seq = catalog.append(at(60), &labelled(60)).unwrap().seq;
+        assert_eq!(
+            open(copy.path()).check().unwrap().lines,
+            seq,
+            "{name} can be gone on with"
+        );
+    }
+}
+
+/// So that a change of what is recorded is noticed and made on purpose. Digests and lengths of
+/// entry files are left out: another release of the compressor may change them.
+#[test]
+fn the_present_format_records_what_its_sample_does() {
+    let directory = tempfile::tempdir().unwrap();
+    one_of_each(&create(directory.path()));
+    let sample = golden().join(format!("v{}", catalogs::FORMAT_VERSION));
+    assert_eq!(events(directory.path()), events(&sample));
+}
+
+fn events(directory: &Path) -> Vec<serde_json::Value> {
+    let ledger = fs::read_to_string(directory.join(catalogs::LEDGER_FILE)).unwrap();
+    let lines = ledger.lines().map(|line| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let line = line.as_object_mut().unwrap();
+        line.remove("prev").zip(line.remove("sum")).unwrap();
+        if let Some(file) = line["event"].get_mut("entry_file") {
+            let file = file.as_object_mut().unwrap();
+            file.remove("digest").zip(file.remove("bytes")).unwrap();
+        }
+        serde_json::Value::Object(line.clone())
+    });
+    lines.collect()
+}

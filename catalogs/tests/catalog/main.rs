@@ -1,0 +1,17 @@
+//! The catalog's behaviour from outside.
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests end at the first surprise, helpers included"
+)]
+
+mod answers;
+mod damage;
+mod golden;
+mod index_damage;
+mod kill;
+mod many;
+mod model;
+mod naive;
+mod order;
+mod store;
+mod support;

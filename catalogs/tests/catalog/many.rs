@@ -1,0 +1,139 @@
+//! Receipts of many blocks, and how they scale.
+
+use std::time::Instant;
+
+use catalogs::model::{Entry, FileTime};
+use catalogs::{FindOptions, OpenOptions, Pattern};
+
+use crate::support::*;
+
+/// Names of a tree: ordinary ones, some that share more than an index key holds, some repeated.
+fn names() -> Vec<String> {
+    let long = "d".repeat(250);
+    let mut names = Vec::new();
+    for number in 0..1_500u32 {
+        names.push(format!("tree/{:03}/{number:05}", number / 40));
+        names.push(format!("tree/{long}/{long}/{long}/{number:05}"));
+    }
+    names.extend(std::iter::repeat_n("tree/parts".to_owned(), 600));
+    names
+}
+
+#[test]
+fn every_name_in_many_blocks_is_found_by_itself_and_in_its_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    catalog.append(at(1), &labelled(1)).unwrap();
+    catalog
+        .append(at(1), &started(1, "one", &[""], &[]))
+        .unwrap();
+    let names = names();
+    for segment in [1, 2] {
+        let half = names
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at as u64 % 2 == segment - 1);
+        let entries: Vec<Entry> = half.map(|(at, name)| file(name, at as u64)).collect();
+        catalog
+            .commit(at(2), receipt(1, 1, segment), entries)
+            .unwrap();
+    }
+    let options = FindOptions::default();
+    for name in names.iter().step_by(7).chain(names.last()) {
+        let expected = if name == "tree/parts" { 600 } else { 1 };
+        let hits = catalog
+            .find(&Pattern::tree(name.as_bytes()).unwrap(), &options)
+            .unwrap();
+        let found: Vec<Vec<u8>> = hits.map(|hit| hit.unwrap().entry.path).collect();
+        assert_eq!(found.len(), expected, "{name}");
+        assert!(found.iter().all(|path| path == name.as_bytes()));
+    }
+    assert_eq!(find(&catalog, "tree/007", &options).len(), 40);
+    assert_eq!(find(&catalog, "tree/00?/*", &options).len(), 400);
+    assert_eq!(find(&catalog, "", &options).len(), names.len());
+    assert_eq!(find(&catalog, "tree/*", &options).len(), 600);
+}
+
+/// `cargo test --release -p catalogs -- --ignored --nocapture scale`
+#[test]
+#[ignore = "a measurement; prints bytes and rates for a million entries"]
+fn scale_of_a_million_entries() {
+    const ENTRIES: u64 = 1_000_000;
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    catalog.append(at(1), &labelled(1)).unwrap();
+    catalog
+        .append(at(1), &started(1, "one", &[""], &[]))
+        .unwrap();
+    let mut place = 0u64;
+    let name = |number: u64| {
+        format!(
+            "home/user{:02}/projects/p{:04}/src/module_{:03}/file_{:07}.rs",
+            number / 100_000,
+            number / 2_000,
+            number / 50 % 40,
+            number
+        )
+    };
+    let entries: Vec<Entry> = (0..ENTRIES)
+        .map(|number| {
+            let entry = file(name(number), 1);
+            let mtime = FileTime {
+                nanoseconds: entry.mtime.nanoseconds,
+                ..entry.mtime
+            };
+            let (block, offset) = (place / 524_288, (place % 524_288) as u32);
+            place += entry.member_bytes;
+            Entry {
+                block,
+                offset_bytes: offset,
+                mtime,
+                ..entry
+            }
+        })
+        .collect();
+    let rate = |what: &str, begun: Instant, count: u64| {
+        let seconds = begun.elapsed().as_secs_f64();
+        println!("{what}: {seconds:.3} s, {:.0}/s", count as f64 / seconds);
+    };
+    let begun = Instant::now();
+    catalog.commit(at(2), receipt(1, 1, 1), entries).unwrap();
+    rate("commit", begun, ENTRIES);
+    let bytes = catalog
+        .last_receipt(&volume_id(1))
+        .unwrap()
+        .unwrap()
+        .what
+        .entry_file
+        .bytes;
+    println!(
+        "entry file: {:.1} bytes/entry",
+        bytes as f64 / ENTRIES as f64
+    );
+    drop(catalog);
+    let begun = Instant::now();
+    let catalog = open(directory.path());
+    catalog.volumes().unwrap();
+    rate("open with index", begun, 1);
+    let begun = Instant::now();
+    let options = FindOptions::default();
+    for number in (0..ENTRIES).step_by(1_000) {
+        assert_eq!(find(&catalog, &name(number), &options).len(), 1);
+    }
+    rate("exact lookups", begun, 1_000);
+    let begun = Instant::now();
+    assert_eq!(find(&catalog, "**/file_0999999.*", &options).len(), 1);
+    rate("scan by glob", begun, ENTRIES);
+    let begun = Instant::now();
+    let memory = OpenOptions {
+        memory_index: true,
+        ..quick()
+    };
+    let other = catalogs::Catalog::open(directory.path(), memory).unwrap();
+    other.volumes().unwrap();
+    rate("index in memory", begun, ENTRIES);
+    let begun = Instant::now();
+    catalog.rebuild_index().unwrap();
+    catalog.volumes().unwrap();
+    rate("index rebuilt", begun, ENTRIES);
+}

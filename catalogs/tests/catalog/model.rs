@@ -1,0 +1,151 @@
+//! Random catalogs answer as the naive model does.
+
+use catalogs::model::event::{Event, Outcome, VolumeRetired};
+use catalogs::{Catalog, FindOptions};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use crate::naive::{Naive, NaiveHit, NaiveJob, NaiveOptions, NaiveReceipt};
+use crate::support::*;
+
+const PATHS: [&str; 16] = [
+    "a",
+    "a/b",
+    "a/b/c",
+    "a/b/d.tmp",
+    "a/bc",
+    "a/x.tmp/y",
+    "a.b",
+    "a b/c",
+    "a\u{1}/c",
+    "ab",
+    "b",
+    "b/a",
+    "b/a/b",
+    "b/a/b/c",
+    "b/c",
+    "c",
+];
+const ROOTS: [&str; 5] = ["", "a", "a/b", "b", "b/a"];
+const PATTERNS: [&str; 15] = [
+    "", "a", "/a/b/", "a/*", "*", "**", "a/**", "**/c", "?", "a?b", "*/a", "b/**/c", "**/b/*",
+    "**/*.tmp", "a\u{1}",
+];
+const VOLUMES: usize = 3;
+
+fn naive() -> impl Strategy<Value = Naive> {
+    let job = (
+        0..4i64,
+        subsequence(&ROOTS[..], 1..3),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let job = job.prop_map(|(second, roots, excluding, complete)| {
+        let excludes = if excluding { vec!["*.tmp"] } else { vec![] };
+        NaiveJob {
+            second,
+            roots,
+            excludes,
+            complete,
+        }
+    });
+    (
+        prop::collection::vec(job, 1..5),
+        proptest::option::of(0..VOLUMES),
+    )
+        .prop_flat_map(|(jobs, retired)| {
+            let receipt = (0..jobs.len(), 0..VOLUMES, subsequence(&PATHS[..], 0..10));
+            let receipt =
+                receipt.prop_map(|(job, volume, paths)| NaiveReceipt { job, volume, paths });
+            prop::collection::vec(receipt, 0..7).prop_map(move |receipts| Naive {
+                jobs: jobs.clone(),
+                receipts,
+                retired,
+            })
+        })
+}
+
+fn build(naive: &Naive, catalog: &Catalog) {
+    for volume in 0..VOLUMES {
+        catalog.append(at(0), &labelled(volume as u64)).unwrap();
+    }
+    for (number, job) in naive.jobs.iter().enumerate() {
+        let number = number as u64;
+        let event = started(number, &number.to_string(), &job.roots, &job.excludes);
+        catalog.append(at(job.second), &event).unwrap();
+        let outcome = if job.complete {
+            Outcome::Complete
+        } else {
+            Outcome::Partial
+        };
+        catalog.append(at(9), &finished(number, outcome)).unwrap();
+    }
+    for (segment, it) in naive.receipts.iter().enumerate() {
+        let entries = it
+            .paths
+            .iter()
+            .map(|path| file(path, segment as u64))
+            .collect();
+        let receipt = receipt(it.job as u64, it.volume as u64, segment as u64);
+        catalog.commit(at(9), receipt, entries).unwrap();
+    }
+    if let Some(volume) = naive.retired {
+        let volume = volume_id(volume as u64);
+        let retired = VolumeRetired {
+            volume,
+            reason: String::new(),
+        };
+        catalog
+            .append(at(9), &Event::VolumeRetired(retired))
+            .unwrap();
+    }
+}
+
+fn ask(catalog: &Catalog, pattern: &str, options: &NaiveOptions) -> Vec<NaiveHit> {
+    let options = FindOptions {
+        all_versions: options.all_versions,
+        as_of: options.as_of.map(at),
+        on_volume: options.on_volume.map(|volume| volume_id(volume as u64)),
+    };
+    let number = |id: uuid::Uuid| id.as_u64_pair().1 as usize;
+    let hits = find(catalog, pattern, &options).into_iter().map(|hit| {
+        let path = String::from_utf8(hit.entry.path).unwrap();
+        let (job, volume) = (hit.receipt.receipt.job, hit.receipt.receipt.volume);
+        assert_eq!(
+            (job, volume),
+            (hit.job.start.what.job, hit.volume.label.what.volume)
+        );
+        (path, number(job), number(volume), hit.gone)
+    });
+    hits.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn answers_are_those_of_the_naive_model(
+        naive in naive(),
+        questions in prop::collection::vec((
+            select(&PATTERNS[..]),
+            any::<bool>(),
+            proptest::option::of(0..4i64),
+            proptest::option::of(0..VOLUMES),
+        ), 12),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = create(directory.path());
+        build(&naive, &catalog);
+        for (pattern, all_versions, as_of, on_volume) in questions {
+            let options = NaiveOptions { all_versions, as_of, on_volume };
+            let mut expected = naive.find(pattern, &options);
+            let mut answered = ask(&catalog, pattern, &options);
+            let name = |hit: &NaiveHit| hit.0.clone();
+            let names = |hits: &[NaiveHit]| hits.iter().map(name).collect::<Vec<_>>();
+            prop_assert_eq!(names(&answered), names(&expected), "order of {}", pattern);
+            expected.sort();
+            answered.sort();
+            prop_assert_eq!(answered, expected, "{} {:?}", pattern, options);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The catalog's answers worked out the obvious way: over all entries at once, in memory.
+
+use catalogs::model::path::compare;
+
+#[derive(Debug, Clone)]
+pub struct NaiveJob {
+    pub second: i64,
+    pub roots: Vec<&'static str>,
+    pub excludes: Vec<&'static str>,
+    pub complete: bool,
+}
+
+/// Index of the job, of the volume, and the paths.
+#[derive(Debug, Clone)]
+pub struct NaiveReceipt {
+    pub job: usize,
+    pub volume: usize,
+    pub paths: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Naive {
+    pub jobs: Vec<NaiveJob>,
+    pub receipts: Vec<NaiveReceipt>,
+    pub retired: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NaiveOptions {
+    pub all_versions: bool,
+    pub as_of: Option<i64>,
+    pub on_volume: Option<usize>,
+}
+
+/// Path, job, volume, gone.
+pub type NaiveHit = (String, usize, usize, bool);
+
+impl Naive {
+    pub fn find(&self, pattern: &str, options: &NaiveOptions) -> Vec<NaiveHit> {
+        let order = |job: usize| (self.jobs[job].second, job);
+        let counts = |job: usize| {
+            options
+                .as_of
+                .is_none_or(|as_of| self.jobs[job].second <= as_of)
+        };
+        let receipts: Vec<_> = self
+            .receipts
+            .iter()
+            .filter(|receipt| counts(receipt.job))
+            .collect();
+        let mut paths: Vec<&str> = receipts
+            .iter()
+            .flat_map(|receipt| receipt.paths.clone())
+            .collect();
+        paths.sort_by(|a, b| compare(a.as_bytes(), b.as_bytes()));
+        paths.dedup();
+        let mut hits = Vec::new();
+        for path in paths.into_iter().filter(|path| matches(pattern, path)) {
+            let holding: Vec<_> = receipts
+                .iter()
+                .filter(|it| it.paths.contains(&path))
+                .collect();
+            let seen = holding
+                .iter()
+                .map(|receipt| order(receipt.job))
+                .max()
+                .unwrap();
+            let gone = (0..self.jobs.len()).any(|job| {
+                counts(job)
+                    && order(job) > seen
+                    && self.jobs[job].complete
+                    && self.covers(job, path)
+            });
+            let mut offered: Vec<_> = holding
+                .into_iter()
+                .filter(|receipt| self.retired != Some(receipt.volume))
+                .filter(|receipt| options.on_volume.is_none_or(|on| on == receipt.volume))
+                .collect();
+            let newest = offered.iter().map(|receipt| order(receipt.job)).max();
+            if !options.all_versions {
+                offered.retain(|receipt| Some(order(receipt.job)) == newest);
+            }
+            let hit = |receipt: &&&NaiveReceipt| (path.into(), receipt.job, receipt.volume, gone);
+            hits.extend(offered.iter().map(hit));
+        }
+        hits
+    }
+
+    fn covers(&self, job: usize, path: &str) -> bool {
+        let job = &self.jobs[job];
+        let excluded = job.excludes.iter().any(|glob| {
+            let suffix = glob.strip_prefix('*').unwrap();
+            path.split('/').any(|component| component.ends_with(suffix))
+        });
+        job.roots
+            .iter()
+            .any(|root| root.is_empty() || at_or_below(path, root))
+            && !excluded
+    }
+}
+
+fn at_or_below(path: &str, tree: &str) -> bool {
+    path == tree || path.starts_with(&format!("{tree}/"))
+}
+
+fn matches(pattern: &str, path: &str) -> bool {
+    let pattern = pattern.trim_matches('/');
+    if pattern.is_empty() {
+        return true;
+    }
+    if !pattern.contains(['*', '?']) {
+        return at_or_below(path, pattern);
+    }
+    let components = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+    glob(&components(pattern), &components(path))
+}
+
+fn glob(pattern: &[String], path: &[String]) -> bool {
+    match (pattern.split_first(), path.split_first()) {
+        (None, rest) => rest.is_none(),
+        (Some((first, [])), _) if first == "**" => !path.is_empty(),
+        (Some((first, rest)), _) if first == "**" => {
+            (0..=path.len()).any(|skipped| glob(rest, &path[skipped..]))
+        }
+        (Some(_), None) => false,
+        (Some((first, rest)), Some((name, below))) => {
+            wild(first.as_bytes(), name.as_bytes()) && glob(rest, below)
+        }
+    }
+}
+
+fn wild(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, rest) => rest.is_none(),
+        (Some((b'*', rest)), _) => (0..=name.len()).any(|taken| wild(rest, &name[taken..])),
+        (Some((b'?', rest)), Some((_, below))) => wild(rest, below),
+        (Some((byte, rest)), Some((other, below))) => byte == other && wild(rest, below),
+        (Some(_), None) => false,
+    }
+}
