@@ -17,6 +17,14 @@ pub enum DriveErrorKind {
     CleaningCartridge,
     /// The tape ends before the place asked for. Position: end of data.
     EndOfData,
+    /// No end-of-data mark was found: the tape is blank, or was cut off by a power loss.
+    /// Never taken for a blank tape by itself.
+    EndOfDataMissing,
+    /// Spacing backward met the beginning of the partition. Position: there.
+    BeginningOfPartition,
+    /// No room before the end of the partition for what was to be written or was still
+    /// in the buffer.
+    EndOfPartition,
     /// A block is longer than the buffer given. Position: after the block.
     BlockTooLong {
         /// Length of the block, in bytes.
@@ -32,6 +40,22 @@ pub enum DriveErrorKind {
     Reserved,
     /// After a motion the drive is not where it was sent.
     WrongPosition,
+    /// The position is not known, since the session has just begun or a command failed:
+    /// ask for it or move to a block first. Nothing was written.
+    PositionLost,
+    /// The drive does not know its position, or what it says does not follow its own
+    /// motions and writes: nothing may be archived with it.
+    UntrustedPosition,
+    /// The data is encrypted and no fitting key is set.
+    Encrypted,
+    /// The cartridge may not be removed.
+    RemovalPrevented,
+    /// The path or the device gave the command up; harmless commands were tried again.
+    Interrupted,
+    /// A block of a length that drive, adapter or command cannot carry; nothing was sent.
+    BlockLength,
+    /// The caller asked to stop waiting.
+    Cancelled,
     /// The drive does not know or refuses the command.
     Unsupported,
     /// The reply makes no sense.
@@ -54,5 +78,5 @@ pub struct DriveError {
     pub what: String,
     /// The transport's error, where there was no answer.
     #[source]
-    pub source: Option<TransportError>,
+    pub source: Option<Box<TransportError>>,
 }

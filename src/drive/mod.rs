@@ -4,9 +4,20 @@
 //! it with SCSI commands over a [`crate::transport::Transport`]. Knows neither the
 //! changer nor what the blocks mean.
 
+mod command;
+mod device;
 mod error;
+mod medium;
+mod mode;
+mod proof;
+mod ready;
+mod sequential;
 
+pub use device::{Drive, DriveIdentity};
 pub use error::{DriveError, DriveErrorKind};
+pub use medium::{CartridgeMemory, ChipLabel, MediumInfo};
+pub use mode::{DriveMode, ModeInEffect};
+pub use ready::{ReadyWait, Waiting};
 
 use crate::units::{BlockAddress, TapeFile};
 
@@ -64,8 +75,9 @@ pub struct Position {
 /// A drive with a loaded tape, as the tape format sees it.
 ///
 /// After any error the position is unknown unless the method says otherwise; call
-/// [`position`](Self::position) or [`locate`](Self::locate) before going on. Writes
-/// are never repeated automatically: a repeat could write a block twice.
+/// [`position`](Self::position) or [`locate`](Self::locate) before going on. A write
+/// before that is refused ([`DriveErrorKind::PositionLost`]). Writes are never repeated
+/// automatically: a repeat could write a block twice.
 pub trait SequentialDevice: Send {
     /// Writes `data` as one block at the current position; what lay behind is gone.
     ///
@@ -140,7 +152,9 @@ pub trait SequentialDevice: Send {
     ///
     /// # Errors
     ///
-    /// As [`position`](Self::position).
+    /// As [`position`](Self::position). [`DriveErrorKind::PositionLost`] after any error but
+    /// those of medium, hardware and end of partition: behind those alone the session goes
+    /// on, and the drive's word is still about what was written in it.
     fn first_unconfirmed(&mut self) -> Result<BlockAddress, DriveError>;
 
     /// Native bytes left before early warning, if the drive tells.

@@ -5,6 +5,13 @@
 //! here and nowhere above.
 
 mod error;
+pub mod fault;
+pub mod record;
+pub mod sg;
+mod sg_failure;
+mod sg_node;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use error::{TransportError, TransportErrorKind};
 
@@ -21,6 +28,17 @@ pub enum Data<'a> {
     Out(&'a [u8]),
 }
 
+impl Data<'_> {
+    /// The same data phase for one command, to be had again afterwards.
+    pub fn reborrow(&mut self) -> Data<'_> {
+        match self {
+            Data::None => Data::None,
+            Data::In(buffer) => Data::In(buffer),
+            Data::Out(bytes) => Data::Out(bytes),
+        }
+    }
+}
+
 /// SCSI status byte (SAM-5 5.3; scsi-tape facts 1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status(pub u8);
@@ -34,6 +52,8 @@ impl Status {
     pub const BUSY: Status = Status(0x08);
     /// Another initiator holds a reservation.
     pub const RESERVATION_CONFLICT: Status = Status(0x18);
+    /// The device has too many commands waiting; the command was not taken.
+    pub const TASK_SET_FULL: Status = Status(0x28);
 }
 
 /// What came back for a command that the device answered.

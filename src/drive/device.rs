@@ -1,0 +1,167 @@
+//! A tape drive behind a transport: who it is and what it can carry.
+
+use std::fmt;
+
+use super::proof::Place;
+use super::{DriveError, DriveErrorKind};
+use crate::scsi::block_limits;
+use crate::scsi::cdb;
+use crate::scsi::density::Generation;
+use crate::scsi::inquiry;
+use crate::scsi::opcodes::parse_supported;
+use crate::scsi::timeouts::Timeouts;
+use crate::transport::{Data, Transport};
+
+const INQUIRY_BYTES: usize = 96;
+const VPD_BYTES: usize = 252;
+const SUPPORTED_COMMANDS_BYTES: usize = 16 * 1024;
+
+/// Who a drive is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DriveIdentity {
+    /// Vendor name.
+    pub vendor: String,
+    /// Product name.
+    pub product: String,
+    /// Firmware revision.
+    pub revision: String,
+    /// Unit serial number; empty if the drive tells none.
+    pub serial: String,
+    /// Generation, as far as the product name tells.
+    pub generation: Option<Generation>,
+}
+
+/// A tape drive.
+///
+/// Identity and readiness work without a tape. For a session with a tape: load it
+/// ([`Drive::load`]) or wait for it ([`Drive::wait_ready`]), set the mode
+/// ([`Drive::set_mode`]), then use the drive through [`super::SequentialDevice`].
+///
+/// Dropping a `Drive` sends nothing: what was not synchronised is in the hardware's
+/// buffer, and nobody says what becomes of it.
+pub struct Drive {
+    pub(super) transport: Box<dyn Transport>,
+    pub(super) name: String,
+    pub(super) timeouts: Timeouts,
+    /// Unit attentions are the caller's, except before anything was done.
+    pub(super) swallow_attentions: bool,
+    pub(super) place: Place,
+    /// READ POSITION was seen to follow a write of this session.
+    pub(super) position_proven: bool,
+    /// The drive has not refused LOCATE(16).
+    pub(super) locates_16: bool,
+    identity: DriveIdentity,
+    limit_bytes: usize,
+}
+
+impl fmt::Debug for Drive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drive")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drive {
+    /// Asks the device behind `transport` who it is and what it can do. Needs no tape.
+    /// Unit attentions that were pending are taken off: there is no state yet to lose.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveErrorKind::Unsupported`] if the device is no tape drive; transport failures.
+    pub fn open(transport: Box<dyn Transport>) -> Result<Drive, DriveError> {
+        let mut drive = Drive {
+            name: transport.name().to_owned(),
+            transport,
+            timeouts: Timeouts::of_drive(None),
+            swallow_attentions: true,
+            place: Place::Lost,
+            position_proven: false,
+            locates_16: true,
+            identity: DriveIdentity::default(),
+            limit_bytes: cdb::MAX_TRANSFER_6_BYTES,
+        };
+        drive.identity = drive.ask_identity()?;
+        drive.timeouts = Timeouts::of_drive(drive.identity.generation);
+        drive.ask_timeouts()?;
+        drive.ask_block_limit()?;
+        drive.swallow_attentions = false;
+        Ok(drive)
+    }
+
+    /// Who this drive is.
+    #[must_use]
+    pub fn identity(&self) -> &DriveIdentity {
+        &self.identity
+    }
+
+    /// The longest block that drive, path and command carry, in bytes.
+    #[must_use]
+    pub fn max_block_bytes(&self) -> usize {
+        let carried = self
+            .transport
+            .max_transfer_bytes()
+            .min(cdb::MAX_TRANSFER_6_BYTES);
+        self.limit_bytes.min(carried)
+    }
+
+    /// Prevents or allows the removal of the cartridge by button or library.
+    ///
+    /// # Errors
+    ///
+    /// Transport failures and refusals.
+    pub fn prevent_removal(&mut self, prevent: bool) -> Result<(), DriveError> {
+        let verb = if prevent { "preventing" } else { "allowing" };
+        let action = format_args!("{verb} the removal of the tape");
+        self.command(action, &cdb::prevent_allow(prevent), Data::None)?;
+        Ok(())
+    }
+
+    fn ask_identity(&mut self) -> Result<DriveIdentity, DriveError> {
+        let action = format_args!("identifying the drive");
+        let mut data = [0; INQUIRY_BYTES];
+        let got = self.command(action, &cdb::inquiry(96), Data::In(&mut data))?;
+        let found = self.decoded(action, inquiry::parse_standard(&data[..got]))?;
+        if !found.connected || found.device_type != inquiry::TYPE_TAPE {
+            let what = format!(
+                "this is no tape drive but a device of type {:02X}h: {} {}",
+                found.device_type, found.vendor, found.product
+            );
+            return Err(self.error(action, DriveErrorKind::Unsupported, what));
+        }
+        let mut page = [0; VPD_BYTES];
+        let ask = cdb::inquiry_vpd(inquiry::PAGE_SERIAL, VPD_BYTES as u16);
+        let got = self.command_if_known(action, &ask, Data::In(&mut page))?;
+        let serial = got.and_then(|got| inquiry::parse_serial(&page[..got]).ok());
+        Ok(DriveIdentity {
+            generation: Generation::of_product(&found.product),
+            vendor: found.vendor,
+            product: found.product,
+            revision: found.revision,
+            serial: serial.unwrap_or_default(),
+        })
+    }
+
+    fn ask_timeouts(&mut self) -> Result<(), DriveError> {
+        let action = format_args!("asking for the drive's timeouts");
+        let mut data = vec![0; SUPPORTED_COMMANDS_BYTES];
+        let ask = cdb::report_supported_opcodes(SUPPORTED_COMMANDS_BYTES as u32);
+        if let Some(got) = self.command_if_known(action, &ask, Data::In(&mut data))?
+            && let Ok(commands) = parse_supported(&data[..got])
+        {
+            self.timeouts.adopt(&commands);
+        }
+        Ok(())
+    }
+
+    fn ask_block_limit(&mut self) -> Result<(), DriveError> {
+        let action = format_args!("asking for the drive's block limits");
+        let mut data = [0; block_limits::BYTES];
+        let got = self.command(action, &cdb::read_block_limits(), Data::In(&mut data))?;
+        let limits = self.decoded(action, block_limits::parse(&data[..got]))?;
+        if limits.max_bytes > 0 {
+            self.limit_bytes = limits.max_bytes as usize;
+        }
+        Ok(())
+    }
+}

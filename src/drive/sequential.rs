@@ -1,0 +1,288 @@
+//! [`SequentialDevice`] by SCSI commands: variable-length blocks, SILI 0, every motion
+//! to a block proved by READ POSITION.
+
+use std::fmt::Arguments;
+
+use super::command::Ended;
+use super::proof::Place;
+use super::{
+    Drive, DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice,
+    Written,
+};
+use crate::scsi::cdb::{self, PositionForm, SpaceCode};
+use crate::scsi::position::{self, LONG_BYTES, SHORT_BYTES};
+use crate::scsi::sense::{Sense, SenseKey};
+use crate::scsi::{Meaning, log};
+use crate::transport::Data;
+use crate::units::BlockAddress;
+
+impl SequentialDevice for Drive {
+    fn write_block(&mut self, data: &[u8]) -> Result<Written, DriveError> {
+        let longest = self.max_block_bytes();
+        let length = match u32::try_from(data.len()) {
+            Ok(length) if length > 0 && data.len() <= longest => length,
+            _ => return Err(self.bad_length("writing a block", data.len())),
+        };
+        let at = self.known_position(format_args!("writing a block"))?;
+        let action = format_args!("writing block {at}");
+        let ended = self.exchange(action, &cdb::write_6(length), Data::Out(data))?;
+        if ended.sense.is_none() && ended.transferred_bytes != data.len() {
+            let what = format!(
+                "the path carried {} of {} bytes, and nobody objected",
+                ended.transferred_bytes,
+                data.len()
+            );
+            return Err(self.error(action, DriveErrorKind::Malformed, what));
+        }
+        let written = self.written(action, &ended)?;
+        self.after_write(at, written)
+    }
+
+    fn write_filemark(&mut self, returns: FilemarkReturns) -> Result<Written, DriveError> {
+        let at = self.known_position(format_args!("writing a filemark"))?;
+        let action = format_args!("writing a filemark as object {at}");
+        let mark = cdb::write_filemarks_6(1, returns == FilemarkReturns::Immediate);
+        let ended = self.exchange(action, &mark, Data::None)?;
+        let written = self.written(action, &ended)?;
+        self.after_write(at, written)
+    }
+
+    fn synchronize(&mut self) -> Result<(), DriveError> {
+        let action = format_args!("writing out the buffer");
+        self.command(action, &cdb::write_filemarks_6(0, false), Data::None)?;
+        Ok(())
+    }
+
+    fn read_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError> {
+        let asked = buffer.len().min(self.max_block_bytes());
+        let length = match u32::try_from(asked) {
+            Ok(length) if length > 0 => length,
+            _ => return Err(self.bad_length("reading a block", buffer.len())),
+        };
+        let place = self.place;
+        let action = format_args!("reading {place}");
+        let ended = self.exchange(action, &cdb::read_6(length), Data::In(&mut buffer[..asked]))?;
+        let outcome = self.read_outcome(action, &ended, length)?;
+        if outcome != ReadOutcome::EndOfData {
+            self.place = place.after_object();
+        }
+        Ok(outcome)
+    }
+
+    fn locate(&mut self, block: BlockAddress) -> Result<(), DriveError> {
+        let action = format_args!("locating block {block}");
+        self.place = Place::Moved;
+        self.send_locate(action, block)?;
+        let found = self.ask_position(action)?;
+        if found.block != block {
+            let what = format!("the drive is at block {} instead", found.block);
+            return Err(self.error(action, DriveErrorKind::WrongPosition, what));
+        }
+        self.place = Place::At(block.0);
+        Ok(())
+    }
+
+    fn space_filemarks(&mut self, count: i64) -> Result<(), DriveError> {
+        let action = format_args!("spacing over {count} filemarks");
+        self.place = Place::Moved;
+        let ended = self.exchange(action, &cdb::space(SpaceCode::Filemarks, count), Data::None)?;
+        let Some(sense) = ended.sense else {
+            return Ok(());
+        };
+        if !sense.is_success() {
+            return Err(self.failure(action, &sense));
+        }
+        match sense.information {
+            None | Some(0) => Ok(()),
+            Some(_) if count < 0 => {
+                let kind = DriveErrorKind::BeginningOfPartition;
+                Err(self.error(action, kind, sense.to_string()))
+            }
+            Some(_) => Err(self.error(action, DriveErrorKind::EndOfData, sense.to_string())),
+        }
+    }
+
+    fn locate_end_of_data(&mut self) -> Result<Position, DriveError> {
+        let action = format_args!("moving to the end of data");
+        self.place = Place::Moved;
+        match self.command(action, &cdb::space(SpaceCode::EndOfData, 0), Data::None) {
+            Ok(_) => {}
+            Err(error) if error.kind == DriveErrorKind::EndOfData => {}
+            Err(error) => return Err(error),
+        }
+        self.position()
+    }
+
+    fn rewind(&mut self) -> Result<(), DriveError> {
+        let action = format_args!("rewinding");
+        self.place = Place::Moved;
+        self.command(action, &cdb::rewind(), Data::None)?;
+        let found = self.ask_position(action)?;
+        if found.block != BlockAddress(0) || !found.beginning {
+            let what = format!(
+                "after it the drive says that it is at block {}, {} the beginning of the \
+                 tape; its READ POSITION cannot be trusted, so nothing is archived with it",
+                found.block,
+                if found.beginning { "at" } else { "not at" }
+            );
+            return Err(self.error(action, DriveErrorKind::UntrustedPosition, what));
+        }
+        self.place = Place::At(0);
+        Ok(())
+    }
+
+    fn position(&mut self) -> Result<Position, DriveError> {
+        let action = format_args!("asking for the position");
+        let found = self.ask_position(action)?;
+        self.agree(action, found.block.0)?;
+        self.place = Place::At(found.block.0);
+        Ok(found)
+    }
+
+    fn first_unconfirmed(&mut self) -> Result<BlockAddress, DriveError> {
+        let action = format_args!("asking what is on the tape");
+        match self.place {
+            Place::At(_) | Place::Failed => {}
+            Place::Moved => drop(self.position()?),
+            Place::Lost => {
+                let what = "the position was lost, so what the drive says of it now proves \
+                            nothing of what was written before"
+                    .to_owned();
+                return Err(self.error(action, DriveErrorKind::PositionLost, what));
+            }
+        }
+        let mut data = [0; LONG_BYTES];
+        let ask = cdb::read_position(PositionForm::Extended);
+        let found = match self.command_if_known(action, &ask, Data::In(&mut data))? {
+            Some(got) => self.decoded(action, position::parse_extended(&data[..got]))?,
+            None => {
+                let ask = cdb::read_position(PositionForm::Short);
+                let short = &mut data[..SHORT_BYTES];
+                let got = self.command(action, &ask, Data::In(short))?;
+                self.decoded(action, position::parse_short(&data[..got]))?
+            }
+        };
+        let Some(found) = found else {
+            return Err(self.unknown_position(action));
+        };
+        self.agree(action, found.first)?;
+        Ok(BlockAddress(found.first.min(found.last)))
+    }
+
+    fn remaining_bytes(&mut self) -> Result<Option<u64>, DriveError> {
+        for page in [log::PAGE_CAPACITY, log::PAGE_VOLUME_STATISTICS] {
+            let found = self.log_page(page)?.and_then(|page| page.remaining_bytes());
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drive {
+    /// Judges the end of a write of a block or a filemark. INFORMATION is what was not
+    /// written of it.
+    fn written(&mut self, action: Arguments<'_>, ended: &Ended) -> Result<Written, DriveError> {
+        let Some(sense) = &ended.sense else {
+            return Ok(Written::Normal);
+        };
+        let rest = sense.information.unwrap_or(0);
+        match sense.key {
+            SenseKey::VolumeOverflow if !sense.deferred => Ok(Written::EndOfPartition),
+            _ if !sense.is_success() => Err(self.failure(action, sense)),
+            _ if !sense.end_of_medium => Ok(Written::Normal),
+            _ if rest != 0 => Ok(Written::EndOfPartition),
+            _ if (sense.asc, sense.ascq) == Sense::PROGRAMMABLE_EARLY_WARNING => {
+                Ok(Written::ProgrammableEarlyWarning)
+            }
+            _ => Ok(Written::EarlyWarning),
+        }
+    }
+
+    fn read_outcome(
+        &mut self,
+        action: Arguments<'_>,
+        ended: &Ended,
+        asked: u32,
+    ) -> Result<ReadOutcome, DriveError> {
+        let asked = asked as usize;
+        let Some(sense) = &ended.sense else {
+            if ended.transferred_bytes == asked {
+                return Ok(ReadOutcome::Block { bytes: asked });
+            }
+            let what = format!(
+                "the path carried {} of {asked} bytes, and nobody objected",
+                ended.transferred_bytes
+            );
+            return Err(self.error(action, DriveErrorKind::Malformed, what));
+        };
+        if !sense.is_success() {
+            if sense.meaning() == Meaning::EndOfData && !sense.deferred {
+                return Ok(ReadOutcome::EndOfData);
+            }
+            return Err(self.failure(action, sense));
+        }
+        if sense.filemark {
+            return Ok(ReadOutcome::Filemark);
+        }
+        if !sense.incorrect_length {
+            return Ok(ReadOutcome::Block { bytes: asked });
+        }
+        let actual = sense
+            .information
+            .and_then(|residual| (asked as i64).checked_sub(residual));
+        match actual.and_then(|actual| usize::try_from(actual).ok()) {
+            Some(bytes) if bytes <= asked => Ok(ReadOutcome::Block { bytes }),
+            Some(bytes) => {
+                let actual_bytes = bytes as u64;
+                let what = format!("the block has {bytes} bytes, the buffer {asked}");
+                let after = self.place.after_object();
+                let error = self.error(action, DriveErrorKind::BlockTooLong { actual_bytes }, what);
+                self.place = after;
+                Err(error)
+            }
+            None => {
+                let what = "a block of another length, and the drive does not say which";
+                Err(self.error(action, DriveErrorKind::Malformed, what.to_owned()))
+            }
+        }
+    }
+
+    /// Sends LOCATE(16), or LOCATE(10) to a drive that does not know it.
+    fn send_locate(
+        &mut self,
+        action: Arguments<'_>,
+        block: BlockAddress,
+    ) -> Result<(), DriveError> {
+        if self.locates_16 {
+            match self.command(action, &cdb::locate_16(block.0), Data::None) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind != DriveErrorKind::Unsupported => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let Ok(short) = u32::try_from(block.0) else {
+            let what = "the drive only locates blocks below 2^32".to_owned();
+            return Err(self.error(action, DriveErrorKind::Unsupported, what));
+        };
+        self.command(action, &cdb::locate_10(short), Data::None)?;
+        self.locates_16 = false;
+        Ok(())
+    }
+
+    fn bad_length(&mut self, action: &str, bytes: usize) -> DriveError {
+        let what = format!(
+            "{bytes} bytes; this drive and its path carry blocks of 1 to {} bytes",
+            self.max_block_bytes()
+        );
+        let place = self.place;
+        let error = self.error(format_args!("{action}"), DriveErrorKind::BlockLength, what);
+        self.place = place;
+        error
+    }
+}

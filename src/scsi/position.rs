@@ -1,0 +1,149 @@
+//! READ POSITION replies (SSC-4 7.7; scsi-tape facts 3.4).
+
+use super::BadReply;
+use super::bytes::{u32_at, u64_at};
+
+/// Length of the long and the extended form.
+pub const LONG_BYTES: usize = 32;
+/// Length of the short form.
+pub const SHORT_BYTES: usize = 20;
+
+const BEGINNING: u8 = 0x80;
+const EARLY_WARNING: u8 = 0x40;
+/// Short and extended form: location unknown; long form: object number unknown.
+const LOCATION_UNKNOWN: u8 = 0x04;
+/// Short form: a 32-bit field is too small.
+const OVERFLOW: u8 = 0x02;
+/// Long form: number of filemarks unknown.
+const MARKS_UNKNOWN: u8 = 0x08;
+
+/// The long form: where the next object is read or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LongPosition {
+    /// At the beginning of the partition.
+    pub beginning: bool,
+    /// Between early warning and the end of the partition.
+    pub early_warning: bool,
+    /// Partition number.
+    pub partition: u32,
+    /// Logical object number; `None` where the device does not know it.
+    pub block: Option<u64>,
+    /// Filemarks before it; `None` where the device does not know.
+    pub file: Option<u64>,
+}
+
+/// The short or extended form: where the host is, and how far the medium is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BufferPosition {
+    /// Next object to be read or written by the host.
+    pub first: u64,
+    /// Next object to move between buffer and medium; equal to `first` if none waits.
+    pub last: u64,
+}
+
+const LONG: &str = "READ POSITION long form";
+const BUFFER: &str = "READ POSITION short or extended form";
+
+/// Decodes the long form.
+///
+/// # Errors
+///
+/// [`BadReply`] if it is shorter than 24 bytes.
+pub fn parse_long(data: &[u8]) -> Result<LongPosition, BadReply> {
+    let short = || BadReply::short(LONG);
+    let flags = *data.first().ok_or_else(short)?;
+    let partition = u32_at(data, 4).ok_or_else(short)?;
+    let block = u64_at(data, 8).ok_or_else(short)?;
+    let file = u64_at(data, 16).ok_or_else(short)?;
+    Ok(LongPosition {
+        beginning: flags & BEGINNING != 0,
+        early_warning: flags & EARLY_WARNING != 0,
+        partition,
+        block: (flags & LOCATION_UNKNOWN == 0).then_some(block),
+        file: (flags & MARKS_UNKNOWN == 0).then_some(file),
+    })
+}
+
+/// Decodes the extended form; `None` if the device does not know its location.
+///
+/// # Errors
+///
+/// [`BadReply`] if it is shorter than 24 bytes.
+pub fn parse_extended(data: &[u8]) -> Result<Option<BufferPosition>, BadReply> {
+    let short = || BadReply::short(BUFFER);
+    let flags = *data.first().ok_or_else(short)?;
+    let first = u64_at(data, 8).ok_or_else(short)?;
+    let last = u64_at(data, 16).ok_or_else(short)?;
+    Ok((flags & LOCATION_UNKNOWN == 0).then_some(BufferPosition { first, last }))
+}
+
+/// Decodes the short form; `None` if the device does not know its location, or cannot
+/// express it in 32 bits.
+///
+/// # Errors
+///
+/// [`BadReply`] if it is shorter than 12 bytes.
+pub fn parse_short(data: &[u8]) -> Result<Option<BufferPosition>, BadReply> {
+    let short = || BadReply::short(BUFFER);
+    let flags = *data.first().ok_or_else(short)?;
+    let first = u64::from(u32_at(data, 4).ok_or_else(short)?);
+    let last = u64::from(u32_at(data, 8).ok_or_else(short)?);
+    let known = flags & (LOCATION_UNKNOWN | OVERFLOW) == 0;
+    Ok(known.then_some(BufferPosition { first, last }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_form_has_its_fields_in_its_places() {
+        let mut long = [0; LONG_BYTES];
+        long[0] = 0x40;
+        long[7] = 1;
+        long[14] = 2;
+        long[23] = 3;
+        let position = parse_long(&long).unwrap();
+        assert_eq!(
+            (position.partition, position.block, position.file),
+            (1, Some(512), Some(3))
+        );
+        assert!(position.early_warning && !position.beginning);
+
+        let mut extended = [0; LONG_BYTES];
+        extended[15] = 9;
+        extended[23] = 7;
+        assert_eq!(
+            parse_extended(&extended),
+            Ok(Some(BufferPosition { first: 9, last: 7 }))
+        );
+        let mut short = [0; SHORT_BYTES];
+        short[7] = 9;
+        short[11] = 7;
+        assert_eq!(
+            parse_short(&short),
+            Ok(Some(BufferPosition { first: 9, last: 7 }))
+        );
+    }
+
+    #[test]
+    fn a_device_that_does_not_know_is_not_believed() {
+        let mut short = [0; SHORT_BYTES];
+        short[0] = 0x14;
+        assert_eq!(parse_short(&short), Ok(None));
+        short[0] = 0x02;
+        assert_eq!(parse_short(&short), Ok(None));
+        let mut long = [0; LONG_BYTES];
+        long[0] = 0x0C;
+        let position = parse_long(&long).unwrap();
+        assert_eq!((position.block, position.file), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(data in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = (parse_long(&data), parse_extended(&data), parse_short(&data));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A simulated library for the tests of drive and changer.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tape_sim::library::{Library, LibrarySpec};
+use tapewright::changer::{Changer, ElementAddress, ElementKind};
+use tapewright::drive::{Drive, DriveMode, ReadyWait, SequentialDevice, Waiting};
+use tapewright::scsi::cdb;
+use tapewright::transport::record::{Record, Recorder};
+use tapewright::transport::sim::SimTransport;
+use tapewright::transport::{
+    Completion, Data, Transport, TransportError,
+    fault::{Faults, Injector},
+};
+use tempfile::TempDir;
+
+/// A library of one drive and four slots with two tapes, in a directory of its own.
+pub struct Bench {
+    pub directory: TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        Bench::with_capacity(None)
+    }
+
+    /// `capacity_bytes` of each tape up to early warning.
+    pub fn with_capacity(capacity_bytes: Option<u64>) -> Bench {
+        let directory = tempfile::tempdir().unwrap();
+        let spec = LibrarySpec {
+            drives: 1,
+            slots: 4,
+            mail_slots: 1,
+            cartridges: Some(2),
+            capacity_bytes,
+            ..LibrarySpec::default()
+        };
+        Library::create(directory.path(), &spec).unwrap();
+        Bench { directory }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn changer(&self) -> Changer {
+        Changer::open(Box::new(SimTransport::changer(self.path()).unwrap())).unwrap()
+    }
+
+    /// Puts the first tape into the drive.
+    pub fn load(&self) {
+        let mut changer = self.changer();
+        let inventory = changer.inventory().unwrap();
+        let first = |kind| inventory.of_kind(kind).next().unwrap().address;
+        let (slot, drive) = (first(ElementKind::Storage), first(ElementKind::Drive));
+        changer.move_medium(slot, drive).unwrap();
+    }
+
+    pub fn drive_transport(&self) -> SimTransport {
+        SimTransport::drive(self.path(), 0).unwrap()
+    }
+
+    /// The drive with the first tape, ready, in variable mode, at the beginning.
+    pub fn ready_drive(&self) -> Drive {
+        self.load();
+        ready(Box::new(self.drive_transport()))
+    }
+
+    /// As [`ready_drive`](Self::ready_drive), with faults and a trace that start now.
+    pub fn traced_drive(&self) -> (Drive, Faults, Trace) {
+        self.load();
+        let faults = Faults::new();
+        let injector = Injector::new(Box::new(self.drive_transport()), &faults);
+        let trace = Trace::default();
+        let recorder = trace.recorder(Box::new(injector));
+        let drive = ready(Box::new(recorder));
+        trace.clear();
+        (drive, faults, trace)
+    }
+}
+
+/// Opens a drive, waits for its tape, sets the mode and rewinds.
+pub fn ready(transport: Box<dyn Transport>) -> Drive {
+    let mut drive = Drive::open(transport).unwrap();
+    drive.wait_ready(&ReadyWait::default(), &mut quiet).unwrap();
+    drive.set_mode(&DriveMode::default()).unwrap();
+    drive.rewind().unwrap();
+    drive
+}
+
+pub fn quiet(_: &Waiting) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// Commands as they were sent.
+#[derive(Clone, Default)]
+pub struct Trace(Arc<Mutex<Vec<Record>>>);
+
+impl Trace {
+    pub fn recorder(&self, inner: Box<dyn Transport>) -> Recorder {
+        let records = self.0.clone();
+        let listener = move |record: &Record| records.lock().unwrap().push(record.clone());
+        Recorder::new(inner, cdb::carries_payload, listener)
+    }
+
+    pub fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
+    pub fn records(&self) -> Vec<Record> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Names of the commands since the last `clear`, in order.
+    pub fn commands(&self) -> Vec<&'static str> {
+        self.records()
+            .iter()
+            .map(|record| command_name(&record.cdb))
+            .collect()
+    }
+
+    pub fn count(&self, name: &str) -> usize {
+        self.commands()
+            .iter()
+            .filter(|command| **command == name)
+            .count()
+    }
+}
+
+fn command_name(cdb: &str) -> &'static str {
+    let opcode = u8::from_str_radix(&cdb[..2], 16).unwrap();
+    tapewright::scsi::opcode::name(&[opcode]).unwrap()
+}
+
+/// A transport whose answers to some commands are replaced by fixed data.
+pub struct Liar {
+    pub inner: Box<dyn Transport>,
+    pub about: fn(&[u8]) -> bool,
+    pub answer: Vec<u8>,
+}
+
+impl Transport for Liar {
+    fn execute(
+        &mut self,
+        cdb: &[u8],
+        data: Data<'_>,
+        timeout: std::time::Duration,
+    ) -> Result<Completion, TransportError> {
+        match data {
+            Data::In(buffer) if (self.about)(cdb) => {
+                let bytes = self.answer.len().min(buffer.len());
+                buffer[..bytes].copy_from_slice(&self.answer[..bytes]);
+                Ok(Completion {
+                    status: tapewright::transport::Status::GOOD,
+                    sense: Vec::new(),
+                    transferred_bytes: bytes,
+                })
+            }
+            data => self.inner.execute(cdb, data, timeout),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn max_transfer_bytes(&self) -> usize {
+        self.inner.max_transfer_bytes()
+    }
+}
+
+/// An address that no library here has.
+pub const NOWHERE: ElementAddress = ElementAddress(0xFFF0);
+
+/// `bytes` bytes that differ from those of every other `seed`.
+pub fn pattern(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..bytes).map(|_| next()).collect()
+}
