@@ -5,7 +5,7 @@
 //!
 //! | layer | module | knows |
 //! |---|---|---|
-//! | – | [`units`], [`monitor`], [`clock`] | leaves, usable everywhere |
+//! | – | [`units`], [`monitor`], [`clock`], [`error_text`] | leaves, usable everywhere |
 //! | 1 | [`transport`] | bytes and sense, no meaning |
 //! | 2 | [`scsi`] | pure codecs of CDBs and replies |
 //! | 3 | [`drive`], [`changer`] | devices with typed outcomes; strangers to each other |
@@ -19,6 +19,7 @@ pub mod changer;
 pub mod clock;
 pub mod drive;
 pub mod engine;
+pub mod error_text;
 pub mod jobs;
 pub mod monitor;
 pub mod scsi;

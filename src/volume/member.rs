@@ -46,6 +46,8 @@ pub struct Part {
     pub number: u32,
     /// Where this part starts in the file.
     pub offset_bytes: u64,
+    /// How much of the file it covers, holes included.
+    pub length_bytes: u64,
     /// True for the part that ends the file.
     pub last: bool,
 }
@@ -93,8 +95,87 @@ pub struct Member {
     /// Extended attributes, by name, in the order of names. POSIX ACLs are among them
     /// as `system.posix_acl_access` and `system.posix_acl_default` in the kernel's form.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// The pieces that hold data, ascending, without overlap, if the file has holes.
+    /// The pieces that hold data, ascending, none empty, without overlap, if the file has
+    /// holes; all but the last multiples of 512 bytes long: see [`whole_blocks`]. For a
+    /// part, offsets count from the start of the part, as they do on tape.
     pub extents: Option<Vec<Extent>>,
     /// Which part of a cut file this is.
     pub part: Option<Part>,
+}
+
+impl Member {
+    /// Bytes of the file that this member covers, holes included: the part's length for a
+    /// part, else the file's size.
+    #[must_use]
+    pub fn covered_bytes(&self) -> u64 {
+        self.part.map_or(self.size_bytes, |part| part.length_bytes)
+    }
+
+    /// Bytes of file data that follow the member's headers: what is covered, less the
+    /// holes; 0 for everything but files.
+    #[must_use]
+    pub fn payload_bytes(&self) -> u64 {
+        match (&self.kind, &self.extents) {
+            (Kind::File, None) => self.covered_bytes(),
+            (Kind::File, Some(extents)) => extents.iter().map(|e| e.length_bytes).sum(),
+            _ => 0,
+        }
+    }
+}
+
+/// Widens pieces of a file of `file_bytes` to multiples of 512 bytes, and joins those that
+/// meet: what a sparse member can hold. The pieces are ascending and within the file.
+#[must_use]
+pub fn whole_blocks(pieces: &[Extent], file_bytes: u64) -> Vec<Extent> {
+    const BLOCK_BYTES: u64 = 512;
+    let mut wide: Vec<Extent> = Vec::with_capacity(pieces.len());
+    for piece in pieces.iter().filter(|piece| piece.length_bytes > 0) {
+        let start = piece.offset_bytes - piece.offset_bytes % BLOCK_BYTES;
+        let end = piece
+            .offset_bytes
+            .saturating_add(piece.length_bytes)
+            .min(file_bytes);
+        let end = end.next_multiple_of(BLOCK_BYTES).min(file_bytes);
+        match wide.last_mut() {
+            Some(last) if start <= last.offset_bytes + last.length_bytes => {
+                last.length_bytes = end - last.offset_bytes;
+            }
+            _ => wide.push(Extent {
+                offset_bytes: start,
+                length_bytes: end - start,
+            }),
+        }
+    }
+    wide
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_widened_to_blocks_and_joined() {
+        type Pieces = &'static [(u64, u64)];
+        let table: [(Pieces, u64, Pieces); 5] = [
+            (&[], 1000, &[]),
+            (&[(0, 4096), (8192, 1000)], 9192, &[(0, 4096), (8192, 1000)]),
+            (
+                &[(1, 1), (1000, 0), (5000, 24)],
+                9000,
+                &[(0, 512), (4608, 512)],
+            ),
+            (&[(0, 600), (700, 10), (1024, 1)], 9000, &[(0, 1536)]),
+            (&[(600, 1)], 601, &[(512, 89)]),
+        ];
+        for (pieces, file_bytes, wide) in table {
+            let extents = |pieces: Pieces| -> Vec<Extent> {
+                let extent = |&(offset_bytes, length_bytes)| Extent {
+                    offset_bytes,
+                    length_bytes,
+                };
+                pieces.iter().map(extent).collect()
+            };
+            assert_eq!(whole_blocks(&extents(pieces), file_bytes), extents(wide));
+        }
+    }
 }

@@ -1,0 +1,282 @@
+//! The device side of writing: proves that the tape is at the append point, writes
+//! records and filemarks, and says what the drive has confirmed.
+//!
+//! Invariant: nothing is written before [`VolumeAppender::open`] has read the label and
+//! the last index and found both as expected, and the position behind it.
+
+mod point;
+
+pub use point::AppendPoint;
+
+use uuid::Uuid;
+
+use super::VolumeError;
+use super::index::read_index;
+use super::label::{Identity, Label, identify};
+use super::segment::FinishedSegment;
+use crate::drive::{DriveError, DriveErrorKind, FilemarkReturns, SequentialDevice, Written};
+use crate::units::{BlockAddress, TapeFile};
+
+/// Records kept free at the end of the volume at the least, and the share of what is left
+/// (one of so many) if that is more: drives estimate what is left, and rewrite bad spots.
+const RESERVE_RECORDS: u64 = 4;
+const RESERVE_SHARE: u64 = 64;
+
+/// Whether the end of the volume is near.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Room {
+    /// Not near.
+    Ample,
+    /// In the (programmable) early-warning zone: close the segment now.
+    Low,
+}
+
+/// Writes to a volume behind its last segment.
+pub struct VolumeAppender<'a> {
+    device: &'a mut dyn SequentialDevice,
+    block_bytes: u32,
+    next: BlockAddress,
+}
+
+impl<'a> VolumeAppender<'a> {
+    /// Proves that `device` holds the volume `label`, that its last index is the one that
+    /// `point` names, and moves behind it. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`VolumeError::WrongVolume`], [`VolumeError::NotAtAppendPoint`], or what reading gave.
+    pub fn open(
+        device: &'a mut dyn SequentialDevice,
+        label: &Label,
+        point: &AppendPoint,
+    ) -> Result<Self, VolumeError> {
+        expect_label(device, label)?;
+        match (point.previous_indexes.first(), point.last_segment) {
+            (Some(&at), Some(segment)) => expect_index(device, label, point, at, segment)?,
+            (None, None) => {
+                let first = point.next_block;
+                device
+                    .locate(first)
+                    .map_err(VolumeError::drive("moving behind the label", first))?;
+            }
+            _ => {
+                return Err(refused(
+                    "the append point names an index without its identity",
+                ));
+            }
+        }
+        let position = position(device, point.next_block)?;
+        if position != (point.next_block, point.next_file()) {
+            let (block, file) = position;
+            return Err(refused(&format!(
+                "its last index ends at block {block}, tape file {file}, instead of block {}, \
+                 tape file {}",
+                point.next_block,
+                point.next_file()
+            )));
+        }
+        Ok(Self {
+            device,
+            block_bytes: label.block_bytes,
+            next: point.next_block,
+        })
+    }
+
+    /// Writes one record of exactly the block size.
+    ///
+    /// # Errors
+    ///
+    /// [`VolumeError::VolumeEnded`] if there was no room; otherwise drive errors. After any,
+    /// nothing more may be written: what was not confirmed is lost.
+    ///
+    /// # Panics
+    ///
+    /// If `record` has another length.
+    pub fn write_record(&mut self, record: &[u8]) -> Result<Room, VolumeError> {
+        assert!(
+            record.len() == self.block_bytes as usize,
+            "records are of the block size"
+        );
+        let written = self
+            .device
+            .write_block(record)
+            .map_err(failed_write("writing a record", self.next))?;
+        self.wrote(written)
+    }
+
+    /// Ends a segment whose records have all been written: filemark, index, filemark,
+    /// none waited for; checks the position the drive reports after each mark.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_record`](Self::write_record), and [`VolumeError::PositionLost`].
+    ///
+    /// # Panics
+    ///
+    /// If records of the segment were not written, or others were.
+    pub fn close_segment(&mut self, segment: &FinishedSegment) -> Result<Room, VolumeError> {
+        let info = &segment.receipt.info;
+        let expected = info.first_block.plus(info.records);
+        assert!(
+            self.next == expected,
+            "the segment's records were written, and nothing else"
+        );
+        let mut room = self.filemark()?;
+        for record in segment.index_records.chunks(self.block_bytes as usize) {
+            room = self.write_record(record)?;
+        }
+        if self.filemark()? == Room::Low {
+            room = Room::Low;
+        }
+        Ok(room)
+    }
+
+    /// The first object not known to be on the medium: a segment is confirmed once its
+    /// receipt's `end_block` is not behind this.
+    ///
+    /// # Errors
+    ///
+    /// Drive errors.
+    pub fn confirmed(&mut self) -> Result<BlockAddress, VolumeError> {
+        self.device.first_unconfirmed().map_err(VolumeError::drive(
+            "asking what is on the medium",
+            self.next,
+        ))
+    }
+
+    /// Waits until everything written is on the medium.
+    ///
+    /// # Errors
+    ///
+    /// Drive errors: what was not confirmed is lost.
+    pub fn synchronize(&mut self) -> Result<(), VolumeError> {
+        self.device
+            .synchronize()
+            .map_err(failed_write("waiting for the medium", self.next))?;
+        self.check_position()
+    }
+
+    /// Bytes that may still be written before early warning: what the drive says is left,
+    /// less what it may not have counted yet and a reserve. `None` if the drive does not tell.
+    ///
+    /// # Errors
+    ///
+    /// Drive errors.
+    pub fn room_bytes(&mut self) -> Result<Option<u64>, VolumeError> {
+        let left = self.device.remaining_bytes().map_err(VolumeError::drive(
+            "asking for the capacity left",
+            self.next,
+        ))?;
+        let Some(left) = left else { return Ok(None) };
+        let block_bytes = u64::from(self.block_bytes);
+        let buffered = self.next.0.saturating_sub(self.confirmed()?.0) * block_bytes;
+        let reserve = (RESERVE_RECORDS * block_bytes).max(left / RESERVE_SHARE);
+        Ok(Some(left.saturating_sub(buffered).saturating_sub(reserve)))
+    }
+
+    /// Address of the next object to be written.
+    #[must_use]
+    pub fn next_block(&self) -> BlockAddress {
+        self.next
+    }
+
+    fn filemark(&mut self) -> Result<Room, VolumeError> {
+        let written = self
+            .device
+            .write_filemark(FilemarkReturns::Immediate)
+            .map_err(failed_write("writing a filemark", self.next))?;
+        let room = self.wrote(written)?;
+        self.check_position()?;
+        Ok(room)
+    }
+
+    fn wrote(&mut self, written: Written) -> Result<Room, VolumeError> {
+        let room = match written {
+            Written::Normal => Room::Ample,
+            Written::ProgrammableEarlyWarning | Written::EarlyWarning => Room::Low,
+            Written::EndOfPartition => return Err(VolumeError::VolumeEnded { block: self.next }),
+        };
+        self.next = self.next.plus(1);
+        Ok(room)
+    }
+
+    fn check_position(&mut self) -> Result<(), VolumeError> {
+        let (actual, _) = position(self.device, self.next)?;
+        if actual != self.next {
+            return Err(VolumeError::PositionLost {
+                expected: self.next,
+                actual,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn failed_write(
+    doing: &'static str,
+    block: BlockAddress,
+) -> impl FnOnce(DriveError) -> VolumeError {
+    move |error| match error.kind {
+        DriveErrorKind::EndOfPartition => VolumeError::VolumeEnded { block },
+        _ => VolumeError::drive(doing, block)(error),
+    }
+}
+
+fn refused(what: &str) -> VolumeError {
+    VolumeError::NotAtAppendPoint {
+        what: what.to_owned(),
+    }
+}
+
+fn position(
+    device: &mut dyn SequentialDevice,
+    near: BlockAddress,
+) -> Result<(BlockAddress, TapeFile), VolumeError> {
+    let position = device
+        .position()
+        .map_err(VolumeError::drive("asking the position", near))?;
+    Ok((position.block, position.file))
+}
+
+/// Proves that the tape has this very label.
+fn expect_label(device: &mut dyn SequentialDevice, label: &Label) -> Result<(), VolumeError> {
+    let identity = identify(device)?;
+    let Identity::Ours(found) = &identity else {
+        let expected = label.volume;
+        return Err(VolumeError::WrongVolume {
+            expected,
+            actual: identity.to_string(),
+        });
+    };
+    if found.volume != label.volume {
+        let expected = label.volume;
+        return Err(VolumeError::WrongVolume {
+            expected,
+            actual: identity.to_string(),
+        });
+    }
+    if found != label {
+        return Err(refused("its label is not as the catalog has it"));
+    }
+    Ok(())
+}
+
+/// Proves that the index at `at` is the last one of the point; the tape is behind it then.
+fn expect_index(
+    device: &mut dyn SequentialDevice,
+    label: &Label,
+    point: &AppendPoint,
+    at: BlockAddress,
+    segment: Uuid,
+) -> Result<(), VolumeError> {
+    let info = read_index(device, label.block_bytes, at)?.info;
+    let number = point.next_number - 1;
+    if (info.volume, info.segment, info.number) != (label.volume, segment, number) {
+        return Err(refused(&format!(
+            "the index at block {at} is of segment {} ({}), not of {number} ({segment})",
+            info.number, info.segment
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! The archive that an index is: four members, checked against each other.
+
+use std::io::{BufRead, BufReader, Read};
+
+use super::json::{LineJson, SEGMENT_KIND, SegmentJson, Version};
+use super::{FileLine, Index, IndexError, MAX_LINES_BYTES, MAX_MEMBERS, MAX_RECORDS, SegmentInfo};
+use crate::volume::FORMAT;
+use crate::volume::label::is_block_size;
+use crate::volume::member::Kind;
+use crate::volume::tar::{BLOCK, END, Event, MemberParser, encode_plain, is_archive_path, padded};
+
+const SEGMENT: &str = "segment.json";
+const FILES: &str = "files.jsonl.zst";
+const CRCS: &str = "blocks.crc32";
+const SUMS: &str = "B3SUMS";
+/// The members, in their order.
+const MEMBERS: [&str; 4] = [SEGMENT, FILES, CRCS, SUMS];
+
+/// Largest window a reader accepts, as a power of two: 8 MiB of memory. Writing uses 19.
+const WINDOW_LOG: u32 = 23;
+/// Longest line: a path and a link target of 64 KiB each in base64, and the rest.
+const MAX_LINE_BYTES: u64 = 256 << 10;
+/// What a compressor may add to text that does not shrink, above its published bound for
+/// one call: headers of blocks flushed early.
+const STREAM_SLACK_BYTES: u64 = 1 << 10;
+
+/// The index as full records of the volume's block size.
+pub(crate) fn encode(info: &SegmentInfo, files: &Vec<u8>, crcs: &[u32]) -> Vec<u8> {
+    let segment = segment_json(info);
+    let crcs: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_be_bytes()).collect();
+    let contents = [(SEGMENT, &segment), (FILES, files), (CRCS, &crcs)];
+    let sums: String = contents
+        .iter()
+        .map(|(name, content)| format!("{}  {name}\n", blake3::hash(content).to_hex()))
+        .collect();
+    let mut archive = Vec::new();
+    let mtime = info.written_at.as_second();
+    for (name, content) in contents.into_iter().chain([(SUMS, &sums.into_bytes())]) {
+        let path = format!("tapewright-segment-{:05}/{name}", info.number);
+        encode_plain(&mut archive, &path, mtime, content);
+    }
+    archive.extend_from_slice(&END);
+    let records = archive.len().div_ceil(info.block_bytes as usize);
+    archive.resize(records * info.block_bytes as usize, 0);
+    archive
+}
+
+/// No index is longer than this, given the length of its `segment.json`, of the text of
+/// its lines, and the number of records. Bytes, before padding to records.
+pub(crate) fn bound_bytes(segment_json_bytes: u64, lines_bytes: u64, records: u64) -> u64 {
+    let lines = usize::try_from(lines_bytes).unwrap_or(usize::MAX);
+    let compressed = zstd::zstd_safe::compress_bound(lines) as u64 + STREAM_SLACK_BYTES;
+    let sums = MEMBERS.iter().map(|name| 64 + 3 + name.len() as u64).sum();
+    let contents = [segment_json_bytes, compressed, 4 * records, sums];
+    let members: u64 = contents
+        .iter()
+        .map(|bytes| BLOCK as u64 + padded(*bytes))
+        .sum();
+    members + END.len() as u64
+}
+
+/// The text of `segment.json`.
+pub(crate) fn segment_json(info: &SegmentInfo) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(&SegmentJson::new(info))
+        .expect("a struct of numbers and strings is JSON");
+    text.push(b'\n');
+    text
+}
+
+/// Reads the bytes of an index: its whole tape file.
+///
+/// # Errors
+///
+/// See [`IndexError`].
+pub fn decode(archive: &[u8]) -> Result<Index, IndexError> {
+    let [segment, files, crcs, sums] = members(archive)?;
+    check_sums(sums, [(SEGMENT, segment), (FILES, files), (CRCS, crcs)])?;
+    let info = read_info(segment)?;
+    let files = read_lines(files)?;
+    let (crcs, rest) = crcs.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(contradiction(
+            "`blocks.crc32` has no whole number of checksums",
+        ));
+    }
+    let crcs = crcs.iter().map(|crc| u32::from_be_bytes(*crc)).collect();
+    let index = Index { info, files, crcs };
+    agree(&index)?;
+    Ok(index)
+}
+
+/// The contents of the four members, found by the ends of their names.
+fn members(archive: &[u8]) -> Result<[&[u8]; 4], IndexError> {
+    let mut parser = MemberParser::new();
+    let mut contents = [&archive[..0]; 4];
+    let mut seen = 0;
+    let mut input = archive;
+    while let Some(event) = parser.next(&mut input)? {
+        match event {
+            Event::Member { member, .. } => {
+                let expected = MEMBERS.get(seen).copied().unwrap_or("the end");
+                let name = member.path.rsplit(|&b| b == b'/').next();
+                let fits = name == Some(expected.as_bytes())
+                    && member.kind == Kind::File
+                    && member.extents.is_none();
+                if !fits {
+                    return Err(IndexError::Missing { expected });
+                }
+                seen += 1;
+            }
+            // The archive is fed at once, so a member's data come in one piece.
+            Event::Data { bytes, .. } => contents[seen - 1] = bytes,
+            Event::MemberEnd | Event::End => {}
+            Event::Global(_) | Event::Refused { .. } => {
+                return Err(contradiction("it has a member that is not the format's"));
+            }
+        }
+    }
+    match MEMBERS.get(seen) {
+        Some(expected) => Err(IndexError::Missing { expected }),
+        None if parser.ended() => Ok(contents),
+        None => Err(IndexError::Missing {
+            expected: "the end",
+        }),
+    }
+}
+
+fn check_sums(sums: &[u8], contents: [(&'static str, &[u8]); 3]) -> Result<(), IndexError> {
+    let mut lines = sums.split(|&b| b == b'\n');
+    for (member, content) in contents {
+        let expected = format!("{}  {member}", blake3::hash(content).to_hex());
+        if lines.next() != Some(expected.as_bytes()) {
+            return Err(IndexError::WrongDigest { member });
+        }
+    }
+    Ok(())
+}
+
+fn read_info(text: &[u8]) -> Result<SegmentInfo, IndexError> {
+    let malformed = |what: String| IndexError::Malformed {
+        member: SEGMENT,
+        line: 1,
+        what,
+    };
+    let json = |error: serde_json::Error| IndexError::Malformed {
+        member: SEGMENT,
+        line: error.line() as u64,
+        what: error.to_string(),
+    };
+    let version: Version = serde_json::from_slice(text).map_err(json)?;
+    if version.kind != SEGMENT_KIND {
+        return Err(malformed(format!("it is a {:?}", version.kind)));
+    }
+    if version.format > FORMAT {
+        return Err(IndexError::TooNew {
+            format: version.format,
+        });
+    }
+    let segment: SegmentJson<'_> = serde_json::from_slice(text).map_err(json)?;
+    segment.into_info().map_err(malformed)
+}
+
+fn read_lines(compressed: &[u8]) -> Result<Vec<FileLine>, IndexError> {
+    let malformed = |line: u64, what: String| IndexError::Malformed {
+        member: FILES,
+        line,
+        what,
+    };
+    let mut decoder = zstd::Decoder::new(compressed).map_err(|e| malformed(0, e.to_string()))?;
+    decoder
+        .window_log_max(WINDOW_LOG)
+        .map_err(|e| malformed(0, e.to_string()))?;
+    let mut text = BufReader::new(decoder.take(MAX_LINES_BYTES + 1));
+    let mut files = Vec::new();
+    let mut line = Vec::new();
+    loop {
+        let number = files.len() as u64 + 1;
+        line.clear();
+        (&mut text)
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', &mut line)
+            .map_err(|e| malformed(number, e.to_string()))?;
+        if line.is_empty() {
+            break;
+        }
+        if text.get_ref().limit() == 0 || number > MAX_MEMBERS {
+            return Err(IndexError::TooLarge {
+                member: FILES,
+                limit_bytes: MAX_LINES_BYTES,
+            });
+        }
+        if line.pop() != Some(b'\n') {
+            return Err(malformed(number, "it is too long, or cut off".into()));
+        }
+        let json: LineJson<'_> =
+            serde_json::from_slice(&line).map_err(|e| malformed(number, e.to_string()))?;
+        files.push(
+            json.into_line()
+                .map_err(|what| malformed(number, what.into()))?,
+        );
+    }
+    Ok(files)
+}
+
+fn contradiction(what: &str) -> IndexError {
+    IndexError::Contradiction {
+        what: what.to_owned(),
+    }
+}
+
+/// Checks what the members say of each other.
+fn agree(index: &Index) -> Result<(), IndexError> {
+    let Index { info, files, crcs } = index;
+    let block_bytes = u64::from(info.block_bytes);
+    if !is_block_size(info.block_bytes) || info.number == 0 || info.records > MAX_RECORDS {
+        return Err(contradiction("`segment.json` has impossible numbers"));
+    }
+    let index_block = info.first_block.0.checked_add(info.records + 1);
+    let tar_fits = info.tar_bytes <= info.records * block_bytes;
+    if index_block != Some(info.index_block.0) || !tar_fits {
+        return Err(contradiction("`segment.json` contradicts itself"));
+    }
+    if crcs.len() as u64 != info.records {
+        return Err(contradiction(
+            "`blocks.crc32` and `segment.json` differ in records",
+        ));
+    }
+    let mut file_bytes = 0_u64;
+    let mut free_from = 0;
+    for (line, file) in (1..).zip(files) {
+        let malformed = |what: &str| IndexError::Malformed {
+            member: FILES,
+            line,
+            what: what.to_owned(),
+        };
+        if !is_archive_path(&file.path) {
+            return Err(malformed("a path that must not be used"));
+        }
+        let start = place_in_archive(info, file).filter(|start| *start >= free_from);
+        let end = start.and_then(|start| start.checked_add(file.place.length_bytes));
+        free_from = end
+            .filter(|end| *end <= info.tar_bytes)
+            .ok_or_else(|| malformed("a place that is not in the segment"))?;
+        let part_fits = file.part.is_none_or(|part| {
+            let end = part.offset_bytes.checked_add(part.length_bytes);
+            part.number > 0 && end.is_some_and(|end| end <= file.size_bytes)
+        });
+        if !part_fits {
+            return Err(malformed("a part that is not within its file"));
+        }
+        file_bytes = file_bytes.saturating_add(file.covered_bytes());
+    }
+    if info.files != files.len() as u64 || info.file_bytes != file_bytes {
+        return Err(contradiction(
+            "`files.jsonl` and `segment.json` differ in files",
+        ));
+    }
+    Ok(())
+}
+
+/// Where in the segment's archive a member starts.
+fn place_in_archive(info: &SegmentInfo, file: &FileLine) -> Option<u64> {
+    let record = file.place.block.0.checked_sub(info.first_block.0)?;
+    let inside = record < info.records && file.place.offset_bytes < info.block_bytes;
+    inside.then(|| record * u64::from(info.block_bytes) + u64::from(file.place.offset_bytes))
+}

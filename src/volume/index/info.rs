@@ -1,0 +1,62 @@
+//! `segment.json`: identity, counts and place of a segment, and the run that wrote it.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::units::BlockAddress;
+
+/// The run that writes a segment. The same in all segments of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobHeader {
+    /// Identity of the run.
+    pub id: Uuid,
+    /// Its name, as the operator gave it.
+    pub name: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The machine that it ran on.
+    pub host: String,
+    /// What wrote it: name and version.
+    pub software: String,
+    /// The archive paths that it was asked to archive.
+    pub roots: Vec<Vec<u8>>,
+}
+
+/// Everything that `segment.json` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Identity of the volume.
+    pub volume: Uuid,
+    /// Barcode of the volume.
+    pub barcode: String,
+    /// Pool of the volume.
+    pub pool: String,
+    /// Block size of the volume in bytes.
+    pub block_bytes: u32,
+    /// Identity of the segment.
+    pub segment: Uuid,
+    /// 1 for the first on its volume.
+    pub number: u64,
+    /// The run that wrote it.
+    pub job: JobHeader,
+    /// When it was closed.
+    pub written_at: Timestamp,
+    /// Where the segment starts.
+    pub first_block: BlockAddress,
+    /// Where its index starts.
+    pub index_block: BlockAddress,
+    /// Records of the segment, without the filemark.
+    pub records: u64,
+    /// Bytes of the archive, up to and including its two zero blocks.
+    pub tar_bytes: u64,
+    /// Members.
+    pub files: u64,
+    /// Sum of what the members cover of their files, in bytes, holes included.
+    pub file_bytes: u64,
+    /// Addresses of the indexes before this one, nearest first, at most 64.
+    pub previous_indexes: Vec<BlockAddress>,
+    /// 1 for the first segment of the run, counted over volumes.
+    pub job_segment: u64,
+    /// True if the run ends with this segment, having reached its end.
+    pub job_ends: bool,
+}

@@ -1,0 +1,325 @@
+//! The JSON of `segment.json` and `files.jsonl`, key by key as the format names them.
+//!
+//! These types only mirror the text; what follows from it is checked in
+//! [`super::archive`].
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{FileLine, JobHeader, Place, SegmentInfo};
+use crate::units::BlockAddress;
+use crate::volume::FORMAT;
+use crate::volume::member::{Condition, FileTime, Kind, Part};
+use crate::volume::tar::owners_fit;
+
+/// `kind` of `segment.json`.
+pub(super) const SEGMENT_KIND: &str = "tapewright-segment";
+
+/// What every version of `segment.json` has; read first, to refuse later versions.
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    pub format: u32,
+    pub kind: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PathJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    path: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_base64: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SegmentJson<'a> {
+    format: u32,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    volume: Uuid,
+    barcode: Cow<'a, str>,
+    pool: Cow<'a, str>,
+    block_bytes: u32,
+    segment: Uuid,
+    number: u64,
+    job: Uuid,
+    job_name: Cow<'a, str>,
+    job_started_at: Timestamp,
+    #[serde(borrow)]
+    roots: Vec<PathJson<'a>>,
+    host: Cow<'a, str>,
+    software: Cow<'a, str>,
+    written_at: Timestamp,
+    first_block: BlockAddress,
+    index_block: BlockAddress,
+    records: u64,
+    tar_bytes: u64,
+    files: u64,
+    file_bytes: u64,
+    digest: Cow<'a, str>,
+    codec: Cow<'a, str>,
+    previous_indexes: Cow<'a, [BlockAddress]>,
+    job_segment: u64,
+    job_ends: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PartJson {
+    number: u32,
+    offset: u64,
+    size: u64,
+    last: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LineJson<'a> {
+    #[serde(flatten, borrow)]
+    path: PathJson<'a>,
+    #[serde(rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    mode: Cow<'a, str>,
+    uid: u32,
+    gid: u32,
+    user: Cow<'a, str>,
+    group: Cow<'a, str>,
+    mtime: (i64, u32),
+    ctime: (i64, u32),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<(u32, u32)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    block: BlockAddress,
+    offset: u32,
+    length: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<PartJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<Cow<'a, str>>,
+}
+
+const CONDITIONS: [(Condition, &str); 4] = [
+    (Condition::Changed, "changed"),
+    (Condition::Shrank, "shrank"),
+    (Condition::Grew, "grew"),
+    (Condition::Unreadable, "unreadable"),
+];
+
+/// Bytes as text where they are UTF-8, else in base64.
+fn text_or_base64(bytes: &[u8]) -> (Option<Cow<'_, str>>, Option<String>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Some(text.into()), None),
+        Err(_) => (None, Some(BASE64.encode(bytes))),
+    }
+}
+
+/// The bytes of one of the two; `None` if there are both, neither, or no base64.
+fn bytes(text: Option<Cow<'_, str>>, base64: Option<String>) -> Option<Vec<u8>> {
+    match (text, base64) {
+        (Some(text), None) => Some(text.into_owned().into_bytes()),
+        (None, Some(base64)) => BASE64.decode(base64).ok(),
+        _ => None,
+    }
+}
+
+impl<'a> PathJson<'a> {
+    fn new(path: &'a [u8]) -> Self {
+        let (path, path_base64) = text_or_base64(path);
+        PathJson { path, path_base64 }
+    }
+}
+
+impl<'a> SegmentJson<'a> {
+    pub fn new(info: &'a SegmentInfo) -> Self {
+        let job = &info.job;
+        SegmentJson {
+            format: FORMAT,
+            kind: SEGMENT_KIND.into(),
+            volume: info.volume,
+            barcode: (&info.barcode).into(),
+            pool: (&info.pool).into(),
+            block_bytes: info.block_bytes,
+            segment: info.segment,
+            number: info.number,
+            job: job.id,
+            job_name: (&job.name).into(),
+            job_started_at: job.started_at,
+            roots: job.roots.iter().map(|root| PathJson::new(root)).collect(),
+            host: (&job.host).into(),
+            software: (&job.software).into(),
+            written_at: info.written_at,
+            first_block: info.first_block,
+            index_block: info.index_block,
+            records: info.records,
+            tar_bytes: info.tar_bytes,
+            files: info.files,
+            file_bytes: info.file_bytes,
+            digest: "blake3".into(),
+            codec: "none".into(),
+            previous_indexes: (&info.previous_indexes[..]).into(),
+            job_segment: info.job_segment,
+            job_ends: info.job_ends,
+        }
+    }
+
+    /// The error says what this version cannot read.
+    pub fn into_info(self) -> Result<SegmentInfo, String> {
+        if self.digest != "blake3" || self.codec != "none" {
+            return Err(format!(
+                "digest `{}` and codec `{}`",
+                self.digest, self.codec
+            ));
+        }
+        let roots: Option<Vec<Vec<u8>>> = self
+            .roots
+            .into_iter()
+            .map(|root| bytes(root.path, root.path_base64))
+            .collect();
+        Ok(SegmentInfo {
+            volume: self.volume,
+            barcode: self.barcode.into_owned(),
+            pool: self.pool.into_owned(),
+            block_bytes: self.block_bytes,
+            segment: self.segment,
+            number: self.number,
+            job: JobHeader {
+                id: self.job,
+                name: self.job_name.into_owned(),
+                started_at: self.job_started_at,
+                host: self.host.into_owned(),
+                software: self.software.into_owned(),
+                roots: roots.ok_or("a root that is no path")?,
+            },
+            written_at: self.written_at,
+            first_block: self.first_block,
+            index_block: self.index_block,
+            records: self.records,
+            tar_bytes: self.tar_bytes,
+            files: self.files,
+            file_bytes: self.file_bytes,
+            previous_indexes: self.previous_indexes.into_owned(),
+            job_segment: self.job_segment,
+            job_ends: self.job_ends,
+        })
+    }
+}
+
+impl<'a> LineJson<'a> {
+    pub fn new(line: &'a FileLine) -> Self {
+        let (kind, target, device) = match &line.kind {
+            Kind::File => ("file", None, None),
+            Kind::Directory => ("dir", None, None),
+            Kind::Symlink(target) => ("symlink", Some(target), None),
+            Kind::Hardlink(target) => ("hardlink", Some(target), None),
+            Kind::CharDevice(major, minor) => ("char", None, Some((*major, *minor))),
+            Kind::BlockDevice(major, minor) => ("block", None, Some((*major, *minor))),
+            Kind::Fifo => ("fifo", None, None),
+        };
+        let (link, link_base64) = target.map_or((None, None), |target| text_or_base64(target));
+        let condition = CONDITIONS
+            .iter()
+            .find(|(value, _)| *value == line.condition);
+        LineJson {
+            path: PathJson::new(&line.path),
+            kind: kind.into(),
+            size: (line.kind == Kind::File).then_some(line.size_bytes),
+            mode: format!("{:04o}", line.mode).into(),
+            uid: line.uid,
+            gid: line.gid,
+            user: (&line.user).into(),
+            group: (&line.group).into(),
+            mtime: (line.mtime.seconds, line.mtime.nanoseconds),
+            ctime: (line.ctime.seconds, line.ctime.nanoseconds),
+            link,
+            link_base64,
+            device,
+            digest: line.digest.map(|digest| digest.to_string()),
+            block: line.place.block,
+            offset: line.place.offset_bytes,
+            length: line.place.length_bytes,
+            part: line.part.map(|part| PartJson {
+                number: part.number,
+                offset: part.offset_bytes,
+                size: part.length_bytes,
+                last: part.last,
+            }),
+            condition: condition.map(|(_, name)| (*name).into()),
+        }
+    }
+
+    /// The error says which value makes no sense.
+    pub fn into_line(self) -> Result<FileLine, &'static str> {
+        let kind = match (&*self.kind, bytes(self.link, self.link_base64), self.device) {
+            ("file", None, None) => Kind::File,
+            ("dir", None, None) => Kind::Directory,
+            ("symlink", Some(target), None) => Kind::Symlink(target),
+            ("hardlink", Some(target), None) => Kind::Hardlink(target),
+            ("char", None, Some((major, minor))) => Kind::CharDevice(major, minor),
+            ("block", None, Some((major, minor))) => Kind::BlockDevice(major, minor),
+            ("fifo", None, None) => Kind::Fifo,
+            _ => return Err("a type that does not go with its keys"),
+        };
+        let is_file = kind == Kind::File;
+        if self.size.is_some() != is_file || self.part.is_some() && !is_file {
+            return Err("a type that does not go with its keys");
+        }
+        let condition = match self.condition {
+            None => Condition::Whole,
+            Some(name) => CONDITIONS
+                .iter()
+                .find(|(_, known)| *known == name)
+                .map(|(condition, _)| *condition)
+                .ok_or("an unknown condition")?,
+        };
+        if !owners_fit(&self.user, &self.group) {
+            return Err("an owner whose name is too long");
+        }
+        Ok(FileLine {
+            path: bytes(self.path.path, self.path.path_base64).ok_or("a bad path")?,
+            kind,
+            size_bytes: self.size.unwrap_or(0),
+            mode: u32::from_str_radix(&self.mode, 8).map_err(|_| "a bad mode")?,
+            uid: self.uid,
+            gid: self.gid,
+            user: self.user.into_owned(),
+            group: self.group.into_owned(),
+            mtime: time(self.mtime)?,
+            ctime: time(self.ctime)?,
+            digest: self
+                .digest
+                .map(|d| d.parse().map_err(|_| "a bad digest"))
+                .transpose()?,
+            place: Place {
+                block: self.block,
+                offset_bytes: self.offset,
+                length_bytes: self.length,
+            },
+            part: self.part.map(|part| Part {
+                number: part.number,
+                offset_bytes: part.offset,
+                length_bytes: part.size,
+                last: part.last,
+            }),
+            condition,
+        })
+    }
+}
+
+fn time((seconds, nanoseconds): (i64, u32)) -> Result<FileTime, &'static str> {
+    let valid = nanoseconds < 1_000_000_000;
+    valid
+        .then_some(FileTime {
+            seconds,
+            nanoseconds,
+        })
+        .ok_or("a bad time")
+}

@@ -1,0 +1,159 @@
+//! The index of a segment: encode, decode, read from tape.
+//!
+//! A decoded index has passed its own digests (`B3SUMS`), and agrees with itself.
+
+mod archive;
+mod info;
+mod json;
+mod line;
+mod lines;
+
+pub use archive::decode;
+pub(crate) use archive::{bound_bytes, encode, segment_json};
+pub use info::{JobHeader, SegmentInfo};
+pub use line::{Digest, FileLine, NotADigest, Place};
+pub(crate) use lines::{Lines, line_bytes};
+
+use super::VolumeError;
+use super::read::{Found, RecordReader};
+use super::receipt::SegmentReceipt;
+use super::tar::TarError;
+use crate::drive::SequentialDevice;
+use crate::units::BlockAddress;
+
+/// Most members of a segment, and so lines of an index.
+pub const MAX_MEMBERS: u64 = 1_000_000;
+
+/// Most bytes of text in `files.jsonl`.
+pub const MAX_LINES_BYTES: u64 = 256 << 20;
+/// Most records of a segment.
+pub const MAX_RECORDS: u64 = 1 << 24;
+/// Most addresses in `previous_indexes`.
+pub const MAX_PREVIOUS_INDEXES: usize = 64;
+/// More than any index takes: with lines that do not shrink, and all records.
+const MAX_INDEX_BYTES: u64 = 384 << 20;
+
+/// A decoded index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Identity, counts and place of the segment.
+    pub info: SegmentInfo,
+    /// The members, in tape order.
+    pub files: Vec<FileLine>,
+    /// CRC-32 of each record of the segment, in order.
+    pub crcs: Vec<u32>,
+}
+
+impl Index {
+    /// The members that have bytes in the record at `block`.
+    pub fn files_in(&self, block: BlockAddress) -> impl Iterator<Item = &FileLine> {
+        self.files.iter().filter(move |file| {
+            let records = file.place.records(self.info.block_bytes);
+            let first = file.place.block.0;
+            (first..first.saturating_add(records)).contains(&block.0)
+        })
+    }
+
+    /// What is known of the segment, with where its index ends.
+    #[must_use]
+    pub fn into_receipt(self, end_block: BlockAddress) -> SegmentReceipt {
+        SegmentReceipt {
+            info: self.info,
+            end_block,
+            files: self.files,
+            salvaged: false,
+        }
+    }
+}
+
+/// Why an index cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// It is no archive.
+    #[error("its archive cannot be read")]
+    Tar(#[from] TarError),
+    /// A member is not the one that belongs there.
+    #[error("`{expected}` is missing")]
+    Missing {
+        /// The member's file name.
+        expected: &'static str,
+    },
+    /// A member does not have the digest in `B3SUMS`.
+    #[error("`{member}` is damaged: its digest is not the one in B3SUMS")]
+    WrongDigest {
+        /// The member's file name.
+        member: &'static str,
+    },
+    /// A member is larger than a reader takes.
+    #[error("`{member}` is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The member's file name.
+        member: &'static str,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// Text that is not what it should be.
+    #[error("`{member}`, line {line}: {what}")]
+    Malformed {
+        /// The member's file name.
+        member: &'static str,
+        /// Line, from 1.
+        line: u64,
+        /// What is wrong, for people.
+        what: String,
+    },
+    /// The segment's format is newer than this program.
+    #[error("format {format} is newer than this program, which reads 1")]
+    TooNew {
+        /// The version found.
+        format: u32,
+    },
+    /// The parts contradict each other, or the place where the index is.
+    #[error("{what}")]
+    Contradiction {
+        /// What contradicts what, for people.
+        what: String,
+    },
+}
+
+/// Reads the index that starts at `at`, and stops behind its filemark.
+///
+/// # Errors
+///
+/// [`VolumeError::Index`] if it is damaged; drive errors.
+pub fn read_index(
+    device: &mut dyn SequentialDevice,
+    block_bytes: u32,
+    at: BlockAddress,
+) -> Result<Index, VolumeError> {
+    let mut reader = RecordReader::new(device, block_bytes);
+    reader.seek(at)?;
+    let mut archive = Vec::new();
+    let wrong = |source| VolumeError::Index { block: at, source };
+    loop {
+        match reader.next_object()? {
+            Found::Record { bytes, .. } => archive.extend_from_slice(bytes),
+            Found::Filemark { .. } => break,
+            Found::EndOfData { block } => return Err(VolumeError::UnexpectedEndOfData { block }),
+        }
+        if archive.len() as u64 > MAX_INDEX_BYTES {
+            let limit_bytes = MAX_INDEX_BYTES;
+            return Err(wrong(IndexError::TooLarge {
+                member: "the index",
+                limit_bytes,
+            }));
+        }
+    }
+    let index = decode(&archive).map_err(wrong)?;
+    let info = &index.info;
+    if info.index_block != at || info.block_bytes != block_bytes {
+        return Err(wrong(IndexError::Contradiction {
+            what: format!(
+                "it is of another place: block {}, {} bytes a block",
+                info.index_block, info.block_bytes
+            ),
+        }));
+    }
+    Ok(index)
+}

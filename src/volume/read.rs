@@ -1,0 +1,237 @@
+//! Reads records by their block address, checked against the CRCs of an index.
+//!
+//! Keeps one record: a member that begins in the record where the one before ended
+//! needs no motion and no second read.
+
+use super::VolumeError;
+use super::index::{Index, Place};
+use crate::drive::{DriveErrorKind, ReadOutcome, SequentialDevice};
+use crate::units::BlockAddress;
+
+/// What lies at a block address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// A record.
+    Record {
+        /// Its address.
+        block: BlockAddress,
+        /// Its bytes: as many as the block size.
+        bytes: &'a [u8],
+    },
+    /// A filemark.
+    Filemark {
+        /// Its address.
+        block: BlockAddress,
+    },
+    /// The end of data.
+    EndOfData {
+        /// Its address.
+        block: BlockAddress,
+    },
+}
+
+/// The part of a member that is still to be read.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    block: BlockAddress,
+    offset: usize,
+    bytes: u64,
+}
+
+/// CRCs of the records from an address on.
+#[derive(Debug)]
+struct Checks {
+    first: BlockAddress,
+    crcs: Vec<u32>,
+}
+
+/// Reads the records of a volume.
+pub struct RecordReader<'a> {
+    device: &'a mut dyn SequentialDevice,
+    record: Vec<u8>,
+    /// The address of the record in `record`, if it is good.
+    held: Option<BlockAddress>,
+    /// What the next read finds; `None` if unknown.
+    next: Option<BlockAddress>,
+    checks: Option<Checks>,
+    rest: Rest,
+}
+
+impl<'a> RecordReader<'a> {
+    /// A reader of a volume with records of `block_bytes`. Moves nothing yet.
+    #[must_use]
+    pub fn new(device: &'a mut dyn SequentialDevice, block_bytes: u32) -> Self {
+        Self {
+            device,
+            record: vec![0; block_bytes as usize],
+            held: None,
+            next: None,
+            checks: None,
+            rest: Rest {
+                block: BlockAddress(0),
+                offset: 0,
+                bytes: 0,
+            },
+        }
+    }
+
+    /// From now on, records of this index's segment are checked against their CRCs.
+    pub fn check_against(&mut self, index: &Index) {
+        let crcs = index.crcs.clone();
+        self.checks = Some(Checks {
+            first: index.info.first_block,
+            crcs,
+        });
+    }
+
+    /// Moves to `block`, unless the next read is there anyway.
+    ///
+    /// # Errors
+    ///
+    /// Drive errors, [`VolumeError::UnexpectedEndOfData`].
+    pub fn seek(&mut self, block: BlockAddress) -> Result<(), VolumeError> {
+        if self.next == Some(block) {
+            return Ok(());
+        }
+        self.next = None;
+        self.device
+            .locate(block)
+            .map_err(|error| match error.kind {
+                DriveErrorKind::EndOfData | DriveErrorKind::EndOfDataMissing => {
+                    VolumeError::UnexpectedEndOfData { block }
+                }
+                _ => VolumeError::drive("moving to a block", block)(error),
+            })?;
+        self.next = Some(block);
+        Ok(())
+    }
+
+    /// Reads the next object.
+    ///
+    /// # Errors
+    ///
+    /// [`VolumeError::WrongSize`] and [`VolumeError::WrongCrc`] leave the reader behind the
+    /// record; after drive errors [`seek`](Self::seek) first.
+    pub fn next_object(&mut self) -> Result<Found<'_>, VolumeError> {
+        let block = match self.next {
+            Some(block) => block,
+            None => {
+                let asking = VolumeError::drive("asking the position", BlockAddress(0));
+                self.device.position().map_err(asking)?.block
+            }
+        };
+        self.next = None;
+        self.held = None;
+        let expected_bytes = self.record.len() as u64;
+        let wrong_size = |actual_bytes| VolumeError::WrongSize {
+            block,
+            expected_bytes,
+            actual_bytes,
+        };
+        let outcome = match self.device.read_block(&mut self.record) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                return match error.kind {
+                    DriveErrorKind::BlockTooLong { actual_bytes } => {
+                        self.next = Some(block.plus(1));
+                        Err(wrong_size(actual_bytes))
+                    }
+                    DriveErrorKind::EndOfDataMissing => Ok(Found::EndOfData { block }),
+                    _ => Err(VolumeError::drive("reading a record", block)(error)),
+                };
+            }
+        };
+        if outcome == ReadOutcome::EndOfData {
+            self.next = Some(block);
+            return Ok(Found::EndOfData { block });
+        }
+        self.next = Some(block.plus(1));
+        match outcome {
+            ReadOutcome::Block { bytes } if bytes as u64 != expected_bytes => {
+                Err(wrong_size(bytes as u64))
+            }
+            ReadOutcome::Block { .. } => {
+                self.check(block)?;
+                self.held = Some(block);
+                Ok(Found::Record {
+                    block,
+                    bytes: &self.record,
+                })
+            }
+            _ => Ok(Found::Filemark { block }),
+        }
+    }
+
+    /// Prepares to read the bytes of a member with [`chunk`](Self::chunk). Moves nothing yet.
+    pub fn open_member(&mut self, place: &Place) {
+        let (offset, block_bytes) = (place.offset_bytes as usize, self.record.len());
+        self.rest = Rest {
+            block: place.block.plus((offset / block_bytes) as u64),
+            offset: offset % block_bytes,
+            bytes: place.length_bytes,
+        };
+    }
+
+    /// Bytes of the member that [`chunk`](Self::chunk) has not given yet.
+    #[must_use]
+    pub fn rest_bytes(&self) -> u64 {
+        self.rest.bytes
+    }
+
+    /// The next bytes of the member (to the end of a record at most); `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_object`](Self::next_object); and [`VolumeError::UnexpectedFilemark`],
+    /// [`VolumeError::UnexpectedEndOfData`] if it ends too early. After an error the
+    /// next call goes on behind the bad record; [`rest_bytes`](Self::rest_bytes) before
+    /// and after shows how much of the member was in it.
+    pub fn chunk(&mut self) -> Result<Option<&[u8]>, VolumeError> {
+        let Rest {
+            block,
+            offset,
+            bytes,
+        } = self.rest;
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let length = ((self.record.len() - offset) as u64).min(bytes);
+        self.rest = Rest {
+            block: block.plus(1),
+            offset: 0,
+            bytes: bytes - length,
+        };
+        if self.held != Some(block) {
+            self.seek(block)?;
+            match self.next_object()? {
+                Found::Record { .. } => {}
+                Found::Filemark { block } => {
+                    return Err(VolumeError::UnexpectedFilemark { block });
+                }
+                Found::EndOfData { block } => {
+                    return Err(VolumeError::UnexpectedEndOfData { block });
+                }
+            }
+        }
+        Ok(Some(&self.record[offset..offset + length as usize]))
+    }
+
+    fn check(&self, block: BlockAddress) -> Result<(), VolumeError> {
+        let expected = self.checks.as_ref().and_then(|checks| {
+            let record = block.0.checked_sub(checks.first.0)?;
+            checks.crcs.get(usize::try_from(record).ok()?).copied()
+        });
+        let Some(expected) = expected else {
+            return Ok(());
+        };
+        let actual = crc32fast::hash(&self.record);
+        if actual == expected {
+            return Ok(());
+        }
+        Err(VolumeError::WrongCrc {
+            block,
+            expected,
+            actual,
+        })
+    }
+}

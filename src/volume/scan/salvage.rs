@@ -1,0 +1,319 @@
+//! Rebuilds what an index said from the headers in the segment itself: everything but
+//! digests and CRCs.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::drive::{DriveErrorKind, SequentialDevice};
+use crate::units::BlockAddress;
+use crate::volume::VolumeError;
+use crate::volume::append::AppendPoint;
+use crate::volume::index::{FileLine, JobHeader, MAX_LINES_BYTES, MAX_MEMBERS, Place, SegmentInfo};
+use crate::volume::label::Label;
+use crate::volume::member::{Condition, Kind};
+use crate::volume::read::{Found, RecordReader};
+use crate::volume::tar::{BLOCK, Event, MemberParser, TarError, find_member};
+
+/// Places of damage listed; further ones are only counted.
+const DAMAGE_LISTED: usize = 1_000;
+
+/// What a line of the index takes beside its texts, about.
+const LINE_BYTES: u64 = 256;
+
+/// What could be saved: no more members and text than an index may have, whatever a hostile
+/// tape holds.
+pub(super) struct Salvaged {
+    /// Of the run only the identity is known, unless the segment before is of the same; then
+    /// all but times and counts is taken from there. What is unknown is empty, 0, or 1970.
+    pub info: SegmentInfo,
+    pub files: Vec<FileLine>,
+    /// What was wrong, and where.
+    pub damage: Vec<(BlockAddress, String)>,
+}
+
+/// Reads the segment at `point`, whose index starts at `index_block`.
+pub(super) fn salvage(
+    device: &mut dyn SequentialDevice,
+    label: &Label,
+    point: &AppendPoint,
+    index_block: BlockAddress,
+    before: Option<&SegmentInfo>,
+) -> Result<Salvaged, VolumeError> {
+    let mut salvage = Salvage::new(label.block_bytes, point.next_block);
+    let records = index_block.0.saturating_sub(point.next_block.0 + 1);
+    let mut reader = RecordReader::new(device, label.block_bytes);
+    for record in 0..records {
+        let block = point.next_block.plus(record);
+        reader.seek(block)?;
+        match reader.next_object() {
+            Ok(Found::Record { bytes, .. }) => salvage.feed(bytes),
+            Ok(Found::Filemark { .. } | Found::EndOfData { .. }) => break,
+            Err(VolumeError::Drive { source, .. }) if source.kind == DriveErrorKind::Medium => {
+                salvage.lose("it cannot be read");
+            }
+            Err(VolumeError::WrongSize { .. }) => salvage.lose("it has the wrong size"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(salvage.finish(label, point, index_block, before))
+}
+
+struct Salvage {
+    block_bytes: u64,
+    first_block: BlockAddress,
+    /// `None` while the next member is being looked for.
+    parser: Option<MemberParser>,
+    /// Where in the archive the parser began.
+    base: u64,
+    /// Bytes of the archive that have passed.
+    position: u64,
+    /// The last of `files` is not complete yet.
+    open: bool,
+    identity: Option<Identity>,
+    files: Vec<FileLine>,
+    /// What `files` take as lines of an index, about.
+    lines_bytes: u64,
+    most_files: u64,
+    /// Members that are not in `files` since an index has no room for more.
+    left_out: u64,
+    damage: Vec<(BlockAddress, String)>,
+    /// Places that are not in `damage` since it is long enough.
+    further_damage: u64,
+}
+
+impl Salvage {
+    fn new(block_bytes: u32, first_block: BlockAddress) -> Self {
+        Self {
+            block_bytes: u64::from(block_bytes),
+            first_block,
+            parser: Some(MemberParser::new()),
+            base: 0,
+            position: 0,
+            open: false,
+            identity: None,
+            files: Vec::new(),
+            lines_bytes: 0,
+            most_files: MAX_MEMBERS,
+            left_out: 0,
+            damage: Vec::new(),
+            further_damage: 0,
+        }
+    }
+
+    fn damaged(&mut self, block: BlockAddress, what: String) {
+        match self.damage.len() < DAMAGE_LISTED {
+            true => self.damage.push((block, what)),
+            false => self.further_damage += 1,
+        }
+    }
+
+    fn found(&mut self, line: FileLine) {
+        let target = match &line.kind {
+            Kind::Symlink(target) | Kind::Hardlink(target) => target.len(),
+            _ => 0,
+        };
+        let texts = line.path.len() + target + line.user.len() + line.group.len();
+        self.lines_bytes += LINE_BYTES + texts as u64;
+        self.open =
+            (self.files.len() as u64) < self.most_files && self.lines_bytes <= MAX_LINES_BYTES;
+        match self.open {
+            true => self.files.push(line),
+            false => self.left_out += 1,
+        }
+    }
+
+    fn block_of(&self, position: u64) -> BlockAddress {
+        self.first_block.plus(position / self.block_bytes)
+    }
+
+    fn feed(&mut self, record: &[u8]) {
+        let start = self.position;
+        let mut rest = record;
+        while !rest.is_empty() {
+            let position = start + (record.len() - rest.len()) as u64;
+            if let Err(error) = self.parse(&mut rest, position) {
+                self.hurt();
+                self.open = false;
+                self.damaged(self.block_of(start), error.to_string());
+                // Members begin at whole blocks of the archive.
+                rest = &rest[rest.len() % BLOCK..];
+            }
+        }
+        self.position += record.len() as u64;
+    }
+
+    /// Parses up to the end of `rest`, or to an error. `position`: of `rest` in the archive.
+    fn parse(&mut self, rest: &mut &[u8], position: u64) -> Result<(), TarError> {
+        if self.parser.is_none() {
+            let Some(at) = find_member(rest) else {
+                *rest = &[];
+                return Ok(());
+            };
+            *rest = &rest[at..];
+            self.base = position + at as u64;
+        }
+        let mut parser = self.parser.take().unwrap_or_default();
+        while let Some(event) = parser.next(rest)? {
+            match event {
+                Event::Global(comment) => self.identity = Identity::read(&comment),
+                Event::Member {
+                    member,
+                    offset,
+                    length_bytes,
+                } => {
+                    let start = self.base + offset;
+                    let place = Place {
+                        block: self.block_of(start),
+                        offset_bytes: (start % self.block_bytes) as u32,
+                        length_bytes,
+                    };
+                    self.found(FileLine::new(&member, place, None, Condition::Whole));
+                }
+                Event::Refused { name, why } => {
+                    let what = format!("`{}` is left out: {why}", name.escape_ascii());
+                    self.damaged(self.block_of(self.base + parser.position()), what);
+                }
+                Event::Data { .. } => {}
+                Event::MemberEnd | Event::End => self.open = false,
+            }
+        }
+        self.parser = Some(parser);
+        Ok(())
+    }
+
+    /// Passes over a record.
+    fn lose(&mut self, what: &str) {
+        let block = self.block_of(self.position);
+        self.damaged(block, what.to_owned());
+        self.position += self.block_bytes;
+        self.hurt();
+        if self
+            .parser
+            .as_mut()
+            .is_some_and(|parser| !parser.lost(self.block_bytes))
+        {
+            self.parser = None;
+            self.open = false;
+        }
+    }
+
+    /// The member that is being read, if any, has lost something.
+    fn hurt(&mut self) {
+        if let (true, Some(file)) = (self.open, self.files.last_mut()) {
+            file.condition = Condition::Unreadable;
+        }
+    }
+
+    fn finish(
+        mut self,
+        label: &Label,
+        point: &AppendPoint,
+        index_block: BlockAddress,
+        before: Option<&SegmentInfo>,
+    ) -> Salvaged {
+        self.hurt();
+        let mut more = |count: u64, what: &str| {
+            if count > 0 {
+                self.damage.push((index_block, format!("{count} {what}")));
+            }
+        };
+        more(self.further_damage, "further places are damaged");
+        more(
+            self.left_out,
+            "further members are left out: no index holds so many",
+        );
+        let records = index_block.0.saturating_sub(point.next_block.0 + 1);
+        let identity = self
+            .identity
+            .unwrap_or_else(|| Identity::unknown(label, point));
+        let before = before.filter(|before| before.job.id == identity.job);
+        let job = before.map_or_else(
+            || JobHeader {
+                id: identity.job,
+                name: String::new(),
+                started_at: Timestamp::UNIX_EPOCH,
+                host: String::new(),
+                software: String::new(),
+                roots: Vec::new(),
+            },
+            |before| before.job.clone(),
+        );
+        let info = SegmentInfo {
+            volume: label.volume,
+            barcode: label.barcode.clone(),
+            pool: label.pool.clone(),
+            block_bytes: label.block_bytes,
+            segment: identity.segment,
+            number: point.next_number,
+            job,
+            written_at: Timestamp::UNIX_EPOCH,
+            first_block: point.next_block,
+            index_block,
+            records,
+            tar_bytes: records * self.block_bytes,
+            files: self.files.len() as u64,
+            file_bytes: self.files.iter().map(FileLine::covered_bytes).sum(),
+            previous_indexes: point.previous_indexes.clone(),
+            job_segment: before.map_or(0, |before| before.job_segment + 1),
+            job_ends: false,
+        };
+        Salvaged {
+            info,
+            files: self.files,
+            damage: self.damage,
+        }
+    }
+}
+
+/// What the global header says.
+struct Identity {
+    segment: Uuid,
+    job: Uuid,
+}
+
+impl Identity {
+    fn read(comment: &[u8]) -> Option<Identity> {
+        let text = std::str::from_utf8(comment).ok()?;
+        let words = text.strip_prefix("tapewright-segment 1 ")?.split(' ');
+        let value = |key: &str| {
+            words
+                .clone()
+                .find_map(|word| word.strip_prefix(key)?.parse().ok())
+        };
+        Some(Identity {
+            segment: value("segment=")?,
+            job: value("job=")?,
+        })
+    }
+
+    /// Where the global header is lost: always the same for the same place.
+    fn unknown(label: &Label, point: &AppendPoint) -> Identity {
+        let place = format!("{} {}", label.volume, point.next_number);
+        let hash = blake3::hash(place.as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.as_bytes()[..16]);
+        let segment = uuid::Builder::from_random_bytes(bytes).into_uuid();
+        Identity {
+            segment,
+            job: Uuid::nil(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::tar::encode_plain;
+
+    #[test]
+    fn no_more_members_are_kept_than_an_index_may_have() {
+        let mut archive = Vec::new();
+        for number in 0..5 {
+            encode_plain(&mut archive, &format!("file-{number}"), 0, b"data");
+        }
+        let mut salvage = Salvage::new(65_536, BlockAddress(2));
+        salvage.most_files = 3;
+        salvage.feed(&archive);
+        assert_eq!((salvage.files.len(), salvage.left_out), (3, 2));
+    }
+}

@@ -1,0 +1,383 @@
+//! Builds a segment: members go in, full records and then the index come out.
+//!
+//! Pure: knows no device. Memory: one record, four bytes per record, 1 MB to compress
+//! lines, and for each member a [`FileLine`] (about 350 bytes and the names) and its
+//! compressed line (about 100), at most [`SegmentLimits::members`] of them.
+
+mod limits;
+
+pub use limits::{DEFAULT_MEMBERS, DEFAULT_SEGMENT_BYTES, SegmentLimits, minimum_segment_bytes};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::FORMAT;
+use super::append::AppendPoint;
+use super::index::{
+    self, Digest, FileLine, JobHeader, Lines, MAX_LINES_BYTES, MAX_MEMBERS, Place, SegmentInfo,
+};
+use super::label::Label;
+use super::member::{Condition, Kind, Member};
+use super::receipt::SegmentReceipt;
+use super::tar::{BLOCK, END, EncodeError, encode_global, encode_member, padded};
+use crate::units::BlockAddress;
+
+/// Takes the records of a segment as they become full, in order.
+pub trait RecordSink {
+    /// Why a record could not be taken.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Takes a record of exactly the block size, and gives a buffer for the next: an
+    /// empty vector (its capacity is reused), often this one once it was written.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the sink has; the segment cannot go on.
+    fn take(&mut self, record: Vec<u8>) -> Result<Vec<u8>, Self::Error>;
+}
+
+impl<S: RecordSink + ?Sized> RecordSink for &mut S {
+    type Error = S::Error;
+
+    fn take(&mut self, record: Vec<u8>) -> Result<Vec<u8>, S::Error> {
+        (**self).take(record)
+    }
+}
+
+/// What a segment is told when it begins.
+#[derive(Debug, Clone)]
+pub struct SegmentStart<'a> {
+    /// The volume that it goes to.
+    pub label: &'a Label,
+    /// Where on the volume.
+    pub at: &'a AppendPoint,
+    /// Its identity.
+    pub segment: Uuid,
+    /// The run that writes it.
+    pub job: &'a JobHeader,
+    /// 1 for the first segment of the run, counted over volumes.
+    pub job_segment: u64,
+    /// How large it may become.
+    pub limits: SegmentLimits,
+}
+
+/// Why a segment could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError<E: std::error::Error + 'static> {
+    /// The member cannot be written as tar; the segment is unharmed and can go on without it.
+    #[error("the object cannot be archived")]
+    Member(#[from] EncodeError),
+    /// The member does not fit; the segment is unharmed.
+    #[error("the member needs {needed_bytes} bytes of data, and {room_bytes:?} fit")]
+    NoRoom {
+        /// Payload of the member.
+        needed_bytes: u64,
+        /// Payload that would fit; `None` if not even its headers do.
+        room_bytes: Option<u64>,
+    },
+    /// The sink took no more.
+    #[error("a record was not taken")]
+    Sink(#[source] E),
+}
+
+/// A segment whose records have all been emitted.
+#[derive(Debug)]
+pub struct FinishedSegment {
+    /// The index: full records, one after the other.
+    pub index_records: Vec<u8>,
+    /// What is on tape once the index and its filemark are.
+    pub receipt: SegmentReceipt,
+    /// Where the next segment goes.
+    pub next: AppendPoint,
+}
+
+/// A member that was begun.
+#[derive(Debug)]
+struct Open {
+    /// Digest and condition are filled in at the end.
+    line: FileLine,
+    missing_bytes: u64,
+}
+
+/// A segment being built.
+#[derive(Debug)]
+pub struct SegmentBuilder<S: RecordSink> {
+    sink: S,
+    limits: SegmentLimits,
+    /// What is known of the segment; counts and addresses are filled in at the end.
+    info: SegmentInfo,
+    /// Length of `segment.json` with every number at its largest.
+    info_bytes: u64,
+    files: Vec<FileLine>,
+    lines: Lines,
+    crcs: Vec<u32>,
+    /// The record being filled.
+    record: Vec<u8>,
+    open: Option<Open>,
+}
+
+impl<S: RecordSink> SegmentBuilder<S> {
+    /// Begins a segment. Nothing is emitted until a record is full.
+    #[must_use]
+    pub fn new(start: &SegmentStart<'_>, sink: S) -> Self {
+        let SegmentStart {
+            label,
+            at,
+            segment,
+            job,
+            job_segment,
+            limits,
+        } = start;
+        let info = SegmentInfo {
+            volume: label.volume,
+            barcode: label.barcode.clone(),
+            pool: label.pool.clone(),
+            block_bytes: label.block_bytes,
+            segment: *segment,
+            number: at.next_number,
+            job: (*job).clone(),
+            written_at: Timestamp::MAX,
+            first_block: at.next_block,
+            index_block: BlockAddress(u64::MAX),
+            records: u64::MAX,
+            tar_bytes: u64::MAX,
+            files: u64::MAX,
+            file_bytes: u64::MAX,
+            previous_indexes: at.previous_indexes.clone(),
+            job_segment: *job_segment,
+            job_ends: false,
+        };
+        let identity = format!(
+            "tapewright-segment {FORMAT} volume={} number={} segment={} job={}",
+            info.volume, info.number, info.segment, info.job.id
+        );
+        Self {
+            sink,
+            limits: *limits,
+            info_bytes: index::segment_json(&info).len() as u64,
+            info,
+            files: Vec::new(),
+            lines: Lines::new(),
+            crcs: Vec::new(),
+            record: encode_global(&identity),
+            open: None,
+        }
+    }
+
+    /// The most payload that `member` (its metadata as they are, its data cut short if need
+    /// be) can have here, so that segment, index and padding stay within all limits; a
+    /// multiple of 512. A member without data fits if this is `Some`.
+    ///
+    /// For a cut, ask with the part's number and offset set and the length of all that is
+    /// left of the file: a shorter part never needs more.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the member cannot be written at all.
+    pub fn room_bytes(&self, member: &Member) -> Result<Option<u64>, EncodeError> {
+        let header_bytes = encode_member(member)?.len() as u64;
+        Ok(self.room(header_bytes, &longest_line(member)))
+    }
+
+    /// Payload that fits behind headers of `header_bytes`, with `line` in the index.
+    fn room(&self, header_bytes: u64, line: &FileLine) -> Option<u64> {
+        let lines_bytes = self.lines.text_bytes() + index::line_bytes(line);
+        let members = self.limits.members.min(MAX_MEMBERS);
+        if self.files.len() as u64 >= members || lines_bytes > MAX_LINES_BYTES {
+            return None;
+        }
+        let block_bytes = u64::from(self.info.block_bytes);
+        let records = self
+            .limits
+            .records(block_bytes, self.info_bytes, lines_bytes)?;
+        let taken = self.position() + header_bytes + END.len() as u64;
+        let room = (records * block_bytes).checked_sub(taken)?;
+        Some(room - room % BLOCK as u64)
+    }
+
+    /// Starts a member: its headers, and for a sparse file the map. Then exactly
+    /// [`Member::payload_bytes`] of [`data`](Self::data) must follow, then
+    /// [`end`](Self::end).
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::Member`] and [`SegmentError::NoRoom`] leave the segment as it was.
+    ///
+    /// # Panics
+    ///
+    /// If the member before was not ended.
+    pub fn begin(&mut self, member: &Member) -> Result<(), SegmentError<S::Error>> {
+        assert!(self.open.is_none(), "the member before was ended");
+        let headers = encode_member(member)?;
+        let needed_bytes = member.payload_bytes();
+        let header_bytes = headers.len() as u64;
+        let mut line = longest_line(member);
+        let room_bytes = self.room(header_bytes, &line);
+        if room_bytes.is_none_or(|room| needed_bytes > room) {
+            return Err(SegmentError::NoRoom {
+                needed_bytes,
+                room_bytes,
+            });
+        }
+        let block_bytes = u64::from(self.info.block_bytes);
+        let position = self.position();
+        line.place = Place {
+            block: self.info.first_block.plus(position / block_bytes),
+            offset_bytes: (position % block_bytes) as u32,
+            length_bytes: header_bytes + padded(needed_bytes),
+        };
+        self.open = Some(Open {
+            line,
+            missing_bytes: needed_bytes,
+        });
+        self.push(&headers)
+    }
+
+    /// Adds data of the member.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::Sink`].
+    ///
+    /// # Panics
+    ///
+    /// If it is more than the member was announced with.
+    pub fn data(&mut self, bytes: &[u8]) -> Result<(), SegmentError<S::Error>> {
+        let open = self.open.as_mut().expect("a member was begun");
+        let left = open.missing_bytes.checked_sub(bytes.len() as u64);
+        open.missing_bytes = left.expect("no more data than announced");
+        self.push(bytes)
+    }
+
+    /// Payload bytes of the present member that have not come yet; 0 between members.
+    #[must_use]
+    pub fn missing_bytes(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.missing_bytes)
+    }
+
+    /// Ends the present member. `digest`: of the logical content that it covers, for files.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::Sink`].
+    ///
+    /// # Panics
+    ///
+    /// If data are missing, or none was begun.
+    pub fn end(
+        &mut self,
+        digest: Option<Digest>,
+        condition: Condition,
+    ) -> Result<(), SegmentError<S::Error>> {
+        let Open {
+            mut line,
+            missing_bytes,
+        } = self.open.take().expect("a member was begun");
+        assert!(missing_bytes == 0, "all data came");
+        let position = self.position();
+        let padding = (padded(position) - position) as usize;
+        self.push(&[0; BLOCK][..padding])?;
+        line.digest = digest;
+        line.condition = condition;
+        self.lines.push(&line);
+        self.files.push(line);
+        Ok(())
+    }
+
+    /// Members ended so far.
+    #[must_use]
+    pub fn members(&self) -> u64 {
+        self.files.len() as u64
+    }
+
+    /// Ends the segment: its last record goes to the sink, and the index is made.
+    /// To be written then: a filemark, the index's records, a filemark.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::Sink`].
+    ///
+    /// # Panics
+    ///
+    /// If a member was not ended.
+    pub fn finish(
+        mut self,
+        written_at: Timestamp,
+        job_ends: bool,
+    ) -> Result<FinishedSegment, SegmentError<S::Error>> {
+        assert!(self.open.is_none(), "the last member was ended");
+        self.push(&END)?;
+        let tar_bytes = self.position();
+        if !self.record.is_empty() {
+            let block_bytes = self.info.block_bytes as usize;
+            self.record.resize(block_bytes, 0);
+            self.emit()?;
+        }
+        let Self {
+            mut info,
+            files,
+            lines,
+            crcs,
+            ..
+        } = self;
+        info.written_at = written_at;
+        info.records = crcs.len() as u64;
+        info.index_block = info.first_block.plus(info.records + 1);
+        info.tar_bytes = tar_bytes;
+        info.files = files.len() as u64;
+        info.file_bytes = files.iter().map(FileLine::covered_bytes).sum();
+        info.job_ends = job_ends;
+        let index_records = index::encode(&info, &lines.finish(), &crcs);
+        let records = index_records.len() as u64 / u64::from(info.block_bytes);
+        let receipt = SegmentReceipt {
+            end_block: info.index_block.plus(records + 1),
+            info,
+            files,
+            salvaged: false,
+        };
+        Ok(FinishedSegment {
+            index_records,
+            next: AppendPoint::behind(&receipt),
+            receipt,
+        })
+    }
+
+    /// Bytes of the archive so far.
+    fn position(&self) -> u64 {
+        let records = self.crcs.len() as u64;
+        records * u64::from(self.info.block_bytes) + self.record.len() as u64
+    }
+
+    fn push(&mut self, mut bytes: &[u8]) -> Result<(), SegmentError<S::Error>> {
+        let block_bytes = self.info.block_bytes as usize;
+        while !bytes.is_empty() {
+            let length = bytes.len().min(block_bytes - self.record.len());
+            let (now, later) = bytes.split_at(length);
+            self.record.extend_from_slice(now);
+            bytes = later;
+            if self.record.len() == block_bytes {
+                self.emit()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self) -> Result<(), SegmentError<S::Error>> {
+        self.crcs.push(crc32fast::hash(&self.record));
+        let full = std::mem::take(&mut self.record);
+        self.record = self.sink.take(full).map_err(SegmentError::Sink)?;
+        self.record.clear();
+        Ok(())
+    }
+}
+
+/// The longest line that a member can get.
+fn longest_line(member: &Member) -> FileLine {
+    let place = Place {
+        block: BlockAddress(u64::MAX),
+        offset_bytes: u32::MAX,
+        length_bytes: u64::MAX,
+    };
+    let digest = (member.kind == Kind::File).then_some(Digest([0; 32]));
+    FileLine::new(member, place, digest, Condition::Unreadable)
+}

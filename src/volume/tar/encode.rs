@@ -1,0 +1,240 @@
+//! Member → header bytes.
+
+use super::header::{Header, LINKNAME_BYTES, MAX_LONG, MAX_SHORT, OWNER_BYTES, split_name};
+use super::{
+    BLOCK, EncodeError, MAX_EXTENDED_BYTES, MAX_NAME_BYTES, acl, is_archive_path, owners_fit,
+    padded, part_suffix, pax, sparse,
+};
+use crate::volume::member::{FileTime, Kind, Member};
+
+/// What ends an archive: two blocks of zeros.
+pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+
+/// The bytes before a member's data: extended header, header, and the map of a sparse
+/// file. After them come [`Member::payload_bytes`] of data, padded to [`BLOCK`].
+///
+/// # Errors
+///
+/// See [`EncodeError`].
+pub fn encode_member(member: &Member) -> Result<Vec<u8>, EncodeError> {
+    check(member)?;
+    let mut name = member.path.clone();
+    if member.kind == Kind::Directory {
+        name.push(b'/');
+    }
+    if let Some(part) = member.part {
+        name.extend_from_slice(part_suffix(part.number).as_bytes());
+    }
+    let extents = member.extents.as_deref();
+    let map = extents.map(|extents| sparse::encode(extents, member.covered_bytes()));
+    let size = map.as_ref().map_or(0, Vec::len) as u64 + member.payload_bytes();
+    let header_name = if map.is_some() {
+        sparse_name(&name)
+    } else {
+        name.clone()
+    };
+    let header = header(member, header_name, size);
+    let records = records(member, &header, &name);
+    let actual_bytes = records.len() as u64;
+    if actual_bytes > MAX_EXTENDED_BYTES {
+        return Err(EncodeError::TooMuchMetadata {
+            actual_bytes,
+            limit_bytes: MAX_EXTENDED_BYTES,
+        });
+    }
+    let mut bytes = extended(b'x', &name, &records);
+    bytes.extend_from_slice(&header.encode());
+    bytes.extend(map.unwrap_or_default());
+    Ok(bytes)
+}
+
+/// A global extended header with one `comment` record.
+#[must_use]
+pub fn encode_global(comment: &str) -> Vec<u8> {
+    let mut records = Vec::new();
+    pax::put(&mut records, b"comment", comment.as_bytes());
+    extended(b'g', b"tapewright-segment", &records)
+}
+
+/// Appends a file of label or index, data and all: a bare ustar header, mode 0644, owner 0.
+pub fn encode_plain(archive: &mut Vec<u8>, name: &str, mtime_seconds: i64, data: &[u8]) {
+    let header = Header {
+        name: name.as_bytes().to_vec(),
+        mode: 0o644,
+        size: data.len() as u64,
+        mtime: u64::try_from(mtime_seconds).unwrap_or(0),
+        typeflag: b'0',
+        ..Header::default()
+    };
+    archive.extend_from_slice(&header.encode());
+    archive.extend_from_slice(data);
+    archive.resize(padded(archive.len() as u64) as usize, 0);
+}
+
+fn check(member: &Member) -> Result<(), EncodeError> {
+    let link_fits = match &member.kind {
+        Kind::Hardlink(target) => is_archive_path(target),
+        Kind::Symlink(target) => {
+            let length = target.len() as u64;
+            (1..=MAX_NAME_BYTES).contains(&length) && !target.contains(&0)
+        }
+        _ => true,
+    };
+    if !is_archive_path(&member.path) || !link_fits {
+        return Err(EncodeError::Path);
+    }
+    if !owners_fit(&member.user, &member.group) {
+        return Err(EncodeError::Owner);
+    }
+    let (major, minor) = device(&member.kind);
+    for (field, value, largest) in [
+        ("mode", member.mode, 0o7777),
+        ("major device number", major, MAX_SHORT as u32),
+        ("minor device number", minor, MAX_SHORT as u32),
+        ("mtime nanoseconds", member.mtime.nanoseconds, 999_999_999),
+        ("ctime nanoseconds", member.ctime.nanoseconds, 999_999_999),
+    ] {
+        if value > largest {
+            return Err(EncodeError::Number {
+                field,
+                value: value.into(),
+            });
+        }
+    }
+    if let Some(part) = member.part {
+        let end = part.offset_bytes.checked_add(part.length_bytes);
+        let within = end.is_some_and(|end| end <= member.size_bytes);
+        if member.kind != Kind::File || part.number == 0 || !within {
+            return Err(EncodeError::Part);
+        }
+    }
+    match &member.extents {
+        Some(_) if member.kind != Kind::File => Err(EncodeError::Extents),
+        Some(e) if !sparse::valid(e, member.covered_bytes()) => Err(EncodeError::Extents),
+        _ => Ok(()),
+    }
+}
+
+fn device(kind: &Kind) -> (u32, u32) {
+    match *kind {
+        Kind::CharDevice(major, minor) | Kind::BlockDevice(major, minor) => (major, minor),
+        _ => (0, 0),
+    }
+}
+
+/// `DIR/NAME` → `DIR/GNUSparseFile.0/NAME`.
+fn sparse_name(name: &[u8]) -> Vec<u8> {
+    let at = name
+        .iter()
+        .rposition(|&b| b == b'/')
+        .map_or(0, |slash| slash + 1);
+    [&name[..at], b"GNUSparseFile.0/", &name[at..]].concat()
+}
+
+fn header(member: &Member, name: Vec<u8>, size: u64) -> Header {
+    let (typeflag, linkname) = match &member.kind {
+        Kind::File => (b'0', Vec::new()),
+        Kind::Hardlink(target) => (b'1', target.clone()),
+        Kind::Symlink(target) => (b'2', target.clone()),
+        Kind::CharDevice(..) => (b'3', Vec::new()),
+        Kind::BlockDevice(..) => (b'4', Vec::new()),
+        Kind::Directory => (b'5', Vec::new()),
+        Kind::Fifo => (b'6', Vec::new()),
+    };
+    let (devmajor, devminor) = device(&member.kind);
+    Header {
+        name,
+        mode: member.mode.into(),
+        uid: member.uid.into(),
+        gid: member.gid.into(),
+        size,
+        mtime: u64::try_from(member.mtime.seconds).unwrap_or(0),
+        typeflag,
+        linkname,
+        uname: member.user.clone().into_bytes(),
+        gname: member.group.clone().into_bytes(),
+        devmajor: devmajor.into(),
+        devminor: devminor.into(),
+    }
+}
+
+/// The records of a member's extended header: what its header cannot say, and what only
+/// an extended header can.
+fn records(member: &Member, header: &Header, name: &[u8]) -> Vec<u8> {
+    let mut records = Vec::new();
+    let mut put = |key: &[u8], value: &[u8]| pax::put(&mut records, key, value);
+    if std::str::from_utf8(name).is_err() || std::str::from_utf8(&header.linkname).is_err() {
+        put(b"hdrcharset", b"BINARY");
+    }
+    if !header.name.is_ascii() || split_name(&header.name).is_none() {
+        put(b"path", &header.name);
+    }
+    if !header.linkname.is_ascii() || header.linkname.len() > LINKNAME_BYTES {
+        put(b"linkpath", &header.linkname);
+    }
+    for (key, value, largest) in [
+        (&b"size"[..], header.size, MAX_LONG),
+        (b"uid", header.uid, MAX_SHORT),
+        (b"gid", header.gid, MAX_SHORT),
+    ] {
+        if value > largest {
+            put(key, value.to_string().as_bytes());
+        }
+    }
+    for (key, value) in [(&b"uname"[..], &header.uname), (b"gname", &header.gname)] {
+        if !value.is_ascii() || value.contains(&0) || value.len() > OWNER_BYTES {
+            put(key, value);
+        }
+    }
+    let FileTime {
+        seconds,
+        nanoseconds,
+    } = member.mtime;
+    if nanoseconds != 0 || !(0..=MAX_LONG as i64).contains(&seconds) {
+        put(b"mtime", pax::time_text(member.mtime).as_bytes());
+    }
+    put(b"ctime", pax::time_text(member.ctime).as_bytes());
+    if member.extents.is_some() {
+        put(b"GNU.sparse.major", b"1");
+        put(b"GNU.sparse.minor", b"0");
+        put(b"GNU.sparse.name", name);
+        put(
+            b"GNU.sparse.realsize",
+            member.covered_bytes().to_string().as_bytes(),
+        );
+    }
+    if let Some(part) = member.part {
+        let comment = format!(
+            "tapewright-part 1 number={} offset={} whole={} last={}",
+            part.number,
+            part.offset_bytes,
+            member.size_bytes,
+            u8::from(part.last)
+        );
+        put(b"comment", comment.as_bytes());
+    }
+    for (name, value) in &member.xattrs {
+        match acl::keyword(name).zip(acl::to_text(value)) {
+            Some((keyword, text)) => put(keyword, text.as_bytes()),
+            None => put(&pax::xattr_keyword(name), value),
+        }
+    }
+    records
+}
+
+/// An extended header with its records, padded.
+fn extended(typeflag: u8, name: &[u8], records: &[u8]) -> Vec<u8> {
+    let mut header_name = [b"PaxHeaders/", name].concat();
+    header_name.truncate(super::header::NAME_BYTES);
+    let header = Header {
+        name: header_name,
+        mode: 0o644,
+        size: records.len() as u64,
+        typeflag,
+        ..Header::default()
+    };
+    let mut bytes = header.encode().to_vec();
+    bytes.extend_from_slice(records);
+    bytes.resize(padded(bytes.len() as u64) as usize, 0);
+    bytes
+}

@@ -1,0 +1,293 @@
+//! Indexes: the exact text, and what a reader refuses.
+
+use crate::memory_tape::{MemoryTape, Object};
+use crate::support::{BLOCK_BYTES, block, file, label, noise, segment};
+use crate::zoo;
+use tapewright::volume::VolumeError;
+use tapewright::volume::append::AppendPoint;
+use tapewright::volume::index::{Index, IndexError, decode, read_index};
+use tapewright::volume::member::{Condition, Kind};
+use tapewright::volume::tar::{END, Event, MemberParser, encode_plain};
+
+/// The members of an index, by file name.
+fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut parser = MemberParser::new();
+    let mut members: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut input = archive;
+    while let Some(event) = parser.next(&mut input).unwrap() {
+        match event {
+            Event::Member { member, .. } => {
+                members.push((String::from_utf8(member.path).unwrap(), Vec::new()));
+            }
+            Event::Data { bytes, .. } => members.last_mut().unwrap().1 = bytes.to_vec(),
+            _ => {}
+        }
+    }
+    members
+}
+
+/// An index archive of these members, with sums that fit.
+fn archive(mut members: Vec<(String, Vec<u8>)>) -> Vec<u8> {
+    let sums: String = members[..3]
+        .iter()
+        .map(|(name, content)| {
+            format!(
+                "{}  {}\n",
+                blake3::hash(content),
+                name.rsplit('/').next().unwrap()
+            )
+        })
+        .collect();
+    members[3].1 = sums.into_bytes();
+    let mut archive = Vec::new();
+    for (name, content) in &members {
+        encode_plain(&mut archive, name, 0, content);
+    }
+    archive.extend_from_slice(&END);
+    archive.resize(archive.len().next_multiple_of(BLOCK_BYTES as usize), 0);
+    archive
+}
+
+fn sample() -> (Vec<u8>, Index) {
+    let list = vec![
+        (zoo::object("d", Kind::Directory), vec![]),
+        (file("d/a", 70_000), noise(1, 70_000)),
+        (zoo::file(b"d/caf\xe9", 5), noise(2, 5)),
+        (zoo::object("d/l", Kind::Symlink(b"a\xff".to_vec())), vec![]),
+        (zoo::object("d/n", Kind::CharDevice(1, 3)), vec![]),
+        (zoo::part("d/p", 1, 0, 512, 900), noise(3, 512)),
+    ];
+    let point = AppendPoint {
+        previous_indexes: vec![block(1)],
+        ..AppendPoint::first()
+    };
+    let (_, finished) = segment(&label(BLOCK_BYTES), &point, &list, true);
+    let index = decode(&finished.index_records).unwrap();
+    assert_eq!(index.info, finished.receipt.info);
+    (finished.index_records, index)
+}
+
+#[test]
+fn the_text_of_an_index_is_as_documented() {
+    let (bytes, index) = sample();
+    assert_eq!(bytes.len(), BLOCK_BYTES as usize);
+    let members = members(&bytes);
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["segment.json", "files.jsonl.zst", "blocks.crc32", "B3SUMS"]
+            .map(|name| format!("tapewright-segment-00001/{name}"))
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&members[0].1),
+        include_str!("index-segment.json")
+    );
+    let lines = zstd::decode_all(&members[1].1[..]).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&lines),
+        include_str!("index-files.jsonl")
+    );
+    let crcs: Vec<u8> = index
+        .crcs
+        .iter()
+        .flat_map(|crc| crc.to_be_bytes())
+        .collect();
+    assert_eq!(members[2].1, crcs);
+    assert_eq!(index.crcs.len(), 2);
+}
+
+#[test]
+fn what_is_wrong_with_an_index_is_named() {
+    let (good, _) = sample();
+    let with = |member: usize, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut list = members(&good);
+        change(&mut list[member].1);
+        archive(list)
+    };
+    let info = |from: &'static str, to: &'static str| {
+        with(0, &move |text: &mut Vec<u8>| {
+            let old = String::from_utf8(text.clone()).unwrap();
+            assert!(old.contains(from), "{from}");
+            *text = old.replacen(from, to, 1).into_bytes();
+        })
+    };
+    let lines = |from: &'static str, to: &'static str| {
+        with(1, &move |text: &mut Vec<u8>| {
+            let old = String::from_utf8(zstd::decode_all(&text[..]).unwrap()).unwrap();
+            assert!(old.contains(from), "{from}");
+            *text = zstd::encode_all(old.replacen(from, to, 1).as_bytes(), 3).unwrap();
+        })
+    };
+    let mut flipped = good.clone();
+    flipped[600] ^= 1;
+    let mut order = members(&good);
+    order.swap(0, 1);
+    let table: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("flipped", flipped, "WrongDigest"),
+        ("order", archive(order), "Missing"),
+        ("cut", good[..2048].to_vec(), "Missing"),
+        ("empty", vec![], "Missing"),
+        ("noise", noise(1, 4096), "Tar"),
+        ("version", info("\"format\": 1", "\"format\": 2"), "TooNew"),
+        (
+            "kind",
+            info("tapewright-segment", "tapewright-label"),
+            "Malformed",
+        ),
+        ("codec", info("\"none\"", "\"zstd\""), "Malformed"),
+        (
+            "no number",
+            info("\"files\": 6", "\"files\": -6"),
+            "Malformed",
+        ),
+        (
+            "file count",
+            info("\"files\": 6", "\"files\": 7"),
+            "Contradiction",
+        ),
+        (
+            "records",
+            info("\"records\": 2", "\"records\": 3"),
+            "Contradiction",
+        ),
+        (
+            "huge",
+            info("\"records\": 2", "\"records\": 18446744073709551615"),
+            "Contradiction",
+        ),
+        ("block size", info("65536", "65537"), "Contradiction"),
+        ("CRCs", with(2, &|crcs| crcs.truncate(5)), "Contradiction"),
+        (
+            "missing CRC",
+            with(2, &|crcs| crcs.truncate(4)),
+            "Contradiction",
+        ),
+        ("no zstd", with(1, &|lines| lines[0] ^= 1), "Malformed"),
+        (
+            "cut zstd",
+            with(1, &|lines| lines.truncate(100)),
+            "Malformed",
+        ),
+        ("traversal", lines("\"d/a\"", "\"d/..\""), "Malformed"),
+        (
+            "two paths",
+            lines(
+                "{\"path\":\"d\"",
+                "{\"path\":\"d\",\"path_base64\":\"ZA==\"",
+            ),
+            "Malformed",
+        ),
+        (
+            "size",
+            lines("\"size\":70000", "\"size\":70001"),
+            "Contradiction",
+        ),
+        ("place", lines("\"block\":2", "\"block\":1"), "Malformed"),
+        (
+            "order of places",
+            lines("\"offset\":1024", "\"offset\":99840"),
+            "Malformed",
+        ),
+        (
+            "length",
+            lines("\"length\":", "\"length\":9999999999"),
+            "Malformed",
+        ),
+        (
+            "digest",
+            lines("\"digest\":\"", "\"digest\":\"0"),
+            "Malformed",
+        ),
+        (
+            "type",
+            lines("\"type\":\"dir\"", "\"type\":\"file\""),
+            "Malformed",
+        ),
+        ("part", lines("\"number\":1", "\"number\":0"), "Malformed"),
+        (
+            "condition",
+            lines("\"uid\":", "\"condition\":\"odd\",\"uid\":"),
+            "Malformed",
+        ),
+        (
+            "time",
+            lines("[1700000000,0]", "[1700000000,1000000000]"),
+            "Malformed",
+        ),
+        (
+            "cut line",
+            with(1, &|l| *l = zstd::encode_all(&b"{}"[..], 3).unwrap()),
+            "Malformed",
+        ),
+        (
+            "a line without end",
+            with(1, &|l| {
+                *l = zstd::encode_all(&vec![b' '; 20 << 20][..], 3).unwrap()
+            }),
+            "Malformed",
+        ),
+    ];
+    for (what, bytes, variant) in table {
+        let error = decode(&bytes).expect_err(what);
+        assert!(
+            format!("{error:?}").starts_with(variant),
+            "{what}: {error:?}"
+        );
+    }
+    // New keys are no reason to refuse.
+    assert!(decode(&info("\"kind\"", "\"new\": [1], \"kind\"")).is_ok());
+    assert!(decode(&lines("{\"path\"", "{\"new\":{},\"path\"")).is_ok());
+}
+
+#[test]
+fn conditions_survive() {
+    use Condition::{Changed, Grew, Shrank, Unreadable, Whole};
+    let point = AppendPoint::first();
+    let mut builder = crate::support::builder(
+        &label(BLOCK_BYTES),
+        &point,
+        crate::support::UNLIMITED,
+        crate::support::Records::default(),
+    );
+    let conditions = [Whole, Changed, Shrank, Grew, Unreadable];
+    for condition in conditions {
+        builder.begin(&file("a", 1000)).unwrap();
+        builder.data(b"abc").unwrap();
+        assert_eq!(builder.missing_bytes(), 997);
+        builder.data(&[0; 997]).unwrap();
+        builder.end(None, condition).unwrap();
+    }
+    let finished = builder.finish(crate::support::written_at(), false).unwrap();
+    let index = decode(&finished.index_records).unwrap();
+    assert!(index.files.iter().map(|line| line.condition).eq(conditions));
+}
+
+#[test]
+fn an_index_is_only_taken_from_its_own_place() {
+    let (bytes, index) = sample();
+    let at = index.info.index_block;
+    let mut objects = vec![Object::Filemark; at.0 as usize];
+    objects.extend([Object::Block(bytes.clone()), Object::Filemark]);
+    let mut tape = MemoryTape::holding(objects.clone());
+    assert_eq!(read_index(&mut tape, BLOCK_BYTES, at).unwrap(), index);
+    objects.insert(0, Object::Filemark);
+    let mut moved = MemoryTape::holding(objects.clone());
+    let error = read_index(&mut moved, BLOCK_BYTES, at.plus(1)).unwrap_err();
+    let contradiction = |error: &VolumeError| {
+        matches!(
+            error,
+            VolumeError::Index {
+                source: IndexError::Contradiction { .. },
+                ..
+            }
+        )
+    };
+    assert!(contradiction(&error), "{error}");
+    objects.pop();
+    let mut open = MemoryTape::holding(objects);
+    let error = read_index(&mut open, BLOCK_BYTES, at.plus(1)).unwrap_err();
+    assert!(
+        matches!(error, VolumeError::UnexpectedEndOfData { .. }),
+        "{error}"
+    );
+}

@@ -1,0 +1,17 @@
+//! The tape format, seen from outside.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bench;
+mod damage;
+mod device;
+mod golden;
+mod index;
+#[path = "../common/memory_tape.rs"]
+mod memory_tape;
+mod scan;
+mod support;
+mod tar;
+mod tools;
+mod write;
+mod zoo;
