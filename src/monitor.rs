@@ -14,11 +14,17 @@ pub struct Problem {
 
 /// Receives the progress of one operation. All methods may be called from any thread.
 pub trait Monitor: Send + Sync {
-    /// The work ahead, as far as it is known: objects and payload bytes. May be called again.
+    /// True if [`expect`](Self::expect) is worth the trouble of counting for it.
+    fn wants_total(&self) -> bool {
+        false
+    }
+    /// The work that is still ahead, as far as it is known: objects, and bytes in the measure
+    /// of [`advance`](Self::advance). May come late, or again: the last one holds.
     fn expect(&self, files: u64, bytes: u64) {
         let _ = (files, bytes);
     }
-    /// `files` objects more are done, and `bytes` of payload moved.
+    /// `files` objects more are done, and `bytes` more. Archiving counts the bytes of files,
+    /// holes included; what reads from tape counts bytes of tape.
     fn advance(&self, files: u64, bytes: u64) {
         let _ = (files, bytes);
     }

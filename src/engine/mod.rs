@@ -1,4 +1,104 @@
 //! Layer 5: archive, restore, verify, scan: plans in, receipts out.
 //!
-//! Gets mounted volumes, asks a source of volumes for the next, and knows neither
-//! changer nor catalog.
+//! Gets mounted volumes through a [`VolumeSource`] and hands what is proven to be on
+//! tape to a [`ReceiptSink`]. Knows neither changer nor catalog nor pools: which volume
+//! is next, and what becomes of a receipt, is decided above.
+//!
+//! Invariants: a receipt leaves the engine only after the drive has confirmed the whole
+//! segment; a volume taken from the source is given back to it, whatever happened.
+
+pub mod archive;
+pub mod dump;
+pub mod restore;
+pub mod scan;
+pub mod source;
+pub mod target;
+pub mod verify;
+
+mod content;
+mod error;
+
+pub use error::{BoxedError, EngineError};
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::drive::SequentialDevice;
+use crate::volume::append::AppendPoint;
+use crate::volume::label::Label;
+use crate::volume::receipt::SegmentReceipt;
+
+/// A labelled volume in a drive, its label read and compared with what was asked for.
+pub struct MountedVolume {
+    /// The drive it is loaded in.
+    pub device: Box<dyn SequentialDevice>,
+    /// The label, as read from the tape in this mount.
+    pub label: Label,
+    /// Where the next segment goes; `None` on a volume mounted for reading.
+    pub append: Option<AppendPoint>,
+}
+
+impl fmt::Debug for MountedVolume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MountedVolume")
+            .field("device", &self.device.name())
+            .field("label", &self.label)
+            .field("append", &self.append)
+            .finish()
+    }
+}
+
+/// The state in which a volume is given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeEnd {
+    /// Usable further: there is room, or it was only read.
+    Open,
+    /// Every segment on it is confirmed and no further one fits.
+    Full,
+    /// Writing or reading failed in a way that speaks against the medium; the reason as
+    /// one sentence for people. Never to be called full.
+    Suspect(String),
+}
+
+/// Where volumes come from: mounts them, and takes them back.
+///
+/// An operation holds at most one volume at a time. Calls may take minutes, since
+/// robots and people move tapes meanwhile.
+pub trait VolumeSource {
+    /// Mounts a volume to append to; [`MountedVolume::append`] is set. Called again only
+    /// after the last one was released, and gives another volume if that was
+    /// [`VolumeEnd::Full`] or [`VolumeEnd::Suspect`].
+    ///
+    /// # Errors
+    ///
+    /// No volume with room can be had, or mounting failed.
+    fn next_for_append(&mut self) -> Result<MountedVolume, BoxedError>;
+
+    /// Mounts this volume for reading.
+    ///
+    /// # Errors
+    ///
+    /// The volume is not known, not within reach, or mounting failed.
+    fn mount(&mut self, volume: Uuid) -> Result<MountedVolume, BoxedError>;
+
+    /// Takes a volume back and remembers how it ended. It may stay loaded.
+    ///
+    /// # Errors
+    ///
+    /// Unloading failed. The volume is taken back nevertheless.
+    fn release(&mut self, volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError>;
+}
+
+/// Takes what is proven to be on tape.
+pub trait ReceiptSink {
+    /// Records one confirmed segment. Called in the order in which segments lie on tape,
+    /// never before the drive has confirmed the segment's index filemark. Success means
+    /// that the record survives a power cut.
+    ///
+    /// # Errors
+    ///
+    /// It could not be recorded. The operation stops; the segment is on tape and can be
+    /// adopted by a scan.
+    fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError>;
+}

@@ -1,0 +1,73 @@
+//! A member's content: its data into the segment, its logical content into the digest.
+
+use super::output::Halt;
+use super::payload::Payload;
+use super::records::{DriveStopped, Records};
+use crate::monitor::Monitor;
+use crate::volume::index::Digest;
+use crate::volume::member::{Extent, Kind, Member};
+use crate::volume::segment::{SegmentBuilder, SegmentError};
+
+/// What holes are hashed as.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// Writes the content of `member`, which was begun, and ends it.
+///
+/// The condition in the index is the file's state at the end of this member's data; for
+/// the end of a file that is known only once the whole file was read.
+pub(super) fn write(
+    builder: &mut SegmentBuilder<Records>,
+    member: &Member,
+    payload: &mut Payload<'_, '_>,
+    monitor: &dyn Monitor,
+) -> Result<(), Halt> {
+    if member.kind != Kind::File {
+        let end = payload.finish()?;
+        monitor.advance(1, 0);
+        return builder.end(None, end.condition).map_err(stopped);
+    }
+    let mut hasher = blake3::Hasher::new();
+    let whole = [Extent {
+        offset_bytes: 0,
+        length_bytes: member.covered_bytes(),
+    }];
+    let mut at_bytes = 0;
+    for extent in member.extents.as_deref().unwrap_or(&whole) {
+        hole(&mut hasher, extent.offset_bytes - at_bytes, monitor);
+        let mut left_bytes = extent.length_bytes;
+        while left_bytes > 0 {
+            let data = payload.take(left_bytes)?;
+            hasher.update(data);
+            builder.data(data).map_err(stopped)?;
+            left_bytes -= data.len() as u64;
+            monitor.advance(0, data.len() as u64);
+        }
+        at_bytes = extent.offset_bytes + extent.length_bytes;
+    }
+    hole(&mut hasher, member.covered_bytes() - at_bytes, monitor);
+    let last = member.part.is_none_or(|part| part.last);
+    let condition = if last {
+        monitor.advance(1, 0);
+        payload.finish()?.condition
+    } else {
+        payload.condition_so_far()
+    };
+    builder
+        .end(Some(Digest::from(hasher.finalize())), condition)
+        .map_err(stopped)
+}
+
+/// Within a member nothing but the sink can fail.
+fn stopped(_: SegmentError<DriveStopped>) -> Halt {
+    Halt::DriveStopped
+}
+
+/// A hole counts as done like the data that it stands for.
+fn hole(hasher: &mut blake3::Hasher, mut bytes: u64, monitor: &dyn Monitor) {
+    while bytes > 0 {
+        let step = bytes.min(ZEROS.len() as u64);
+        hasher.update(&ZEROS[..step as usize]);
+        bytes -= step;
+        monitor.advance(0, step);
+    }
+}

@@ -1,0 +1,139 @@
+//! The data of one file on its way from the scanner into members.
+
+use std::time::Duration;
+
+use super::scanner::{Item, Scanner};
+use super::stage::timed;
+use crate::engine::source::ReadEnd;
+use crate::volume::member::Condition;
+
+/// The scanner ended in the middle of its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ScannerGone;
+
+/// The scanner's items, as framing takes them.
+pub(super) struct Inlet<'a> {
+    scanner: &'a Scanner,
+    /// How long framing waited for the scanner.
+    pub(super) starved: Duration,
+}
+
+impl<'a> Inlet<'a> {
+    pub(super) fn new(scanner: &'a Scanner) -> Self {
+        Self {
+            scanner,
+            starved: Duration::ZERO,
+        }
+    }
+
+    /// The next item; its bytes no longer count as read ahead.
+    pub(super) fn next(&mut self) -> Result<Item, ScannerGone> {
+        let items = &self.scanner.items;
+        let item = match items.try_recv() {
+            Ok(item) => item,
+            Err(_) => timed(&mut self.starved, || items.recv()).map_err(|_| ScannerGone)?,
+        };
+        let admitted_bytes = item.admitted_bytes();
+        if admitted_bytes > 0 {
+            self.scanner.ahead.arrived(admitted_bytes);
+        }
+        Ok(item)
+    }
+}
+
+/// The data of one file, taken in pieces; holes are not among them.
+pub(super) struct Payload<'a, 'b> {
+    inlet: &'b mut Inlet<'a>,
+    chunk: Vec<u8>,
+    taken: usize,
+    /// `None` for a file that came whole.
+    streamed: bool,
+    end: Option<ReadEnd>,
+    so_far: Condition,
+}
+
+impl<'a, 'b> Payload<'a, 'b> {
+    /// A file that came whole.
+    pub(super) fn whole(inlet: &'b mut Inlet<'a>, data: Vec<u8>, end: ReadEnd) -> Self {
+        let so_far = end.condition;
+        Self {
+            inlet,
+            chunk: data,
+            taken: 0,
+            streamed: false,
+            end: Some(end),
+            so_far,
+        }
+    }
+
+    /// A file whose chunks are still to come.
+    pub(super) fn streamed(inlet: &'b mut Inlet<'a>) -> Self {
+        let (chunk, so_far) = (Vec::new(), Condition::Whole);
+        Self {
+            inlet,
+            chunk,
+            taken: 0,
+            streamed: true,
+            end: None,
+            so_far,
+        }
+    }
+
+    /// Up to `limit` bytes, at least one. The scanner delivers as much as the member
+    /// declares, so asking for more than that is a failure of the scanner.
+    pub(super) fn take(&mut self, limit: u64) -> Result<&[u8], ScannerGone> {
+        if self.taken == self.chunk.len() {
+            self.refill()?;
+        }
+        let left = self.chunk.len() - self.taken;
+        let count = usize::try_from(limit).map_or(left, |limit| limit.min(left));
+        let taken = self.taken;
+        self.taken += count;
+        Ok(&self.chunk[taken..taken + count])
+    }
+
+    fn refill(&mut self) -> Result<(), ScannerGone> {
+        self.recycle();
+        if !self.streamed || self.end.is_some() {
+            return Err(ScannerGone);
+        }
+        match self.inlet.next()? {
+            Item::Chunk(chunk, condition) if !chunk.is_empty() => {
+                self.chunk = chunk;
+                self.so_far = condition;
+                Ok(())
+            }
+            _ => Err(ScannerGone),
+        }
+    }
+
+    fn recycle(&mut self) {
+        if self.streamed {
+            self.inlet
+                .scanner
+                .ahead
+                .recycle(std::mem::take(&mut self.chunk));
+        }
+        self.chunk.clear();
+        self.taken = 0;
+    }
+
+    /// What became of the file, as far as it was taken.
+    pub(super) fn condition_so_far(&self) -> Condition {
+        self.so_far
+    }
+
+    /// What became of the file in the end. What was not taken of it is thrown away.
+    pub(super) fn finish(&mut self) -> Result<ReadEnd, ScannerGone> {
+        while self.end.is_none() {
+            self.recycle();
+            match self.inlet.next()? {
+                Item::End(end) => self.end = Some(end),
+                Item::Chunk(chunk, _) => self.chunk = chunk,
+                _ => return Err(ScannerGone),
+            }
+        }
+        self.recycle();
+        Ok(self.end.clone().unwrap_or_else(ReadEnd::whole))
+    }
+}

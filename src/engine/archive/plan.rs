@@ -1,0 +1,66 @@
+//! What an archive run is asked to do, and the memory it may use for it.
+
+use std::path::PathBuf;
+
+use crate::engine::source::Selection;
+use crate::volume::index::JobHeader;
+use crate::volume::segment::DEFAULT_MEMBERS;
+
+/// One run: what to archive and how. Holds no handles.
+#[derive(Debug, Clone)]
+pub struct ArchivePlan {
+    /// Identity of the run; goes into each segment's index. Its roots are filled in from
+    /// `sources`, whatever they are here.
+    pub job: JobHeader,
+    /// Files and directories to archive, absolute or relative to the working directory.
+    /// Not followed where they are symbolic links.
+    pub sources: Vec<PathBuf>,
+    /// Patterns of what is left out; see [`crate::engine::source::Excludes`].
+    pub excludes: Vec<String>,
+    /// Do not enter directories on other file systems than their root's.
+    pub one_file_system: bool,
+    /// Files and directories that are never archived, such as the catalog's own
+    /// directory, compared by device and inode. What does not exist is ignored.
+    pub never: Vec<PathBuf>,
+    /// The most a segment may hold, in bytes of its records, such as
+    /// [`DEFAULT_SEGMENT_BYTES`](crate::volume::segment::DEFAULT_SEGMENT_BYTES). Less than
+    /// [`minimum_segment_bytes`](crate::volume::segment::minimum_segment_bytes) counts as that.
+    pub segment_limit_bytes: u64,
+    /// Memory for what is read ahead and written behind.
+    pub memory: Memory,
+}
+
+/// Bounds on the memory between the stages: what is read ahead and half as much for spent
+/// buffers, the records, and about 600 bytes for each member of the segment being built and
+/// of those not confirmed yet (seldom more than two). With the defaults 50 MB and up to 120 MB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes read from the source that wait for framing. At least two chunks are used.
+    pub read_ahead_bytes: usize,
+    /// Records that wait for the drive, each of the volume's block size; at least 2.
+    pub records: usize,
+    /// Members of a segment: their index lines are kept until it is confirmed.
+    pub members: u64,
+}
+
+impl ArchivePlan {
+    pub(super) fn selection(&self) -> Selection {
+        Selection {
+            sources: self.sources.clone(),
+            excludes: self.excludes.clone(),
+            one_file_system: self.one_file_system,
+            never: self.never.clone(),
+        }
+    }
+}
+
+impl Default for Memory {
+    /// 16 MiB of read-ahead, 48 records (24 MiB at 512 KiB each) and 65,536 members.
+    fn default() -> Self {
+        Self {
+            read_ahead_bytes: 16 << 20,
+            records: 48,
+            members: DEFAULT_MEMBERS,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What became of an archive run.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::stage::StageTime;
+use crate::engine::EngineError;
+use crate::engine::source::Remark;
+use crate::volume::label::Label;
+use crate::volume::member::Member;
+
+/// Problems and notes kept word for word; further ones are only counted (the monitor
+/// has heard them all).
+pub const REMARKS_KEPT: usize = 1000;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything asked for is confirmed on tape, unchanged while it was read.
+    Complete,
+    /// The run came to its end or to a failure, and something is missing or changed
+    /// while it was read: see problems, failure and unconfirmed.
+    Partial,
+    /// Stopped on request. What the report counts is confirmed and committed.
+    Interrupted,
+}
+
+/// What a run did. Counts are of confirmed and committed segments alone.
+#[derive(Debug)]
+pub struct ArchiveReport {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Members on tape: files, directories, links and so on; a file in parts counts once.
+    pub files: u64,
+    /// Bytes of their files on tape, holes included.
+    pub bytes: u64,
+    /// The volumes written, in order.
+    pub volumes: Vec<VolumeShare>,
+    /// What could not be archived as it is, and how often.
+    pub problems: Remarks,
+    /// What was left out on purpose and might surprise: sockets, other file systems.
+    pub notes: Remarks,
+    /// Objects left out by a pattern; what lies below an excluded directory is not counted.
+    pub excluded: u64,
+    /// What ended the run before its end, or the failure to give back the last volume.
+    /// After a failure the source was not read to its end.
+    pub failure: Option<EngineError>,
+    /// What was written but is not committed, after a failure: not proven to be on tape,
+    /// or (if the failure is [`EngineError::Commit`]) on tape but not recorded.
+    pub unconfirmed: Unconfirmed,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// A volume's share of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeShare {
+    /// The volume.
+    pub volume: Uuid,
+    /// Its barcode.
+    pub barcode: String,
+    /// Numbers of the segments this run committed on it, ascending.
+    pub segments: Vec<u64>,
+    /// Members in them; a file in parts counts where its last part is.
+    pub files: u64,
+    /// Bytes of their files, holes included; of files in parts, what lies here.
+    pub bytes: u64,
+}
+
+impl VolumeShare {
+    /// Nothing yet.
+    pub(super) fn new(label: &Label) -> Self {
+        let (volume, barcode) = (label.volume, label.barcode.clone());
+        Self {
+            volume,
+            barcode,
+            segments: Vec::new(),
+            files: 0,
+            bytes: 0,
+        }
+    }
+}
+
+/// A bounded list with its true length.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// The first [`REMARKS_KEPT`].
+    pub first: Vec<Remark>,
+    /// How many there were.
+    pub total: u64,
+}
+
+impl Remarks {
+    /// Counts `remark` and keeps it if there is room.
+    pub(super) fn push(&mut self, remark: Remark) {
+        self.total += 1;
+        if self.first.len() < REMARKS_KEPT {
+            self.first.push(remark);
+        }
+    }
+}
+
+/// What a failure left uncommitted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// Members concerned; a part counts as one.
+    pub files: u64,
+    /// Bytes of their files, holes included.
+    pub bytes: u64,
+    /// Archive paths of the first [`REMARKS_KEPT`] of them.
+    pub first_paths: Vec<Vec<u8>>,
+}
+
+impl Unconfirmed {
+    /// Adds a member.
+    pub(super) fn add(&mut self, member: &Member) {
+        self.files += 1;
+        self.bytes += member.covered_bytes();
+        if self.first_paths.len() < REMARKS_KEPT {
+            self.first_paths.push(member.path.clone());
+        }
+    }
+
+    /// Adds what another one holds.
+    pub(super) fn append(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        let room = REMARKS_KEPT - self.first_paths.len();
+        self.first_paths
+            .extend(other.first_paths.into_iter().take(room));
+    }
+}
+
+/// Which stage was the bottleneck: the one that neither starved nor was blocked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Walking and reading the source.
+    pub scan: StageTime,
+    /// Tar framing, digests and record CRCs.
+    pub frame: StageTime,
+    /// Writing to the drive.
+    pub drive: StageTime,
+    /// Mounting and releasing volumes.
+    pub mount: Duration,
+}

@@ -1,0 +1,194 @@
+//! The volume being written, and the segment being built for it.
+
+use std::time::Duration;
+
+use super::drive::{Drive, DriveEnd};
+use super::plan::Memory;
+use super::records::{DriveStopped, Records};
+use super::report::Unconfirmed;
+use super::stage::timed;
+use crate::drive::DriveErrorKind;
+use crate::engine::{EngineError, MountedVolume, VolumeEnd};
+use crate::error_text::with_causes;
+use crate::units::ByteSize;
+use crate::volume::VolumeError;
+use crate::volume::append::AppendPoint;
+use crate::volume::label::Label;
+use crate::volume::receipt::SegmentReceipt;
+use crate::volume::segment::{FinishedSegment, SegmentBuilder, minimum_segment_bytes};
+
+/// Where the drive does not tell what is left, segments are kept this short, so that the
+/// early-warning zone has room to close one.
+const BLIND_SEGMENT_BYTES: u64 = 1 << 30;
+
+/// A file is cut at the end of a volume only if the piece is at least this long, or the
+/// 256th part of what was left when the run came to the volume. Less is left empty.
+const PIECE_BYTES: u64 = 1 << 30;
+const PIECE_SHARE: u64 = 256;
+
+/// A volume whose drive thread is running.
+pub(super) struct Current {
+    pub(super) label: Label,
+    /// Where the next segment goes.
+    pub(super) next: AppendPoint,
+    pub(super) segment: Option<OpenSegment>,
+    /// Time framing waited for the drive, except for record buffers.
+    waited: Duration,
+    records: Records,
+    drive: Drive,
+    first_room_bytes: Option<u64>,
+}
+
+/// A segment being built.
+pub(super) struct OpenSegment {
+    pub(super) builder: SegmentBuilder<Records>,
+    /// The end of the volume bounds it, not the size asked for.
+    pub(super) volume_bound: bool,
+    /// The volume holds no other segment.
+    pub(super) fresh_volume: bool,
+    /// The shortest piece of a file worth cutting off at the end of this volume.
+    pub(super) least_piece_bytes: u64,
+    pub(super) written: Unconfirmed,
+}
+
+impl OpenSegment {
+    /// True if a file should be cut when `room_bytes` of it fit; false if the next volume
+    /// had better take it.
+    pub(super) fn takes_piece(&self, room_bytes: u64) -> bool {
+        room_bytes > 0 && (self.is_fresh() || room_bytes >= self.least_piece_bytes)
+    }
+
+    /// True if another volume would have no more room than this segment.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh_volume || !self.volume_bound
+    }
+}
+
+/// What a segment may take.
+pub(super) struct Room {
+    pub(super) segment_bytes: u64,
+    pub(super) volume_bytes: u64,
+}
+
+/// What is left of a volume that was written.
+pub(super) struct Left {
+    pub(super) segment: Option<Unconfirmed>,
+    pub(super) blocked: Duration,
+    pub(super) drive: DriveEnd,
+}
+
+impl Current {
+    /// Starts the drive thread for `volume`.
+    pub(super) fn start(
+        volume: MountedVolume,
+        next: AppendPoint,
+        memory: Memory,
+    ) -> Result<Self, EngineError> {
+        let label = volume.label.clone();
+        let (drive, records) = Drive::start(volume, next.clone(), memory.records)?;
+        let (segment, waited, first_room_bytes) = (None, Duration::ZERO, None);
+        Ok(Self {
+            label,
+            next,
+            segment,
+            waited,
+            records,
+            drive,
+            first_room_bytes,
+        })
+    }
+
+    /// The room for a further segment behind all that was sent; `None` if the volume is full.
+    pub(super) fn room(&mut self, limit_bytes: u64) -> Result<Option<Room>, DriveStopped> {
+        let minimum_bytes = minimum_segment_bytes(self.label.block_bytes);
+        let limit_bytes = limit_bytes.max(minimum_bytes);
+        let told_bytes = timed(&mut self.waited, || self.drive.room_bytes())?;
+        if self.drive.is_low() {
+            return Ok(None);
+        }
+        let Some(volume_bytes) = told_bytes else {
+            let segment_bytes = limit_bytes.min(BLIND_SEGMENT_BYTES);
+            return Ok(Some(Room {
+                segment_bytes,
+                volume_bytes: u64::MAX,
+            }));
+        };
+        self.first_room_bytes.get_or_insert(volume_bytes);
+        let (room, label) = (ByteSize(volume_bytes), &self.label);
+        tracing::debug!(barcode = label.barcode, %room, "asked for room");
+        let enough = volume_bytes >= minimum_bytes;
+        Ok(enough.then_some(Room {
+            segment_bytes: limit_bytes,
+            volume_bytes,
+        }))
+    }
+
+    /// True once the drive has warned that the end is near.
+    pub(super) fn is_low(&self) -> bool {
+        self.drive.is_low()
+    }
+
+    /// The shortest piece of a file worth cutting off at the end of this volume.
+    pub(super) fn least_piece_bytes(&self) -> u64 {
+        let share = self
+            .first_room_bytes
+            .map_or(PIECE_BYTES, |room| room / PIECE_SHARE);
+        share.min(PIECE_BYTES)
+    }
+
+    /// A handle for a segment's records.
+    pub(super) fn records(&self) -> Records {
+        self.records.clone()
+    }
+
+    /// Sends a finished segment's end to the drive.
+    pub(super) fn close(&mut self, segment: FinishedSegment) -> Result<(), DriveStopped> {
+        self.next = segment.next.clone();
+        self.drive.close(segment)
+    }
+
+    /// The segments confirmed by now.
+    pub(super) fn confirmed(&self) -> impl Iterator<Item = SegmentReceipt> {
+        self.drive.confirmed.try_iter()
+    }
+
+    /// Lets the drive write what was sent, flush and end. Each receipt that is confirmed
+    /// meanwhile goes to `take`.
+    pub(super) fn leave(self, mut take: impl FnMut(SegmentReceipt)) -> Result<Left, EngineError> {
+        let Self {
+            segment,
+            mut waited,
+            records,
+            drive,
+            ..
+        } = self;
+        let segment = segment.map(|open| open.written);
+        let blocked = records.blocked();
+        drop(records);
+        let (confirmed, thread) = drive.finish();
+        while let Ok(receipt) = timed(&mut waited, || confirmed.recv()) {
+            take(receipt);
+        }
+        let drive = timed(&mut waited, || thread.join())?;
+        Ok(Left {
+            segment,
+            blocked: blocked + waited,
+            drive,
+        })
+    }
+}
+
+/// What a failure says of the volume it happened on.
+pub(super) fn verdict(error: &VolumeError) -> VolumeEnd {
+    match error {
+        // The drive, its cable or another host failed: the medium may be as good as ever.
+        VolumeError::Drive { source, .. } if source.kind != DriveErrorKind::Medium => {
+            VolumeEnd::Open
+        }
+        // Another tape lies in the drive: that says nothing of this one.
+        VolumeError::WrongVolume { .. } => VolumeEnd::Open,
+        // The drive, or the way to it, lost or doubled an object.
+        VolumeError::PositionLost { .. } => VolumeEnd::Open,
+        _ => VolumeEnd::Suspect(with_causes(error)),
+    }
+}

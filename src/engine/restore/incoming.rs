@@ -1,0 +1,238 @@
+//! One member on its way from the tape to the target.
+//!
+//! The header on tape must be the one the plan expects; data go into a temporary file
+//! while their digest is computed; only a complete, verified member is let into place.
+
+use crate::engine::content::ContentDigest;
+use crate::engine::target::{FileWriter, TargetError};
+use crate::monitor::Monitor;
+use crate::volume::index::Digest;
+use crate::volume::member::{Kind, Member, Part};
+use crate::volume::tar::{Event, MemberParser};
+
+use super::plan::MemberRead;
+
+/// Why a member was given up.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// The tape does not give what the plan expects; the reason, for people.
+    Content(String),
+    /// The target does not take it.
+    Target(TargetError),
+    /// The user asked to stop.
+    Stopped,
+}
+
+impl Lost {
+    pub(super) fn content(what: impl Into<String>) -> Self {
+        Lost::Content(what.into())
+    }
+}
+
+impl From<TargetError> for Lost {
+    fn from(error: TargetError) -> Self {
+        Lost::Target(error)
+    }
+}
+
+/// A member while its bytes arrive.
+pub(super) struct Incoming<'a> {
+    read: &'a MemberRead,
+    monitor: &'a dyn Monitor,
+    parser: MemberParser,
+    member: Option<Box<Member>>,
+    data: Option<FileData>,
+    ended: bool,
+}
+
+/// The data of a file on their way.
+struct FileData {
+    writer: FileWriter,
+    /// Where in the file the member's data begin.
+    base_bytes: u64,
+    /// `None` where there is nothing to compare with.
+    digest: Option<ContentDigest>,
+}
+
+/// What a complete member turned out to be.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    /// What the header on tape says.
+    pub member: Box<Member>,
+    /// For a file, its data under a temporary name.
+    pub writer: Option<FileWriter>,
+    /// True if the data's digest agreed with the plan's.
+    pub verified: bool,
+}
+
+impl<'a> Incoming<'a> {
+    pub(super) fn new(read: &'a MemberRead, monitor: &'a dyn Monitor) -> Self {
+        let parser = MemberParser::new();
+        Self {
+            read,
+            monitor,
+            parser,
+            member: None,
+            data: None,
+            ended: false,
+        }
+    }
+
+    /// Takes the next bytes from tape. `begin` gives the writer for the file that a
+    /// member belongs to.
+    pub(super) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        begin: &mut dyn FnMut(&Member) -> Result<FileWriter, Lost>,
+    ) -> Result<(), Lost> {
+        loop {
+            let event = self.parser.next(&mut bytes);
+            let event = event.map_err(|error| Lost::content(error.to_string()))?;
+            match event {
+                None => return Ok(()),
+                Some(Event::Member {
+                    member,
+                    length_bytes,
+                    ..
+                }) => {
+                    if length_bytes != self.read.length_bytes {
+                        return Err(Lost::content(
+                            "its length on tape is not the one in the index",
+                        ));
+                    }
+                    self.header(member, begin)?;
+                }
+                Some(Event::Data { at_bytes, bytes }) => match &mut self.data {
+                    Some(data) => data.write(at_bytes, bytes, self.monitor)?,
+                    None => return Err(Lost::content("data without a file on tape")),
+                },
+                Some(Event::MemberEnd) => self.ended = true,
+                Some(Event::Refused { why, .. }) => {
+                    return Err(Lost::Content(format!("refused: {why}")));
+                }
+                Some(Event::Global(_) | Event::End) => {
+                    return Err(Lost::content("no member is at its place on tape"));
+                }
+            }
+        }
+    }
+
+    /// All bytes were fed: is the member complete, and its content right?
+    pub(super) fn finish(self) -> Result<Arrived, Lost> {
+        let member = self
+            .member
+            .ok_or_else(|| Lost::content("no header at its place on tape"))?;
+        if !self.ended {
+            return Err(Lost::content(
+                "its data on tape are longer than the index says",
+            ));
+        }
+        let Some(mut data) = self.data else {
+            return Ok(Arrived {
+                member,
+                writer: None,
+                verified: false,
+            });
+        };
+        if let (Some(mut digest), Some(expected)) = (data.digest.take(), self.read.digest) {
+            hash_hole(&mut digest, member.covered_bytes(), self.monitor)?;
+            let (actual, expected) = (digest.finish(), Digest(expected));
+            if actual != expected {
+                let what = format!("its content has the digest {actual} instead of {expected}");
+                return Err(Lost::Content(what));
+            }
+            return Ok(Arrived {
+                member,
+                writer: Some(data.writer),
+                verified: true,
+            });
+        }
+        Ok(Arrived {
+            member,
+            writer: Some(data.writer),
+            verified: false,
+        })
+    }
+
+    fn header(
+        &mut self,
+        member: Box<Member>,
+        begin: &mut dyn FnMut(&Member) -> Result<FileWriter, Lost>,
+    ) -> Result<(), Lost> {
+        if self.member.is_some() {
+            return Err(Lost::content("a second member begins before its end"));
+        }
+        check_header(&member, self.read)?;
+        if member.kind == Kind::File {
+            let base_bytes = member.part.map_or(0, |part| part.offset_bytes);
+            let digest = self.read.digest.map(|_| ContentDigest::new());
+            self.data = Some(FileData {
+                writer: begin(&member)?,
+                base_bytes,
+                digest,
+            });
+        }
+        self.member = Some(member);
+        Ok(())
+    }
+}
+
+/// The header on tape must name the object that the plan expects there.
+fn check_header(member: &Member, read: &MemberRead) -> Result<(), Lost> {
+    if member.path != read.path {
+        let found = crate::engine::target::shown(&member.path);
+        return Err(Lost::Content(format!("`{found}` is at its place on tape")));
+    }
+    let piece = |part: Option<Part>| part.map(|part| (part.number, part.offset_bytes));
+    if piece(member.part) != piece(read.part) {
+        return Err(Lost::content(
+            "another part of the file is at its place on tape",
+        ));
+    }
+    if read.digest.is_some() && member.kind != Kind::File {
+        return Err(Lost::content(
+            "something else than a file is at its place on tape",
+        ));
+    }
+    let fits = member.part.is_none_or(|part| {
+        part.offset_bytes
+            .checked_add(part.length_bytes)
+            .is_some_and(|end| {
+                if part.last {
+                    end == member.size_bytes
+                } else {
+                    end <= member.size_bytes
+                }
+            })
+    });
+    if fits {
+        Ok(())
+    } else {
+        Err(Lost::content("its part does not lie within the file"))
+    }
+}
+
+impl FileData {
+    fn write(&mut self, at: u64, bytes: &[u8], monitor: &dyn Monitor) -> Result<(), Lost> {
+        if let Some(digest) = &mut self.digest {
+            hash_hole(digest, at, monitor)?;
+            digest.update(bytes);
+        }
+        let offset_bytes = self.base_bytes.checked_add(at);
+        let offset_bytes = offset_bytes.ok_or_else(|| Lost::content("data beyond any file"))?;
+        self.writer.write_at(offset_bytes, bytes)?;
+        Ok(())
+    }
+}
+
+/// Hashes the hole up to `to_bytes`; one of a size that no disk has can be stopped.
+fn hash_hole(digest: &mut ContentDigest, to_bytes: u64, monitor: &dyn Monitor) -> Result<(), Lost> {
+    loop {
+        match digest.advance_to(to_bytes) {
+            Ok(true) => return Ok(()),
+            Ok(false) if monitor.stop_requested() => return Err(Lost::Stopped),
+            Ok(false) => {}
+            Err(_) => return Err(Lost::content("its data are out of order on tape")),
+        }
+    }
+}

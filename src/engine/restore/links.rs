@@ -1,0 +1,77 @@
+//! Hard links, made once everything they may lead to is in place.
+
+use std::collections::HashMap;
+
+use crate::engine::target::{Name, Target};
+
+use super::incoming::Lost;
+use super::plan::RestorePlan;
+
+/// A hard link that waits for its first name.
+#[derive(Debug)]
+pub(super) struct WaitingLink<'a> {
+    /// What it will be called.
+    pub name: &'a [u8],
+    /// Archive path of the file's first name.
+    pub first: Vec<u8>,
+}
+
+/// Which reads of a plan were put in their place, by volume and read.
+#[derive(Debug)]
+pub(super) struct Placed(Vec<Vec<bool>>);
+
+impl Placed {
+    pub(super) fn none_of(plan: &RestorePlan) -> Self {
+        Self(
+            plan.volumes
+                .iter()
+                .map(|volume| vec![false; volume.reads.len()])
+                .collect(),
+        )
+    }
+
+    pub(super) fn set(&mut self, volume: usize, read: usize) {
+        self.0[volume][read] = true;
+    }
+}
+
+/// Where first names went: archive path to name in the target.
+pub(super) struct FirstNames<'a>(HashMap<&'a [u8], Option<&'a [u8]>>);
+
+impl<'a> FirstNames<'a> {
+    /// Finds what was restored in this run of the first names that `links` wait for.
+    pub(super) fn find(
+        links: &'a [WaitingLink<'_>],
+        plan: &'a RestorePlan,
+        placed: &Placed,
+    ) -> Self {
+        let mut names: HashMap<&[u8], Option<&[u8]>> = links
+            .iter()
+            .map(|link| (link.first.as_slice(), None))
+            .collect();
+        for (volume, placed) in plan.volumes.iter().zip(&placed.0) {
+            for (read, _) in volume
+                .reads
+                .iter()
+                .zip(placed)
+                .filter(|(_, placed)| **placed)
+            {
+                if let Some(name) = names.get_mut(read.path.as_slice()) {
+                    *name = Some(&read.name);
+                }
+            }
+        }
+        Self(names)
+    }
+
+    /// Makes one link.
+    pub(super) fn link(&self, target: &mut Target, link: &WaitingLink<'_>) -> Result<(), Lost> {
+        let Some(Some(first)) = self.0.get(link.first.as_slice()) else {
+            let first = crate::engine::target::shown(&link.first);
+            return Err(Lost::Content(format!(
+                "its first name `{first}` was not restored"
+            )));
+        };
+        Ok(target.hard_link(Name::new(first)?, Name::new(link.name)?)?)
+    }
+}

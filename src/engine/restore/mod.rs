@@ -1,0 +1,66 @@
+//! Restore: reads members from volumes and puts them beneath a target directory.
+//!
+//! A [`RestorePlan`] names places on volumes; [`RestoreReport`] says what came of them.
+//! Each volume is read once, in the order of its blocks; a bad record costs only the
+//! members in it. Hard links are made when all volumes are done, then the metadata of
+//! directories is set, deepest first.
+//!
+//! Memory: the plan itself; one record and one member's headers; 8 bytes and one bit per
+//! read; the names of hard links; the metadata of directories. Knows neither the catalog
+//! that made the plan nor how volumes are mounted.
+
+mod incoming;
+mod links;
+mod parts;
+mod pass;
+mod plan;
+mod read;
+mod report;
+mod run;
+
+pub use plan::{MemberRead, RestorePlan, VolumeReads};
+pub use report::{PROBLEMS_LISTED, RestoreOutcome, RestoreReport, VolumeFailure};
+
+use crate::engine::target::Target;
+use crate::engine::{EngineError, VolumeSource};
+use crate::monitor::Monitor;
+
+/// Carries out `plan`.
+///
+/// Problems with single objects and with single volumes do not end it: they are in the
+/// report, and the rest is restored. Nothing unverified is ever left in place where the
+/// plan has a digest.
+///
+/// # Errors
+///
+/// [`EngineError::Target`] if the target cannot be created or opened. No volume was
+/// touched.
+pub fn restore(
+    plan: &RestorePlan,
+    volumes: &mut dyn VolumeSource,
+    monitor: &dyn Monitor,
+) -> Result<RestoreReport, EngineError> {
+    let target =
+        Target::open(&plan.target, plan.options).map_err(|source| EngineError::Target {
+            path: plan.target.clone(),
+            source,
+        })?;
+    Ok(restore_into(target, plan, volumes, monitor))
+}
+
+/// As [`restore`], into a target that is open already.
+pub fn restore_into(
+    target: Target,
+    plan: &RestorePlan,
+    volumes: &mut dyn VolumeSource,
+    monitor: &dyn Monitor,
+) -> RestoreReport {
+    let mut run = run::Run::new(target, plan, monitor);
+    for (number, reads) in plan.volumes.iter().enumerate() {
+        if run.is_ending() {
+            break;
+        }
+        run.volume(number, reads, volumes);
+    }
+    run.finish()
+}

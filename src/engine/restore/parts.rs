@@ -1,0 +1,209 @@
+//! Files that were cut into parts, while their parts arrive from one or more volumes.
+//!
+//! At most [`OPEN_LIMIT`] are under way at once; each is one temporary file.
+
+use std::collections::HashMap;
+
+use crate::engine::target::{FileWriter, Name, Target};
+use crate::volume::member::{Member, Part};
+
+use super::incoming::Lost;
+use super::plan::RestorePlan;
+
+/// Cut files under way at once. A cut file ends where the next segment begins, so that
+/// a plan in tape order has one.
+const OPEN_LIMIT: usize = 256;
+
+/// The cut files of a plan, by their name in the target.
+#[derive(Debug, Default)]
+pub(super) struct CutFiles<'a> {
+    files: HashMap<&'a [u8], CutFile>,
+    open: usize,
+}
+
+#[derive(Debug)]
+struct CutFile {
+    /// Parts of the plan that have not come yet.
+    expected: u64,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No part has come yet.
+    Awaited,
+    /// Its temporary file is there, or in the hands of the part that is arriving (`None`).
+    Open {
+        writer: Option<FileWriter>,
+        size_bytes: u64,
+        parts: Vec<Part>,
+        verified: bool,
+    },
+    /// A part could not be had: the file is given up, and was reported.
+    Lost,
+}
+
+/// A file whose parts have all come.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub writer: FileWriter,
+    pub verified: bool,
+}
+
+impl<'a> CutFiles<'a> {
+    pub(super) fn of(plan: &'a RestorePlan) -> Self {
+        let mut files: HashMap<&[u8], CutFile> = HashMap::new();
+        for read in plan.volumes.iter().flat_map(|volume| &volume.reads) {
+            if read.part.is_some() {
+                let new = CutFile {
+                    expected: 0,
+                    state: State::Awaited,
+                };
+                files.entry(&read.name).or_insert(new).expected += 1;
+            }
+        }
+        Self { files, open: 0 }
+    }
+
+    /// True if a part of this file was lost, so that no other is worth reading.
+    pub(super) fn is_lost(&self, name: &[u8]) -> bool {
+        self.files
+            .get(name)
+            .is_some_and(|file| matches!(file.state, State::Lost))
+    }
+
+    /// The temporary file for a part that arrives.
+    pub(super) fn begin(
+        &mut self,
+        target: &mut Target,
+        name: Name<'_>,
+        member: &Member,
+    ) -> Result<FileWriter, Lost> {
+        let unplanned = || Lost::content("a part that the plan does not know");
+        let file = self.files.get_mut(name.bytes()).ok_or_else(unplanned)?;
+        match &mut file.state {
+            State::Open {
+                writer, size_bytes, ..
+            } if *size_bytes == member.size_bytes => writer.take().ok_or_else(unplanned),
+            State::Open { .. } => Err(Lost::content("its parts disagree about its size")),
+            State::Lost => Err(unplanned()),
+            State::Awaited if self.open == OPEN_LIMIT => Err(Lost::content(
+                "too many cut files wait for their other parts",
+            )),
+            State::Awaited => {
+                let size_bytes = member.size_bytes;
+                let writer = target.begin_file(name, size_bytes)?;
+                self.open += 1;
+                file.state = State::Open {
+                    writer: None,
+                    size_bytes,
+                    parts: Vec::new(),
+                    verified: true,
+                };
+                Ok(writer)
+            }
+        }
+    }
+
+    /// Takes a part that has come whole; gives the file if it was the last to come.
+    pub(super) fn add(
+        &mut self,
+        name: &[u8],
+        part: Part,
+        writer: FileWriter,
+        part_verified: bool,
+    ) -> Result<Option<Joined>, Lost> {
+        let unplanned = || Lost::content("a part that the plan does not know");
+        let file = self.files.get_mut(name).ok_or_else(unplanned)?;
+        let State::Open {
+            writer: place,
+            size_bytes,
+            parts,
+            verified,
+        } = &mut file.state
+        else {
+            return Err(unplanned());
+        };
+        parts.push(part);
+        *verified &= part_verified;
+        file.expected -= 1;
+        if file.expected > 0 {
+            *place = Some(writer);
+            return Ok(None);
+        }
+        check_joined(parts, *size_bytes)?;
+        let verified = *verified;
+        self.files.remove(name);
+        self.open -= 1;
+        Ok(Some(Joined { writer, verified }))
+    }
+
+    /// Gives the file up; its temporary file is removed.
+    pub(super) fn lose(&mut self, name: &[u8]) {
+        if let Some(file) = self.files.get_mut(name) {
+            if matches!(file.state, State::Open { .. }) {
+                self.open -= 1;
+            }
+            file.state = State::Lost;
+        }
+    }
+
+    /// The files of which some parts came and others did not, for the report.
+    pub(super) fn unfinished(self) -> Vec<&'a [u8]> {
+        let mut names: Vec<&[u8]> = self
+            .files
+            .into_iter()
+            .filter(|(_, file)| matches!(file.state, State::Open { .. }))
+            .map(|(name, _)| name)
+            .collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// The parts must follow one another from the file's beginning to its end.
+fn check_joined(parts: &mut [Part], size_bytes: u64) -> Result<(), Lost> {
+    parts.sort_by_key(|part| part.number);
+    let mut end_bytes = 0;
+    for (part, number) in parts.iter().zip(1..) {
+        if part.number != number || part.offset_bytes != end_bytes {
+            return Err(Lost::Content(format!("part {number} is missing")));
+        }
+        end_bytes += part.length_bytes;
+    }
+    if end_bytes == size_bytes {
+        Ok(())
+    } else {
+        Err(Lost::content("its last part is missing"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(number: u32, offset_bytes: u64, length_bytes: u64) -> Part {
+        Part {
+            number,
+            offset_bytes,
+            length_bytes,
+            last: false,
+        }
+    }
+
+    #[test]
+    fn only_parts_without_gaps_make_a_file() {
+        for (mut parts, whole) in [
+            (vec![part(1, 0, 10), part(2, 10, 5)], true),
+            (vec![part(2, 10, 5), part(1, 0, 10)], true),
+            (vec![part(1, 0, 10)], false),
+            (vec![part(2, 10, 5)], false),
+            (vec![part(1, 0, 10), part(3, 10, 5)], false),
+            (vec![part(1, 0, 10), part(1, 0, 10)], false),
+            (vec![part(1, 0, 10), part(2, 11, 4)], false),
+            (vec![part(1, 0, 15), part(2, 10, 5)], false),
+        ] {
+            assert_eq!(check_joined(&mut parts, 15).is_ok(), whole, "{parts:?}");
+        }
+    }
+}

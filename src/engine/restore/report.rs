@@ -1,0 +1,122 @@
+//! What a restore did, and what it could not do.
+
+use uuid::Uuid;
+
+use crate::engine::target::{NotSet, shown};
+use crate::monitor::{Monitor, Problem};
+
+use super::plan::VolumeReads;
+
+/// Problems listed by name in a report; further ones are only counted.
+pub const PROBLEMS_LISTED: usize = 10_000;
+
+/// How a restore ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreOutcome {
+    /// Every read of the plan was restored, its data verified where it had a digest.
+    Complete,
+    /// It went through to its end; what is missing is in the report.
+    Incomplete,
+    /// The target has no room left. What was restored until then is whole.
+    TargetFull,
+    /// The user asked to stop. What was restored until then is whole.
+    Stopped,
+}
+
+/// A volume that could not be read at all, or not to its end, for other reasons than
+/// single bad records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeFailure {
+    /// The volume.
+    pub volume: Uuid,
+    /// Its barcode.
+    pub barcode: String,
+    /// What happened, as one sentence for people.
+    pub what: String,
+    /// Reads of the plan that were not carried out because of it.
+    pub reads_lost: u64,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreReport {
+    /// How it ended.
+    pub outcome: RestoreOutcome,
+    /// Objects put in their place, of any kind.
+    pub objects: u64,
+    /// Regular files among them.
+    pub files: u64,
+    /// Logical bytes of those files (holes count).
+    pub bytes: u64,
+    /// Files whose digest agreed with the index.
+    pub verified: u64,
+    /// Objects that were not restored, at most [`PROBLEMS_LISTED`] of them.
+    pub problems: Vec<Problem>,
+    /// All objects that were not restored, listed or not.
+    pub problem_count: u64,
+    /// Volumes that failed; what was lost with them is counted here, not in `problems`.
+    pub volumes_failed: Vec<VolumeFailure>,
+    /// Restored objects that could not be given all of their metadata.
+    pub metadata_not_set: NotSet,
+}
+
+impl RestoreReport {
+    /// Nothing done yet.
+    pub(super) fn new() -> Self {
+        Self {
+            outcome: RestoreOutcome::Complete,
+            objects: 0,
+            files: 0,
+            bytes: 0,
+            verified: 0,
+            problems: Vec::new(),
+            problem_count: 0,
+            volumes_failed: Vec::new(),
+            metadata_not_set: NotSet::default(),
+        }
+    }
+
+    /// Counts an object that is in its place; a file with its size.
+    pub(super) fn count(&mut self, file_bytes: Option<u64>, verified: bool, monitor: &dyn Monitor) {
+        self.objects += 1;
+        self.files += u64::from(file_bytes.is_some());
+        self.bytes = self.bytes.saturating_add(file_bytes.unwrap_or(0));
+        self.verified += u64::from(verified);
+        monitor.advance(1, 0);
+    }
+
+    /// Notes an object that was not restored.
+    pub(super) fn problem(&mut self, name: &[u8], what: String, monitor: &dyn Monitor) {
+        let problem = Problem {
+            path: shown(name),
+            what,
+        };
+        monitor.problem(&problem);
+        self.problem_count += 1;
+        if self.problems.len() < PROBLEMS_LISTED {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Notes a volume that failed, and how many reads were lost with it.
+    pub(super) fn volume_failed(
+        &mut self,
+        reads: &VolumeReads,
+        what: String,
+        reads_lost: usize,
+        monitor: &dyn Monitor,
+    ) {
+        let (volume, barcode) = (reads.volume, reads.barcode.clone());
+        monitor.problem(&Problem {
+            path: format!("volume {barcode}"),
+            what: what.clone(),
+        });
+        let reads_lost = reads_lost as u64;
+        self.volumes_failed.push(VolumeFailure {
+            volume,
+            barcode,
+            what,
+            reads_lost,
+        });
+    }
+}

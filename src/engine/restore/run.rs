@@ -1,0 +1,196 @@
+//! One restore while it runs: volume after volume, then links and directories.
+
+use crate::engine::target::{Target, TargetErrorKind};
+use crate::engine::{MountedVolume, VolumeEnd, VolumeSource};
+use crate::error_text::with_causes;
+use crate::monitor::Monitor;
+use crate::volume::read::RecordReader;
+
+use super::incoming::Lost;
+use super::links::{FirstNames, Placed, WaitingLink};
+use super::parts::CutFiles;
+use super::pass::Pass;
+use super::plan::{RestorePlan, VolumeReads};
+use super::read::{Done, Failed};
+use super::report::{RestoreOutcome, RestoreReport};
+
+/// See the module.
+pub(super) struct Run<'a> {
+    plan: &'a RestorePlan,
+    pub(super) monitor: &'a dyn Monitor,
+    pub(super) target: Target,
+    pub(super) cut_files: CutFiles<'a>,
+    pub(super) links: Vec<WaitingLink<'a>>,
+    placed: Placed,
+    report: RestoreReport,
+    /// Set when the run cannot or must not go on.
+    ending: Option<RestoreOutcome>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(target: Target, plan: &'a RestorePlan, monitor: &'a dyn Monitor) -> Self {
+        let (files, bytes) = plan.totals();
+        monitor.expect(files, bytes);
+        Self {
+            plan,
+            monitor,
+            target,
+            cut_files: CutFiles::of(plan),
+            links: Vec::new(),
+            placed: Placed::none_of(plan),
+            report: RestoreReport::new(),
+            ending: None,
+        }
+    }
+
+    /// True once nothing more is to be read.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// Mounts a volume and carries out its reads.
+    pub(super) fn volume(
+        &mut self,
+        number: usize,
+        reads: &'a VolumeReads,
+        volumes: &mut dyn VolumeSource,
+    ) {
+        self.monitor.phase(&format!("mounting {}", reads.barcode));
+        let mut mounted = match volumes.mount(reads.volume) {
+            Ok(mounted) => mounted,
+            Err(error) => {
+                let what = format!("cannot be mounted: {}", with_causes(&*error));
+                return self
+                    .report
+                    .volume_failed(reads, what, reads.reads.len(), self.monitor);
+            }
+        };
+        let end = match mismatch(&mounted, reads) {
+            Some(what) => {
+                self.report
+                    .volume_failed(reads, what, reads.reads.len(), self.monitor);
+                VolumeEnd::Open
+            }
+            None => {
+                self.monitor
+                    .phase(&format!("restoring from {}", reads.barcode));
+                self.read_volume(number, reads, &mut mounted)
+            }
+        };
+        if let Err(error) = volumes.release(mounted, end) {
+            let what = format!("cannot be given back: {}", with_causes(&*error));
+            self.report.volume_failed(reads, what, 0, self.monitor);
+        }
+    }
+
+    fn read_volume(
+        &mut self,
+        number: usize,
+        reads: &'a VolumeReads,
+        mounted: &mut MountedVolume,
+    ) -> VolumeEnd {
+        let reader = RecordReader::new(mounted.device.as_mut(), reads.block_bytes);
+        let mut pass = Pass::new(reader, reads.block_bytes);
+        let mut order: Vec<usize> = (0..reads.reads.len()).collect();
+        order.sort_by_key(|&read| (reads.reads[read].block, reads.reads[read].offset_bytes));
+        for (done, &index) in order.iter().enumerate() {
+            if self.ending.is_none() && self.monitor.stop_requested() {
+                self.ending = Some(RestoreOutcome::Stopped);
+            }
+            if self.is_ending() {
+                break;
+            }
+            let read = &reads.reads[index];
+            match self.read(&mut pass, read) {
+                Ok(Done::Placed {
+                    file_bytes,
+                    verified,
+                }) => {
+                    self.placed.set(number, index);
+                    self.report.count(file_bytes, verified, self.monitor);
+                }
+                Ok(Done::Later | Done::LostBefore) => {}
+                Err(Failed::Object(lost)) => self.lost(&read.name, lost),
+                Err(Failed::Volume(what)) => {
+                    self.cut_files.lose(&read.name);
+                    self.report
+                        .volume_failed(reads, what, order.len() - done, self.monitor);
+                    break;
+                }
+            }
+        }
+        match pass.first_medium_error() {
+            Some(block) => VolumeEnd::Suspect(format!("block {block} cannot be read")),
+            None => VolumeEnd::Open,
+        }
+    }
+
+    /// Notes an object that was not restored, and whether anything more can be.
+    fn lost(&mut self, name: &[u8], lost: Lost) {
+        self.cut_files.lose(name);
+        let what = match lost {
+            Lost::Content(what) => what,
+            Lost::Target(error) => {
+                if error.kind == TargetErrorKind::Full {
+                    self.ending = Some(RestoreOutcome::TargetFull);
+                }
+                error.what
+            }
+            Lost::Stopped => {
+                self.ending = Some(RestoreOutcome::Stopped);
+                "stopped before its end".to_owned()
+            }
+        };
+        self.report.problem(name, what, self.monitor);
+    }
+
+    /// Makes the links, sets the metadata of directories, and sums up.
+    pub(super) fn finish(mut self) -> RestoreReport {
+        for name in std::mem::take(&mut self.cut_files).unfinished() {
+            self.report.problem(
+                name,
+                "not all of its parts were restored".to_owned(),
+                self.monitor,
+            );
+        }
+        let links = std::mem::take(&mut self.links);
+        let first_names = FirstNames::find(&links, self.plan, &self.placed);
+        for link in &links {
+            match first_names.link(&mut self.target, link) {
+                Ok(()) => self.report.count(None, false, self.monitor),
+                Err(lost) => self.lost(link.name, lost),
+            }
+        }
+        self.report.metadata_not_set = self.target.finish();
+        let whole = self.report.problem_count == 0
+            && self
+                .report
+                .volumes_failed
+                .iter()
+                .all(|failure| failure.reads_lost == 0);
+        let reached_end = if whole {
+            RestoreOutcome::Complete
+        } else {
+            RestoreOutcome::Incomplete
+        };
+        self.report.outcome = self.ending.unwrap_or(reached_end);
+        self.report
+    }
+}
+
+/// What of the mounted volume is not as the plan says.
+fn mismatch(mounted: &MountedVolume, reads: &VolumeReads) -> Option<String> {
+    let label = &mounted.label;
+    if label.volume != reads.volume {
+        return Some(format!(
+            "volume {} ({}) was mounted instead",
+            label.barcode, label.volume
+        ));
+    }
+    (label.block_bytes != reads.block_bytes).then(|| {
+        format!(
+            "its block size is {}, the plan says {}",
+            label.block_bytes, reads.block_bytes
+        )
+    })
+}

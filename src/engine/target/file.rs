@@ -1,0 +1,79 @@
+//! A regular file while its data arrives.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{Mode, OFlags, ftruncate, openat};
+use rustix::io::Errno;
+
+use super::Target;
+use super::error::TargetError;
+use super::metadata::{self, Object};
+use super::name::Name;
+use super::place::Temporary;
+use crate::volume::member::Member;
+
+/// A file being restored under a temporary name. Dropped unfinished, it is removed.
+#[derive(Debug)]
+pub struct FileWriter {
+    temporary: Temporary,
+    file: File,
+}
+
+impl Target {
+    /// Begins a regular file that will be `name`. Its content is `size_bytes` of zeros,
+    /// all hole, until something is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Target::directory`]; also if something exists there and is to be refused, and
+    /// if the file system has no room for a file of this size.
+    pub fn begin_file(
+        &mut self,
+        name: Name<'_>,
+        size_bytes: u64,
+    ) -> Result<FileWriter, TargetError> {
+        let directory = self.free_place(name)?;
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let make = |directory: &_, temporary: &[u8]| {
+            openat(directory, temporary, flags, Mode::RUSR | Mode::WUSR)
+        };
+        let (temporary, file) =
+            self.temporaries
+                .create(&directory, name.bytes(), "creating the file", make)?;
+        ftruncate(&file, size_bytes)
+            .map_err(|errno| TargetError::system(name.bytes(), "making room for it", errno))?;
+        Ok(FileWriter {
+            temporary,
+            file: File::from(file),
+        })
+    }
+
+    /// Gives the file the metadata of `member` and its name.
+    ///
+    /// # Errors
+    ///
+    /// If the name is taken and not to be replaced. The file is removed then.
+    pub fn finish_file(&mut self, writer: FileWriter, member: &Member) -> Result<(), TargetError> {
+        let object = Object::Open(writer.file.as_fd());
+        let name = writer.temporary.name();
+        metadata::apply(object, name, member, &mut self.owners, &mut self.not_set);
+        writer.temporary.place(self.options.existing)
+    }
+}
+
+impl FileWriter {
+    /// Writes `data` at `offset_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`super::TargetErrorKind::Full`] where no room is left; errors of the system.
+    pub fn write_at(&mut self, offset_bytes: u64, data: &[u8]) -> Result<(), TargetError> {
+        self.file.write_all_at(data, offset_bytes).map_err(|error| {
+            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+            TargetError::system(self.temporary.name(), "writing", errno)
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! The directory that a restore writes into, safe against what the tape says.
+//!
+//! Invariants: no name, link or member on a tape leads outside the target; a name
+//! appears in its place only with whole content and its metadata, in one step; what was
+//! there before is replaced only if the options say so.
+//!
+//! Why it holds: names are checked ([`Name`]), directories are opened without following
+//! any symbolic link ([`Resolver`]), everything is made under a temporary name with
+//! exclusive creation, and metadata is set through descriptors or without following.
+//!
+//! Knows nothing of tapes; whether content is right is decided by the caller, before it
+//! finishes a file.
+
+mod beneath;
+mod directories;
+mod error;
+mod file;
+mod metadata;
+mod name;
+mod node;
+mod notset;
+mod options;
+mod owners;
+mod place;
+
+pub use beneath::Resolver;
+pub(crate) use error::shown;
+pub use error::{TargetError, TargetErrorKind};
+pub use file::FileWriter;
+pub use name::{MAX_NAME_BYTES, Name};
+pub use notset::{NOT_SET_LISTED, NotSet, NotSetItem};
+pub use options::{Existing, Owners, TargetOptions};
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fchmod, openat, statat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use crate::volume::member::Member;
+use directories::Directories;
+use metadata::Object;
+use owners::OwnerTable;
+use place::Temporaries;
+
+/// Mode of directories above what was archived, `rwxr-xr-x`: as if made by hand.
+const IMPLIED_MODE: Mode = Mode::RWXU
+    .union(Mode::RGRP)
+    .union(Mode::XGRP)
+    .union(Mode::ROTH)
+    .union(Mode::XOTH);
+
+/// A directory being restored into. Holds at most 65 directories open, and in memory
+/// one [`Member`] for each directory restored.
+#[derive(Debug)]
+pub struct Target {
+    directories: Directories,
+    options: TargetOptions,
+    temporaries: Temporaries,
+    owners: OwnerTable,
+    not_set: NotSet,
+    /// Metadata of directories, for when nothing is put into them any more.
+    pending: Vec<(Vec<u8>, Member)>,
+}
+
+impl Target {
+    /// Opens `path`, creating it and what is above it where missing. Symbolic links in
+    /// `path` itself are followed: it comes from the user, not from a tape.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be created or opened.
+    pub fn open(path: &Path, options: TargetOptions) -> io::Result<Self> {
+        Self::with_resolver(path, options, Resolver::detect())
+    }
+
+    /// As [`open`](Self::open), with a given way of opening directories beneath it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn with_resolver(
+        path: &Path,
+        options: TargetOptions,
+        resolver: Resolver,
+    ) -> io::Result<Self> {
+        std::fs::create_dir_all(path)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(CWD, path, flags, Mode::empty())?;
+        Ok(Self {
+            directories: Directories::new(root, resolver),
+            options,
+            temporaries: Temporaries::new(),
+            owners: OwnerTable::new(options.owners, geteuid().is_root()),
+            not_set: NotSet::default(),
+            pending: Vec::new(),
+        })
+    }
+
+    /// Makes the directory that `member` describes, or uses the one that is there. Its
+    /// metadata is set by [`finish`](Self::finish).
+    ///
+    /// # Errors
+    ///
+    /// A symbolic link or a file is in the way, no room is left, or the system refuses.
+    pub fn directory(&mut self, name: Name<'_>, member: &Member) -> Result<(), TargetError> {
+        let open = self.directories.open(name.bytes())?;
+        self.directories.described(name.bytes());
+        if self.options.existing == Existing::Overwrite || self.directories.is_new(&open) {
+            // The path is kept as the name; the member's own would only repeat it.
+            let member = Member {
+                path: Vec::new(),
+                ..member.clone()
+            };
+            self.pending.push((name.bytes().to_vec(), member));
+        } else {
+            let what = "owner, mode, attributes and times".to_owned();
+            self.not_set
+                .add(name.bytes(), what, "the directory was there before");
+        }
+        Ok(())
+    }
+
+    /// Sets the metadata of all directories, deepest first, and says what could not be
+    /// set on any object.
+    #[must_use]
+    pub fn finish(mut self) -> NotSet {
+        let mut pending = std::mem::take(&mut self.pending);
+        // Stable, so that of several members of one name the last one on tape counts.
+        pending.sort_by(|(a, _), (b, _)| b.cmp(a));
+        for (name, member) in &pending {
+            match self.directories.open_existing(name) {
+                Ok(open) => {
+                    let object = Object::Open(open.as_fd());
+                    metadata::apply(object, name, member, &mut self.owners, &mut self.not_set);
+                }
+                Err(error) => {
+                    let what = "owner, mode, attributes and times".to_owned();
+                    self.not_set.add(name, what, error.what);
+                }
+            }
+        }
+        self.open_implied();
+        self.not_set
+    }
+
+    /// Directories above what was archived were made for this restore alone: nobody but
+    /// the owner could pass through them to what lies below.
+    fn open_implied(&mut self) {
+        for name in self.directories.take_implied() {
+            let opened = self.directories.open_existing(&name);
+            let set = opened
+                .map_err(|error| error.what)
+                .and_then(|open| fchmod(&open, IMPLIED_MODE).map_err(|errno| errno.to_string()));
+            if let Err(why) = set {
+                self.not_set.add(&name, "mode".to_owned(), why);
+            }
+        }
+    }
+
+    /// Opens the directory in which `name` goes, and sees whether something is there:
+    /// early, so that nothing is read and written in vain.
+    fn free_place(&mut self, name: Name<'_>) -> Result<Arc<OwnedFd>, TargetError> {
+        let (parent, last) = name.split();
+        let directory = self.directories.open(parent)?;
+        if self.options.existing == Existing::Refuse {
+            match statat(&directory, last, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => return Err(TargetError::exists(name.bytes())),
+                Err(Errno::NOENT) => {}
+                Err(errno) => {
+                    return Err(TargetError::system(
+                        name.bytes(),
+                        "looking at its place",
+                        errno,
+                    ));
+                }
+            }
+        }
+        Ok(directory)
+    }
+}

@@ -1,0 +1,18 @@
+//! Archiving, seen from outside: the walk over real directories, and runs to tapes in memory.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod case;
+#[expect(
+    dead_code,
+    reason = "each test binary uses its own part of the tape in memory"
+)]
+#[path = "../common/memory_tape.rs"]
+mod memory_tape;
+#[path = "../common/root.rs"]
+mod root;
+mod shelf;
+mod total;
+mod trouble;
+mod walk;
+mod whole;

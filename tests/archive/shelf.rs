@@ -1,0 +1,248 @@
+//! A shelf of tapes in memory, drives that fail, and a ledger that checks what it is told.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use tapewright::drive::{
+    DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Written,
+};
+use tapewright::engine::{BoxedError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
+use tapewright::units::BlockAddress;
+use tapewright::volume::append::AppendPoint;
+use tapewright::volume::label::{Label, write_label};
+use tapewright::volume::receipt::SegmentReceipt;
+use uuid::Uuid;
+
+use crate::memory_tape::MemoryTape;
+
+/// Block size of all tapes here.
+pub const BLOCK_BYTES: u32 = 64 << 10;
+
+/// What a drive does wrong, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    /// Writing the object with this address fails.
+    pub at: u64,
+    pub kind: DriveErrorKind,
+}
+
+/// A tape in memory that the test keeps hold of, in a drive that confirms what lies
+/// `lag` objects back.
+pub struct TestDrive {
+    pub tape: Arc<Mutex<MemoryTape>>,
+    pub lag: usize,
+    pub fault: Option<Fault>,
+    /// Does not tell what is left on the tape.
+    pub mute: bool,
+    /// Confirms nothing from here on, flushed or not.
+    pub confirms_before: u64,
+    /// Claims after its fault that all is on the medium.
+    pub boasts: bool,
+}
+
+impl TestDrive {
+    pub fn check(&self) -> Result<(), DriveError> {
+        let next = self.tape.lock().unwrap().next as u64;
+        match self.fault {
+            Some(Fault { at, kind }) if next >= at => Err(DriveError {
+                drive: "a failing drive".to_owned(),
+                action: format!("writing block {next}"),
+                kind,
+                what: "it broke".to_owned(),
+                source: None,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl SequentialDevice for TestDrive {
+    fn write_block(&mut self, data: &[u8]) -> Result<Written, DriveError> {
+        self.check()?;
+        let mut tape = self.tape.lock().unwrap();
+        let written = tape.write_block(data);
+        tape.on_medium = tape.on_medium.max(tape.next.saturating_sub(self.lag));
+        written
+    }
+
+    fn write_filemark(&mut self, returns: FilemarkReturns) -> Result<Written, DriveError> {
+        self.check()?;
+        self.tape.lock().unwrap().write_filemark(returns)
+    }
+
+    fn synchronize(&mut self) -> Result<(), DriveError> {
+        self.check()?;
+        self.tape.lock().unwrap().synchronize()
+    }
+
+    fn read_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError> {
+        self.tape.lock().unwrap().read_block(buffer)
+    }
+
+    fn locate(&mut self, block: BlockAddress) -> Result<(), DriveError> {
+        self.tape.lock().unwrap().locate(block)
+    }
+
+    fn space_filemarks(&mut self, count: i64) -> Result<(), DriveError> {
+        self.tape.lock().unwrap().space_filemarks(count)
+    }
+
+    fn locate_end_of_data(&mut self) -> Result<Position, DriveError> {
+        self.tape.lock().unwrap().locate_end_of_data()
+    }
+
+    fn rewind(&mut self) -> Result<(), DriveError> {
+        self.tape.lock().unwrap().rewind()
+    }
+
+    fn position(&mut self) -> Result<Position, DriveError> {
+        self.tape.lock().unwrap().position()
+    }
+
+    fn first_unconfirmed(&mut self) -> Result<BlockAddress, DriveError> {
+        if self.boasts && self.check().is_err() {
+            return Ok(BlockAddress(u64::MAX));
+        }
+        let confirmed = self.tape.lock().unwrap().first_unconfirmed()?;
+        Ok(confirmed.min(BlockAddress(self.confirms_before)))
+    }
+
+    fn remaining_bytes(&mut self) -> Result<Option<u64>, DriveError> {
+        if self.mute {
+            return Ok(None);
+        }
+        self.tape.lock().unwrap().remaining_bytes()
+    }
+
+    fn name(&self) -> &str {
+        "a drive in memory"
+    }
+}
+
+/// A shelf of labelled tapes, used in order.
+#[derive(Default)]
+pub struct Shelf {
+    pub tapes: Vec<(Label, Arc<Mutex<MemoryTape>>)>,
+    pub points: Vec<AppendPoint>,
+    pub faults: Vec<Option<Fault>>,
+    pub lag: usize,
+    /// The drive does not tell what is left on a tape.
+    pub mute: bool,
+    /// The drive confirms nothing from here on.
+    pub confirms_before: u64,
+    /// The drive claims after its fault that all is on the medium.
+    pub boasts: bool,
+    /// Giving a tape back fails.
+    pub keeps_tapes: bool,
+    pub mounted: usize,
+    pub released: Vec<VolumeEnd>,
+}
+
+impl Shelf {
+    /// `count` tapes that hold this much; without limit if `None`.
+    pub fn new(count: usize, capacity_bytes: Option<u64>) -> Self {
+        let mut shelf = Self {
+            lag: 3,
+            confirms_before: u64::MAX,
+            ..Self::default()
+        };
+        for number in 1..=count {
+            let mut tape = MemoryTape::new();
+            tape.capacity_bytes = capacity_bytes;
+            let label = Label {
+                format: 1,
+                volume: Uuid::from_u128(number as u128),
+                barcode: format!("E0100{number}L9"),
+                pool: "photos".to_owned(),
+                block_bytes: BLOCK_BYTES,
+                labelled_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+                software: "tapewright 0.1.0".to_owned(),
+            };
+            write_label(&mut tape, &label).unwrap();
+            shelf.tapes.push((label, Arc::new(Mutex::new(tape))));
+            shelf.points.push(AppendPoint::first());
+            shelf.faults.push(None);
+        }
+        shelf
+    }
+
+    pub fn tape(&self, volume: Uuid) -> &Arc<Mutex<MemoryTape>> {
+        &self
+            .tapes
+            .iter()
+            .find(|(label, _)| label.volume == volume)
+            .unwrap()
+            .1
+    }
+}
+
+impl VolumeSource for Shelf {
+    fn next_for_append(&mut self) -> Result<MountedVolume, BoxedError> {
+        assert_eq!(self.mounted, self.released.len(), "one volume at a time");
+        let (label, tape) = self.tapes.get(self.mounted).ok_or("no tape is left")?;
+        let append = Some(self.points[self.mounted].clone());
+        let fault = self.faults[self.mounted];
+        self.mounted += 1;
+        let device = Box::new(TestDrive {
+            tape: Arc::clone(tape),
+            lag: self.lag,
+            fault,
+            mute: self.mute,
+            confirms_before: self.confirms_before,
+            boasts: self.boasts,
+        });
+        Ok(MountedVolume {
+            device,
+            label: label.clone(),
+            append,
+        })
+    }
+
+    fn mount(&mut self, _: Uuid) -> Result<MountedVolume, BoxedError> {
+        Err("archiving mounts nothing to read".into())
+    }
+
+    fn release(&mut self, _: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
+        self.released.push(end);
+        if self.keeps_tapes {
+            return Err("the tape does not come out".into());
+        }
+        Ok(())
+    }
+}
+
+/// Keeps receipts, having checked that each is on the medium and indexed.
+pub struct Ledger {
+    pub tapes: BTreeMap<Uuid, Arc<Mutex<MemoryTape>>>,
+    pub receipts: Vec<SegmentReceipt>,
+    pub fail_after: usize,
+}
+
+impl Ledger {
+    pub fn new(shelf: &Shelf) -> Self {
+        let tapes = shelf
+            .tapes
+            .iter()
+            .map(|(label, tape)| (label.volume, Arc::clone(tape)));
+        Self {
+            tapes: tapes.collect(),
+            receipts: Vec::new(),
+            fail_after: usize::MAX,
+        }
+    }
+}
+
+impl ReceiptSink for Ledger {
+    fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError> {
+        let on_medium = self.tapes[&receipt.info.volume].lock().unwrap().on_medium as u64;
+        assert!(
+            receipt.end_block.0 <= on_medium,
+            "committed before it was confirmed"
+        );
+        if self.receipts.len() == self.fail_after {
+            return Err("the disk is full".into());
+        }
+        self.receipts.push(receipt);
+        Ok(())
+    }
+}

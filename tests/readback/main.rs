@@ -1,0 +1,12 @@
+//! Reading volumes back: restore, verify, scan and dump, against tapes in memory that are
+//! whole, damaged or hostile.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod damage;
+mod hostile;
+mod restored;
+mod rig;
+#[path = "../common/root.rs"]
+mod root;
+mod tape;
+mod zoo;

@@ -1,0 +1,293 @@
+//! Volumes in memory with segments of given members, and plans to read them back.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::path::Path;
+
+use jiff::Timestamp;
+use tapewright::engine::restore::{MemberRead, RestorePlan, VolumeReads};
+use tapewright::engine::target::TargetOptions;
+use tapewright::engine::verify::{SegmentPlace, VerifyPlan, VolumeSegments};
+use tapewright::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
+use tapewright::volume::append::AppendPoint;
+use tapewright::volume::index::{Digest, JobHeader};
+use tapewright::volume::label::{Label, write_label};
+use tapewright::volume::member::{Condition, FileTime, Kind, Member, Part};
+use tapewright::volume::receipt::SegmentReceipt;
+use tapewright::volume::segment::{RecordSink, SegmentBuilder, SegmentLimits, SegmentStart};
+use uuid::Uuid;
+
+use crate::tape::{Object, Tape};
+
+pub const BLOCK_BYTES: u32 = 65_536;
+
+/// A member and the data that follow its header on tape.
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub member: Member,
+    pub payload: Vec<u8>,
+    pub digest: Option<Digest>,
+}
+
+/// The metadata all test members share.
+pub fn member(path: &str, kind: Kind) -> Member {
+    Member {
+        path: path.as_bytes().to_vec(),
+        kind,
+        size_bytes: 0,
+        mode: 0o755,
+        uid: rustix::process::geteuid().as_raw(),
+        gid: rustix::process::getegid().as_raw(),
+        user: String::new(),
+        group: String::new(),
+        mtime: FileTime {
+            seconds: 1_000_000_000,
+            nanoseconds: 123_456_789,
+        },
+        ctime: FileTime::default(),
+        xattrs: Vec::new(),
+        extents: None,
+        part: None,
+    }
+}
+
+/// A file with its right digest.
+pub fn file(path: &str, content: &[u8]) -> Item {
+    let mut member = member(path, Kind::File);
+    member.size_bytes = content.len() as u64;
+    member.mode = 0o644;
+    Item {
+        member,
+        payload: content.to_vec(),
+        digest: Some(blake3::hash(content).into()),
+    }
+}
+
+/// A part of a file with its right digest.
+pub fn part(path: &str, whole: &[u8], number: u32, range: std::ops::Range<usize>) -> Item {
+    let mut item = file(path, &whole[range.clone()]);
+    item.member.size_bytes = whole.len() as u64;
+    item.member.part = Some(Part {
+        number,
+        offset_bytes: range.start as u64,
+        length_bytes: range.len() as u64,
+        last: range.end == whole.len(),
+    });
+    item
+}
+
+/// Anything without data.
+pub fn node(path: &str, kind: Kind) -> Item {
+    Item {
+        member: member(path, kind),
+        payload: Vec::new(),
+        digest: None,
+    }
+}
+
+/// Content that differs from block to block.
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut data = vec![0; bytes];
+    blake3::Hasher::new()
+        .update(&seed.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut data);
+    data
+}
+
+/// A volume and what was written to it.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    pub tape: Tape,
+    pub label: Label,
+    pub receipts: Vec<SegmentReceipt>,
+}
+
+struct Records<'a>(&'a Tape);
+
+impl RecordSink for Records<'_> {
+    type Error = Infallible;
+
+    fn take(&mut self, record: Vec<u8>) -> Result<Vec<u8>, Infallible> {
+        self.0.medium().objects.push(Object::Record(record));
+        Ok(Vec::new())
+    }
+}
+
+impl Volume {
+    pub fn new(barcode: &str) -> Self {
+        let label = Label {
+            format: 1,
+            volume: Uuid::new_v4(),
+            barcode: barcode.to_owned(),
+            pool: "test".to_owned(),
+            block_bytes: BLOCK_BYTES,
+            labelled_at: Timestamp::UNIX_EPOCH,
+            software: "test".to_owned(),
+        };
+        let tape = Tape::default();
+        write_label(tape.load().as_mut(), &label).unwrap();
+        Self {
+            tape,
+            label,
+            receipts: Vec::new(),
+        }
+    }
+
+    pub fn next(&self) -> AppendPoint {
+        self.receipts
+            .last()
+            .map_or_else(AppendPoint::first, AppendPoint::behind)
+    }
+
+    /// Appends a segment of `items`.
+    pub fn write(mut self, items: &[Item]) -> Self {
+        let job = JobHeader {
+            id: Uuid::from_u128(7),
+            name: "test".to_owned(),
+            started_at: Timestamp::UNIX_EPOCH,
+            host: "host".to_owned(),
+            software: "test".to_owned(),
+            roots: Vec::new(),
+        };
+        let start = SegmentStart {
+            label: &self.label,
+            at: &self.next(),
+            segment: Uuid::new_v4(),
+            job: &job,
+            job_segment: 1,
+            limits: SegmentLimits {
+                segment_bytes: 1 << 40,
+                members: 100_000,
+                volume_room_bytes: u64::MAX,
+            },
+        };
+        let mut builder = SegmentBuilder::new(&start, Records(&self.tape));
+        for item in items {
+            builder.begin(&item.member).unwrap();
+            builder.data(&item.payload).unwrap();
+            builder.end(item.digest, Condition::Whole).unwrap();
+        }
+        let finished = builder.finish(Timestamp::UNIX_EPOCH, true).unwrap();
+        let mut medium = self.tape.medium();
+        medium.objects.push(Object::Filemark);
+        for record in finished.index_records.chunks(BLOCK_BYTES as usize) {
+            medium.objects.push(Object::Record(record.to_vec()));
+        }
+        medium.objects.push(Object::Filemark);
+        drop(medium);
+        self.receipts.push(finished.receipt);
+        self
+    }
+
+    /// Everything on the volume, each under its own path.
+    pub fn reads(&self) -> VolumeReads {
+        let lines = self.receipts.iter().flat_map(|receipt| &receipt.files);
+        VolumeReads {
+            volume: self.label.volume,
+            barcode: self.label.barcode.clone(),
+            block_bytes: BLOCK_BYTES,
+            reads: lines
+                .map(|line| MemberRead {
+                    block: line.place.block,
+                    offset_bytes: line.place.offset_bytes,
+                    length_bytes: line.place.length_bytes,
+                    path: line.path.clone(),
+                    name: line.path.clone(),
+                    digest: line.digest.map(|digest| digest.0),
+                    part: line.part,
+                })
+                .collect(),
+        }
+    }
+
+    pub fn segments(&self) -> VolumeSegments {
+        VolumeSegments {
+            volume: self.label.volume,
+            barcode: self.label.barcode.clone(),
+            segments: self
+                .receipts
+                .iter()
+                .map(|receipt| SegmentPlace {
+                    number: receipt.info.number,
+                    segment: receipt.info.segment,
+                    first_block: receipt.info.first_block,
+                    index_block: receipt.info.index_block,
+                })
+                .collect(),
+        }
+    }
+
+    pub fn mounted(&self) -> MountedVolume {
+        MountedVolume {
+            device: self.tape.load(),
+            label: self.label.clone(),
+            append: None,
+        }
+    }
+
+    /// Address of the record in which the data of `path` begin.
+    pub fn block_of(&self, path: &str) -> u64 {
+        let mut lines = self.receipts.iter().flat_map(|receipt| &receipt.files);
+        lines
+            .find(|line| line.path == path.as_bytes())
+            .unwrap()
+            .place
+            .block
+            .0
+    }
+}
+
+/// A plan for everything on `volumes`.
+pub fn plan(target: &Path, options: TargetOptions, volumes: &[&Volume]) -> RestorePlan {
+    let volumes = volumes.iter().map(|volume| volume.reads()).collect();
+    RestorePlan {
+        target: target.to_owned(),
+        options,
+        volumes,
+    }
+}
+
+pub fn verify_plan(volumes: &[&Volume]) -> VerifyPlan {
+    VerifyPlan {
+        volumes: volumes.iter().map(|volume| volume.segments()).collect(),
+    }
+}
+
+/// Mounts volumes from memory, and remembers how they were given back.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    volumes: HashMap<Uuid, Volume>,
+    pub ends: Vec<(String, VolumeEnd)>,
+}
+
+impl Shelf {
+    pub fn of(volumes: &[&Volume]) -> Self {
+        let volumes = volumes
+            .iter()
+            .map(|volume| (volume.label.volume, (*volume).clone()));
+        Self {
+            volumes: volumes.collect(),
+            ends: Vec::new(),
+        }
+    }
+}
+
+impl VolumeSource for Shelf {
+    fn next_for_append(&mut self) -> Result<MountedVolume, BoxedError> {
+        Err("this shelf is for reading".into())
+    }
+
+    fn mount(&mut self, volume: Uuid) -> Result<MountedVolume, BoxedError> {
+        Ok(self
+            .volumes
+            .get(&volume)
+            .ok_or("not on the shelf")?
+            .mounted())
+    }
+
+    fn release(&mut self, volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
+        self.ends.push((volume.label.barcode, end));
+        Ok(())
+    }
+}
