@@ -1,1 +1,64 @@
 //! Layer 6: jobs: mounts volumes, picks them, commits receipts to the catalog.
+//!
+//! Each command of the front ends is one free function here: options in, a serialisable
+//! summary out. Front ends add words and nothing else.
+//!
+//! Invariants:
+//!
+//! - nothing is written to a tape before barcode, cartridge memory, label, position and
+//!   catalog agreed ([`JobError`] names what did not);
+//! - receipts reach the catalog through one function, whoever read or wrote the segment;
+//! - drives, volumes and the changer have one owner at a time, also between processes.
+//!
+//! What this layer does not know: the terminal, the words of a message box, SCSI commands.
+
+mod allocate;
+mod append_check;
+pub mod archive;
+mod catalog;
+mod convert;
+pub mod dump;
+mod error;
+pub mod find;
+mod interrupted;
+pub mod label;
+pub mod library;
+mod lock;
+mod mount;
+mod operator;
+pub mod rebuild;
+pub mod restore;
+mod source;
+pub mod state;
+pub mod tapes;
+pub mod verify;
+
+use std::path::Path;
+
+use crate::clock::Clock;
+use crate::monitor::Monitor;
+
+pub use catalogs::model::event::{Outcome, VolumeState};
+pub use catalogs::model::problem::{Problem, Problems};
+pub use catalogs::model::text::ByteText;
+pub use error::{Failure, JobError, JobErrorKind};
+pub use operator::{NoOperator, Operator, Reply, TapeRequest};
+pub use state::StateDir;
+
+/// Name and version of this software, as written to labels, indexes and the catalog.
+pub const SOFTWARE: &str = concat!("tapewright ", env!("CARGO_PKG_VERSION"));
+
+/// What every job needs from its front end.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// Where configuration, catalog and locks are.
+    pub state: &'a StateDir,
+    /// Time and identities.
+    pub clock: &'a dyn Clock,
+    /// Hears progress and problems, and says when to stop.
+    pub monitor: &'a dyn Monitor,
+    /// Does by hand what no changer does.
+    pub operator: &'a dyn Operator,
+    /// A file to which every SCSI command and its answer is appended, without the user's data.
+    pub trace: Option<&'a Path>,
+}

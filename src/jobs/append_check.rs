@@ -1,0 +1,230 @@
+//! The checks before the first write of a mount.
+//!
+//! Barcode, cartridge memory, label, catalog, pool and position have to agree, or nothing
+//! is written (`docs/tape-format.md`, "When something counts as written").
+
+use catalogs::Catalog;
+use catalogs::model::event::{Event, Receipt, VolumeStateChanged};
+use uuid::Uuid;
+
+use super::mount::{Bay, drive_error};
+use super::{JobError, Site, VolumeState, label};
+use crate::drive::{DriveErrorKind, Position, SequentialDevice as _};
+use crate::units::BlockAddress;
+use crate::volume::VolumeError;
+use crate::volume::append::AppendPoint;
+use crate::volume::index::MAX_PREVIOUS_INDEXES;
+use crate::volume::label::{Identity, Label, identify, recover_label};
+
+/// What the volume in `bay` says of itself, for reading it: its label or, where that is lost,
+/// its indexes.
+pub(crate) fn read_label(bay: &mut Bay) -> Result<Label, JobError> {
+    let barcode = bay.barcode.clone();
+    let lost = match label_for_writing(bay) {
+        Err(error) if is_lost_label(&error) => error,
+        result => return result,
+    };
+    let found = recover_label(&mut bay.drive).map_err(|source| JobError::Volume {
+        barcode: barcode.clone(),
+        source,
+    })?;
+    match found {
+        None => Err(lost),
+        Some(label) if label.barcode == barcode => {
+            tracing::warn!(barcode, error = %lost, "the label is lost; an index told instead");
+            Ok(label)
+        }
+        Some(Label { barcode: says, .. }) => Err(JobError::SwappedBarcode {
+            barcode,
+            says,
+            witness: "index",
+        }),
+    }
+}
+
+/// True where a volume of ours may lie behind what stands in its label's place.
+fn is_lost_label(error: &JobError) -> bool {
+    match error {
+        JobError::ForeignTape { .. } => true,
+        JobError::Volume {
+            source: VolumeError::Drive { source, .. },
+            ..
+        } => source.kind == DriveErrorKind::Medium,
+        _ => false,
+    }
+}
+
+/// The label of the tape in `bay`, if it is a volume of ours and says the tape's barcode.
+fn label_for_writing(bay: &mut Bay) -> Result<Label, JobError> {
+    let barcode = bay.barcode.clone();
+    let memory = label::memory_barcode(&mut bay.drive).map_err(|e| drive_error(&barcode, e))?;
+    if let Some(says) = memory.filter(|says| *says != barcode) {
+        return Err(JobError::SwappedBarcode {
+            barcode,
+            says,
+            witness: "cartridge memory",
+        });
+    }
+    let identity = identify(&mut bay.drive).map_err(|source| JobError::Volume {
+        barcode: barcode.clone(),
+        source,
+    })?;
+    match identity {
+        Identity::Ours(label) if label.barcode == barcode => Ok(label),
+        Identity::Ours(Label { barcode: says, .. }) => Err(JobError::SwappedBarcode {
+            barcode,
+            says,
+            witness: "label",
+        }),
+        Identity::Blank => Err(JobError::BlankTape { barcode }),
+        Identity::Foreign(what) => Err(JobError::ForeignTape { barcode, what }),
+        Identity::TooNew { format } => Err(JobError::TooNewTape { barcode, format }),
+    }
+}
+
+/// As [`read_label`], and the volume is the one the catalog has under this barcode.
+pub(crate) fn read_known_label(bay: &mut Bay, in_catalog: Uuid) -> Result<Label, JobError> {
+    let label = read_label(bay)?;
+    check_known(&label, in_catalog)?;
+    Ok(label)
+}
+
+fn check_known(label: &Label, in_catalog: Uuid) -> Result<(), JobError> {
+    if label.volume == in_catalog {
+        return Ok(());
+    }
+    let (barcode, on_tape) = (label.barcode.clone(), label.volume);
+    Err(JobError::OtherVolume {
+        barcode,
+        on_tape,
+        in_catalog,
+    })
+}
+
+/// What a volume must be to be written.
+pub(crate) struct Expected<'a> {
+    pub(crate) volume: Uuid,
+    pub(crate) pool: &'a str,
+    /// Its receipts in the order of their numbers.
+    pub(crate) receipts: &'a [Receipt],
+}
+
+/// A volume that may be written.
+pub(crate) struct Appendable {
+    pub(crate) label: Label,
+    /// Behind the last segment that the catalog knows.
+    pub(crate) point: AppendPoint,
+    /// Something lies behind that: what a cut-off run left, not confirmed.
+    pub(crate) has_tail: bool,
+}
+
+/// Makes all checks. Writes nothing.
+pub(crate) fn check_appendable(
+    site: Site<'_>,
+    catalog: &Catalog,
+    bay: &mut Bay,
+    expected: &Expected<'_>,
+) -> Result<Appendable, JobError> {
+    let label = label_for_writing(bay)?;
+    let barcode = label.barcode.clone();
+    if label.pool != expected.pool {
+        let wanted = expected.pool.to_owned();
+        return Err(JobError::OtherPool {
+            barcode,
+            pool: label.pool,
+            wanted,
+        });
+    }
+    check_known(&label, expected.volume)?;
+    check_cartridge(catalog, bay, &label)?;
+    let on_drive = |error| drive_error(&barcode, error);
+    if bay.drive.medium().map_err(on_drive)?.write_protected {
+        return Err(JobError::WriteProtected { barcode });
+    }
+    let point = append_point(expected.receipts);
+    let end = bay.drive.locate_end_of_data().map_err(on_drive)?;
+    if end.block < point.next_block {
+        return Err(shorter_than_known(
+            site,
+            catalog,
+            expected.volume,
+            barcode,
+            end,
+            &point,
+        ));
+    }
+    Ok(Appendable {
+        label,
+        has_tail: end.block > point.next_block,
+        point,
+    })
+}
+
+/// The chip, where it tells, is that of the cartridge which was labelled: a copy of a tape is
+/// not to be written in its place.
+fn check_cartridge(catalog: &Catalog, bay: &mut Bay, label: &Label) -> Result<(), JobError> {
+    let on_drive = |error| drive_error(&label.barcode, error);
+    let memory = bay.drive.cartridge_memory().map_err(on_drive)?;
+    let in_memory = memory.and_then(|memory| memory.label.volume);
+    let serial = bay.drive.medium_serial().map_err(on_drive)?;
+    let known = super::catalog::volume(catalog, label.volume)?.label.what;
+    for (what, found, expected) in [
+        ("volume", in_memory, Some(label.volume.to_string())),
+        ("serial number", serial, known.medium_serial),
+    ] {
+        if let Some((found, expected)) = found.zip(expected).filter(|(a, b)| a != b) {
+            let barcode = label.barcode.clone();
+            return Err(JobError::OtherCartridge {
+                barcode,
+                what,
+                found,
+                expected,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Marks the volume suspect: a tape that lost what was confirmed is not to be written.
+fn shorter_than_known(
+    site: Site<'_>,
+    catalog: &Catalog,
+    volume: Uuid,
+    barcode: String,
+    end: Position,
+    point: &AppendPoint,
+) -> JobError {
+    let (end_of_data, expected) = (end.block.0, point.next_block.0);
+    let reason = format!("its data ends at block {end_of_data} instead of {expected}");
+    let event = VolumeStateChanged {
+        volume,
+        state: VolumeState::Suspect,
+        reason,
+    };
+    match catalog.append(site.clock.now(), &Event::VolumeState(event)) {
+        Ok(_) => JobError::TapeShort {
+            barcode,
+            end_of_data,
+            expected,
+        },
+        Err(error) => error.into(),
+    }
+}
+
+/// Where the catalog says the next segment goes.
+pub(crate) fn append_point(receipts: &[Receipt]) -> AppendPoint {
+    let Some(last) = receipts.last() else {
+        return AppendPoint::first();
+    };
+    AppendPoint {
+        next_block: BlockAddress(last.end_block),
+        next_number: u64::from(last.segment_number) + 1,
+        previous_indexes: receipts
+            .iter()
+            .rev()
+            .take(MAX_PREVIOUS_INDEXES)
+            .map(|receipt| BlockAddress(receipt.index_block))
+            .collect(),
+        last_segment: Some(last.segment),
+    }
+}

@@ -1,0 +1,189 @@
+//! What a job says of itself at its end.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::engine::archive::{self as engine, ArchivePlan, ArchiveReport, Remarks};
+use crate::engine::archive::{StageTime, Timings};
+use crate::error_text::with_causes;
+use crate::jobs::error::Failure;
+use crate::jobs::source::from_engine;
+use crate::jobs::{ByteText, JobError, JobErrorKind, Outcome, Problem, Problems};
+use crate::units::{BlockAddress, TapeFile};
+use crate::volume::index::SegmentInfo;
+
+/// A segment that this job wrote.
+#[derive(Debug, Clone, Serialize)]
+pub struct WrittenSegment {
+    /// Barcode of the tape it is on.
+    pub barcode: String,
+    /// The volume.
+    pub volume: Uuid,
+    /// Counts the segments of the volume from 1.
+    pub number: u64,
+    /// Tape file with the data.
+    pub tape_file: TapeFile,
+    /// Its first block.
+    pub first_block: BlockAddress,
+    /// The block after its index's filemark.
+    pub end_block: BlockAddress,
+    /// Members in it.
+    pub files: u64,
+    /// Bytes of files in it.
+    pub file_bytes: u64,
+}
+
+/// How a job went.
+#[derive(Debug, Clone, Serialize)]
+pub struct ArchiveSummary {
+    /// The job.
+    pub job: Uuid,
+    /// Its name.
+    pub name: String,
+    /// The pool it wrote to.
+    pub pool: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Members on tape.
+    pub files: u64,
+    /// Bytes of files on tape.
+    pub file_bytes: u64,
+    /// What it wrote, in order; each is on its medium and in the catalog.
+    pub segments: Vec<WrittenSegment>,
+    /// Segments of earlier, cut-off jobs found complete on a tape and taken into the catalog.
+    pub adopted_segments: u64,
+    /// Files that are missing or not whole.
+    pub problems: Problems,
+    /// What was left out on purpose and might surprise: sockets, other file systems.
+    pub notes: Problems,
+    /// Objects left out by a pattern, not counting what lies below excluded directories.
+    pub excluded: u64,
+    /// What ended the job before its end, if anything did.
+    pub failure: Option<Failure>,
+    /// Members that were read, but are not proven to be on tape after a failure.
+    pub unconfirmed_files: u64,
+    /// Bytes of files among those members.
+    pub unconfirmed_bytes: u64,
+    /// Where the time went.
+    pub timings: ArchiveTimings,
+}
+
+/// Seconds that one stage of a job spent.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct StageSeconds {
+    /// Working.
+    pub busy: f64,
+    /// Waiting for the stage before it.
+    pub starved: f64,
+    /// Waiting for the stage behind it.
+    pub blocked: f64,
+}
+
+/// Where the time of a job went: the stage that waited least is the bottleneck.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ArchiveTimings {
+    /// Walking and reading the source.
+    pub scan: StageSeconds,
+    /// Tar framing, digests and CRCs.
+    pub frame: StageSeconds,
+    /// Writing to the drive.
+    pub drive: StageSeconds,
+    /// Mounting and releasing tapes, in seconds.
+    pub mount: f64,
+}
+
+/// What the summary says of a committed segment.
+pub(super) fn written(info: &SegmentInfo, end_block: BlockAddress) -> WrittenSegment {
+    WrittenSegment {
+        barcode: info.barcode.clone(),
+        volume: info.volume,
+        number: info.number,
+        tape_file: TapeFile(info.number * 2 - 1),
+        first_block: info.first_block,
+        end_block,
+        files: info.files,
+        file_bytes: info.file_bytes,
+    }
+}
+
+/// Turns the engine's report into the job's summary, or into the error that left nothing.
+pub(super) fn summarise(
+    plan: &ArchivePlan,
+    pool: &str,
+    report: ArchiveReport,
+    segments: Vec<WrittenSegment>,
+    adopted_segments: u64,
+) -> Result<ArchiveSummary, JobError> {
+    let failure = report.failure.map(from_engine);
+    let outcome = match (&failure, report.outcome) {
+        (Some(error), _) => outcome_of(error),
+        (None, engine::Outcome::Complete) => Outcome::Complete,
+        (None, engine::Outcome::Partial) => Outcome::Partial,
+        (None, engine::Outcome::Interrupted) => Outcome::Interrupted,
+    };
+    let failure = match failure {
+        Some(error) if segments.is_empty() => return Err(error),
+        failure => failure.as_ref().map(Failure::from),
+    };
+    Ok(ArchiveSummary {
+        job: plan.job.id,
+        name: plan.job.name.clone(),
+        pool: pool.to_owned(),
+        outcome,
+        files: report.files,
+        file_bytes: report.bytes,
+        segments,
+        adopted_segments,
+        problems: problems(report.problems),
+        notes: problems(report.notes),
+        excluded: report.excluded,
+        failure,
+        unconfirmed_files: report.unconfirmed.files,
+        unconfirmed_bytes: report.unconfirmed.bytes,
+        timings: timings(report.timings),
+    })
+}
+
+fn timings(timings: Timings) -> ArchiveTimings {
+    let stage = |time: StageTime| StageSeconds {
+        busy: time.busy.as_secs_f64(),
+        starved: time.starved.as_secs_f64(),
+        blocked: time.blocked.as_secs_f64(),
+    };
+    ArchiveTimings {
+        scan: stage(timings.scan),
+        frame: stage(timings.frame),
+        drive: stage(timings.drive),
+        mount: timings.mount.as_secs_f64(),
+    }
+}
+
+fn problems(remarks: Remarks) -> Problems {
+    let mut problems = Problems::default();
+    for remark in remarks.first {
+        problems.push(Problem {
+            path: ByteText(remark.path),
+            what: remark.what,
+        });
+    }
+    problems.total = remarks.total;
+    problems
+}
+
+/// How a job ended that this error ended.
+pub(super) fn outcome_of(error: &JobError) -> Outcome {
+    match error.kind() {
+        JobErrorKind::Interrupted => Outcome::Interrupted,
+        _ => Outcome::Failed,
+    }
+}
+
+/// A job that did not come to its first segment: the reason stands for its problems.
+pub(super) fn one_problem(error: &JobError) -> Problems {
+    let mut problems = Problems::default();
+    problems.push(Problem {
+        path: ByteText::default(),
+        what: with_causes(error),
+    });
+    problems
+}

@@ -1,0 +1,244 @@
+//! From the tape format's words to the catalog's.
+//!
+//! Every segment reaches the catalog through [`commit`], whether it was just archived,
+//! adopted from a tail or found by a scan, so that the catalog can always be rebuilt.
+
+use catalogs::Catalog;
+use catalogs::model::event::{DigestAlgorithm, Event, JobStarted, Receipt};
+use catalogs::model::{self as catalog_model, Entry};
+
+use super::{ByteText, JobError};
+use crate::clock::Clock;
+use crate::volume::index::{FileLine, JobHeader, SegmentInfo};
+use crate::volume::member::{Condition, FileTime, Kind};
+use crate::volume::receipt::SegmentReceipt;
+
+/// Records a segment that is on its medium. Says whether the catalog did not know it.
+///
+/// A segment whose job the catalog does not know brings the job along, as far as the
+/// segment tells: a rebuild meets jobs in this way. The catalog takes a job it knows as said.
+pub(crate) fn commit(
+    catalog: &Catalog,
+    clock: &dyn Clock,
+    receipt: SegmentReceipt,
+) -> Result<bool, JobError> {
+    let SegmentReceipt {
+        info,
+        end_block,
+        files,
+        salvaged: _,
+    } = receipt;
+    let receipt = receipt_of(&info, end_block.0)?;
+    let started = job_started(&info.job, info.pool.clone(), Vec::new());
+    catalog.append(info.job.started_at, &Event::JobStarted(started))?;
+    let entries = files
+        .into_iter()
+        .map(entry)
+        .filter(|e| can_be_stored(e, &info));
+    let entries = entries.collect();
+    let appended = catalog.commit(clock.now(), receipt, entries)?;
+    Ok(!appended.known)
+}
+
+/// The event that names a job.
+pub(crate) fn job_started(job: &JobHeader, pool: String, excludes: Vec<String>) -> JobStarted {
+    JobStarted {
+        job: job.id,
+        name: job.name.clone(),
+        pool,
+        roots: job
+            .roots
+            .iter()
+            .map(|root| ByteText(root.clone()))
+            .collect(),
+        excludes,
+        host: job.host.clone(),
+        software: job.software.clone(),
+    }
+}
+
+fn receipt_of(info: &SegmentInfo, end_block: u64) -> Result<Receipt, JobError> {
+    // Tape file 0 is the label; each segment before this one took two files.
+    let file_number = info
+        .number
+        .checked_mul(2)
+        .and_then(|files| files.checked_sub(1));
+    let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+    let numbers = small(Some(info.number)).zip(small(file_number));
+    let (segment_number, file_number) = numbers.ok_or_else(|| JobError::SegmentNumber {
+        barcode: info.barcode.clone(),
+        number: info.number,
+    })?;
+    Ok(Receipt {
+        job: info.job.id,
+        volume: info.volume,
+        segment: info.segment,
+        segment_number,
+        file_number,
+        job_segment: Some(info.job_segment),
+        job_ends: info.job_ends,
+        first_block: info.first_block.0,
+        index_block: info.index_block.0,
+        end_block,
+        record_bytes: info.block_bytes,
+        records: info.records,
+        tar_bytes: info.tar_bytes,
+        files: info.files,
+        file_bytes: info.file_bytes,
+        digest_algorithm: DigestAlgorithm::Blake3,
+    })
+}
+
+fn entry(line: FileLine) -> Entry {
+    let (kind, link_target, device) = match line.kind {
+        Kind::File => (catalog_model::Kind::File, Vec::new(), None),
+        Kind::Directory => (catalog_model::Kind::Directory, Vec::new(), None),
+        Kind::Symlink(text) => (catalog_model::Kind::Symlink, text, None),
+        Kind::Hardlink(first) => (catalog_model::Kind::Hardlink, first, None),
+        Kind::CharDevice(major, minor) => (
+            catalog_model::Kind::CharDevice,
+            Vec::new(),
+            Some((major, minor)),
+        ),
+        Kind::BlockDevice(major, minor) => (
+            catalog_model::Kind::BlockDevice,
+            Vec::new(),
+            Some((major, minor)),
+        ),
+        Kind::Fifo => (catalog_model::Kind::Fifo, Vec::new(), None),
+    };
+    Entry {
+        path: line.path,
+        kind,
+        size_bytes: line.size_bytes,
+        mode: line.mode,
+        uid: line.uid,
+        gid: line.gid,
+        user: line.user,
+        group: line.group,
+        mtime: time(line.mtime),
+        ctime: time(line.ctime),
+        link_target,
+        device,
+        digest: line.digest.map(|digest| digest.0),
+        block: line.place.block.0,
+        offset_bytes: line.place.offset_bytes,
+        member_bytes: line.place.length_bytes,
+        part: line.part.map(|part| catalog_model::Part {
+            number: part.number,
+            offset_bytes: part.offset_bytes,
+            last: part.last,
+        }),
+        condition: condition(line.condition),
+    }
+}
+
+/// A member that breaks a rule of the catalog is left out and named in the log: it must not
+/// keep the others of its segment from being found.
+fn can_be_stored(entry: &Entry, info: &SegmentInfo) -> bool {
+    let Err(fault) = entry.validate() else {
+        return true;
+    };
+    let path = String::from_utf8_lossy(&entry.path);
+    let (barcode, segment) = (&info.barcode, info.number);
+    tracing::warn!(barcode, segment, %path, %fault, "a member is left out of the catalog");
+    false
+}
+
+fn time(time: FileTime) -> catalog_model::FileTime {
+    catalog_model::FileTime {
+        seconds: time.seconds,
+        nanoseconds: time.nanoseconds,
+    }
+}
+
+fn condition(condition: Condition) -> catalog_model::Condition {
+    match condition {
+        Condition::Whole => catalog_model::Condition::Whole,
+        Condition::Changed => catalog_model::Condition::Changed,
+        Condition::Shrank => catalog_model::Condition::Shrank,
+        Condition::Grew => catalog_model::Condition::Grew,
+        Condition::Unreadable => catalog_model::Condition::Unreadable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::BlockAddress;
+    use uuid::Uuid;
+
+    fn info(number: u64) -> SegmentInfo {
+        SegmentInfo {
+            volume: Uuid::from_u128(1),
+            barcode: "A00001L9".to_owned(),
+            pool: "p".to_owned(),
+            block_bytes: 65_536,
+            segment: Uuid::from_u128(2),
+            number,
+            job: JobHeader {
+                id: Uuid::from_u128(3),
+                name: "job".to_owned(),
+                started_at: jiff::Timestamp::UNIX_EPOCH,
+                host: "host".to_owned(),
+                software: "test".to_owned(),
+                roots: Vec::new(),
+            },
+            written_at: jiff::Timestamp::UNIX_EPOCH,
+            first_block: BlockAddress(2),
+            index_block: BlockAddress(4),
+            records: 1,
+            tar_bytes: 1024,
+            files: 0,
+            file_bytes: 0,
+            previous_indexes: Vec::new(),
+            job_segment: 1,
+            job_ends: true,
+        }
+    }
+
+    #[test]
+    fn a_segment_number_beyond_any_volume_is_an_error_and_not_another_number() {
+        let largest = u64::from(u32::MAX / 2) + 1;
+        let receipt = receipt_of(&info(largest), 6).unwrap();
+        assert_eq!(u64::from(receipt.segment_number), largest);
+        assert_eq!(receipt.file_number, u32::MAX);
+        for number in [0, largest + 1, u64::from(u32::MAX) + 1, u64::MAX] {
+            let error = receipt_of(&info(number), 6).unwrap_err();
+            let named = matches!(&error, JobError::SegmentNumber { number: n, .. } if *n == number);
+            assert!(named, "{number}: {error:?}");
+        }
+    }
+    #[test]
+    fn what_fits_on_tape_fits_in_the_catalog_and_the_rest_is_left_out_alone() {
+        use crate::volume::tar;
+        assert_eq!(tar::MAX_NAME_BYTES, catalog_model::MAX_PATH_BYTES as u64);
+        assert_eq!(tar::MAX_OWNER_BYTES, catalog_model::MAX_OWNER_BYTES);
+        let good = entry(FileLine {
+            path: b"a".to_vec(),
+            kind: Kind::Directory,
+            size_bytes: 0,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            user: "u".repeat(tar::MAX_OWNER_BYTES),
+            group: String::new(),
+            mtime: FileTime::default(),
+            ctime: FileTime::default(),
+            digest: None,
+            place: crate::volume::index::Place {
+                block: BlockAddress(2),
+                offset_bytes: 0,
+                length_bytes: 512,
+            },
+            part: None,
+            condition: Condition::Whole,
+        });
+        assert!(can_be_stored(&good, &info(1)));
+        let (mut owner, mut path) = (good.clone(), good);
+        owner.user.push('u');
+        path.path = b"../a".to_vec();
+        assert!(!can_be_stored(&owner, &info(1)));
+        assert!(!can_be_stored(&path, &info(1)));
+    }
+}

@@ -1,0 +1,27 @@
+//! A raw tape file, for `tar`, `zstd` and the sceptic.
+
+use std::io::Write;
+
+use super::mount::{Mounter, Purpose};
+use super::source::from_engine;
+use super::{JobError, Site};
+use crate::engine::dump::{Dumped, dump};
+use crate::units::TapeFile;
+
+/// Copies tape file `file` of the tape `barcode` to `out`, every record as it is. Needs neither
+/// catalog nor label.
+///
+/// # Errors
+///
+/// The tape cannot be had, the file is not on it, or `out` takes no more.
+pub fn dump_file(
+    site: Site<'_>,
+    barcode: &str,
+    file: TapeFile,
+    out: &mut dyn Write,
+) -> Result<Dumped, JobError> {
+    let mut mounter = Mounter::open(site)?;
+    let mut bay = mounter.mount(barcode, Purpose::Volume)?;
+    let result = dump(&mut bay.drive, barcode, file, out, site.monitor).map_err(from_engine);
+    mounter.close(bay, result)
+}

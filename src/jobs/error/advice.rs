@@ -1,0 +1,204 @@
+//! What to do about an error, and which sort of help it calls for.
+
+use catalogs::{CatalogError, LedgerError};
+
+use super::{JobError, JobErrorKind};
+use crate::drive::{DriveError, DriveErrorKind};
+use crate::engine::EngineError;
+use crate::transport::TransportErrorKind;
+use crate::volume::VolumeError;
+
+impl JobError {
+    /// Which sort of help this calls for.
+    pub fn kind(&self) -> JobErrorKind {
+        use JobErrorKind as K;
+        match self {
+            JobError::State(_) | JobError::Io { .. } | JobError::NoSimulator { .. } => K::Host,
+            JobError::Request { .. } | JobError::EraseMismatch { .. } => K::Request,
+            JobError::Pattern(_) => K::Request,
+            JobError::Stopped => K::Interrupted,
+            #[cfg(feature = "sim")]
+            JobError::Simulator { .. } => K::Host,
+            JobError::DriveNotInLibrary { .. } | JobError::DriveMissing { .. } => K::BadDevice,
+            JobError::Changer(_) | JobError::LabelNotReadBack { .. } => K::BadDevice,
+            JobError::DriveBusy { .. } | JobError::LibraryBusy { .. } => K::Busy,
+            JobError::TapeBusy { .. } => K::Busy,
+            JobError::LibraryFull { .. } | JobError::TapeMissing { .. } => K::NeedsOperator,
+            JobError::Declined { .. } | JobError::NoAppendableVolume { .. } => K::NeedsOperator,
+            JobError::Transport(error) => match error.kind {
+                TransportErrorKind::Busy => K::Busy,
+                _ => K::BadDevice,
+            },
+            JobError::Drive { source, .. } | JobError::NotReady { source, .. } => {
+                drive_kind(source)
+            }
+            JobError::BarcodeTwice { .. }
+            | JobError::CleaningCartridge { .. }
+            | JobError::IncompatibleTape { .. }
+            | JobError::WriteProtected { .. }
+            | JobError::BlankTape { .. }
+            | JobError::ForeignTape { .. }
+            | JobError::TooNewTape { .. }
+            | JobError::SwappedBarcode { .. }
+            | JobError::OtherVolume { .. }
+            | JobError::OtherCartridge { .. }
+            | JobError::UnknownVolume { .. }
+            | JobError::OtherPool { .. }
+            | JobError::HoldsData { .. } => K::WrongTape,
+            JobError::TapeShort { .. }
+            | JobError::DamagedTail { .. }
+            | JobError::SegmentNumber { .. } => K::BadMedium,
+            JobError::Volume { source, .. } => volume_kind(source),
+            JobError::NoSuchPool { .. }
+            | JobError::NoSuchVolume { .. }
+            | JobError::NoSuchBarcodeOrJob { .. }
+            | JobError::NoCatalog { .. }
+            | JobError::NothingFound { .. } => K::NotFound,
+            JobError::Catalog(_) => K::Catalog,
+            JobError::Engine(error) => engine_kind(error),
+        }
+    }
+
+    /// What to do next, as a sentence; `None` where the cause itself says it.
+    pub fn advice(&self) -> Option<String> {
+        self.tape_advice().or_else(|| self.site_advice())
+    }
+
+    fn tape_advice(&self) -> Option<String> {
+        Some(match self {
+            JobError::TapeMissing { barcode } => {
+                format!("Put {barcode} into a mail slot or a free slot and try again.")
+            }
+            JobError::BarcodeTwice { barcode } => {
+                format!("Remove one of the cartridges with barcode {barcode} from the library.")
+            }
+            JobError::Declined { barcode, .. } => format!("Try again once {barcode} is at hand."),
+            JobError::CleaningCartridge { .. } => "Name a data cartridge.".to_owned(),
+            JobError::IncompatibleTape { .. } => {
+                "Use a tape of a generation that the drive writes, or another drive.".to_owned()
+            }
+            JobError::WriteProtected { barcode } => format!(
+                "If {barcode} is meant to be written, slide its write-protect tab and try again."
+            ),
+            JobError::BlankTape { barcode } => format!(
+                "Label it with `tape label {barcode} --pool NAME`; if it should hold data, do \
+                 not: take it out and find out which cartridge this is."
+            ),
+            JobError::ForeignTape { barcode, .. } => format!(
+                "If its content may go, `tape label {barcode} --pool NAME --erase {barcode}`."
+            ),
+            JobError::TooNewTape { .. } => "Use a later version of Tapewright.".to_owned(),
+            JobError::SwappedBarcode { says, .. } => {
+                format!("Take the cartridge out and compare its sticker with {says}.")
+            }
+            JobError::OtherCartridge { barcode, .. } => format!(
+                "Find out whether this is a copy of {barcode}; only the cartridge that was labelled \
+                 is written."
+            ),
+            JobError::OtherVolume { barcode, .. } => format!(
+                "Find out which cartridge this is; if the tape is right and the catalog is not, \
+                 `catalog rebuild {barcode}`."
+            ),
+            JobError::UnknownVolume { barcode, .. } => format!(
+                "`catalog rebuild {barcode}` reads it into the catalog; nothing is lost meanwhile."
+            ),
+            JobError::OtherPool { barcode, pool, .. } => {
+                format!("Write to pool {pool}, or name a tape other than {barcode}.")
+            }
+            JobError::TapeShort { barcode, .. } | JobError::DamagedTail { barcode, .. } => format!(
+                "Do not write on it. `verify {barcode}` tells which files can still be read; \
+                 archive the others again."
+            ),
+            JobError::HoldsData { barcode, .. } => format!(
+                "If all of it may go, `tape label {barcode} --pool NAME --erase {barcode}`."
+            ),
+            JobError::EraseMismatch { barcode, .. } => {
+                format!("To erase {barcode}, type exactly `--erase {barcode}`.")
+            }
+            JobError::LabelNotReadBack { barcode, .. } => {
+                format!("Clean the drive and try again; if it stays so, take {barcode} out of use.")
+            }
+            _ => return None,
+        })
+    }
+
+    fn site_advice(&self) -> Option<String> {
+        Some(match self {
+            JobError::State(super::StateError::NoLibrary { .. }) => {
+                "Make one: `library create --sim DIR`, or with --changer and --drive.".to_owned()
+            }
+            JobError::DriveNotInLibrary { .. } => {
+                "Give the drives of this changer, or the changer of these drives.".to_owned()
+            }
+            JobError::DriveMissing { .. } => {
+                "Check power, cable and device names; `library status` shows what answers."
+                    .to_owned()
+            }
+            JobError::DriveBusy { .. }
+            | JobError::LibraryBusy { .. }
+            | JobError::TapeBusy { .. } => "Wait for it, or stop it, and try again.".to_owned(),
+            JobError::LibraryFull { .. } => {
+                "Take a tape out through the mail slot to make room.".to_owned()
+            }
+            JobError::NoSuchPool { pool, .. } | JobError::NoAppendableVolume { pool, .. } => {
+                format!("Label a blank tape for it: `tape label BARCODE --pool {pool}`.")
+            }
+            JobError::NoSuchVolume { .. } | JobError::NoSuchBarcodeOrJob { .. } => {
+                "`tape list` shows the tapes that the catalog knows.".to_owned()
+            }
+            JobError::NoCatalog { .. } => {
+                "Label a tape to begin one; one that was lost comes back from the tapes with \
+                 `catalog rebuild`."
+                    .to_owned()
+            }
+            JobError::Catalog(CatalogError::Entries(_)) => {
+                "`catalog rebuild` writes the entry file anew from its tape.".to_owned()
+            }
+            JobError::Catalog(CatalogError::Ledger(LedgerError::Altered { .. })) => {
+                "Keep a copy of the directory `catalog`; without it, `catalog rebuild` reads \
+                   the tapes."
+                    .to_owned()
+            }
+            JobError::NothingFound { .. } => {
+                "`find '**'` shows what there is; quote globs so that the shell leaves them alone."
+                    .to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn drive_kind(error: &DriveError) -> JobErrorKind {
+    match error.kind {
+        DriveErrorKind::Medium | DriveErrorKind::EndOfDataMissing => JobErrorKind::BadMedium,
+        DriveErrorKind::NoMedium => JobErrorKind::NeedsOperator,
+        DriveErrorKind::Reserved => JobErrorKind::Busy,
+        _ => JobErrorKind::BadDevice,
+    }
+}
+
+fn volume_kind(error: &VolumeError) -> JobErrorKind {
+    match error {
+        VolumeError::Drive { source, .. } => drive_kind(source),
+        VolumeError::TooNew { .. } | VolumeError::WrongVolume { .. } => JobErrorKind::WrongTape,
+        VolumeError::Label(_) => JobErrorKind::Request,
+        VolumeError::PositionLost { .. } => JobErrorKind::BadDevice,
+        _ => JobErrorKind::BadMedium,
+    }
+}
+
+fn engine_kind(error: &EngineError) -> JobErrorKind {
+    match error {
+        EngineError::Root { .. } | EngineError::Nothing { .. } => JobErrorKind::NotFound,
+        EngineError::Plan { .. } => JobErrorKind::Request,
+        EngineError::Target { .. }
+        | EngineError::Output { .. }
+        | EngineError::Frame { .. }
+        | EngineError::Spawn { .. }
+        | EngineError::Stage { .. } => JobErrorKind::Host,
+        EngineError::Mount { .. } | EngineError::NotConfirmed { .. } => JobErrorKind::BadDevice,
+        EngineError::WrongVolume { .. } => JobErrorKind::WrongTape,
+        EngineError::Volume { source, .. } => volume_kind(source),
+        EngineError::Commit { .. } => JobErrorKind::Catalog,
+    }
+}

@@ -1,0 +1,471 @@
+//! Why a job could not be done: what happened, to which tape or drive, what is safe, and
+//! what to do next.
+//!
+//! `Display` says what happened and what was kept safe, [`JobError::advice`] what to do,
+//! [`JobError::kind`] which sort of help is needed (front ends make exit codes of it).
+
+mod advice;
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::lock::NotLocked;
+use super::state::StateError;
+use crate::changer::ChangerError;
+use crate::drive::DriveError;
+use crate::engine::EngineError;
+use crate::error_text::with_causes;
+use crate::transport::TransportError;
+use crate::volume::VolumeError;
+
+/// Which sort of help an error calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobErrorKind {
+    /// The request makes no sense as it stands.
+    Request,
+    /// Something asked for is not known: a path, tape, job or pool.
+    NotFound,
+    /// Someone has to handle tapes: load, insert, label or remove one.
+    NeedsOperator,
+    /// The tape is not the one it should be, or holds what must not be overwritten.
+    WrongTape,
+    /// The medium is bad, or shorter than what the catalog knows of it.
+    BadMedium,
+    /// Drive, changer or the way to them failed.
+    BadDevice,
+    /// Another process has what is needed.
+    Busy,
+    /// The catalog is damaged or cannot be written.
+    Catalog,
+    /// This machine's file system or configuration.
+    Host,
+    /// The user asked to stop.
+    Interrupted,
+}
+
+/// A job that could not be done.
+///
+/// Unless a variant says otherwise nothing was written to any tape.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A file of this machine.
+    #[error("{action} {}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The options contradict each other or are out of bounds.
+    #[error("{what}")]
+    Request {
+        /// What is wrong with them, as a sentence without a final full stop.
+        what: String,
+    },
+    /// A simulated library could not be made or used.
+    #[cfg(feature = "sim")]
+    #[error("simulated library in {}", dir.display())]
+    Simulator {
+        /// Its directory.
+        dir: PathBuf,
+        /// Why.
+        #[source]
+        source: tape_sim::error::SimError,
+    },
+    /// This build has no simulator.
+    #[error("the library in {} is simulated, and this build has no simulator", dir.display())]
+    NoSimulator {
+        /// The library's directory.
+        dir: PathBuf,
+    },
+
+    /// A drive's serial number is in no drive element of the changer.
+    #[error("drive {drive} (serial number {serial}) is not a drive of changer {changer}, \
+             which has {}", list(.known, "no drive that tells its serial number"))]
+    DriveNotInLibrary {
+        /// The drive as given.
+        drive: PathBuf,
+        /// Its serial number.
+        serial: String,
+        /// The changer.
+        changer: String,
+        /// Serial numbers of the changer's drive elements.
+        known: Vec<String>,
+    },
+    /// None of the configured drives answers.
+    #[error("no drive of the library can be used: {}", list(.drives, "none is configured"))]
+    DriveMissing {
+        /// Each drive with what is wrong with it.
+        drives: Vec<String>,
+    },
+    /// Every usable drive belongs to another process.
+    #[error("all drives are in use: {}", list(.drives, "none is free"))]
+    DriveBusy {
+        /// Each drive with its user.
+        drives: Vec<String>,
+    },
+    /// Another process moves tapes.
+    #[error("another process{} is moving tapes in this library", pid_text(*.pid))]
+    LibraryBusy {
+        /// That process.
+        pid: Option<u32>,
+    },
+    /// A drive holds a tape, and there is no empty slot to put it into.
+    #[error("the library is full: {barcode} in {drive} has no slot to go to")]
+    LibraryFull {
+        /// The tape in the drive.
+        barcode: String,
+        /// The drive.
+        drive: String,
+    },
+    /// The changer failed.
+    #[error(transparent)]
+    Changer(ChangerError),
+    /// A drive failed.
+    #[error("{barcode}")]
+    Drive {
+        /// The tape in it.
+        barcode: String,
+        /// What failed.
+        #[source]
+        source: DriveError,
+    },
+    /// A device could not be opened.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+
+    /// The tape is in no element of the library.
+    #[error("tape {barcode} is not in the library")]
+    TapeMissing {
+        /// The tape.
+        barcode: String,
+    },
+    /// Two cartridges of one library carry one barcode.
+    #[error("barcode {barcode} is on more than one cartridge of the library")]
+    BarcodeTwice {
+        /// The barcode.
+        barcode: String,
+    },
+    /// Another process has the tape.
+    #[error("tape {barcode} is in use: {user}")]
+    TapeBusy {
+        /// The tape.
+        barcode: String,
+        /// Who has it, and which drive, as far as that is known.
+        user: String,
+    },
+    /// The operator declined to load a tape.
+    #[error("tape {barcode} was not loaded{}", found_text(.found))]
+    Declined {
+        /// The tape asked for.
+        barcode: String,
+        /// What was in the drive instead, if anything.
+        found: Option<String>,
+    },
+    /// The drive holds no tape, or the tape did not become ready.
+    #[error("tape {barcode} cannot be used in {drive}")]
+    NotReady {
+        /// The tape.
+        barcode: String,
+        /// The drive.
+        drive: String,
+        /// What the drive says.
+        #[source]
+        source: DriveError,
+    },
+    /// A cleaning cartridge stands where a tape should.
+    #[error("{barcode} is a cleaning cartridge; it holds no data")]
+    CleaningCartridge {
+        /// Its barcode.
+        barcode: String,
+    },
+    /// The drive cannot use tapes of this generation.
+    #[error("{drive} cannot use tape {barcode}: its generation does not suit the drive")]
+    IncompatibleTape {
+        /// The tape.
+        barcode: String,
+        /// The drive.
+        drive: String,
+        /// What the drive says.
+        #[source]
+        source: DriveError,
+    },
+    /// The tape's tab or the drive forbids writing.
+    #[error("tape {barcode} is write-protected; nothing was written")]
+    WriteProtected {
+        /// The tape.
+        barcode: String,
+    },
+    /// The tape has no label and no data.
+    #[error("tape {barcode} is blank; nothing was written")]
+    BlankTape {
+        /// The tape.
+        barcode: String,
+    },
+    /// The tape holds data of another program.
+    #[error("tape {barcode} is not a Tapewright volume: it holds {what}; nothing was written")]
+    ForeignTape {
+        /// The tape.
+        barcode: String,
+        /// What it looks like.
+        what: String,
+    },
+    /// The tape was written by a later version.
+    #[error(
+        "tape {barcode} has format {format}, which this version does not know; \
+             nothing was written"
+    )]
+    TooNewTape {
+        /// The tape.
+        barcode: String,
+        /// Its format.
+        format: u32,
+    },
+    /// Barcode, cartridge memory and label disagree.
+    #[error(
+        "the cartridge with barcode {barcode} is {says} according to its {witness}: \
+             the barcode was swapped; nothing was written"
+    )]
+    SwappedBarcode {
+        /// What the changer, or the operator, says.
+        barcode: String,
+        /// What the tape says.
+        says: String,
+        /// Which part of the tape says so: `cartridge memory`, `label` or `index`.
+        witness: &'static str,
+    },
+    /// The label is of another volume than the catalog has under this barcode.
+    #[error(
+        "tape {barcode} holds volume {on_tape}, the catalog knows volume {in_catalog} \
+             under this barcode; nothing was written"
+    )]
+    OtherVolume {
+        /// The tape.
+        barcode: String,
+        /// Volume on the label.
+        on_tape: Uuid,
+        /// Volume in the catalog.
+        in_catalog: Uuid,
+    },
+    /// A labelled volume that the catalog does not know.
+    #[error("tape {barcode} holds volume {volume}, which the catalog does not know")]
+    UnknownVolume {
+        /// The tape.
+        barcode: String,
+        /// Volume on the label.
+        volume: Uuid,
+    },
+    /// The tape belongs to another pool.
+    #[error("tape {barcode} belongs to pool {pool}, not to {wanted}; nothing was written")]
+    OtherPool {
+        /// The tape.
+        barcode: String,
+        /// Pool on its label.
+        pool: String,
+        /// Pool that was to be written.
+        wanted: String,
+    },
+    /// The tape ends before what the catalog knows to be on it. It was marked suspect.
+    #[error(
+        "tape {barcode} ends at block {end_of_data}, but the catalog knows data up to \
+             block {expected}; it was marked suspect and nothing was written"
+    )]
+    TapeShort {
+        /// The tape.
+        barcode: String,
+        /// Where its data ends.
+        end_of_data: u64,
+        /// Where the catalog's last receipt ends.
+        expected: u64,
+    },
+    /// Behind what the catalog knows, the tape is damaged. What segments are there were
+    /// taken into the catalog, and the tape was marked suspect.
+    #[error(
+        "tape {barcode} is damaged in {places} places behind what the catalog knew, the first: \
+             {first}; its segments were recorded, it was marked suspect and nothing was written"
+    )]
+    DamagedTail {
+        /// The tape.
+        barcode: String,
+        /// How many places are bad.
+        places: u64,
+        /// The first of them, for people.
+        first: String,
+    },
+    /// The tape holds something, and its barcode was not typed.
+    #[error("tape {barcode} holds {what}; it was left as it is")]
+    HoldsData {
+        /// The tape.
+        barcode: String,
+        /// What is on it.
+        what: String,
+    },
+    /// The barcode typed is not that of the tape.
+    #[error("`{typed}` was typed, but the tape is {barcode}; it was left as it is")]
+    EraseMismatch {
+        /// The tape.
+        barcode: String,
+        /// What was typed.
+        typed: String,
+    },
+    /// After labelling, the tape read back otherwise than it was written.
+    #[error("the label of tape {barcode} did not read back as written: {what}")]
+    LabelNotReadBack {
+        /// The tape.
+        barcode: String,
+        /// What came back.
+        what: String,
+    },
+
+    /// The user asked to stop before anything was begun.
+    #[error("stopped on request")]
+    Stopped,
+    /// No volume was ever labelled for the pool.
+    #[error("there is no pool {pool}; there is {}", list(.pools, "none yet"))]
+    NoSuchPool {
+        /// The pool asked for.
+        pool: String,
+        /// The pools that exist.
+        pools: Vec<String>,
+    },
+    /// The pool has no volume that can be written now.
+    #[error("pool {pool} has no tape to write on: {}", list(.volumes, "it has no volume left"))]
+    NoAppendableVolume {
+        /// The pool.
+        pool: String,
+        /// Its volumes, each with the reason.
+        volumes: Vec<String>,
+    },
+    /// No volume of this barcode in the catalog.
+    #[error("the catalog knows no volume with barcode {barcode}")]
+    NoSuchVolume {
+        /// The barcode.
+        barcode: String,
+    },
+    /// Neither a barcode nor a job.
+    #[error("the catalog knows neither a tape nor a job `{name}`")]
+    NoSuchBarcodeOrJob {
+        /// What was given.
+        name: String,
+    },
+    /// Nothing in the catalog matches.
+    #[error("nothing in the catalog matches {}", list(.patterns, "an empty list"))]
+    NothingFound {
+        /// The patterns.
+        patterns: Vec<String>,
+    },
+
+    /// A pattern that means nothing.
+    #[error(transparent)]
+    Pattern(#[from] catalogs::PatternError),
+    /// There is no catalog yet, or not any more.
+    #[error("there is no catalog in {}", state.display())]
+    NoCatalog {
+        /// The state directory.
+        state: PathBuf,
+    },
+    /// The catalog.
+    #[error("the catalog")]
+    Catalog(#[from] catalogs::CatalogError),
+    /// The chip is that of another cartridge than the one that was labelled.
+    #[error(
+        "the chip of tape {barcode} says {what} {found} instead of {expected}; nothing was written"
+    )]
+    OtherCartridge {
+        /// The tape.
+        barcode: String,
+        /// Which fact of the chip.
+        what: &'static str,
+        /// What the chip says.
+        found: String,
+        /// What label or catalog say.
+        expected: String,
+    },
+    /// A segment says a number that no volume reaches.
+    #[error(
+        "tape {barcode} says that a segment of it has number {number}, which no volume reaches"
+    )]
+    SegmentNumber {
+        /// The tape.
+        barcode: String,
+        /// What its index says.
+        number: u64,
+    },
+    /// Reading or writing the tape format failed.
+    #[error("tape {barcode}")]
+    Volume {
+        /// The tape.
+        barcode: String,
+        /// What failed.
+        #[source]
+        source: VolumeError,
+    },
+    /// An operation of the engine failed. Confirmed segments are in the catalog.
+    #[error(transparent)]
+    Engine(EngineError),
+}
+
+impl From<NotLocked> for JobError {
+    /// For locks whose holder is told by another variant: what is left are file errors.
+    fn from(error: NotLocked) -> JobError {
+        match error {
+            NotLocked::Held(pid) => JobError::LibraryBusy { pid },
+            NotLocked::Io(path, source) => JobError::Io {
+                action: "locking",
+                path,
+                source,
+            },
+        }
+    }
+}
+
+/// An error that ended a job after part of it was done, as a summary shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// Which sort of help it calls for.
+    pub kind: JobErrorKind,
+    /// What happened, with its causes.
+    pub what: String,
+    /// What to do next.
+    pub advice: Option<String>,
+}
+
+impl From<&JobError> for Failure {
+    fn from(error: &JobError) -> Failure {
+        Failure {
+            kind: error.kind(),
+            what: with_causes(error),
+            advice: error.advice(),
+        }
+    }
+}
+
+/// `a, b and c`, or `none` where there is nothing.
+fn list(items: &[String], none: &str) -> String {
+    match items {
+        [] => none.to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn pid_text(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+}
+
+fn found_text(found: &Option<String>) -> String {
+    found
+        .as_ref()
+        .map_or_else(String::new, |found| format!("; the drive held {found}"))
+}

@@ -1,0 +1,193 @@
+//! Finding: which versions of which paths the catalog knows, and where they are.
+
+use std::ops::ControlFlow;
+
+use catalogs::model::{Condition, Kind};
+use catalogs::{Hit, Pattern};
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{ByteText, JobError, Site, catalog};
+use crate::units::{BlockAddress, TapeFile};
+use crate::volume::index::Digest;
+
+/// What to look for.
+#[derive(Debug, Clone, Default)]
+pub struct FindOptions {
+    /// A path (a directory means all below it) or a glob with `**`, as bytes.
+    pub pattern: Vec<u8>,
+    /// Every version, not only the newest.
+    pub all_versions: bool,
+    /// Only what is on the tape with this barcode.
+    pub on_tape: Option<String>,
+    /// Only jobs that started at this time or before.
+    pub as_of: Option<Timestamp>,
+}
+
+/// A member on a tape.
+#[derive(Debug, Clone, Serialize)]
+pub struct Found {
+    /// Archive path, without leading slash.
+    pub path: ByteText,
+    /// `file`, `dir`, `symlink`, `hardlink`, `char`, `block` or `fifo`, as in the tape format.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Size of the whole file in bytes.
+    pub size_bytes: u64,
+    /// Permission bits.
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Owner's name, empty if unknown.
+    pub user: String,
+    /// Group's name, empty if unknown.
+    pub group: String,
+    /// Last modification: seconds since 1970-01-01 UTC and nanoseconds.
+    pub mtime: (i64, u32),
+    /// Text of a symbolic link, or archive path that a hard link shares its file with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<ByteText>,
+    /// Digest of the content in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Number of the part, if the file was cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
+    /// `whole`, or what happened while it was read: `changed`, `shrank`, `grew`, `unreadable`.
+    pub condition: &'static str,
+    /// A later complete job did not find it any more.
+    pub gone: bool,
+    /// The job that archived it.
+    pub job: Uuid,
+    /// That job's name.
+    pub job_name: String,
+    /// When that job began.
+    pub archived_at: Timestamp,
+    /// Barcode of the tape.
+    pub barcode: String,
+    /// The volume.
+    pub volume: Uuid,
+    /// Tape file with the member.
+    pub tape_file: TapeFile,
+    /// Record in which the member starts.
+    pub block: BlockAddress,
+    /// Where in that record, in bytes.
+    pub offset_bytes: u32,
+}
+
+/// Finds members, in directory order, and tells each one onwards; the newest first where
+/// there are several versions. Says how many there were. Memory is bounded.
+///
+/// # Errors
+///
+/// A malformed pattern, an unknown tape, or what the catalog says. An entry file that is
+/// damaged hides what it holds: all the rest is told first.
+pub fn find(
+    site: Site<'_>,
+    options: &FindOptions,
+    each: &mut dyn FnMut(Found) -> ControlFlow<()>,
+) -> Result<u64, JobError> {
+    let catalog = catalog::open(site)?;
+    let on_volume = match &options.on_tape {
+        None => None,
+        Some(barcode) => match catalog::live_volume(&catalog, barcode)? {
+            Some(known) => Some(known.label.what.volume),
+            None => {
+                return Err(JobError::NoSuchVolume {
+                    barcode: barcode.clone(),
+                });
+            }
+        },
+    };
+    let query = catalogs::FindOptions {
+        all_versions: options.all_versions,
+        as_of: options.as_of,
+        on_volume,
+    };
+    let (mut count, mut damage) = (0, None);
+    for hit in catalog.find(&Pattern::parse(&options.pattern)?, &query)? {
+        match hit {
+            Ok(hit) => {
+                count += 1;
+                if each(found(hit)).is_break() {
+                    break;
+                }
+            }
+            Err(error) => damage = damage.or(Some(error)),
+        }
+    }
+    damage.map_or(Ok(count), |error| Err(error.into()))
+}
+
+fn found(hit: Hit) -> Found {
+    let Hit {
+        entry,
+        receipt,
+        job,
+        volume,
+        gone,
+        ..
+    } = hit;
+    let link = matches!(entry.kind, Kind::Symlink | Kind::Hardlink);
+    Found {
+        path: ByteText(entry.path),
+        kind: kind_text(entry.kind),
+        size_bytes: entry.size_bytes,
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        user: entry.user,
+        group: entry.group,
+        mtime: (entry.mtime.seconds, entry.mtime.nanoseconds),
+        link: link.then_some(ByteText(entry.link_target)),
+        digest: entry.digest.map(|digest| Digest(digest).to_string()),
+        part: entry.part.map(|part| part.number),
+        condition: condition_text(entry.condition),
+        gone,
+        job: job.start.what.job,
+        job_name: job.start.what.name.clone(),
+        archived_at: job.start.time,
+        barcode: volume.label.what.barcode.clone(),
+        volume: volume.label.what.volume,
+        tape_file: TapeFile(u64::from(receipt.receipt.file_number)),
+        block: BlockAddress(entry.block),
+        offset_bytes: entry.offset_bytes,
+    }
+}
+
+fn kind_text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Directory => "dir",
+        Kind::Symlink => "symlink",
+        Kind::Hardlink => "hardlink",
+        Kind::CharDevice => "char",
+        Kind::BlockDevice => "block",
+        Kind::Fifo => "fifo",
+        Kind::Socket => "socket",
+    }
+}
+
+/// What happened to a file while it was read, as a sentence without a full stop.
+pub(super) fn condition_sentence(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Whole => "it was whole when it was archived",
+        Condition::Changed => "it was modified while it was archived",
+        Condition::Shrank => "it became shorter while it was archived: its end is zeros",
+        Condition::Grew => "it became longer while it was archived: what was added is missing",
+        Condition::Unreadable => "it could not be read to its end: from there on it is zeros",
+    }
+}
+
+fn condition_text(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Whole => "whole",
+        Condition::Changed => "changed",
+        Condition::Shrank => "shrank",
+        Condition::Grew => "grew",
+        Condition::Unreadable => "unreadable",
+    }
+}

@@ -1,0 +1,75 @@
+//! Jobs that were killed: who owns a running job, and what becomes of one without owner.
+//!
+//! A job's owner holds a lock named after it. A job in the catalog that is not finished,
+//! and whose lock can be had, was cut off: it is finished as interrupted.
+
+use catalogs::Catalog;
+use catalogs::model::event::{Event, JobFinished, Outcome};
+use uuid::Uuid;
+
+use super::lock::{Lock, NotLocked};
+use super::{JobError, Problems, Site, catalog};
+
+/// Becomes the owner of the new job `job`.
+pub(crate) fn own(site: Site<'_>, job: Uuid) -> Result<Lock, JobError> {
+    Ok(Lock::try_take(&site.state.lock_dir(), &name(job))?)
+}
+
+/// Finishes jobs whose owner is gone. Every job that writes calls this first.
+pub(crate) fn settle(site: Site<'_>, catalog: &Catalog) -> Result<(), JobError> {
+    settle_as(site, catalog, &|_| Outcome::Interrupted)
+}
+
+/// As [`settle`], for whoever knows better how a job ended.
+pub(crate) fn settle_as(
+    site: Site<'_>,
+    catalog: &Catalog,
+    outcome: &dyn Fn(Uuid) -> Outcome,
+) -> Result<(), JobError> {
+    for job in catalog
+        .jobs()?
+        .into_iter()
+        .filter(|job| job.finish.is_none())
+    {
+        let id = job.start.what.job;
+        let lock = match Lock::try_take(&site.state.lock_dir(), &name(id)) {
+            Ok(lock) => lock,
+            Err(NotLocked::Held(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        // Its owner may have finished it between our look and our lock.
+        if catalog
+            .job(&id.to_string())?
+            .is_some_and(|job| job.finish.is_none())
+        {
+            finish(site, catalog, id, outcome(id), Problems::default())?;
+            tracing::info!(job = %id, name = job.start.what.name, "a job without owner was closed");
+        }
+        lock.retire();
+    }
+    Ok(())
+}
+
+/// Records the end of a job, with the counts of what the catalog has of it.
+pub(crate) fn finish(
+    site: Site<'_>,
+    catalog: &Catalog,
+    job: Uuid,
+    outcome: Outcome,
+    problems: Problems,
+) -> Result<(), JobError> {
+    let receipts = catalog::receipts_of_job(catalog, job)?;
+    let finished = JobFinished {
+        job,
+        outcome,
+        files: receipts.iter().map(|receipt| receipt.files).sum(),
+        file_bytes: receipts.iter().map(|receipt| receipt.file_bytes).sum(),
+        problems,
+    };
+    catalog.append(site.clock.now(), &Event::JobFinished(finished))?;
+    Ok(())
+}
+
+fn name(job: Uuid) -> String {
+    format!("job-{job}")
+}

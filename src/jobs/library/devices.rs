@@ -1,0 +1,285 @@
+//! The devices of a library: opens drives on demand, asks the changer.
+//!
+//! A drive is claimed by opening it and given up by dropping it.
+
+use std::fs::OpenOptions;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::snapshot::{Cartridge, Place, Snapshot};
+use super::{CartridgeKind, ConfiguredDrive, LibraryConfig};
+use crate::changer::{Changer, ChangerIdentity, Element, ElementAddress, ElementKind, Inventory};
+use crate::drive::Drive;
+use crate::error_text::with_causes;
+use crate::jobs::JobError;
+use crate::scsi::cdb::carries_payload;
+use crate::transport::Transport;
+use crate::transport::record::Recorder;
+use crate::transport::sg::{SgTransport, Sharing};
+#[cfg(feature = "sim")]
+use crate::transport::sim::SimTransport;
+
+/// A library that was switched on counts its cartridges first.
+const LIBRARY_PATIENCE: Duration = Duration::from_secs(1800);
+
+/// A library whose changer, if it has one, is open.
+pub(crate) struct Devices {
+    nodes: Nodes,
+    changer: Option<Changer>,
+    trace: Option<PathBuf>,
+}
+
+/// Where the drives are.
+enum Nodes {
+    #[cfg(feature = "sim")]
+    Simulated {
+        dir: PathBuf,
+        serials: Vec<String>,
+    },
+    #[cfg(feature = "sim")]
+    SimulatedSingle(PathBuf),
+    Changer(Vec<ConfiguredDrive>),
+    Single(PathBuf),
+}
+
+impl Devices {
+    /// Opens the changer. Claims no drive. What passes to and from the devices is appended
+    /// to `trace`.
+    pub(crate) fn open(config: &LibraryConfig, trace: Option<&Path>) -> Result<Devices, JobError> {
+        let (nodes, changer) = match config {
+            LibraryConfig::Simulated { dir } => simulated(dir)?,
+            #[cfg(feature = "sim")]
+            LibraryConfig::SimulatedDrive { dir } => (Nodes::SimulatedSingle(dir.clone()), None),
+            #[cfg(not(feature = "sim"))]
+            LibraryConfig::SimulatedDrive { dir } => {
+                return Err(JobError::NoSimulator { dir: dir.clone() });
+            }
+            LibraryConfig::Changer { changer, drives } => (
+                Nodes::Changer(drives.clone()),
+                Some(changer_transport(changer)?),
+            ),
+            LibraryConfig::SingleDrive { drive } => (Nodes::Single(drive.clone()), None),
+        };
+        let changer = match changer {
+            Some(transport) => Some(open_changer(traced(transport, trace)?)?),
+            None => None,
+        };
+        let trace = trace.map(Path::to_owned);
+        Ok(Devices {
+            nodes,
+            changer,
+            trace,
+        })
+    }
+
+    /// Whether a changer moves the tapes.
+    pub(crate) fn has_changer(&self) -> bool {
+        self.changer.is_some()
+    }
+
+    /// Who the changer is; `None` without one.
+    pub(crate) fn changer(&self) -> Option<&ChangerIdentity> {
+        self.changer.as_ref().map(Changer::identity)
+    }
+
+    /// What is where; `None` without a changer.
+    pub(crate) fn snapshot(&mut self) -> Result<Option<Snapshot>, JobError> {
+        let Some(changer) = &mut self.changer else {
+            return Ok(None);
+        };
+        changer
+            .wait_ready(LIBRARY_PATIENCE, &mut |_| ControlFlow::Continue(()))
+            .map_err(JobError::Changer)?;
+        let inventory = changer.inventory().map_err(JobError::Changer)?;
+        Ok(Some(snapshot(&inventory)))
+    }
+
+    /// Moves a cartridge between two elements.
+    pub(crate) fn move_medium(
+        &mut self,
+        from: ElementAddress,
+        to: ElementAddress,
+    ) -> Result<(), JobError> {
+        let changer = self
+            .changer
+            .as_mut()
+            .expect("only a changer told these addresses");
+        changer.move_medium(from, to).map_err(JobError::Changer)
+    }
+
+    /// Claims the drive in a drive element, found by its serial number.
+    pub(crate) fn open_drive_at(&self, place: &Place) -> Result<Drive, JobError> {
+        open_drive(traced(self.transport_at(place)?, self.trace.as_deref())?)
+    }
+
+    /// How people name the drive in this element; `None` if it is not configured.
+    pub(crate) fn drive_name(&self, place: &Place) -> Option<String> {
+        match &self.nodes {
+            #[cfg(feature = "sim")]
+            Nodes::Simulated { dir, serials } => {
+                let index = simulated_index(serials, place)?;
+                Some(format!(
+                    "drive {index} of simulated library {}",
+                    dir.display()
+                ))
+            }
+            Nodes::Changer(drives) => {
+                configured(drives, place).map(|drive| drive.device.display().to_string())
+            }
+            #[cfg(feature = "sim")]
+            Nodes::SimulatedSingle(_) => None,
+            Nodes::Single(_) => None,
+        }
+    }
+
+    /// Claims the drive of a library without changer.
+    pub(crate) fn open_only_drive(&self) -> Result<Drive, JobError> {
+        let transport: Box<dyn Transport> = match &self.nodes {
+            #[cfg(feature = "sim")]
+            Nodes::SimulatedSingle(dir) => Box::new(SimTransport::drive(dir, 0)?),
+            Nodes::Single(device) => Box::new(SgTransport::open(device, Sharing::Exclusive)?),
+            _ => unreachable!("a library with a changer has drive elements"),
+        };
+        open_drive(traced(transport, self.trace.as_deref())?)
+    }
+
+    fn transport_at(&self, place: &Place) -> Result<Box<dyn Transport>, JobError> {
+        match &self.nodes {
+            #[cfg(feature = "sim")]
+            Nodes::Simulated { dir, serials } => {
+                let index = simulated_index(serials, place).ok_or_else(|| missing(place))?;
+                Ok(Box::new(SimTransport::drive(dir, index)?))
+            }
+            Nodes::Changer(drives) => {
+                let drive = configured(drives, place).ok_or_else(|| missing(place))?;
+                Ok(Box::new(SgTransport::open(
+                    &drive.device,
+                    Sharing::Exclusive,
+                )?))
+            }
+            _ => Err(missing(place)),
+        }
+    }
+}
+
+fn missing(place: &Place) -> JobError {
+    let serial = place.serial.as_deref().unwrap_or("unknown");
+    let what = format!(
+        "drive {} (serial number {serial}) is not configured",
+        place.number
+    );
+    JobError::DriveMissing { drives: vec![what] }
+}
+
+fn configured<'a>(drives: &'a [ConfiguredDrive], place: &Place) -> Option<&'a ConfiguredDrive> {
+    drives
+        .iter()
+        .find(|drive| Some(drive.serial.as_str()) == place.serial.as_deref())
+}
+
+#[cfg(feature = "sim")]
+fn simulated_index(serials: &[String], place: &Place) -> Option<u16> {
+    let index = serials
+        .iter()
+        .position(|serial| Some(serial) == place.serial.as_ref())?;
+    u16::try_from(index).ok()
+}
+
+/// Opens a drive and asks who it is.
+pub(super) fn open_drive(transport: Box<dyn Transport>) -> Result<Drive, JobError> {
+    Drive::open(transport).map_err(|error| JobError::DriveMissing {
+        drives: vec![with_causes(&error)],
+    })
+}
+
+/// The way to the changer behind a device node.
+pub(super) fn changer_transport(device: &Path) -> Result<Box<dyn Transport>, JobError> {
+    Ok(Box::new(SgTransport::open(device, Sharing::Shared)?))
+}
+
+/// Opens a changer and asks who it is.
+pub(super) fn open_changer(transport: Box<dyn Transport>) -> Result<Changer, JobError> {
+    Changer::open(transport).map_err(JobError::Changer)
+}
+
+/// The same way, with each command and answer appended to `trace`. Devices share the file:
+/// each line names its device.
+fn traced(
+    transport: Box<dyn Transport>,
+    trace: Option<&Path>,
+) -> Result<Box<dyn Transport>, JobError> {
+    let Some(path) = trace else {
+        return Ok(transport);
+    };
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    let file = file.map_err(|source| JobError::Io {
+        action: "opening the command trace",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Box::new(Recorder::to_writer(
+        transport,
+        carries_payload,
+        file,
+    )))
+}
+
+#[cfg(feature = "sim")]
+fn simulated(dir: &Path) -> Result<(Nodes, Option<Box<dyn Transport>>), JobError> {
+    let failed = |source| JobError::Simulator {
+        dir: dir.to_owned(),
+        source,
+    };
+    let library = tape_sim::library::Library::open(dir).map_err(failed)?;
+    let serials = (0..library.drive_count())
+        .map(|index| library.drive_serial(index))
+        .collect();
+    let nodes = Nodes::Simulated {
+        dir: dir.to_owned(),
+        serials,
+    };
+    Ok((nodes, Some(Box::new(SimTransport::changer(dir)?))))
+}
+
+#[cfg(not(feature = "sim"))]
+fn simulated(dir: &Path) -> Result<(Nodes, Option<Box<dyn Transport>>), JobError> {
+    Err(JobError::NoSimulator {
+        dir: dir.to_owned(),
+    })
+}
+
+fn snapshot(inventory: &Inventory) -> Snapshot {
+    let places = |kind, first| -> Vec<Place> {
+        let elements = inventory.of_kind(kind).zip(first..);
+        elements
+            .map(|(element, number)| place(element, number))
+            .collect()
+    };
+    Snapshot {
+        drives: places(ElementKind::Drive, 0),
+        slots: places(ElementKind::Storage, 1),
+        mail_slots: places(ElementKind::ImportExport, 1),
+    }
+}
+
+fn place(element: &Element, number: u16) -> Place {
+    let kind = if element.is_cleaning() {
+        CartridgeKind::Cleaning
+    } else {
+        CartridgeKind::Data
+    };
+    Place {
+        address: element.address,
+        number,
+        cartridge: element.full.then(|| Cartridge {
+            barcode: element.barcode.clone(),
+            kind,
+            source: element.source,
+        }),
+        serial: element.drive_serial.clone(),
+        problem: element
+            .exception
+            .map(|exception| format!("abnormal state {exception}")),
+    }
+}

@@ -1,0 +1,104 @@
+//! One owner at a time, between processes: an flock'ed file that names its holder.
+//!
+//! The kernel drops the lock when its holder ends, however it ends; the pid in the file is
+//! for messages only.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+/// Why a lock was not had.
+#[derive(Debug)]
+pub(crate) enum NotLocked {
+    /// Another owner has it; its process, if it said.
+    Held(Option<u32>),
+    /// The lock file cannot be used.
+    Io(PathBuf, io::Error),
+}
+
+impl Lock {
+    /// Takes the lock `name` in `dir`, or says who has it.
+    pub(crate) fn try_take(dir: &Path, name: &str) -> Result<Lock, NotLocked> {
+        let path = dir.join(name);
+        let fail = |error: io::Error| NotLocked::Io(path.clone(), error);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(fail)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(NotLocked::Held(pid_in(&mut file))),
+            Err(error) => return Err(fail(error.into())),
+        }
+        let write_pid = |file: &mut File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{}", std::process::id())
+        };
+        write_pid(&mut file).map_err(fail)?;
+        Ok(Lock { file, path })
+    }
+
+    /// As [`try_take`](Self::try_take), waiting at most `patience` for the present owner.
+    pub(crate) fn take(dir: &Path, name: &str, patience: Duration) -> Result<Lock, NotLocked> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match Lock::try_take(dir, name) {
+                Err(NotLocked::Held(_)) if Instant::now() < deadline => {
+                    std::thread::sleep(POLL_INTERVAL);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Gives the lock up and removes its file, for locks that nobody will ask for again.
+    pub(crate) fn retire(self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "a lock file stays behind");
+        }
+        drop(self.file);
+    }
+}
+
+fn pid_in(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_has_one_holder_who_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = Lock::try_take(dir.path(), "drive-0").unwrap();
+        match Lock::take(dir.path(), "drive-0", Duration::from_millis(60)) {
+            Err(NotLocked::Held(pid)) => assert_eq!(pid, Some(std::process::id())),
+            other => panic!("a second holder got {other:?}"),
+        }
+        Lock::try_take(dir.path(), "drive-1").unwrap();
+        drop(held);
+        Lock::try_take(dir.path(), "drive-0").unwrap().retire();
+        assert!(!dir.path().join("drive-0").exists());
+    }
+}

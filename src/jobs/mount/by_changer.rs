@@ -1,0 +1,167 @@
+//! Mounting where a changer moves the tapes.
+
+use std::time::Duration;
+
+use super::plan::{Route, route};
+use super::{Bay, Mounter, NOTICES_WITHIN, drive_error, unload, wait_ready};
+use crate::changer::ElementAddress;
+use crate::drive::Drive;
+use crate::jobs::JobError;
+use crate::jobs::library::{Place, Snapshot};
+use crate::jobs::lock::{Lock, NotLocked};
+use crate::transport::TransportErrorKind;
+
+/// Moving a tape takes a minute or two; another process may be at it twice in a row.
+const CHANGER_PATIENCE: Duration = Duration::from_secs(300);
+const CHANGER_LOCK: &str = "changer";
+
+impl Mounter<'_> {
+    pub(super) fn mount_by_changer(&mut self, barcode: &str) -> Result<Bay, JobError> {
+        let moving = self.lock_changer()?;
+        let snapshot = self.inventory()?;
+        let mut bay = match route(&snapshot, barcode)? {
+            Route::Loaded { drive } => self.claim_loaded(&snapshot.drives[drive], barcode)?,
+            Route::Stored { from, drives } => {
+                let (index, drive) = self.claim_any(&snapshot, &drives, barcode)?;
+                let place = &snapshot.drives[index];
+                let mut bay = Bay {
+                    drive,
+                    barcode: barcode.to_owned(),
+                    element: Some(place.address),
+                };
+                self.clear(&snapshot, place, &mut bay)?;
+                self.phase(&format!("moving {barcode} into drive {}", place.number));
+                self.devices.move_medium(from, place.address)?;
+                bay
+            }
+        };
+        drop(moving);
+        self.phase(&format!("loading {barcode}"));
+        match wait_ready(self.site, &mut bay.drive, NOTICES_WITHIN) {
+            Ok(()) => Ok(bay),
+            Err(error) => {
+                let error = drive_error(barcode, error);
+                Err(self.give_up(bay, error))
+            }
+        }
+    }
+
+    pub(super) fn unmount_by_changer(
+        &mut self,
+        bay: Bay,
+        element: ElementAddress,
+    ) -> Result<(), JobError> {
+        self.phase(&format!("unloading {}", bay.barcode));
+        let bay = unload(bay)?;
+        let _moving = self.lock_changer()?;
+        let snapshot = self.inventory()?;
+        let Some(place) = snapshot
+            .drives
+            .iter()
+            .find(|place| place.address == element)
+        else {
+            return Err(JobError::TapeMissing {
+                barcode: bay.barcode.clone(),
+            });
+        };
+        let home = home(&snapshot, place, &bay.drive)?;
+        self.devices.move_medium(element, home)
+    }
+
+    /// Empties the drive for another tape: the one in it goes home.
+    fn clear(&mut self, snapshot: &Snapshot, place: &Place, bay: &mut Bay) -> Result<(), JobError> {
+        if place.cartridge.is_none() {
+            return Ok(());
+        }
+        let other = place.barcode_text();
+        let home = home(snapshot, place, &bay.drive)?;
+        self.phase(&format!("returning {other} to its slot"));
+        bay.drive
+            .prevent_removal(false)
+            .and_then(|()| bay.drive.unload())
+            .map_err(|error| drive_error(&other, error))?;
+        self.devices.move_medium(place.address, home)
+    }
+
+    fn claim_loaded(&mut self, place: &Place, barcode: &str) -> Result<Bay, JobError> {
+        match self.devices.open_drive_at(place) {
+            Ok(drive) => {
+                let barcode = barcode.to_owned();
+                Ok(Bay {
+                    drive,
+                    barcode,
+                    element: Some(place.address),
+                })
+            }
+            Err(JobError::Transport(error)) if error.kind == TransportErrorKind::Busy => {
+                Err(JobError::TapeBusy {
+                    barcode: barcode.to_owned(),
+                    user: error.to_string(),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the first of the drives that is free and answers.
+    fn claim_any(
+        &mut self,
+        snapshot: &Snapshot,
+        drives: &[usize],
+        barcode: &str,
+    ) -> Result<(usize, Drive), JobError> {
+        let mut busy = Vec::new();
+        let mut broken = Vec::new();
+        for &index in drives {
+            match self.devices.open_drive_at(&snapshot.drives[index]) {
+                Ok(drive) => return Ok((index, drive)),
+                Err(JobError::Transport(error)) if error.kind == TransportErrorKind::Busy => {
+                    busy.push(error.to_string());
+                }
+                Err(error) => {
+                    tracing::warn!(barcode, drive = index, %error, "drive passed over");
+                    broken.push(error.to_string());
+                }
+            }
+        }
+        match busy.is_empty() {
+            true => Err(JobError::DriveMissing { drives: broken }),
+            false => Err(JobError::DriveBusy { drives: busy }),
+        }
+    }
+
+    fn inventory(&mut self) -> Result<Snapshot, JobError> {
+        Ok(self
+            .devices
+            .snapshot()?
+            .expect("a library with a changer has an inventory"))
+    }
+
+    fn lock_changer(&self) -> Result<Lock, JobError> {
+        let dir = self.site.state.lock_dir();
+        match Lock::try_take(&dir, CHANGER_LOCK) {
+            Err(NotLocked::Held(_)) => {}
+            result => return result.map_err(JobError::from),
+        }
+        self.phase("waiting for another process to move its tape");
+        Lock::take(&dir, CHANGER_LOCK, CHANGER_PATIENCE).map_err(|error| match error {
+            NotLocked::Held(pid) => JobError::LibraryBusy { pid },
+            NotLocked::Io(..) => error.into(),
+        })
+    }
+
+    fn phase(&self, what: &str) {
+        tracing::info!("{what}");
+        self.site.monitor.phase(what);
+    }
+}
+
+fn home(snapshot: &Snapshot, place: &Place, drive: &Drive) -> Result<ElementAddress, JobError> {
+    use crate::drive::SequentialDevice as _;
+    snapshot
+        .home_for(place)
+        .ok_or_else(|| JobError::LibraryFull {
+            barcode: place.barcode_text(),
+            drive: drive.name().to_owned(),
+        })
+}

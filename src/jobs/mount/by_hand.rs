@@ -1,0 +1,89 @@
+//! Mounting where a person puts the tapes into the only drive.
+
+use std::time::Duration;
+
+use super::{Bay, Mounter, NOTICES_WITHIN, Purpose, drive_error, wait_ready};
+use crate::drive::{DriveErrorKind, SequentialDevice as _};
+use crate::jobs::operator::{Reply, TapeRequest};
+use crate::jobs::{JobError, label};
+use crate::volume::VolumeError;
+use crate::volume::label::{Identity, identify};
+
+/// What the tape in the drive says it is.
+enum Claim {
+    /// This barcode, by label or cartridge memory.
+    Barcode(String),
+    /// Nothing: in these words.
+    Nothing(String),
+}
+
+impl Mounter<'_> {
+    pub(super) fn mount_by_hand(
+        &mut self,
+        barcode: &str,
+        purpose: Purpose,
+    ) -> Result<Bay, JobError> {
+        let drive = self.devices.open_only_drive()?;
+        let mut bay = Bay {
+            drive,
+            barcode: barcode.to_owned(),
+            element: None,
+        };
+        // An empty drive is asked for a tape at once; one that was just filled gets time.
+        let mut notices_within = Duration::ZERO;
+        loop {
+            let found = match wait_ready(self.site, &mut bay.drive, notices_within) {
+                Ok(()) => match (claim(&mut bay)?, purpose) {
+                    (Claim::Barcode(claimed), _) if claimed == barcode => return Ok(bay),
+                    (Claim::Nothing(_), Purpose::Labelling) => return Ok(bay),
+                    (Claim::Barcode(text) | Claim::Nothing(text), _) => Some(text),
+                },
+                Err(error) if error.kind == DriveErrorKind::NoMedium => None,
+                Err(error) => return Err(drive_error(barcode, error)),
+            };
+            if found.is_some() {
+                bay.drive
+                    .prevent_removal(false)
+                    .and_then(|()| bay.drive.unload())
+                    .map_err(|error| drive_error(barcode, error))?;
+            }
+            let drive = bay.drive.name().to_owned();
+            let request = TapeRequest {
+                barcode: barcode.to_owned(),
+                drive,
+                found,
+            };
+            if self.site.operator.request(&request) == Reply::Declined {
+                let TapeRequest { barcode, found, .. } = request;
+                return Err(JobError::Declined { barcode, found });
+            }
+            notices_within = NOTICES_WITHIN;
+        }
+    }
+}
+
+/// Asks label and cartridge memory. Where they disagree the label counts here: the checks
+/// before a write compare both.
+fn claim(bay: &mut Bay) -> Result<Claim, JobError> {
+    let memory =
+        label::memory_barcode(&mut bay.drive).map_err(|error| drive_error(&bay.barcode, error))?;
+    let identity = match identify(&mut bay.drive) {
+        // The chip may still tell.
+        Err(VolumeError::Drive { source, .. }) if source.kind == DriveErrorKind::Medium => {
+            Identity::Foreign("a tape whose beginning cannot be read".to_owned())
+        }
+        result => result.map_err(|source| JobError::Volume {
+            barcode: bay.barcode.clone(),
+            source,
+        })?,
+    };
+    Ok(match (identity, memory) {
+        (Identity::Ours(label), _) => Claim::Barcode(label.barcode),
+        (_, Some(barcode)) => Claim::Barcode(barcode),
+        (Identity::Blank, None) => Claim::Nothing("a blank tape".to_owned()),
+        (Identity::TooNew { format }, None) => {
+            Claim::Nothing(format!("a volume of format {format}"))
+        }
+        (Identity::Foreign(what), None) => Claim::Nothing(what),
+    })
+}

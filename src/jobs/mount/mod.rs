@@ -1,0 +1,274 @@
+//! Mounting: a tape, named by its barcode, into a drive that is ours, and back.
+//!
+//! Invariants: a drive is opened, and so claimed, before a tape is moved into it or out of
+//! it; one process at a time moves tapes of a library; removal is prevented while a tape is
+//! mounted and allowed again whatever happens. What is on the tape is not looked at here,
+//! save where there is no changer and the label is the only witness.
+
+mod by_changer;
+mod by_hand;
+mod loan;
+mod plan;
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+pub(crate) use loan::{Loan, Return, lend};
+
+use super::library::{Cartridge, CartridgeKind, Devices, Snapshot};
+use super::restore::TapePlace;
+use super::{JobError, Site};
+use crate::changer::ElementAddress;
+use crate::drive::{Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait};
+
+/// The tape format stores segments as they are, and counts on the native capacity. The
+/// programmable early warning stays off: each segment is bounded by what the drive says is
+/// left before it is begun, and the drive's own warning leaves room enough to close the
+/// short segments of one that does not say.
+const MODE: DriveMode = DriveMode {
+    compression: false,
+    early_warning_mb: 0,
+};
+
+/// A drive takes half a minute with a tape it knows.
+const WORTH_TELLING: Duration = Duration::from_secs(5);
+/// Some drives take a while to see that the robot or a person put something in.
+const NOTICES_WITHIN: Duration = Duration::from_secs(60);
+
+/// A drive of ours with a tape that is ready.
+pub(crate) struct Bay {
+    pub(crate) drive: Drive,
+    pub(crate) barcode: String,
+    /// The drive's element; `None` without a changer.
+    element: Option<ElementAddress>,
+}
+
+impl Drop for Bay {
+    fn drop(&mut self) {
+        if let Err(error) = self.drive.prevent_removal(false) {
+            tracing::warn!(barcode = self.barcode, %error, "removal stays prevented");
+        }
+    }
+}
+
+/// What a tape is wanted for: where no changer reads barcodes, that decides what is proof
+/// enough that the tape in the drive is the one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Its volume: the label must name the barcode.
+    Volume,
+    /// To be labelled: any tape will do that does not claim another barcode.
+    Labelling,
+}
+
+/// Mounts tapes of the current library.
+pub(crate) struct Mounter<'a> {
+    site: Site<'a>,
+    devices: Devices,
+}
+
+impl<'a> Mounter<'a> {
+    /// Opens the current library. Moves nothing and claims no drive.
+    pub(crate) fn open(site: Site<'a>) -> Result<Mounter<'a>, JobError> {
+        let devices = Devices::open(&site.state.library()?, site.trace)?;
+        Ok(Mounter { site, devices })
+    }
+
+    /// Where the tapes are, as far as the library can tell.
+    pub(crate) fn places(&mut self) -> Result<Places, JobError> {
+        let snapshot = self.devices.snapshot()?;
+        Ok(Places::new(snapshot))
+    }
+
+    /// Barcodes of all data cartridges in drives and slots, in the order of places.
+    ///
+    /// # Errors
+    ///
+    /// Without a changer nobody knows: the tapes have to be named.
+    pub(crate) fn barcodes(&mut self) -> Result<Vec<String>, JobError> {
+        let Some(snapshot) = self.devices.snapshot()? else {
+            let what = "without a changer, name the tapes by their barcodes".to_owned();
+            return Err(JobError::Request { what });
+        };
+        let data = |cartridge: &Cartridge| cartridge.kind == CartridgeKind::Data;
+        let within = snapshot.drives.iter().chain(&snapshot.slots);
+        let cartridges = within.filter_map(|place| place.cartridge.as_ref());
+        Ok(cartridges
+            .filter(|found| data(found))
+            .filter_map(|c| c.barcode.clone())
+            .collect())
+    }
+
+    /// Brings the tape `barcode` into a drive, ready and in the modes of the tape format.
+    pub(crate) fn mount(&mut self, barcode: &str, purpose: Purpose) -> Result<Bay, JobError> {
+        let mut bay = match self.devices.has_changer() {
+            true => self.mount_by_changer(barcode)?,
+            false => self.mount_by_hand(barcode, purpose)?,
+        };
+        let prepared = bay
+            .drive
+            .prevent_removal(true)
+            .and_then(|()| bay.drive.set_mode(&MODE));
+        match prepared {
+            Ok(_) => Ok(bay),
+            Err(error) => {
+                let error = drive_error(barcode, error);
+                Err(self.give_up(bay, error))
+            }
+        }
+    }
+
+    /// TapeAlert flags of the drive that has this tape in it; `None` if none has, or if that
+    /// drive is not free. Moves nothing.
+    pub(crate) fn alerts_of_loaded(
+        &mut self,
+        barcode: &str,
+    ) -> Result<Option<Vec<String>>, JobError> {
+        let Some(snapshot) = self.devices.snapshot()? else {
+            return Ok(None);
+        };
+        let Some(place) = snapshot.drives.iter().find(|place| place.holds(barcode)) else {
+            return Ok(None);
+        };
+        let Ok(mut drive) = self.devices.open_drive_at(place) else {
+            return Ok(None);
+        };
+        let alerts = drive
+            .tape_alerts()
+            .map_err(|error| drive_error(barcode, error))?;
+        Ok(Some(
+            alerts
+                .iter()
+                .map(|alert| format!("{}: {}", alert.number, alert.name))
+                .collect(),
+        ))
+    }
+
+    /// Unloads the tape and, with a changer, brings it back to its slot.
+    pub(crate) fn unmount(&mut self, bay: Bay) -> Result<(), JobError> {
+        match bay.element {
+            Some(element) => self.unmount_by_changer(bay, element),
+            None => unload(bay).map(drop),
+        }
+    }
+
+    /// Unmounts at the end of an operation. A failure of the operation stays the news.
+    pub(crate) fn close<T>(
+        &mut self,
+        bay: Bay,
+        result: Result<T, JobError>,
+    ) -> Result<T, JobError> {
+        match result {
+            Ok(value) => self.unmount(bay).map(|()| value),
+            Err(error) => Err(self.give_up(bay, error)),
+        }
+    }
+
+    /// Unmounts after a failure; the failure stays the news.
+    pub(crate) fn give_up(&mut self, bay: Bay, error: JobError) -> JobError {
+        let barcode = bay.barcode.clone();
+        if let Err(second) = self.unmount(bay) {
+            tracing::warn!(barcode, error = %second, "the tape stays in the drive");
+        }
+        error
+    }
+}
+
+/// Lets go of the tape: what is buffered goes to the medium first. Gives the drive back,
+/// so that it stays ours until the tape is moved.
+fn unload(mut bay: Bay) -> Result<Bay, JobError> {
+    let unloaded = bay
+        .drive
+        .prevent_removal(false)
+        .and_then(|()| bay.drive.unload());
+    match unloaded {
+        Ok(()) => Ok(bay),
+        Err(error) => Err(drive_error(&bay.barcode, error)),
+    }
+}
+
+/// Names the tape and the sort of trouble in a drive's error.
+pub(crate) fn drive_error(barcode: &str, source: DriveError) -> JobError {
+    let barcode = barcode.to_owned();
+    let drive = source.drive.clone();
+    match source.kind {
+        DriveErrorKind::CleaningCartridge => JobError::CleaningCartridge { barcode },
+        DriveErrorKind::IncompatibleMedium => JobError::IncompatibleTape {
+            barcode,
+            drive,
+            source,
+        },
+        DriveErrorKind::Cancelled => JobError::Stopped,
+        DriveErrorKind::WriteProtected => JobError::WriteProtected { barcode },
+        DriveErrorKind::NoMedium | DriveErrorKind::NotReady => JobError::NotReady {
+            barcode,
+            drive,
+            source,
+        },
+        _ => JobError::Drive { barcode, source },
+    }
+}
+
+/// Waits until the tape in the drive is ready, telling the onlookers what the drive does.
+fn wait_ready(
+    site: Site<'_>,
+    drive: &mut Drive,
+    notices_within: Duration,
+) -> Result<(), DriveError> {
+    let wait = ReadyWait {
+        notices_within,
+        ..ReadyWait::default()
+    };
+    drive.wait_ready(&wait, &mut |waiting| {
+        if waiting.elapsed >= WORTH_TELLING {
+            site.monitor.phase(&waiting.what);
+        }
+        match site.monitor.stop_requested() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })
+}
+
+/// Where tapes are, by barcode.
+#[derive(Debug, Clone)]
+pub(crate) enum Places {
+    /// A changer told.
+    Known(HashMap<String, TapePlace>),
+    /// Every tape is handed over on request.
+    ByHand,
+}
+
+impl Places {
+    fn new(snapshot: Option<Snapshot>) -> Places {
+        let Some(snapshot) = snapshot else {
+            return Places::ByHand;
+        };
+        let drives = snapshot
+            .drives
+            .iter()
+            .map(|p| (p, TapePlace::Drive(p.number)));
+        let slots = snapshot
+            .slots
+            .iter()
+            .map(|p| (p, TapePlace::Slot(p.number)));
+        let mail = snapshot
+            .mail_slots
+            .iter()
+            .map(|p| (p, TapePlace::MailSlot(p.number)));
+        let known = drives
+            .chain(slots)
+            .chain(mail)
+            .filter_map(|(place, name)| Some((place.cartridge.as_ref()?.barcode.clone()?, name)));
+        Places::Known(known.collect())
+    }
+
+    /// Where the tape is.
+    pub(crate) fn of(&self, barcode: &str) -> TapePlace {
+        match self {
+            Places::ByHand => TapePlace::Operator,
+            Places::Known(places) => places.get(barcode).cloned().unwrap_or(TapePlace::Missing),
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Rebuilding the catalog from the tapes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use catalogs::Catalog;
+use catalogs::model::event::{CatalogRebuilt, Event, VolumeLabelled, VolumeReinstated};
+use catalogs::model::{Entry, Kind};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::append_check::read_label;
+use super::label::{SkippedTape, is_about_the_tape, medium};
+use super::mount::{Bay, Mounter, Purpose, drive_error, lend};
+use super::{ByteText, JobError, Outcome, Problem, Problems, Site, catalog, convert, interrupted};
+use crate::engine::scan::{Damage, ScanReport, scan};
+use crate::engine::{BoxedError, ReceiptSink};
+use crate::volume::append::AppendPoint;
+use crate::volume::label::Label;
+use crate::volume::member::Condition;
+use crate::volume::receipt::SegmentReceipt;
+use crate::volume::scan::Depth;
+
+/// A volume that was read into the catalog.
+#[derive(Debug, Clone, Serialize)]
+pub struct RebuiltVolume {
+    /// Its barcode.
+    pub barcode: String,
+    /// The volume.
+    pub volume: Uuid,
+    /// Its pool.
+    pub pool: String,
+    /// Segments found on it.
+    pub segments: u64,
+    /// Segments that the catalog did not know before.
+    pub new_segments: u64,
+    /// Members in its segments.
+    pub files: u64,
+    /// What could not be read.
+    pub problems: Problems,
+}
+
+/// What the catalog holds after a rebuild.
+#[derive(Debug, Clone, Serialize)]
+pub struct RebuildSummary {
+    /// Complete if every volume was read whole; interrupted if the user stopped it, and then
+    /// what was read so far is kept.
+    pub outcome: Outcome,
+    /// The volumes that were read.
+    pub volumes: Vec<RebuiltVolume>,
+    /// Tapes that were not: blank, foreign, unreadable.
+    pub skipped: Vec<SkippedTape>,
+}
+
+/// Reads the indexes of tapes into the catalog, making it if it is not there. Without
+/// barcodes: every data cartridge of the library. What the catalog knows already stays.
+///
+/// Volumes, segments, files, and jobs with their names and times come back. What only the
+/// ledger knew does not: excludes, single problems, verifications, states.
+///
+/// # Errors
+///
+/// A barcode that was named cannot be read, or the catalog cannot be opened. Without
+/// barcodes, tapes that are no volumes are listed in the summary.
+pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, JobError> {
+    let catalog = catalog::open_or_create(site)?;
+    let mut mounter = Mounter::open(site)?;
+    let named = !barcodes.is_empty();
+    let barcodes = if named {
+        barcodes.to_vec()
+    } else {
+        mounter.barcodes()?
+    };
+    let mut rebuild = Rebuild {
+        site,
+        catalog: &catalog,
+        jobs: HashMap::new(),
+        stopped: false,
+    };
+    let mut summary = RebuildSummary {
+        outcome: Outcome::Complete,
+        volumes: Vec::new(),
+        skipped: Vec::new(),
+    };
+    for barcode in barcodes {
+        if rebuild.stopped || site.monitor.stop_requested() {
+            rebuild.stopped = true;
+            break;
+        }
+        match rebuild.tape(&mut mounter, &barcode) {
+            Ok(volume) => summary.volumes.push(volume),
+            Err(error) if !named && is_about_the_tape(&error) => {
+                summary.skipped.push(SkippedTape {
+                    barcode,
+                    why: error.to_string(),
+                });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let troubled = |volume: &RebuiltVolume| volume.problems.total > 0;
+    summary.outcome = match rebuild.stopped {
+        true => Outcome::Interrupted,
+        false if summary.volumes.iter().any(troubled) => Outcome::Partial,
+        false => Outcome::Complete,
+    };
+    let outcomes = rebuild.outcomes()?;
+    interrupted::settle_as(site, &catalog, &|job| {
+        let known = outcomes.get(&job).copied();
+        known.unwrap_or(Outcome::Interrupted)
+    })?;
+    for (job, outcome) in outcomes {
+        correct(site, &catalog, job, outcome)?;
+    }
+    if summary.outcome == Outcome::Interrupted {
+        return Ok(summary);
+    }
+    let event = CatalogRebuilt {
+        volumes: summary.volumes.iter().map(|volume| volume.volume).collect(),
+        segments: summary.volumes.iter().map(|volume| volume.segments).sum(),
+    };
+    catalog.append(site.clock.now(), &Event::CatalogRebuilt(event))?;
+    Ok(summary)
+}
+
+/// Takes back that a volume was given up.
+pub(crate) fn reinstate(
+    site: Site<'_>,
+    catalog: &Catalog,
+    volume: Uuid,
+    reason: &str,
+) -> Result<(), JobError> {
+    let reason = reason.to_owned();
+    let event = Event::VolumeReinstated(VolumeReinstated { volume, reason });
+    catalog.append(site.clock.now(), &event)?;
+    Ok(())
+}
+
+/// Corrects what an earlier rebuild made of a job while some of its tapes were elsewhere. What
+/// the job said itself stays: it lists its problems, which no tape tells.
+fn correct(site: Site<'_>, catalog: &Catalog, job: Uuid, outcome: Outcome) -> Result<(), JobError> {
+    let known = catalog.job(&job.to_string())?.and_then(|job| job.finish);
+    let Some(said) = known.map(|finish| finish.what) else {
+        return Ok(());
+    };
+    let from_tapes = said.problems.total == 0 && said.outcome != Outcome::Failed;
+    let better = match outcome {
+        Outcome::Complete => said.outcome != Outcome::Complete,
+        Outcome::Partial => said.outcome == Outcome::Interrupted,
+        Outcome::Failed | Outcome::Interrupted => false,
+    };
+    if from_tapes && better {
+        interrupted::finish(site, catalog, job, outcome, Problems::default())?;
+    }
+    Ok(())
+}
+
+/// What the tapes tell of a job.
+#[derive(Default)]
+struct JobSeen {
+    /// Numbers of its segments that were found.
+    segments: BTreeSet<u64>,
+    /// Number of the segment with which it reached its end.
+    last: Option<u64>,
+    /// Some member is not whole, or known from headers alone.
+    blemished: bool,
+}
+
+impl JobSeen {
+    /// Complete only if every segment was found: else what lies on a missing tape would
+    /// count as gone from the source.
+    fn outcome(&self) -> Outcome {
+        match self.last {
+            None => Outcome::Interrupted,
+            Some(last) if self.segments.len() as u64 == last && !self.blemished => {
+                Outcome::Complete
+            }
+            Some(_) => Outcome::Partial,
+        }
+    }
+}
+
+struct Rebuild<'a> {
+    site: Site<'a>,
+    catalog: &'a Catalog,
+    jobs: HashMap<Uuid, JobSeen>,
+    /// The user stopped it within a volume or before one.
+    stopped: bool,
+}
+
+impl Rebuild<'_> {
+    fn tape(
+        &mut self,
+        mounter: &mut Mounter<'_>,
+        barcode: &str,
+    ) -> Result<RebuiltVolume, JobError> {
+        let mut bay = mounter.mount(barcode, Purpose::Volume)?;
+        let label = read_label(&mut bay).and_then(|label| {
+            self.name_volume(&mut bay, &label)?;
+            Ok(label)
+        });
+        let (bay, result) = match label {
+            Ok(label) => self.scan(bay, label),
+            Err(error) => (bay, Err(error)),
+        };
+        mounter.close(bay, result)
+    }
+
+    fn scan(&mut self, bay: Bay, label: Label) -> (Bay, Result<RebuiltVolume, JobError>) {
+        let (barcode, volume, pool) = (label.barcode.clone(), label.volume, label.pool.clone());
+        let site = self.site;
+        let mut sink = RebuildSink {
+            rebuild: self,
+            new_segments: 0,
+        };
+        let (bay, report) = lend(bay, label, |mounted| {
+            scan(
+                mounted,
+                &AppendPoint::first(),
+                Depth::Indexes,
+                &mut sink,
+                site.monitor,
+            )
+        });
+        let new_segments = sink.new_segments;
+        self.stopped |= report.as_ref().is_ok_and(|report| report.append.is_none());
+        let result = report.map(|report| RebuiltVolume {
+            barcode,
+            volume,
+            pool,
+            segments: report.segments,
+            new_segments,
+            files: report.files,
+            problems: problems(report),
+        });
+        (bay, result)
+    }
+
+    /// The tape itself says which volume it is; one that the catalog had under this
+    /// barcode is overwritten.
+    fn name_volume(&self, bay: &mut Bay, label: &Label) -> Result<(), JobError> {
+        if let Some(volume) = self.catalog.volume(&label.volume)? {
+            let replaced = catalog::live_volume(self.catalog, &label.barcode)?.is_some();
+            if volume.retired.is_some() && !replaced {
+                reinstate(
+                    self.site,
+                    self.catalog,
+                    label.volume,
+                    "a rebuild found it on its tape",
+                )?;
+            }
+            return Ok(());
+        }
+        let medium = medium(&mut bay.drive).map_err(|error| drive_error(&label.barcode, error))?;
+        let known = catalog::live_volume(self.catalog, &label.barcode)?;
+        let event = VolumeLabelled {
+            volume: label.volume,
+            barcode: label.barcode.clone(),
+            pool: label.pool.clone(),
+            block_bytes: label.block_bytes,
+            medium_serial: medium.serial,
+            capacity_bytes: medium.capacity_bytes,
+            generation: medium.generation,
+            density_code: Some(medium.density),
+            replaces: known.map(|known| known.label.what.volume),
+        };
+        self.catalog
+            .append(label.labelled_at, &Event::VolumeLabelled(event))?;
+        Ok(())
+    }
+
+    /// How the jobs ended of which this rebuild met a segment, by all that the catalog has of
+    /// them by now: other segments may have come with an earlier rebuild.
+    fn outcomes(&mut self) -> Result<BTreeMap<Uuid, Outcome>, JobError> {
+        let mut outcomes = BTreeMap::new();
+        for (job, mut seen) in std::mem::take(&mut self.jobs) {
+            for receipt in self.catalog.receipts_of_job(&job)? {
+                let record = receipt.what;
+                let Some(number) = record.receipt.job_segment else {
+                    continue;
+                };
+                if !seen.segments.insert(number) {
+                    continue;
+                }
+                if record.receipt.job_ends {
+                    seen.last = Some(number);
+                }
+                let entries = self.catalog.entries_in_tape_order(&record)?;
+                seen.blemished |= !entries.iter().all(is_whole);
+            }
+            outcomes.insert(job, seen.outcome());
+        }
+        Ok(outcomes)
+    }
+
+    fn see_job(&mut self, receipt: &SegmentReceipt) {
+        let seen = self.jobs.entry(receipt.info.job.id).or_default();
+        seen.segments.insert(receipt.info.job_segment);
+        if receipt.info.job_ends {
+            seen.last = Some(receipt.info.job_segment);
+        }
+        let whole = receipt
+            .files
+            .iter()
+            .all(|line| line.condition == Condition::Whole);
+        seen.blemished |= receipt.salvaged || !whole;
+    }
+}
+
+/// A file without digest is known from its headers alone.
+fn is_whole(entry: &Entry) -> bool {
+    let read = entry.kind != Kind::File || entry.digest.is_some();
+    read && entry.condition == catalogs::model::Condition::Whole
+}
+
+/// What is wrong on a volume, as far as the scan lists it.
+fn problems(report: ScanReport) -> Problems {
+    let mut problems = Problems::default();
+    let mut list = |what| {
+        problems.push(Problem {
+            path: ByteText::default(),
+            what,
+        })
+    };
+    for Damage { block, what } in report.damage {
+        list(format!("block {block}: {what}"));
+    }
+    if let Some(Damage { block, what }) = report.incomplete {
+        list(format!("block {block}: cut off: {what}"));
+    }
+    problems
+}
+
+/// Segments into the catalog, each noted for its job.
+struct RebuildSink<'a, 'b> {
+    rebuild: &'a mut Rebuild<'b>,
+    new_segments: u64,
+}
+
+impl ReceiptSink for RebuildSink<'_, '_> {
+    fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError> {
+        self.rebuild.see_job(&receipt);
+        let new = convert::commit(self.rebuild.catalog, self.rebuild.site.clock, receipt)?;
+        self.new_segments += u64::from(new);
+        Ok(())
+    }
+}

@@ -1,0 +1,346 @@
+//! From patterns to reads: which entries of the catalog a restore takes.
+//!
+//! The newest version of a path is taken; of a file that was cut into parts, the newest
+//! that is whole, since a job that was cut off may have left the beginning of one. What
+//! differs from what a person would expect is remarked, never passed over.
+//!
+//! Memory grows with the objects to restore, by about 500 bytes and three names each.
+
+use std::collections::{BTreeMap, HashSet};
+
+use catalogs::model::{Condition, Kind};
+use catalogs::{Catalog, FindOptions, Hit, Pattern};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::links::{LinkFinder, plan_links};
+use super::{RestoreOptions, TapePlace};
+use crate::engine::restore::{MemberRead, RestorePlan, VolumeReads};
+use crate::jobs::find::condition_sentence;
+use crate::jobs::mount::Places;
+use crate::jobs::{ByteText, JobError, Problem, Problems, catalog};
+use crate::units::BlockAddress;
+use crate::volume::member::Part;
+
+/// One object as it will be restored: all its parts, from one job.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) job: Uuid,
+    pub(super) kind: Kind,
+    pub(super) link_target: Vec<u8>,
+    pub(super) size_bytes: u64,
+    /// What happened to the file while it was archived.
+    condition: Condition,
+    /// By part number, ascending; a file that was not cut has the one number 0. The lengths
+    /// of parts are not known before all of them are: see [`Chosen::into_members`].
+    members: Vec<Member>,
+}
+
+impl Chosen {
+    /// The members to read, parts with their lengths: each ends where the next begins.
+    pub(super) fn into_members(self) -> Vec<Member> {
+        let mut members = self.members;
+        let mut end = self.size_bytes;
+        for part in members
+            .iter_mut()
+            .rev()
+            .filter_map(|member| member.read.part.as_mut())
+        {
+            part.length_bytes = end.saturating_sub(part.offset_bytes);
+            end = part.offset_bytes;
+        }
+        members
+    }
+
+    /// True if no part is missing.
+    fn is_whole(&self) -> bool {
+        let numbers = self.members.iter().map(Member::number);
+        let last = self.members.last().and_then(|member| member.read.part);
+        last.is_none_or(|part| part.last) && (numbers.eq(0..1) || self.counts_from_one())
+    }
+
+    fn counts_from_one(&self) -> bool {
+        (1..)
+            .zip(&self.members)
+            .all(|(number, member)| member.number() == number)
+    }
+
+    /// Takes in a member; of two copies the one within reach wins.
+    fn take(&mut self, member: Member, reachable: bool) {
+        match self
+            .members
+            .binary_search_by_key(&member.number(), Member::number)
+        {
+            Ok(at) if reachable => self.members[at] = member,
+            Ok(_) => {}
+            Err(at) => self.members.insert(at, member),
+        }
+    }
+}
+
+/// One member to read.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) volume: Uuid,
+    segment: Uuid,
+    pub(super) read: MemberRead,
+}
+
+impl Member {
+    fn number(&self) -> u32 {
+        self.read.part.map_or(0, |part| part.number)
+    }
+}
+
+/// Objects by archive path, in bytewise order.
+pub(super) type Selection = BTreeMap<Vec<u8>, Chosen>;
+
+/// What a restore will read.
+pub(super) struct Choice {
+    pub(super) plan: RestorePlan,
+    /// Bytes of the files in it.
+    pub(super) file_bytes: u64,
+    /// Objects that will not be what their names promise: older versions, files that were not
+    /// whole when they were archived.
+    pub(super) remarks: Problems,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+///
+/// [`JobError::NothingFound`], or what the catalog says.
+pub(super) fn plan(
+    catalog: &Catalog,
+    places: &Places,
+    options: &RestoreOptions,
+) -> Result<Choice, JobError> {
+    let chooser = Chooser {
+        catalog,
+        places,
+        as_of: options.as_of,
+    };
+    let mut selection = Selection::new();
+    for pattern in &options.patterns {
+        chooser.select(pattern, &mut selection)?;
+    }
+    if selection.is_empty() {
+        let text = |pattern: &Vec<u8>| String::from_utf8_lossy(pattern).into_owned();
+        return Err(JobError::NothingFound {
+            patterns: options.patterns.iter().map(text).collect(),
+        });
+    }
+    chooser.add_ancestors(&mut selection)?;
+    let remarks = chooser.prefer_whole_versions(&mut selection)?;
+    let file_bytes = selection.values().map(|chosen| chosen.size_bytes).sum();
+    let finder = LinkFinder { chooser: &chooser };
+    let members = plan_links(selection, &finder)?;
+    let plan = RestorePlan {
+        target: options.target.clone(),
+        options: options.target_options,
+        volumes: chooser.by_volume(members)?,
+    };
+    Ok(Choice {
+        plan,
+        file_bytes,
+        remarks,
+    })
+}
+
+/// Which versions of a path are looked up.
+#[derive(Clone, Copy)]
+pub(super) enum Versions {
+    Newest,
+    OfJob(Uuid),
+    All,
+}
+
+pub(super) struct Chooser<'a> {
+    catalog: &'a Catalog,
+    places: &'a Places,
+    as_of: Option<Timestamp>,
+}
+
+impl Chooser<'_> {
+    /// Adds what matches `pattern`. What is gone is left out, unless it was asked for by
+    /// its very name.
+    fn select(&self, pattern: &[u8], selection: &mut Selection) -> Result<(), JobError> {
+        let options = FindOptions {
+            as_of: self.as_of,
+            ..FindOptions::default()
+        };
+        let name = pattern.strip_prefix(b"/").unwrap_or(pattern);
+        let name = name.strip_suffix(b"/").unwrap_or(name);
+        for hit in self.catalog.find(&Pattern::parse(pattern)?, &options)? {
+            let hit = hit?;
+            if !hit.gone || hit.entry.path == name {
+                self.add(hit, selection);
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces files of which the newest job has only some parts by the newest whole version,
+    /// and remarks on these and on files that were not whole when they were archived.
+    fn prefer_whole_versions(&self, selection: &mut Selection) -> Result<Problems, JobError> {
+        let mut remarks = Problems::default();
+        for (path, chosen) in selection {
+            let what = if chosen.is_whole() {
+                match chosen.condition {
+                    Condition::Whole => continue,
+                    condition => format!(
+                        "{}; it comes back as it is on tape",
+                        condition_sentence(condition)
+                    ),
+                }
+            } else {
+                match self.newest_whole(path)? {
+                    Some((older, job)) => {
+                        *chosen = older;
+                        format!("the newest job was cut off in it; this is its version of {job}")
+                    }
+                    None => "a job was cut off in it, and no older version is whole".to_owned(),
+                }
+            };
+            remarks.push(Problem {
+                path: ByteText(path.clone()),
+                what,
+            });
+        }
+        Ok(remarks)
+    }
+
+    /// The newest version of `path` with all its parts, and the name of the job it is from.
+    fn newest_whole(&self, path: &[u8]) -> Result<Option<(Chosen, String)>, JobError> {
+        let mut versions: Vec<(Uuid, String, Selection)> = Vec::new();
+        for hit in self.exact(path, Versions::All)? {
+            let job = hit.receipt.receipt.job;
+            if versions.last().is_none_or(|(last, ..)| *last != job) {
+                let name = hit.job.start.what.name.clone();
+                versions.push((job, name, Selection::new()));
+            }
+            let (.., version) = versions.last_mut().expect("one was pushed");
+            self.add(hit, version);
+        }
+        let whole = versions.into_iter().find_map(|(_, name, mut version)| {
+            let chosen = version.remove(path)?;
+            chosen.is_whole().then_some((chosen, name))
+        });
+        Ok(whole)
+    }
+
+    /// Directories above what is selected, so that they get their metadata back.
+    fn add_ancestors(&self, selection: &mut Selection) -> Result<(), JobError> {
+        let mut wanted: HashSet<Vec<u8>> = HashSet::new();
+        for path in selection.keys() {
+            let mut path = path.as_slice();
+            while let Some(at) = path.iter().rposition(|&byte| byte == b'/') {
+                path = &path[..at];
+                if selection.contains_key(path) || !wanted.insert(path.to_vec()) {
+                    break;
+                }
+            }
+        }
+        for path in wanted {
+            for hit in self.exact(&path, Versions::Newest)? {
+                if hit.entry.kind == Kind::Directory {
+                    self.add(hit, selection);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Versions of exactly this path, newest first.
+    pub(super) fn exact(&self, path: &[u8], versions: Versions) -> Result<Vec<Hit>, JobError> {
+        let options = FindOptions {
+            as_of: self.as_of,
+            all_versions: !matches!(versions, Versions::Newest),
+            ..FindOptions::default()
+        };
+        let mut found = Vec::new();
+        // Hits come in directory order: the name itself before all that lies below it.
+        for hit in self.catalog.find(&Pattern::tree(path)?, &options)? {
+            let hit = hit?;
+            if hit.entry.path != path {
+                break;
+            }
+            let wanted = match versions {
+                Versions::Newest | Versions::All => true,
+                Versions::OfJob(job) => hit.receipt.receipt.job == job,
+            };
+            if wanted {
+                found.push(hit);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes a hit in; of two copies of a member the one within reach wins.
+    pub(super) fn add(&self, hit: Hit, selection: &mut Selection) {
+        let reachable = self.places.of(&hit.volume.label.what.barcode) != TapePlace::Missing;
+        let (entry, receipt) = (hit.entry, &hit.receipt.receipt);
+        let member = Member {
+            volume: receipt.volume,
+            segment: receipt.segment,
+            read: MemberRead {
+                block: BlockAddress(entry.block),
+                offset_bytes: entry.offset_bytes,
+                length_bytes: entry.member_bytes,
+                path: entry.path.clone(),
+                name: entry.path.clone(),
+                digest: entry.digest,
+                part: entry.part.map(|part| Part {
+                    number: part.number,
+                    offset_bytes: part.offset_bytes,
+                    length_bytes: 0,
+                    last: part.last,
+                }),
+            },
+        };
+        let chosen = selection.entry(entry.path).or_insert_with(|| Chosen {
+            job: receipt.job,
+            kind: entry.kind,
+            link_target: entry.link_target,
+            size_bytes: entry.size_bytes,
+            condition: Condition::Whole,
+            members: Vec::with_capacity(1),
+        });
+        if entry.condition != Condition::Whole {
+            chosen.condition = entry.condition;
+        }
+        chosen.take(member, reachable);
+    }
+
+    /// Groups reads by volume, volumes in the order in which the catalog got to know the
+    /// segments that are read.
+    fn by_volume(&self, members: Vec<Member>) -> Result<Vec<VolumeReads>, JobError> {
+        let mut volumes: BTreeMap<Uuid, (HashSet<Uuid>, Vec<MemberRead>)> = BTreeMap::new();
+        for member in members {
+            let (segments, reads) = volumes.entry(member.volume).or_default();
+            segments.insert(member.segment);
+            reads.push(member.read);
+        }
+        let mut ordered: Vec<(u64, VolumeReads)> = Vec::with_capacity(volumes.len());
+        for (volume, (segments, reads)) in volumes {
+            let receipts = self.catalog.receipts_of_volume(&volume)?;
+            let read = receipts
+                .iter()
+                .filter(|r| segments.contains(&r.what.receipt.segment));
+            let order = read.map(|receipt| receipt.seq).min().unwrap_or(u64::MAX);
+            let label = catalog::volume(self.catalog, volume)?.label.what;
+            let (barcode, block_bytes) = (label.barcode, label.block_bytes);
+            ordered.push((
+                order,
+                VolumeReads {
+                    volume,
+                    barcode,
+                    block_bytes,
+                    reads,
+                },
+            ));
+        }
+        ordered.sort_by_key(|(order, _)| *order);
+        Ok(ordered.into_iter().map(|(_, reads)| reads).collect())
+    }
+}

@@ -1,0 +1,68 @@
+//! Hard links whose first name is not part of the restore.
+//!
+//! A hard link's data is where its first name is. If that name is restored too, from the
+//! same job, the link's own member does. Otherwise the first name's data is read and
+//! restored under the link's name, and further links to it follow that one.
+
+use std::collections::{HashMap, HashSet};
+
+use catalogs::model::Kind;
+use uuid::Uuid;
+
+use super::choose::{Chooser, Chosen, Member, Selection, Versions};
+use crate::jobs::JobError;
+
+/// Looks up what a link points to.
+pub(super) struct LinkFinder<'a> {
+    pub(super) chooser: &'a Chooser<'a>,
+}
+
+impl LinkFinder<'_> {
+    /// The members with the data of `first`, as `job` archived it.
+    fn data_of(&self, first: &[u8], job: Uuid) -> Result<Vec<Member>, JobError> {
+        let mut found = Selection::new();
+        for hit in self.chooser.exact(first, Versions::OfJob(job))? {
+            self.chooser.add(hit, &mut found);
+        }
+        let first = found
+            .remove(first)
+            .filter(|chosen| chosen.kind != Kind::Hardlink);
+        Ok(first.map(Chosen::into_members).unwrap_or_default())
+    }
+}
+
+/// The members to read for a selection.
+pub(super) fn plan_links(
+    selection: Selection,
+    finder: &LinkFinder<'_>,
+) -> Result<Vec<Member>, JobError> {
+    let job_of: HashMap<Vec<u8>, Uuid> = selection
+        .values()
+        .filter(|chosen| chosen.kind == Kind::Hardlink)
+        .filter_map(|link| selection.get_key_value(&link.link_target))
+        .filter(|(_, first)| first.kind != Kind::Hardlink)
+        .map(|(path, first)| (path.clone(), first.job))
+        .collect();
+    let mut standing_in: HashSet<(Uuid, Vec<u8>)> = HashSet::new();
+    let mut members = Vec::new();
+    for (path, chosen) in selection {
+        let first_is_there = job_of.get(&chosen.link_target) == Some(&chosen.job);
+        let key = (chosen.job, chosen.link_target.clone());
+        if chosen.kind != Kind::Hardlink || first_is_there || standing_in.contains(&key) {
+            members.extend(chosen.into_members());
+            continue;
+        }
+        let data = finder.data_of(&key.1, key.0)?;
+        if data.is_empty() {
+            // The link's own member will be reported: its first name is nowhere.
+            members.extend(chosen.into_members());
+            continue;
+        }
+        members.extend(data.into_iter().map(|mut member| {
+            member.read.name.clone_from(&path);
+            member
+        }));
+        standing_in.insert(key);
+    }
+    Ok(members)
+}

@@ -1,0 +1,374 @@
+//! Volumes for the engine, out of the library: chooses, mounts, checks, takes back.
+
+use std::collections::HashSet;
+
+use catalogs::Catalog;
+use catalogs::model::event::{Event, Receipt, VolumeStateChanged};
+use uuid::Uuid;
+
+use super::allocate::{Candidate, choose};
+use super::append_check::{Appendable, Expected, check_appendable, read_known_label};
+use super::label::is_about_the_tape;
+use super::lock::{Lock, NotLocked};
+use super::mount::{Bay, Loan, Mounter, Purpose, Return, lend};
+use super::restore::TapePlace;
+use super::{JobError, Site, VolumeState, catalog, convert};
+use crate::engine::scan::scan;
+use crate::engine::{BoxedError, EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
+use crate::error_text::with_causes;
+use crate::monitor::Problem;
+use crate::units::{BlockAddress, ByteSize};
+use crate::volume::append::AppendPoint;
+use crate::volume::index::SegmentInfo;
+use crate::volume::receipt::SegmentReceipt;
+use crate::volume::scan::Depth;
+use crate::volume::segment::minimum_segment_bytes;
+
+/// The library as a source of volumes.
+pub(crate) struct LibrarySource<'a> {
+    site: Site<'a>,
+    catalog: &'a Catalog,
+    mounter: Mounter<'a>,
+    /// The pool that is written; `None` where volumes are only read.
+    pool: Option<String>,
+    /// Volumes that this job does not write again.
+    spent: HashSet<Uuid>,
+    lent: Option<Lent>,
+    adopted: u64,
+}
+
+/// A volume that the engine has.
+struct Lent {
+    back: Return,
+    /// The right to write it.
+    _writer: Option<Lock>,
+}
+
+impl<'a> LibrarySource<'a> {
+    /// A source that writes to `pool`, or only reads.
+    pub(crate) fn new(
+        site: Site<'a>,
+        catalog: &'a Catalog,
+        mounter: Mounter<'a>,
+        pool: Option<String>,
+    ) -> LibrarySource<'a> {
+        let spent = HashSet::new();
+        LibrarySource {
+            site,
+            catalog,
+            mounter,
+            pool,
+            spent,
+            lent: None,
+            adopted: 0,
+        }
+    }
+
+    /// Segments of earlier, cut-off jobs that were taken into the catalog.
+    pub(crate) fn adopted_segments(&self) -> u64 {
+        self.adopted
+    }
+
+    fn append_next(&mut self) -> Result<MountedVolume, JobError> {
+        self.take_back();
+        let pool = self
+            .pool
+            .clone()
+            .expect("only a source with a pool is asked for room");
+        let choice = choose(self.candidates(&pool)?);
+        let mut first = None;
+        for candidate in &choice.usable {
+            match self.try_append(candidate, &pool) {
+                Err(error) if leaves_others_usable(&error) => {
+                    tracing::info!(%error, "trying the next tape of the pool");
+                    if !matches!(error, JobError::TapeBusy { .. }) {
+                        self.spent.insert(candidate.volume);
+                        self.site.monitor.problem(&Problem {
+                            path: candidate.barcode.clone(),
+                            what: format!("it was passed over: {}", with_causes(&error)),
+                        });
+                    }
+                    first.get_or_insert(error);
+                }
+                result => return result,
+            }
+        }
+        Err(first.unwrap_or(JobError::NoAppendableVolume {
+            pool,
+            volumes: choice.out,
+        }))
+    }
+
+    /// All volumes of the pool that this job may still write.
+    fn candidates(&mut self, pool: &str) -> Result<Vec<Candidate>, JobError> {
+        let places = self.mounter.places()?;
+        let mut candidates = Vec::new();
+        for volume in catalog::live_volumes(self.catalog)? {
+            let label = volume.label.what;
+            if label.pool != pool || self.spent.contains(&label.volume) {
+                continue;
+            }
+            let last = self.catalog.last_receipt(&label.volume)?;
+            candidates.push(Candidate {
+                volume: label.volume,
+                state: volume.state,
+                used_blocks: last.map_or(0, |last| last.what.receipt.end_block),
+                within_reach: places.of(&label.barcode) != TapePlace::Missing,
+                barcode: label.barcode,
+            });
+        }
+        Ok(candidates)
+    }
+
+    fn try_append(&mut self, candidate: &Candidate, pool: &str) -> Result<MountedVolume, JobError> {
+        let Candidate {
+            volume, barcode, ..
+        } = candidate;
+        let writer = lock_volume(self.site, *volume, barcode)?;
+        let mut bay = self.mounter.mount(barcode, Purpose::Volume)?;
+        let receipts: Vec<Receipt> = catalog::receipts_of_volume(self.catalog, *volume)?;
+        let expected = Expected {
+            volume: *volume,
+            pool,
+            receipts: &receipts,
+        };
+        let found = match check_appendable(self.site, self.catalog, &mut bay, &expected) {
+            Ok(found) => found,
+            Err(error) => return Err(self.mounter.give_up(bay, error)),
+        };
+        let (bay, point) = match found.has_tail {
+            false => (bay, Ok(found.point)),
+            true => self.adopt_tail(bay, &found),
+        };
+        match point {
+            Ok(point) => {
+                // A long job leaves the index to others.
+                self.catalog.release_index();
+                let device = Box::new(self.lend(bay, Some(writer)));
+                Ok(MountedVolume {
+                    device,
+                    label: found.label,
+                    append: Some(point),
+                })
+            }
+            Err(error) => Err(self.mounter.give_up(bay, error)),
+        }
+    }
+
+    /// Takes complete segments of a cut-off run into the catalog. What was cut off is
+    /// overwritten by the next append: the point is behind the last complete one. Where
+    /// anything is damaged, all that is there is recorded, and the volume is not written.
+    fn adopt_tail(&mut self, bay: Bay, found: &Appendable) -> (Bay, Result<AppendPoint, JobError>) {
+        let (site, label) = (self.site, found.label.clone());
+        let (barcode, volume) = (label.barcode.clone(), label.volume);
+        let mut sink = CatalogSink {
+            site,
+            catalog: self.catalog,
+            committed: |_: &_, _| {},
+        };
+        let (bay, report) = lend(bay, label, |volume| {
+            scan(
+                volume,
+                &found.point,
+                Depth::Records,
+                &mut sink,
+                site.monitor,
+            )
+        });
+        let point = report.and_then(|report| {
+            tracing::info!(
+                barcode,
+                segments = report.segments,
+                "unconfirmed segments adopted"
+            );
+            self.adopted += report.segments;
+            if let Some(cut_off) = &report.incomplete {
+                let (block, what) = (cut_off.block, &cut_off.what);
+                tracing::warn!(barcode, %block, what, "what was cut off will be overwritten");
+            }
+            if let Some(first) = report.damage.first() {
+                let (places, what) = (report.damage_count, &first.what);
+                let first = format!("block {}: {what}", first.block);
+                let error = JobError::DamagedTail {
+                    barcode,
+                    places,
+                    first,
+                };
+                self.record_end(volume, VolumeEnd::Suspect(error.to_string()))?;
+                return Err(error);
+            }
+            report.append.ok_or(JobError::Stopped)
+        });
+        (bay, point)
+    }
+
+    fn mount_for_reading(&mut self, volume: Uuid) -> Result<MountedVolume, JobError> {
+        self.take_back();
+        let barcode = catalog::volume(self.catalog, volume)?.label.what.barcode;
+        let mut bay = self.mounter.mount(&barcode, Purpose::Volume)?;
+        match read_known_label(&mut bay, volume) {
+            Ok(label) => {
+                let device = Box::new(self.lend(bay, None));
+                Ok(MountedVolume {
+                    device,
+                    label,
+                    append: None,
+                })
+            }
+            Err(error) => Err(self.mounter.give_up(bay, error)),
+        }
+    }
+
+    fn lend(&mut self, bay: Bay, writer: Option<Lock>) -> Loan {
+        let (loan, back) = Loan::new(bay);
+        self.lent = Some(Lent {
+            back,
+            _writer: writer,
+        });
+        loan
+    }
+
+    /// Unmounts what the engine has dropped. A tape that stays in the drive is in nobody's
+    /// way: the next mount brings it home. So that is a problem, and no error.
+    fn take_back(&mut self) {
+        let Some(lent) = self.lent.take() else { return };
+        let Some(bay) = lent.back.take() else { return };
+        let path = bay.barcode.clone();
+        if let Err(error) = self.mounter.unmount(bay) {
+            tracing::warn!(barcode = path, %error, "the tape stays in the drive");
+            let what = format!("the tape stays in the drive: {error}");
+            self.site.monitor.problem(&Problem { path, what });
+        }
+    }
+
+    fn record_end(&mut self, volume: Uuid, end: VolumeEnd) -> Result<(), JobError> {
+        let (state, reason) = match end {
+            VolumeEnd::Open => return Ok(()),
+            VolumeEnd::Full => self.judge_full(volume)?,
+            VolumeEnd::Suspect(reason) => (VolumeState::Suspect, reason),
+        };
+        self.spent.insert(volume);
+        let event = VolumeStateChanged {
+            volume,
+            state,
+            reason,
+        };
+        self.catalog
+            .append(self.site.clock.now(), &Event::VolumeState(event))?;
+        Ok(())
+    }
+}
+
+impl LibrarySource<'_> {
+    /// Full, if the volume took about what it should; a tape that is at its end far earlier
+    /// is worn or damaged, or the drive is.
+    fn judge_full(&self, volume: Uuid) -> Result<(VolumeState, String), JobError> {
+        let label = catalog::volume(self.catalog, volume)?.label.what;
+        let last = self.catalog.last_receipt(&volume)?;
+        let blocks = last.map_or(0, |last| last.what.receipt.end_block);
+        let used_bytes = blocks.saturating_mul(u64::from(label.block_bytes));
+        // On a small tape, what no segment fits into is more than the tenth.
+        let spare_bytes = label.capacity_bytes / 10 + 2 * minimum_segment_bytes(label.block_bytes);
+        if used_bytes.saturating_add(spare_bytes) >= label.capacity_bytes {
+            return Ok((VolumeState::Full, "no further segment fits".to_owned()));
+        }
+        let (used, capacity) = (ByteSize(used_bytes), ByteSize(label.capacity_bytes));
+        let reason = format!("it was full after {used} of {capacity}");
+        self.site.monitor.problem(&Problem {
+            path: label.barcode,
+            what: format!("{reason}; it was marked suspect"),
+        });
+        Ok((VolumeState::Suspect, reason))
+    }
+}
+
+impl Drop for LibrarySource<'_> {
+    fn drop(&mut self) {
+        self.take_back();
+    }
+}
+
+impl VolumeSource for LibrarySource<'_> {
+    fn next_for_append(&mut self) -> Result<MountedVolume, BoxedError> {
+        Ok(self.append_next()?)
+    }
+
+    fn mount(&mut self, volume: Uuid) -> Result<MountedVolume, BoxedError> {
+        Ok(self.mount_for_reading(volume)?)
+    }
+
+    fn release(&mut self, volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
+        let id = volume.label.volume;
+        drop(volume);
+        let recorded = self.record_end(id, end);
+        self.take_back();
+        Ok(recorded?)
+    }
+}
+
+/// Whether the error is about one tape, so that another of the pool may do.
+fn leaves_others_usable(error: &JobError) -> bool {
+    matches!(
+        error,
+        JobError::TapeBusy { .. } | JobError::TapeMissing { .. }
+    ) || is_about_the_tape(error)
+}
+
+/// The right to write a volume: one process at a time.
+pub(crate) fn lock_volume(site: Site<'_>, volume: Uuid, barcode: &str) -> Result<Lock, JobError> {
+    Lock::try_take(&site.state.lock_dir(), &format!("volume-{volume}")).map_err(|error| match error
+    {
+        NotLocked::Held(pid) => JobError::TapeBusy {
+            barcode: barcode.to_owned(),
+            user: match pid {
+                Some(pid) => format!("process {pid} writes it"),
+                None => "another process writes it".to_owned(),
+            },
+        },
+        NotLocked::Io(path, source) => JobError::Io {
+            action: "locking",
+            path,
+            source,
+        },
+    })
+}
+
+/// Receipts into the catalog; tells each one onwards.
+pub(crate) struct CatalogSink<'a, F: FnMut(&SegmentInfo, BlockAddress)> {
+    pub(crate) site: Site<'a>,
+    pub(crate) catalog: &'a Catalog,
+    /// Called with each segment that is in the catalog, and the block after it.
+    pub(crate) committed: F,
+}
+
+impl<F: FnMut(&SegmentInfo, BlockAddress)> ReceiptSink for CatalogSink<'_, F> {
+    fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError> {
+        let (info, end_block) = (receipt.info.clone(), receipt.end_block);
+        convert::commit(self.catalog, self.site.clock, receipt)?;
+        (self.committed)(&info, end_block);
+        Ok(())
+    }
+}
+
+/// Gives back the job's own error where the engine only carried it.
+pub(crate) fn from_engine(error: EngineError) -> JobError {
+    match error {
+        EngineError::Mount { volume, source } => match source.downcast::<JobError>() {
+            Ok(own) => *own,
+            Err(source) => JobError::Engine(EngineError::Mount { volume, source }),
+        },
+        EngineError::Commit {
+            barcode,
+            number,
+            source,
+        } => match source.downcast::<JobError>() {
+            Ok(own) => *own,
+            Err(source) => JobError::Engine(EngineError::Commit {
+                barcode,
+                number,
+                source,
+            }),
+        },
+        other => JobError::Engine(other),
+    }
+}

@@ -1,0 +1,219 @@
+//! The state directory: the current library, the catalog, logs and locks.
+//!
+//! ```text
+//! library.json   the current library (versioned, replaced whole)
+//! catalog/       the catalog, see docs/catalog.md
+//! log/           log files of the front ends
+//! lock/          one file for each thing that has one owner at a time
+//! ```
+//!
+//! Only its owner may enter it: it names every archived file. Knows nothing of tapes.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::library::LibraryConfig;
+
+/// Version of `library.json`.
+const FORMAT: u32 = 1;
+const KIND: &str = "tapewright-library";
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// What is wrong with the state directory.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The operating system refused.
+    #[error("{path}: {action}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// No library was made the current one.
+    #[error("no library is set up in {state}")]
+    NoLibrary {
+        /// The state directory.
+        state: PathBuf,
+    },
+    /// The configuration cannot be read.
+    #[error("{path} is not a library configuration: {what}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The configuration was written by a later version.
+    #[error("{path} has format {format}, this version knows formats up to {FORMAT}")]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct LibraryFile {
+    format: u32,
+    kind: String,
+    library: LibraryConfig,
+}
+
+/// A state directory that exists.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+impl StateDir {
+    /// Opens the state directory at `root`; makes it, with mode 0700, where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`] naming the directory that could not be made.
+    pub fn open(root: &Path) -> Result<StateDir, StateError> {
+        let state = StateDir {
+            root: root.to_owned(),
+        };
+        for dir in [state.root.clone(), state.log_dir(), state.lock_dir()] {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&dir)
+                .map_err(|source| StateError::Io {
+                    path: dir,
+                    action: "making the directory",
+                    source,
+                })?;
+        }
+        Ok(state)
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the catalog lives.
+    pub fn catalog_dir(&self) -> PathBuf {
+        self.root.join("catalog")
+    }
+
+    /// Where front ends put their log files.
+    pub fn log_dir(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// Where the locks are.
+    pub(crate) fn lock_dir(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    fn library_file(&self) -> PathBuf {
+        self.root.join("library.json")
+    }
+
+    /// The current library.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoLibrary`] before the first `library create`; otherwise what is wrong
+    /// with the file.
+    pub fn library(&self) -> Result<LibraryConfig, StateError> {
+        let path = self.library_file();
+        let text = match read_bounded(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StateError::NoLibrary {
+                    state: self.root.clone(),
+                });
+            }
+            Err(source) => {
+                return Err(StateError::Io {
+                    path,
+                    action: "reading",
+                    source,
+                });
+            }
+        };
+        let malformed = |what: String| StateError::Malformed {
+            path: path.clone(),
+            what,
+        };
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(format) if format > u64::from(FORMAT) => {
+                return Err(StateError::TooNew { path, format });
+            }
+            Some(_) => {}
+            None => return Err(malformed("it has no format number".to_owned())),
+        }
+        let file: LibraryFile =
+            serde_json::from_value(value).map_err(|error| malformed(error.to_string()))?;
+        if file.kind != KIND {
+            return Err(malformed(format!(
+                "its kind is `{}`, not `{KIND}`",
+                file.kind
+            )));
+        }
+        Ok(file.library)
+    }
+
+    /// Makes `library` the current one, replacing the file whole and durably.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`]; the former configuration is then still in place.
+    pub fn set_library(&self, library: &LibraryConfig) -> Result<(), StateError> {
+        let file = LibraryFile {
+            format: FORMAT,
+            kind: KIND.to_owned(),
+            library: library.clone(),
+        };
+        let mut text = serde_json::to_string_pretty(&file).expect("a configuration is plain data");
+        text.push('\n');
+        let path = self.library_file();
+        replace(&path, text.as_bytes()).map_err(|source| StateError::Io {
+            path,
+            action: "writing",
+            source,
+        })
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    io::Read::read_to_string(
+        &mut io::Read::take(File::open(path)?, CONFIG_BYTES_MAX),
+        &mut text,
+    )?;
+    Ok(text)
+}
+
+/// Write aside, make durable, rename, make the rename durable.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension("json.new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&aside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&aside, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}

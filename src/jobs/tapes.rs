@@ -1,0 +1,179 @@
+//! What the catalog knows of tapes, and how they are.
+
+use catalogs::Volume;
+use catalogs::model::event::Receipt;
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::append_check::append_point;
+use super::mount::{Mounter, Places};
+use super::restore::TapePlace;
+use super::{JobError, Site, VolumeState, catalog};
+
+/// A volume at a glance.
+#[derive(Debug, Clone, Serialize)]
+pub struct TapeInfo {
+    /// Its barcode.
+    pub barcode: String,
+    /// The volume.
+    pub volume: Uuid,
+    /// Its pool.
+    pub pool: String,
+    /// Generation, such as `LTO-9`.
+    pub generation: String,
+    /// What may be done with it.
+    pub state: VolumeState,
+    /// Why it is in that state, if someone said.
+    pub state_reason: Option<String>,
+    /// Where it is now.
+    pub place: TapePlace,
+    /// Native capacity in bytes.
+    pub capacity_bytes: u64,
+    /// Bytes of its records.
+    pub used_bytes: u64,
+    /// What is left of the capacity, before early warning is taken off.
+    pub free_bytes: u64,
+    /// Segments on it.
+    pub segments: u64,
+    /// Members on it.
+    pub files: u64,
+    /// Bytes of files on it.
+    pub file_bytes: u64,
+    /// Block at which the next segment goes.
+    pub next_block: u64,
+    /// When it was labelled.
+    pub labelled_at: Timestamp,
+    /// When it was last read back.
+    pub verified_at: Option<Timestamp>,
+    /// Files that were bad when it was last read back.
+    pub bad_files: u64,
+}
+
+/// A segment at a glance.
+#[derive(Debug, Clone, Serialize)]
+pub struct TapeSegment {
+    /// Counts from 1.
+    pub number: u64,
+    /// Tape file with its data.
+    pub tape_file: u64,
+    /// Its first block.
+    pub first_block: u64,
+    /// The block after its index's filemark.
+    pub end_block: u64,
+    /// Records of data.
+    pub records: u64,
+    /// Members in it.
+    pub files: u64,
+    /// Bytes of files in it.
+    pub file_bytes: u64,
+    /// The job that wrote it.
+    pub job: Uuid,
+    /// That job's name.
+    pub job_name: String,
+}
+
+/// A volume in detail.
+#[derive(Debug, Clone, Serialize)]
+pub struct TapeDetail {
+    /// At a glance.
+    #[serde(flatten)]
+    pub info: TapeInfo,
+    /// Size of its records in bytes.
+    pub block_bytes: u32,
+    /// Serial number of the cartridge, if its chip told.
+    pub medium_serial: Option<String>,
+    /// What is on it.
+    pub contents: Vec<TapeSegment>,
+    /// TapeAlert flags that are up, with their meaning; `None` unless it is in a free drive.
+    pub tape_alerts: Option<Vec<String>>,
+}
+
+/// All volumes that are not retired, by pool and barcode; none where there is no catalog
+/// yet. Moves no tape.
+///
+/// # Errors
+///
+/// Catalog or library cannot be asked.
+pub fn list(site: Site<'_>) -> Result<Vec<TapeInfo>, JobError> {
+    if !catalog::exists(site) {
+        return Ok(Vec::new());
+    }
+    let catalog = catalog::open(site)?;
+    let places = Mounter::open(site)?.places()?;
+    let mut tapes = Vec::new();
+    for volume in catalog::live_volumes(&catalog)? {
+        let receipts = catalog::receipts_of_volume(&catalog, volume.label.what.volume)?;
+        tapes.push(info(volume, &receipts, &places));
+    }
+    tapes.sort_by(|a, b| (&a.pool, &a.barcode).cmp(&(&b.pool, &b.barcode)));
+    Ok(tapes)
+}
+
+/// One volume in detail. Moves no tape; a drive with this tape in it is asked for its
+/// alerts, if it is free.
+///
+/// # Errors
+///
+/// [`JobError::NoSuchVolume`]; catalog or library cannot be asked.
+pub fn show(site: Site<'_>, barcode: &str) -> Result<TapeDetail, JobError> {
+    let catalog = catalog::open(site)?;
+    let mut mounter = Mounter::open(site)?;
+    let places = mounter.places()?;
+    let volume = catalog::live_volume(&catalog, barcode)?;
+    let volume = volume.ok_or_else(|| JobError::NoSuchVolume {
+        barcode: barcode.to_owned(),
+    })?;
+    let receipts = catalog::receipts_of_volume(&catalog, volume.label.what.volume)?;
+    let mut contents = Vec::with_capacity(receipts.len());
+    for receipt in &receipts {
+        let job = catalog.job(&receipt.job.to_string())?;
+        contents.push(TapeSegment {
+            number: u64::from(receipt.segment_number),
+            tape_file: u64::from(receipt.file_number),
+            first_block: receipt.first_block,
+            records: receipt.records,
+            end_block: receipt.end_block,
+            files: receipt.files,
+            file_bytes: receipt.file_bytes,
+            job: receipt.job,
+            job_name: job.map(|job| job.start.what.name).unwrap_or_default(),
+        });
+    }
+    Ok(TapeDetail {
+        block_bytes: volume.label.what.block_bytes,
+        medium_serial: volume.label.what.medium_serial.clone(),
+        info: info(volume, &receipts, &places),
+        contents,
+        tape_alerts: mounter.alerts_of_loaded(barcode)?,
+    })
+}
+
+fn info(volume: Volume, receipts: &[Receipt], places: &Places) -> TapeInfo {
+    let next_block = append_point(receipts).next_block.0;
+    // Each segment ends with two filemarks, the label with one; they hold no bytes.
+    let filemarks = receipts.len() as u64 * 2 + 1;
+    let records = next_block.saturating_sub(filemarks);
+    let label = volume.label.what;
+    let used_bytes = records.saturating_mul(u64::from(label.block_bytes));
+    let verified = volume.verified.as_ref();
+    TapeInfo {
+        place: places.of(&label.barcode),
+        barcode: label.barcode,
+        volume: label.volume,
+        pool: label.pool,
+        generation: label.generation,
+        state: volume.state,
+        state_reason: Some(volume.state_reason).filter(|reason| !reason.is_empty()),
+        capacity_bytes: label.capacity_bytes,
+        used_bytes,
+        free_bytes: label.capacity_bytes.saturating_sub(used_bytes),
+        segments: receipts.len() as u64,
+        files: receipts.iter().map(|receipt| receipt.files).sum(),
+        file_bytes: receipts.iter().map(|receipt| receipt.file_bytes).sum(),
+        next_block,
+        labelled_at: volume.label.time,
+        verified_at: verified.map(|(time, _)| *time),
+        bad_files: verified.map_or(0, |(_, verified)| verified.bad.total),
+    }
+}

@@ -1,0 +1,269 @@
+//! Verification: reads tapes and compares every record and every file with its checksum.
+
+use std::collections::BTreeMap;
+
+use catalogs::Catalog;
+use catalogs::model::event::{Event, Receipt, Verified, VolumeLabelled};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::append_check::read_known_label;
+use super::mount::{Mounter, Places, Purpose};
+use super::restore::TapePlace;
+use super::source::LibrarySource;
+use super::{ByteText, JobError, Outcome, Problem, Problems, Site, catalog, interrupted};
+use crate::engine::verify::{
+    self as engine, SegmentPlace, SegmentReport, SegmentVerdict, VerifyPlan, VolumeSegments,
+};
+use crate::units::BlockAddress;
+
+/// What reading a volume says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything read was as it was written.
+    Good,
+    /// Something was read otherwise than it was written, or could not be read.
+    Bad,
+    /// Reading failed for reasons that say nothing about the medium.
+    Inconclusive,
+}
+
+/// A volume that was read.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifiedVolume {
+    /// Its barcode.
+    pub barcode: String,
+    /// The volume.
+    pub volume: Uuid,
+    /// What is to be held of it.
+    pub verdict: Verdict,
+    /// Segments read.
+    pub segments: u64,
+    /// Records read.
+    pub records: u64,
+    /// Files compared.
+    pub files: u64,
+    /// What was bad, by file.
+    pub problems: Problems,
+}
+
+/// How a verification went.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifySummary {
+    /// Complete if every volume is good.
+    pub outcome: Outcome,
+    /// The volumes, in the order of reading.
+    pub volumes: Vec<VerifiedVolume>,
+    /// Barcodes of tapes that could not be had.
+    pub missing_tapes: Vec<String>,
+}
+
+/// Reads a tape, or all segments of a job, and compares every record with its CRC and
+/// every file with its digest. What was found is recorded in the catalog; a volume with
+/// damage becomes suspect.
+///
+/// `name` is a barcode, or a job's name or identity (of several jobs with one name, the
+/// newest).
+///
+/// # Errors
+///
+/// Nothing of that name is known, or catalog or library cannot be asked. What was wrong
+/// with tapes is in the summary.
+pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
+    let catalog = catalog::open(site)?;
+    interrupted::settle(site, &catalog)?;
+    let mut mounter = Mounter::open(site)?;
+    let places = mounter.places()?;
+    let receipts = match catalog::live_volume(&catalog, name)? {
+        Some(volume) => {
+            let id = volume.label.what.volume;
+            let receipts = catalog::receipts_of_volume(&catalog, id)?;
+            if receipts.is_empty() {
+                return verify_label(site, &catalog, mounter, volume.label.what);
+            }
+            receipts
+        }
+        None => receipts_of_job(&catalog, name)?,
+    };
+    let plan = plan(&catalog, receipts)?;
+    let mut volumes = LibrarySource::new(site, &catalog, mounter, None);
+    let report = engine::verify(&plan, &mut volumes, site.monitor);
+    drop(volumes);
+
+    let mut verified = Vec::new();
+    for volume in &plan.volumes {
+        let of_volume = |segment: &&SegmentReport| segment.volume == volume.volume;
+        let segments: Vec<&SegmentReport> = report.segments.iter().filter(of_volume).collect();
+        if segments.is_empty() {
+            continue;
+        }
+        let summary = judge(volume, &segments);
+        record(site, &catalog, &summary)?;
+        verified.push(summary);
+    }
+    let outcome = match (report.stopped, report.is_good()) {
+        (true, _) => Outcome::Interrupted,
+        (false, true) => Outcome::Complete,
+        (false, false) => Outcome::Partial,
+    };
+    Ok(VerifySummary {
+        outcome,
+        volumes: verified,
+        missing_tapes: missing(&plan, &places),
+    })
+}
+
+/// A volume without segments has nothing but its label to be read.
+fn verify_label(
+    site: Site<'_>,
+    catalog: &Catalog,
+    mut mounter: Mounter<'_>,
+    known: VolumeLabelled,
+) -> Result<VerifySummary, JobError> {
+    let mut summary = VerifySummary {
+        outcome: Outcome::Complete,
+        volumes: Vec::new(),
+        missing_tapes: Vec::new(),
+    };
+    let VolumeLabelled {
+        volume, barcode, ..
+    } = known;
+    if mounter.places()?.of(&barcode) == TapePlace::Missing {
+        summary.outcome = Outcome::Partial;
+        summary.missing_tapes.push(barcode);
+        return Ok(summary);
+    }
+    let mut bay = mounter.mount(&barcode, Purpose::Volume)?;
+    let read = read_known_label(&mut bay, volume);
+    mounter.close(bay, read)?;
+    let verified = VerifiedVolume {
+        barcode,
+        volume,
+        verdict: Verdict::Good,
+        segments: 0,
+        records: 0,
+        files: 0,
+        problems: Problems::default(),
+    };
+    record(site, catalog, &verified)?;
+    summary.volumes.push(verified);
+    Ok(summary)
+}
+
+fn receipts_of_job(catalog: &Catalog, name: &str) -> Result<Vec<Receipt>, JobError> {
+    match catalog.job(name)? {
+        Some(job) => Ok(catalog::receipts_of_job(catalog, job.start.what.job)?),
+        None => Err(JobError::NoSuchBarcodeOrJob {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+fn plan(catalog: &Catalog, receipts: Vec<Receipt>) -> Result<VerifyPlan, JobError> {
+    let mut by_volume: BTreeMap<Uuid, Vec<SegmentPlace>> = BTreeMap::new();
+    for receipt in receipts {
+        by_volume
+            .entry(receipt.volume)
+            .or_default()
+            .push(SegmentPlace {
+                number: u64::from(receipt.segment_number),
+                segment: receipt.segment,
+                first_block: BlockAddress(receipt.first_block),
+                index_block: BlockAddress(receipt.index_block),
+            });
+    }
+    let mut volumes = Vec::with_capacity(by_volume.len());
+    for (volume, segments) in by_volume {
+        let barcode = catalog::volume(catalog, volume)?.label.what.barcode;
+        volumes.push(VolumeSegments {
+            volume,
+            barcode,
+            segments,
+        });
+    }
+    volumes.sort_by(|a, b| a.barcode.cmp(&b.barcode));
+    Ok(VerifyPlan { volumes })
+}
+
+fn missing(plan: &VerifyPlan, places: &Places) -> Vec<String> {
+    let barcodes = plan.volumes.iter().map(|volume| &volume.barcode);
+    barcodes
+        .filter(|barcode| places.of(barcode) == TapePlace::Missing)
+        .cloned()
+        .collect()
+}
+
+fn judge(volume: &VolumeSegments, segments: &[&SegmentReport]) -> VerifiedVolume {
+    let mut problems = Problems::default();
+    let mut verdict = Verdict::Good;
+    for segment in segments {
+        match &segment.verdict {
+            SegmentVerdict::Good => {}
+            SegmentVerdict::Bad => verdict = Verdict::Bad,
+            SegmentVerdict::Inconclusive(what) => {
+                problems.push(about_segment(segment, what));
+                if verdict == Verdict::Good {
+                    verdict = Verdict::Inconclusive;
+                }
+            }
+        }
+        list_damage(segment, &mut problems);
+    }
+    VerifiedVolume {
+        barcode: volume.barcode.clone(),
+        volume: volume.volume,
+        verdict,
+        segments: segments.len() as u64,
+        records: segments.iter().map(|segment| segment.records).sum(),
+        files: segments.iter().map(|segment| segment.files_verified).sum(),
+        problems,
+    }
+}
+
+fn about_segment(segment: &SegmentReport, what: &str) -> Problem {
+    let what = format!("segment {}: {what}", segment.number);
+    Problem {
+        path: ByteText::default(),
+        what,
+    }
+}
+
+/// Bad files by name; bad records only where no file suffers from them.
+fn list_damage(segment: &SegmentReport, problems: &mut Problems) {
+    let before = problems.total;
+    for file in &segment.bad_files {
+        let what = format!("segment {}: {}", segment.number, file.what);
+        problems.push(Problem {
+            path: file.path.as_str().into(),
+            what,
+        });
+    }
+    problems.total = before + segment.bad_file_count;
+    if let Some(what) = &segment.index_damage {
+        problems.push(about_segment(segment, &format!("its index: {what}")));
+    }
+    if segment.bad_file_count == 0 {
+        for record in &segment.bad_records {
+            let what = format!("block {}: {}", record.block, record.what);
+            problems.push(about_segment(segment, &what));
+        }
+    }
+}
+
+/// That a bad volume is suspect is recorded when it is taken back.
+fn record(site: Site<'_>, catalog: &Catalog, summary: &VerifiedVolume) -> Result<(), JobError> {
+    if summary.verdict == Verdict::Inconclusive {
+        return Ok(());
+    }
+    let (volume, bad) = (summary.volume, summary.problems.clone());
+    let segments = u32::try_from(summary.segments).unwrap_or(u32::MAX);
+    let event = Verified {
+        volume,
+        segments,
+        files: summary.files,
+        bad,
+    };
+    catalog.append(site.clock.now(), &Event::Verified(event))?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! What a cut-off run left on tape: complete segments are adopted, the rest is overwritten.
+
+use std::fs;
+use std::path::Path;
+
+use catalogs::model::event::{Event, JobStarted};
+use catalogs::{Catalog, OpenOptions};
+use tape_sim::cartridge::Cartridge;
+use tapewright::clock::{Clock, SystemClock};
+use tapewright::jobs::verify::verify;
+use tapewright::jobs::{ByteText, JobError, Outcome};
+
+use crate::lab::{A, Lab, plant};
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_dir(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// Runs `work` and then makes the catalog forget it, as if its receipts had been cut off.
+fn forgotten(lab: &Lab, work: impl FnOnce(&Lab)) {
+    let (catalog, kept) = (lab.path("state/catalog"), lab.path("kept"));
+    copy_dir(&catalog, &kept);
+    work(lab);
+    fs::remove_dir_all(&catalog).unwrap();
+    fs::rename(&kept, &catalog).unwrap();
+}
+
+#[test]
+fn a_complete_tail_is_adopted_and_the_tape_goes_on_behind_it() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.archive(&["source/docs"], "docs").unwrap();
+    forgotten(&lab, |lab| {
+        drop(lab.archive(&["source/photos"], "docs").unwrap())
+    });
+    assert!(lab.find(b"**/two.raw").is_empty());
+
+    let summary = lab.archive(&["source/docs"], "docs").unwrap();
+    assert_eq!(summary.adopted_segments, 1);
+    assert_eq!(summary.segments[0].number, 3);
+    assert_eq!(lab.find(b"**/two.raw").len(), 1);
+    assert_eq!(verify(lab.site(), A).unwrap().outcome, Outcome::Complete);
+}
+
+#[test]
+fn an_incomplete_tail_is_overwritten() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    let first = lab.archive(&["source/docs"], "docs").unwrap();
+    forgotten(&lab, |lab| {
+        drop(lab.archive(&["source/photos"], "docs").unwrap())
+    });
+    // The last five objects never left the buffer: with them the index is lost.
+    let map = tape_sim::cartridge::folder(&lab.library_dir(), A).join("p0.map");
+    let length = fs::metadata(&map).unwrap().len();
+    fs::File::options()
+        .write(true)
+        .open(&map)
+        .unwrap()
+        .set_len(length - 5 * 16)
+        .unwrap();
+
+    let second = lab.archive(&["source"], "docs").unwrap();
+    assert_eq!(second.adopted_segments, 0);
+    assert_eq!(second.segments[0].number, 2);
+    assert_eq!(second.segments[0].first_block, first.segments[0].end_block);
+    assert_eq!(verify(lab.site(), A).unwrap().outcome, Outcome::Complete);
+}
+
+#[test]
+fn a_job_without_owner_is_closed_as_interrupted() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    let job = SystemClock.new_id();
+    let started = JobStarted {
+        job,
+        name: "cut off".to_owned(),
+        pool: "docs".to_owned(),
+        roots: vec![ByteText::from("home")],
+        excludes: Vec::new(),
+        host: "here".to_owned(),
+        software: "test".to_owned(),
+    };
+    let open = || Catalog::open(&lab.path("state/catalog"), OpenOptions::default()).unwrap();
+    open()
+        .append(SystemClock.now(), &Event::JobStarted(started))
+        .unwrap();
+    let running = fs::File::create(lab.path("state/lock").join(format!("job-{job}"))).unwrap();
+    rustix::fs::flock(&running, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let finish = || open().job(&job.to_string()).unwrap().unwrap().finish;
+
+    lab.archive(&["source"], "docs").unwrap();
+    assert!(finish().is_none(), "its owner lives");
+    drop(running);
+    lab.archive(&["source"], "docs").unwrap();
+    assert_eq!(finish().unwrap().what.outcome, Outcome::Interrupted);
+}
+
+/// Flips bits of the object at `block` on the cartridge.
+fn damage(lab: &Lab, block: u64) {
+    let folder = tape_sim::cartridge::folder(&lab.library_dir(), A);
+    let mut partitions = Cartridge::open(&folder).unwrap().open_partitions().unwrap();
+    let record = partitions[0].record(block).unwrap();
+    partitions[0]
+        .write_data(record.data_bytes + 2000, &[0x5A; 64])
+        .unwrap();
+}
+
+#[test]
+fn damage_in_a_tail_keeps_the_tape_from_being_written_and_loses_no_segment() {
+    for in_index in [false, true] {
+        let lab = Lab::new();
+        plant(&lab.path("source"));
+        lab.label(&[A], "docs");
+        let mut hurt = 0;
+        forgotten(&lab, |lab| {
+            let first = lab.archive(&["source/photos"], "docs").unwrap();
+            let segment = &first.segments[0];
+            hurt = match in_index {
+                true => segment.end_block.0 - 2,
+                false => segment.first_block.0 + 1,
+            };
+            lab.archive(&["source/docs"], "docs").unwrap();
+        });
+        damage(&lab, hurt);
+        let before = lab.fingerprint(A);
+        let error = lab.archive(&["source/docs"], "docs").unwrap_err();
+        assert!(
+            matches!(error, JobError::DamagedTail { places: 1, .. }),
+            "{error}"
+        );
+        assert_eq!(lab.fingerprint(A), before, "nothing was overwritten");
+        assert_eq!(lab.find(b"**/two.raw").len(), 1);
+        assert_eq!(lab.find(b"**/letter.txt").len(), 1);
+        let again = lab.archive(&["source/docs"], "docs").unwrap_err();
+        assert!(
+            matches!(again, JobError::NoAppendableVolume { .. }),
+            "{again}"
+        );
+    }
+}

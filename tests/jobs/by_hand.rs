@@ -1,0 +1,111 @@
+//! One drive without a changer: a person brings the tapes.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tapewright::changer::{Changer, ElementKind};
+use tapewright::jobs::label::label;
+use tapewright::jobs::library::LibraryConfig;
+use tapewright::jobs::{JobError, Operator, Outcome, Reply, TapeRequest};
+use tapewright::transport::sim::SimTransport;
+
+use crate::lab::{A, B, Lab, assert_same_tree, label_options, plant};
+
+/// Puts into the drive what the next line of the script says, whatever is asked for.
+struct Scripted {
+    dir: PathBuf,
+    script: Mutex<Vec<&'static str>>,
+    asked: std::sync::Arc<Mutex<Vec<String>>>,
+}
+
+impl Operator for Scripted {
+    fn request(&self, request: &TapeRequest) -> Reply {
+        self.asked.lock().unwrap().push(request.barcode.clone());
+        let mut script = self.script.lock().unwrap();
+        if script.is_empty() {
+            return Reply::Declined;
+        }
+        bring(&self.dir, script.remove(0));
+        Reply::Done
+    }
+}
+
+/// Takes out what is in drive 0, and puts this tape in. The robot lends its hand.
+fn bring(dir: &Path, barcode: &str) {
+    let mut changer = Changer::open(Box::new(SimTransport::changer(dir).unwrap())).unwrap();
+    changer
+        .wait_ready(Duration::from_secs(5), &mut |_| ControlFlow::Continue(()))
+        .unwrap();
+    let inventory = changer.inventory().unwrap();
+    let drive = inventory.of_kind(ElementKind::Drive).next().unwrap();
+    let wanted = inventory.find(barcode).unwrap();
+    if wanted.address == drive.address {
+        return;
+    }
+    if drive.full {
+        let empty = inventory
+            .of_kind(ElementKind::Storage)
+            .find(|slot| !slot.full)
+            .unwrap();
+        changer.move_medium(drive.address, empty.address).unwrap();
+    }
+    changer.move_medium(wanted.address, drive.address).unwrap();
+}
+
+fn by_hand(script: &[&'static str]) -> (Lab, std::sync::Arc<Mutex<Vec<String>>>) {
+    let mut lab = Lab::new();
+    let dir = lab.library_dir();
+    lab.state
+        .set_library(&LibraryConfig::SimulatedDrive { dir: dir.clone() })
+        .unwrap();
+    let asked = std::sync::Arc::default();
+    let script = Mutex::new(script.to_vec());
+    lab.operator = Box::new(Scripted {
+        dir,
+        script,
+        asked: std::sync::Arc::clone(&asked),
+    });
+    plant(&lab.path("source"));
+    (lab, asked)
+}
+
+#[test]
+fn the_operator_is_asked_for_tapes_by_barcode_until_the_right_one_is_in() {
+    let (lab, asked) = by_hand(&[A, B, B, A]);
+    lab.label(&[A], "docs");
+    lab.label(&[B], "films");
+    // B is still in the drive; the operator brings it again before finding A.
+    let summary = lab.archive(&["source"], "docs").unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete);
+    assert_eq!(*asked.lock().unwrap(), [A, B, A, A]);
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &copy);
+}
+
+#[test]
+fn declining_ends_the_job_and_writes_nothing() {
+    let (lab, _) = by_hand(&[A, B]);
+    lab.label(&[A], "docs");
+    lab.label(&[B], "films");
+    let before = lab.fingerprint(B);
+    let error = lab.archive(&["source"], "docs").unwrap_err();
+    assert!(
+        matches!(&error, JobError::Declined { barcode, found }
+        if barcode == A && found.as_deref() == Some(B)),
+        "{error:?}"
+    );
+    assert_eq!(lab.fingerprint(B), before);
+}
+
+#[test]
+fn a_tape_that_says_another_barcode_is_not_labelled() {
+    let (lab, _) = by_hand(&[A, A]);
+    lab.label(&[A], "docs");
+    let before = lab.fingerprint(A);
+    let error = label(lab.site(), &label_options(&[B], "docs", None)).unwrap_err();
+    assert!(matches!(error, JobError::Declined { .. }), "{error:?}");
+    assert_eq!(lab.fingerprint(A), before);
+}

@@ -1,0 +1,13 @@
+//! Jobs over the simulated library: the whole way from a command to the tape and back.
+#![allow(clippy::unwrap_used)]
+
+mod adoption;
+mod by_hand;
+mod lab;
+mod labelling;
+mod rebuilding;
+mod refusals;
+mod round_trip;
+mod spanning;
+mod stopping;
+mod verifying;

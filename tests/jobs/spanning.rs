@@ -1,0 +1,143 @@
+//! Tapes that fill up: jobs go on to the next, files in parts come back whole.
+
+use std::fs;
+
+use tapewright::jobs::archive::{ArchiveOptions, archive};
+use tapewright::jobs::restore::{RestoreOptions, TapePlace, restore};
+use tapewright::jobs::{JobError, Outcome, VolumeState, tapes};
+use tapewright::units::ByteSize;
+
+use crate::lab::{A, B, C, Lab, archive_path, assert_same_tree, noise};
+
+/// 24 files of 2 MiB, and one of 60 MiB that cannot be on one tape with them.
+fn plant_much(lab: &Lab) {
+    let root = lab.path("source");
+    fs::create_dir_all(root.join("many")).unwrap();
+    for number in 0..24 {
+        fs::write(
+            root.join(format!("many/{number:02}")),
+            noise(number, 2 << 20),
+        )
+        .unwrap();
+    }
+    fs::write(root.join("whole"), noise(99, 60 << 20)).unwrap();
+}
+
+fn options(lab: &Lab) -> ArchiveOptions {
+    ArchiveOptions {
+        paths: vec![lab.path("source")],
+        pool: "docs".to_owned(),
+        segment_limit: Some(ByteSize(16 << 20)),
+        ..ArchiveOptions::default()
+    }
+}
+
+#[test]
+fn a_job_goes_on_to_the_next_tape_and_parts_come_back_whole() {
+    let lab = Lab::new();
+    plant_much(&lab);
+    lab.label(&[A, B, C], "docs");
+    let summary = archive(lab.site(), &options(&lab)).unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    let mut barcodes: Vec<&str> = summary
+        .segments
+        .iter()
+        .map(|s| s.barcode.as_str())
+        .collect();
+    barcodes.dedup();
+    assert_eq!(barcodes, [A, B]);
+    let states: Vec<VolumeState> = tapes::list(lab.site())
+        .unwrap()
+        .into_iter()
+        .map(|tape| tape.state)
+        .collect();
+    assert_eq!(
+        states,
+        [
+            VolumeState::Full,
+            VolumeState::Appendable,
+            VolumeState::Appendable
+        ]
+    );
+    assert!(
+        lab.find(b"**/whole").len() > 1,
+        "the large file is in parts"
+    );
+
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_eq!(restored.files, 25);
+    assert_same_tree(&lab.path("source"), &copy);
+}
+
+#[test]
+fn a_tape_that_ends_far_below_its_capacity_is_suspect_and_not_full() {
+    let lab = Lab::new();
+    plant_much(&lab);
+    lab.label(&[A, B, C], "docs");
+    let mut cartridge = lab.library().cartridge(A).unwrap();
+    cartridge.info.partitions_bytes = vec![28 << 20];
+    cartridge.save_info().unwrap();
+    let summary = archive(lab.site(), &options(&lab)).unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    let listed = tapes::list(lab.site()).unwrap();
+    let of = |barcode: &str| listed.iter().find(|tape| tape.barcode == barcode).unwrap();
+    assert_eq!(of(A).state, VolumeState::Suspect);
+    let reason = of(A).state_reason.as_deref().unwrap();
+    assert!(reason.contains("67.1 MB"), "{reason}");
+    assert_eq!(of(B).state, VolumeState::Full);
+}
+
+#[test]
+fn a_tape_that_is_away_is_named_and_the_rest_restored() {
+    let lab = Lab::new();
+    plant_much(&lab);
+    lab.label(&[A, B], "docs");
+    archive(lab.site(), &options(&lab)).unwrap();
+    let dir = lab.library_dir();
+    let inventory = tape_sim::inventory::read(&dir).unwrap();
+    let slot = inventory
+        .contents()
+        .find(|(_, content)| content.barcode == B)
+        .unwrap()
+        .0;
+    tape_sim::inventory::take(&dir, slot).unwrap();
+
+    let restore_options = RestoreOptions {
+        patterns: vec![archive_path(&lab.path("source"))],
+        target: lab.path("target"),
+        ..RestoreOptions::default()
+    };
+    let restored = restore(lab.site(), &restore_options).unwrap();
+    assert_eq!(restored.outcome, Outcome::Partial);
+    assert_eq!(restored.missing_tapes, [B]);
+    assert!(
+        restored
+            .tapes
+            .iter()
+            .any(|t| t.barcode == B && t.place == TapePlace::Missing)
+    );
+    assert_eq!(restored.files, 24, "{restored:?}");
+}
+
+#[test]
+fn a_pool_that_runs_out_of_tapes_keeps_what_is_on_them() {
+    let lab = Lab::new();
+    plant_much(&lab);
+    lab.label(&[A], "docs");
+    let summary = archive(lab.site(), &options(&lab)).unwrap();
+    assert_eq!(summary.outcome, Outcome::Failed);
+    let failure = summary.failure.unwrap();
+    assert!(
+        failure.what.contains("has no tape to write on"),
+        "{failure:?}"
+    );
+    assert!(failure.advice.unwrap().contains("tape label"));
+    assert!(summary.segments.len() >= 2);
+    assert!(lab.find(b"**/many/*").len() > 10);
+    let error = archive(lab.site(), &options(&lab)).unwrap_err();
+    assert!(
+        matches!(error, JobError::NoAppendableVolume { .. }),
+        "{error:?}"
+    );
+}
