@@ -7,10 +7,17 @@ use tapewright::units::ByteSize;
 
 /// Archives data to LTO tape and gets it back decades later.
 #[derive(Debug, Parser)]
-#[command(name = "tapewright", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 an operator is needed · \
+#[command(
+    name = "tapewright",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 an operator is needed · \
     4 wrong tape · 5 bad medium · 6 drive or library · 7 done in part · 8 busy · 9 nothing found · \
-    130 interrupted. docs/commands.md has them all.")]
+    130 interrupted. docs/commands.md has them all."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -28,7 +35,7 @@ pub struct Global {
     /// Print the result as one JSON document (lists: a line for each item)
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say more on stderr: -v what is done, -vv every SCSI command
+    /// Say more on stderr: -v what is done, -vv details
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Write every SCSI command and reply to this file, for a bug report
@@ -145,7 +152,7 @@ pub struct ArchiveArgs {
     /// The pool to write to
     #[arg(long)]
     pub pool: String,
-    /// A name for the job [default: the first path's name and the time]
+    /// A name for the job [default: the first path's name and the date]
     #[arg(long, value_name = "JOB")]
     pub name: Option<String>,
     /// Leave out what matches: a name (`*.tmp`), or a path from the root (`/home/*/.cache`). Repeat
@@ -154,6 +161,9 @@ pub struct ArchiveArgs {
     /// Don't cross into other file systems
     #[arg(long)]
     pub one_file_system: bool,
+    /// Bound of a tape segment, the unit of commit [default: 32GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub segment_size: Option<ByteSize>,
 }
 
 #[derive(Debug, Args)]

@@ -1,2 +1,123 @@
-//! The command line of Tapewright.
-fn main() {}
+//! The command line of Tapewright: parses, calls [`tapewright::jobs`], renders.
+//!
+//! Holds words, colours and exit codes, and no policy.
+
+mod args;
+mod commands;
+mod dates;
+mod exit;
+mod logging;
+mod operator;
+mod output;
+mod progress;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tapewright::clock::SystemClock;
+use tapewright::jobs::{Site, StateDir};
+
+use args::{Cli, Command};
+use commands::Context;
+use exit::{Exit, Failure, after_printing};
+use operator::TerminalOperator;
+use output::Output;
+use progress::Terminal;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = run(&cli);
+    let exit = match &ended {
+        Ok(exit) => *exit,
+        Err(failure) => {
+            if let Some(words) = failure.words() {
+                tracing::error!("{words}");
+                eprintln!("tapewright: {words}");
+            }
+            failure.exit()
+        }
+    };
+    exit.into()
+}
+
+fn run(cli: &Cli) -> Result<Exit, Failure> {
+    if let Command::Demo(args) = &cli.command {
+        return commands::demo::run(args, cli.global.json);
+    }
+    let root = state_root(cli.global.state.as_deref())?;
+    let state = StateDir::open(&root).map_err(tapewright::jobs::JobError::from)?;
+    logging::start(&state.log_dir(), cli.global.verbose)
+        .map_err(|error| Failure::Io(format!("opening the log in {}", root.display()), error))?;
+    tracing::info!(arguments = ?std::env::args_os().skip(1).collect::<Vec<_>>(), "start");
+    let output = Output::new(cli.global.json);
+    with_context(&root, cli, output, |context| {
+        dispatch(context, &cli.command)
+    })
+}
+
+/// Opens the state directory and gives the command what it works with.
+fn with_context(
+    root: &Path,
+    cli: &Cli,
+    output: Output,
+    command: impl FnOnce(&mut Context<'_>) -> commands::Ended,
+) -> commands::Ended {
+    let state = StateDir::open(root).map_err(tapewright::jobs::JobError::from)?;
+    let terminal =
+        Terminal::new().map_err(|error| Failure::Io("taking over signals".to_owned(), error))?;
+    let site = Site {
+        state: &state,
+        clock: &SystemClock,
+        monitor: &terminal,
+        operator: &TerminalOperator,
+        trace: cli.global.trace.as_deref(),
+    };
+    let mut context = Context {
+        site,
+        terminal: &terminal,
+        output,
+    };
+    let exit = command(&mut context)?;
+    let exit = after_printing(exit, context.output.flush())?;
+    tracing::info!(?exit, "end");
+    Ok(exit)
+}
+
+fn dispatch(context: &mut Context<'_>, command: &Command) -> commands::Ended {
+    match command {
+        Command::Library(command) => commands::library::run(context, command),
+        Command::Tape(command) => commands::tape::run(context, command),
+        Command::Archive(args) => commands::archive::run(context, args),
+        Command::Find(args) => commands::find::run(context, args),
+        Command::Restore(args) => commands::restore::run(context, args),
+        Command::Verify(args) => commands::verify::run(context, args),
+        Command::Catalog(command) => commands::catalog::run(context, command),
+        Command::Demo(args) => commands::demo::run(args, context.output.is_json()),
+    }
+}
+
+/// `--state` or TAPEWRIGHT_STATE; else the system's place for root, the XDG place for others.
+fn state_root(given: Option<&Path>) -> Result<PathBuf, Failure> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .map_err(|error| Failure::Io("finding the working directory".to_owned(), error))
+    };
+    if let Some(path) = given {
+        return absolute(path);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/tapewright"));
+    }
+    let from_env = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let base = from_env("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| from_env("HOME").map(|home| PathBuf::from(home).join(".local/state")));
+    match base {
+        Some(base) => absolute(&base.join("tapewright")),
+        None => Err(Failure::Usage(
+            "neither HOME nor XDG_STATE_HOME is set; say where to keep the catalog with --state"
+                .to_owned(),
+        )),
+    }
+}

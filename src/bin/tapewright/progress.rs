@@ -1,15 +1,18 @@
-//! Progress on stderr: a bar with rate and ETA on a terminal, silence elsewhere; and
-//! the user's wish to stop.
+//! Progress on stderr: what is being done, how much, how fast and until when on a terminal,
+//! silence elsewhere; and the user's wish to stop.
 //!
 //! The first Ctrl-C (or SIGTERM) asks the running job to close its segment properly;
 //! a second one ends the process at once, which loses no more than what was unconfirmed.
 
+use std::fmt;
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    DecimalBytes, FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use tapewright::monitor::{Monitor, Problem};
@@ -17,9 +20,40 @@ use tapewright::monitor::{Monitor, Problem};
 /// Exit status of a process ended by the second signal: 128 + SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
 
+/// How much is known to show, and how it is shown. Never less again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum View {
+    Nothing,
+    /// What is being done.
+    Phase,
+    /// How much is done, and how fast.
+    Amount,
+    /// How much there is, and so when it will be done.
+    Share,
+}
+
+impl View {
+    /// What is being done has its own line, since names are long and terminals narrow.
+    fn template(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Phase => "{spinner} {wide_msg}",
+            Self::Amount => "{spinner} {wide_msg}\n  {decimal_bytes}  {rate}",
+            Self::Share => {
+                "{spinner} {wide_msg}\n  [{wide_bar}] {percent:>3}%  \
+                 {decimal_bytes}/{decimal_total_bytes}  {rate}  ETA {time_left}"
+            }
+        }
+    }
+}
+
+/// Often enough to look alive.
+const REDRAWN_EVERY: Duration = Duration::from_millis(200);
+
 /// Shows an operation's progress on stderr.
 pub struct Terminal {
     bar: ProgressBar,
+    view: Mutex<View>,
     stop: Arc<AtomicBool>,
     announced: AtomicBool,
 }
@@ -42,35 +76,84 @@ impl Terminal {
         } else {
             ProgressBar::hidden()
         };
-        Ok(Self { bar, stop, announced: AtomicBool::new(false) })
+        Ok(Self {
+            bar,
+            view: Mutex::new(View::Nothing),
+            stop,
+            announced: AtomicBool::new(false),
+        })
     }
 
     /// Takes the bar off the screen before results are printed.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
+
+    /// Shows at least this much from now on.
+    fn show(&self, view: View) {
+        let mut shown = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.bar.is_hidden() || *shown >= view {
+            return;
+        }
+        *shown = view;
+        let style = ProgressStyle::with_template(view.template());
+        let style = style.expect("the template is well formed");
+        let style = style
+            .with_key("rate", rate)
+            .with_key("time_left", time_left);
+        self.bar.set_style(style.progress_chars("=> "));
+        self.bar.enable_steady_tick(REDRAWN_EVERY);
+    }
+}
+
+/// Bytes a second, once some have moved.
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let written = match state.per_sec() {
+        per_second if per_second >= 1.0 => write!(out, "{}/s", DecimalBytes(per_second as u64)),
+        _ => out.write_str("-/s"),
+    };
+    written.expect("text takes more text");
+}
+
+/// Time until the end at the present rate, if there is one.
+fn time_left(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let written = match state.per_sec() {
+        per_second if per_second >= 1.0 => write!(out, "{}", FormattedDuration(state.eta())),
+        _ => out.write_str("unknown"),
+    };
+    written.expect("text takes more text");
 }
 
 impl Monitor for Terminal {
+    fn wants_total(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
     fn expect(&self, _files: u64, bytes: u64) {
-        let template = "{msg} {bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec} ETA {eta}";
-        let style = ProgressStyle::with_template(template).expect("the template is well formed");
-        self.bar.set_style(style.progress_chars("=> "));
-        self.bar.set_length(bytes);
-        self.bar.enable_steady_tick(Duration::from_millis(200));
+        self.bar.set_length(self.bar.position() + bytes);
+        self.show(View::Share);
     }
 
     fn advance(&self, _files: u64, bytes: u64) {
-        self.bar.inc(bytes);
+        if bytes > 0 {
+            if self.bar.position() == 0 {
+                self.show(View::Amount);
+                // The time until something moves is nobody's rate.
+                self.bar.reset_eta();
+            }
+            self.bar.inc(bytes);
+        }
     }
 
     fn phase(&self, what: &str) {
         tracing::info!("{what}");
+        self.show(View::Phase);
         self.bar.set_message(what.to_owned());
     }
 
     fn problem(&self, problem: &Problem) {
-        self.bar.suspend(|| eprintln!("tapewright: {}: {}", problem.path, problem.what));
+        self.bar
+            .suspend(|| eprintln!("tapewright: {}: {}", problem.path, problem.what));
     }
 
     fn stop_requested(&self) -> bool {

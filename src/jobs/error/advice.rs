@@ -92,8 +92,8 @@ impl JobError {
                 format!("Take the cartridge out and compare its sticker with {says}.")
             }
             JobError::OtherCartridge { barcode, .. } => format!(
-                "Find out whether this is a copy of {barcode}; only the cartridge that was labelled \
-                 is written."
+                "Find out whether this is a copy of {barcode}; only the cartridge that was \
+                 labelled is written."
             ),
             JobError::OtherVolume { barcode, .. } => format!(
                 "Find out which cartridge this is; if the tape is right and the catalog is not, \

@@ -1,0 +1,35 @@
+//! `tapewright catalog`
+
+use std::io;
+
+use tapewright::jobs::rebuild::{self, RebuildSummary};
+
+use super::{Context, Ended, conclude, problems};
+use crate::args::CatalogCommand;
+use crate::exit::Exit;
+use crate::output::{Output, counted};
+
+/// Rebuilds the catalog from tapes.
+pub fn run(context: &mut Context<'_>, command: &CatalogCommand) -> Ended {
+    let CatalogCommand::Rebuild { barcodes } = command;
+    let summary = rebuild::rebuild(context.site, barcodes)?;
+    conclude(context, Exit::from(summary.outcome), &summary, render)
+}
+
+fn render(output: &mut Output, summary: &RebuildSummary) -> io::Result<()> {
+    for volume in &summary.volumes {
+        output.line(format!(
+            "{}  pool {}: {} ({} new to the catalog), {}",
+            volume.barcode,
+            volume.pool,
+            counted(volume.segments, "segment"),
+            volume.new_segments,
+            counted(volume.files, "object")
+        ))?;
+        problems(output, &volume.problems, "bad on this tape")?;
+    }
+    for tape in &summary.skipped {
+        output.line(format!("{}  left out: {}", tape.barcode, tape.why))?;
+    }
+    Ok(())
+}

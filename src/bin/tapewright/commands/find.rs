@@ -1,0 +1,157 @@
+//! `tapewright find`
+
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+
+use tapewright::jobs::find::{self, FindOptions, Found};
+
+use super::{Context, Ended};
+use crate::args::FindArgs;
+use crate::dates;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, plain};
+
+/// Prints what the catalog knows, as it is found.
+pub fn run(context: &mut Context<'_>, args: &FindArgs) -> Ended {
+    let options = FindOptions {
+        pattern: pattern_bytes(&args.pattern)?,
+        all_versions: args.all_versions,
+        on_tape: args.on_tape.clone(),
+        as_of: args
+            .as_of
+            .as_deref()
+            .map(dates::parse_as_of)
+            .transpose()
+            .map_err(Failure::Usage)?,
+    };
+    let output = &mut context.output;
+    let mut printed = Ok(());
+    let found = find::find(context.site, &options, &mut |hit| {
+        printed = match (output.is_json(), args.long) {
+            (true, _) => output.json(&hit),
+            (false, true) => long_line(output, &hit),
+            (false, false) => short_line(output, &hit),
+        };
+        match printed {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    printed?;
+    if found == 0 {
+        output.flush()?;
+        eprintln!(
+            "tapewright: nothing in the catalog matches `{}`\n  A pattern is a path from the root; \
+             `./x` is taken from here, `**/x` matches x anywhere.",
+            plain(&args.pattern)
+        );
+        return Ok(Exit::NotFound);
+    }
+    Ok(Exit::Done)
+}
+
+/// A pattern as bytes: a relative one that exists here means that path, as shells complete it.
+///
+/// # Errors
+///
+/// The working directory is gone.
+pub fn pattern_bytes(pattern: &str) -> Result<Vec<u8>, Failure> {
+    if pattern.is_empty() {
+        let what = "an empty pattern means nothing; `/` or `**` means everything";
+        return Err(Failure::Usage(what.to_owned()));
+    }
+    let is_relative_path = pattern == "."
+        || pattern == ".."
+        || pattern.starts_with("./")
+        || pattern.starts_with("../");
+    if !is_relative_path {
+        return Ok(pattern.as_bytes().to_vec());
+    }
+    let absolute = std::path::absolute(pattern)
+        .map_err(|error| Failure::Io("finding the working directory".to_owned(), error))?;
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in absolute.as_os_str().as_bytes().split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    Ok(parts.join(&b'/'))
+}
+
+fn short_line(output: &mut Output, hit: &Found) -> std::io::Result<()> {
+    output.line(format!(
+        "{}  {}  file {} block {}  /{}{}",
+        dates::minute(hit.archived_at),
+        hit.barcode,
+        hit.tape_file,
+        hit.block,
+        hit.path,
+        notes(hit)
+    ))
+}
+
+fn long_line(output: &mut Output, hit: &Found) -> std::io::Result<()> {
+    let owner = if hit.user.is_empty() {
+        hit.uid.to_string()
+    } else {
+        hit.user.clone()
+    };
+    let group = if hit.group.is_empty() {
+        hit.gid.to_string()
+    } else {
+        hit.group.clone()
+    };
+    let link = hit
+        .link
+        .as_ref()
+        .map_or_else(String::new, |link| format!(" -> {link}"));
+    output.line(format!(
+        "{}{:04o} {owner}:{group} {:>13} {}  /{}{link}{}",
+        kind_letter(hit.kind),
+        hit.mode,
+        hit.size_bytes,
+        dates::second(hit.mtime.0),
+        hit.path,
+        notes(hit)
+    ))?;
+    output.line(format!(
+        "      {} file {} block {} offset {}, job {} of {}{}",
+        hit.barcode,
+        hit.tape_file,
+        hit.block,
+        hit.offset_bytes,
+        hit.job_name,
+        dates::minute(hit.archived_at),
+        hit.digest
+            .as_ref()
+            .map_or_else(String::new, |digest| format!(", {digest}"))
+    ))
+}
+
+fn notes(hit: &Found) -> String {
+    let mut notes = String::new();
+    if let Some(part) = hit.part {
+        notes.push_str(&format!("  [part {part}]"));
+    }
+    if hit.condition != "whole" {
+        notes.push_str(&format!("  [{} while read]", hit.condition));
+    }
+    if hit.gone {
+        notes.push_str("  [deleted since]");
+    }
+    notes
+}
+
+fn kind_letter(kind: &str) -> char {
+    match kind {
+        "dir" => 'd',
+        "symlink" => 'l',
+        "hardlink" => 'h',
+        "char" => 'c',
+        "block" => 'b',
+        "fifo" => 'p',
+        _ => '-',
+    }
+}

@@ -1,0 +1,82 @@
+//! One module for each command: takes the arguments, calls the job, renders its summary.
+
+pub mod archive;
+pub mod catalog;
+pub mod demo;
+pub mod find;
+pub mod library;
+pub mod restore;
+pub mod tape;
+pub mod verify;
+
+use std::io;
+
+use serde::Serialize;
+use tapewright::jobs::{Problem, Problems, Site, VolumeState};
+
+use crate::exit::{Exit, Failure, after_printing};
+use crate::output::Output;
+use crate::progress::Terminal;
+
+/// What a command works with.
+pub struct Context<'a> {
+    /// State, clock, monitor and operator for the job.
+    pub site: Site<'a>,
+    /// The progress bar behind the site's monitor.
+    pub terminal: &'a Terminal,
+    /// Where results go.
+    pub output: Output,
+}
+
+/// How a command returns.
+pub type Ended = Result<Exit, Failure>;
+
+/// Prints a summary as JSON or through `render`, and ends with the exit code it stands for.
+fn conclude<T: Serialize>(
+    context: &mut Context<'_>,
+    exit: Exit,
+    summary: &T,
+    render: impl FnOnce(&mut Output, &T) -> io::Result<()>,
+) -> Ended {
+    context.terminal.clear();
+    let printed = match context.output.is_json() {
+        true => context.output.json(summary),
+        false => render(&mut context.output, summary),
+    };
+    after_printing(exit, printed)
+}
+
+/// The problems of a job, after its summary, under a heading.
+fn problems(output: &mut Output, problems: &Problems, heading: &str) -> io::Result<()> {
+    if problems.total == 0 {
+        return Ok(());
+    }
+    output.line(format!("{heading} ({}):", problems.total))?;
+    for Problem { path, what } in &problems.listed {
+        // What concerns a whole tape or job has no path.
+        let place = if path.0.is_empty() {
+            String::new()
+        } else {
+            format!("/{path}: ")
+        };
+        output.line(format!("  {place}{what}"))?;
+    }
+    let listed = problems.listed.len() as u64;
+    if problems.total > listed {
+        output.line(format!(
+            "  … and {} more; the log has them",
+            problems.total - listed
+        ))?;
+    }
+    Ok(())
+}
+
+/// A volume's state in words.
+fn state_words(state: VolumeState) -> &'static str {
+    match state {
+        VolumeState::Appendable => "appendable",
+        VolumeState::Full => "full",
+        VolumeState::Suspect => "suspect",
+        VolumeState::ReadOnly => "read-only",
+    }
+}

@@ -1,0 +1,119 @@
+//! `tapewright restore`
+
+use std::io;
+
+use tapewright::jobs::restore::{
+    self, Existing, Owners, RestoreOptions, RestoreOutlook, RestoreSummary, TapeNeed, TapePlace,
+    TargetOptions,
+};
+use tapewright::units::ByteSize;
+
+use super::archive::outcome_words;
+use super::find::pattern_bytes;
+use super::{Context, Ended, conclude, problems};
+use crate::args::RestoreArgs;
+use crate::dates;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, counted};
+
+/// What the remarks of a plan are about.
+const REMARKS: &str = "restored otherwise than their names promise";
+
+/// Plans, shows the plan, restores.
+pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
+    let options = RestoreOptions {
+        patterns: args
+            .patterns
+            .iter()
+            .map(|text| pattern_bytes(text))
+            .collect::<Result<_, _>>()?,
+        target: args.to.clone(),
+        as_of: args
+            .as_of
+            .as_deref()
+            .map(dates::parse_as_of)
+            .transpose()
+            .map_err(Failure::Usage)?,
+        target_options: TargetOptions {
+            existing: if args.overwrite {
+                Existing::Overwrite
+            } else {
+                Existing::Refuse
+            },
+            owners: if args.numeric_owner {
+                Owners::Numbers
+            } else {
+                Owners::Names
+            },
+        },
+    };
+    if args.dry_run {
+        let outlook = restore::plan(context.site, &options)?;
+        if context.output.is_json() {
+            context.output.json(&outlook)?;
+        } else {
+            render_outlook(&mut context.output, &outlook)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let summary = restore::restore(context.site, &options)?;
+    let exit = match summary.missing_tapes.is_empty() {
+        true => Exit::from(summary.outcome),
+        false => Exit::NeedsOperator,
+    };
+    conclude(context, exit, &summary, render)
+}
+
+/// The plan for people: how much, and which tapes to have at hand.
+pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Result<()> {
+    output.line(format!(
+        "to restore: {}, {}, from {}",
+        counted(outlook.objects, "object"),
+        ByteSize(outlook.file_bytes),
+        counted(outlook.tapes.len() as u64, "tape")
+    ))?;
+    let rows: Vec<Vec<String>> = outlook.tapes.iter().map(tape_row).collect();
+    output.table(&["TAPE", "PLACE", "OBJECTS >", "TO READ >"], &rows)?;
+    problems(output, &outlook.remarks, REMARKS)
+}
+
+fn tape_row(tape: &TapeNeed) -> Vec<String> {
+    vec![
+        tape.barcode.clone(),
+        place_words(&tape.place),
+        tape.members.to_string(),
+        ByteSize(tape.bytes).to_string(),
+    ]
+}
+
+/// Where a tape is, in words.
+pub fn place_words(place: &TapePlace) -> String {
+    match place {
+        TapePlace::Drive(number) => format!("drive {number}"),
+        TapePlace::Slot(number) => format!("slot {number}"),
+        TapePlace::MailSlot(number) => format!("mail slot {number}"),
+        TapePlace::Operator => "to be loaded by hand".to_owned(),
+        TapePlace::Missing => "not in the library".to_owned(),
+    }
+}
+
+/// The result for people.
+pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
+    output.line(format!(
+        "restore {}: {}, {} restored; {} checked against their digests",
+        outcome_words(summary.outcome),
+        counted(summary.objects, "object"),
+        ByteSize(summary.file_bytes),
+        counted(summary.verified_files, "file")
+    ))?;
+    for barcode in &summary.missing_tapes {
+        output.line(format!("  tape {barcode} is needed and was not to be had"))?;
+    }
+    problems(output, &summary.remarks, REMARKS)?;
+    problems(output, &summary.problems, "objects not restored")?;
+    problems(
+        output,
+        &summary.metadata_not_set,
+        "metadata that could not be set",
+    )
+}

@@ -1,0 +1,55 @@
+//! `tapewright verify`
+
+use std::io;
+
+use tapewright::jobs::verify::{self, Verdict, VerifySummary};
+
+use super::{Context, Ended, conclude, problems};
+use crate::args::VerifyArgs;
+use crate::exit::Exit;
+use crate::output::{Output, counted};
+
+/// Reads and compares. A bad medium and a failed attempt have different exit codes.
+pub fn run(context: &mut Context<'_>, args: &VerifyArgs) -> Ended {
+    let summary = verify::verify(context.site, &args.what)?;
+    let any = |verdict| {
+        summary
+            .volumes
+            .iter()
+            .any(|volume| volume.verdict == verdict)
+    };
+    // A tape that is not there makes the attempt inconclusive, and is no failure of a drive.
+    let exit = if any(Verdict::Bad) {
+        Exit::BadMedium
+    } else if !summary.missing_tapes.is_empty() {
+        Exit::NeedsOperator
+    } else if any(Verdict::Inconclusive) {
+        Exit::BadDevice
+    } else {
+        Exit::from(summary.outcome)
+    };
+    conclude(context, exit, &summary, render)
+}
+
+/// The result for people.
+pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
+    for volume in &summary.volumes {
+        let verdict = match volume.verdict {
+            Verdict::Good => "good",
+            Verdict::Bad => "BAD",
+            Verdict::Inconclusive => "inconclusive: reading failed, which says nothing of the tape",
+        };
+        output.line(format!(
+            "{}  {verdict}: {}, {}, {} read and compared",
+            volume.barcode,
+            counted(volume.segments, "segment"),
+            counted(volume.records, "record"),
+            counted(volume.files, "file")
+        ))?;
+        problems(output, &volume.problems, "bad on this tape")?;
+    }
+    for barcode in &summary.missing_tapes {
+        output.line(format!("{barcode}  not in the library, not verified"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Exit codes where something else than the work could decide them.
+
+use std::io::Read;
+use std::process::Stdio;
+
+use crate::harness::{Place, random_files};
+
+/// A place with one archived job of some megabytes.
+fn archived() -> (Place, std::path::PathBuf) {
+    let place = Place::with_pool("1GB", 1);
+    let source = place.path("data");
+    random_files(&source, 31, 8, 500_000);
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    (place, source)
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_turn_a_partial_job_into_a_done_one() {
+    let (place, source) = archived();
+    let target = place.path("back");
+    let restore = ["restore".as_ref(), "--to".as_ref(), target.as_os_str()];
+    place.run(restore, [&source]).expect_done();
+    // Everything is there already, so nothing is restored: done in part.
+    place.run(restore, [&source]).expect_exit(7);
+    for json in [&[][..], &["--json"]] {
+        let mut command = place.command();
+        let command = command.args(restore).arg(&source).args(json);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        drop(child.stdout.take());
+        assert_eq!(child.wait().expect("it ended").code(), Some(7), "{json:?}");
+    }
+}
+
+#[test]
+fn a_demonstration_for_programs_prints_one_summary_and_nothing_else() {
+    let place = Place::empty();
+    let source = place.path("data");
+    random_files(&source, 32, 3, 1_000);
+    let ran = place.run(["demo", "--json"], [&source]).expect_done();
+    let summary: serde_json::Value =
+        serde_json::from_str(&ran.stdout()).expect("one JSON value and no more");
+    assert_eq!(summary["identical"], true);
+    assert_eq!(summary["objects"], 4);
+    assert_eq!(summary["bytes"], 3_000);
+    assert_eq!(summary["differences"], serde_json::json!([]));
+    assert_eq!(summary["tapes"], serde_json::json!(["SIM001L9"]));
+    assert!(ran.stderr().contains("The directory goes to tape."));
+}
+
+#[test]
+fn a_dump_that_was_stopped_says_so() {
+    let (place, _) = archived();
+    let mut child = place
+        .command()
+        .args(["tape", "dump", "SIM001L9", "--file", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut out = child.stdout.take().expect("a pipe");
+    // With a byte here the dump runs, and the pipe holds less than all of it.
+    out.read_exact(&mut [0]).expect("a first byte");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    let mut rest = Vec::new();
+    out.read_to_end(&mut rest).expect("what was written");
+    assert_eq!(child.wait().expect("it ended").code(), Some(130));
+    assert!(
+        rest.len() < 3_000_000,
+        "{} bytes after the stop",
+        rest.len()
+    );
+}
+
+#[test]
+fn a_tape_that_is_not_there_calls_for_the_operator() {
+    let (place, _) = archived();
+    let library = place.path("library");
+    let inventory = tape_sim::inventory::read(&library).expect("a library");
+    let (slot, _) = inventory
+        .contents()
+        .find(|(_, content)| content.barcode == "SIM001L9")
+        .expect("the tape is in its slot");
+    tape_sim::inventory::take(&library, slot).expect("a hand takes it");
+    let ran = place.run(["verify", "SIM001L9"], [""; 0]).expect_exit(3);
+    assert!(
+        ran.stdout().contains("not in the library"),
+        "{}",
+        ran.stdout()
+    );
+}
