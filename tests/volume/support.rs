@@ -1,10 +1,5 @@
 //! What the tests of the volume layer share.
 
-#![allow(
-    dead_code,
-    reason = "each test binary uses its own part of this module"
-)]
-
 use crate::zoo;
 use jiff::Timestamp;
 use tapewright::drive::SequentialDevice;
