@@ -31,6 +31,11 @@ impl ContentDigest {
         }
     }
 
+    /// How far into what the member covers the digest has come.
+    pub(crate) fn position_bytes(&self) -> u64 {
+        self.position_bytes
+    }
+
     /// Hashes the hole up to `offset_bytes`, at most [`HOLE_STEP_BYTES`] of it; true once
     /// it is there.
     pub(crate) fn advance_to(&mut self, offset_bytes: u64) -> Result<bool, OutOfOrder> {

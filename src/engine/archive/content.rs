@@ -3,13 +3,10 @@
 use super::output::Halt;
 use super::payload::Payload;
 use super::records::{DriveStopped, Records};
+use crate::engine::content::ContentDigest;
 use crate::monitor::Monitor;
-use crate::volume::index::Digest;
 use crate::volume::member::{Extent, Kind, Member};
 use crate::volume::segment::{SegmentBuilder, SegmentError};
-
-/// What holes are hashed as.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Writes the content of `member`, which was begun, and ends it.
 ///
@@ -26,25 +23,23 @@ pub(super) fn write(
         monitor.advance(1, 0);
         return builder.end(None, end.condition).map_err(stopped);
     }
-    let mut hasher = blake3::Hasher::new();
+    let mut digest = ContentDigest::new();
     let whole = [Extent {
         offset_bytes: 0,
         length_bytes: member.covered_bytes(),
     }];
-    let mut at_bytes = 0;
     for extent in member.extents.as_deref().unwrap_or(&whole) {
-        hole(&mut hasher, extent.offset_bytes - at_bytes, monitor);
+        hole(&mut digest, extent.offset_bytes, monitor);
         let mut left_bytes = extent.length_bytes;
         while left_bytes > 0 {
             let data = payload.take(left_bytes)?;
-            hasher.update(data);
+            digest.update(data);
             builder.data(data).map_err(stopped)?;
             left_bytes -= data.len() as u64;
             monitor.advance(0, data.len() as u64);
         }
-        at_bytes = extent.offset_bytes + extent.length_bytes;
     }
-    hole(&mut hasher, member.covered_bytes() - at_bytes, monitor);
+    hole(&mut digest, member.covered_bytes(), monitor);
     let last = member.part.is_none_or(|part| part.last);
     let condition = if last {
         monitor.advance(1, 0);
@@ -53,7 +48,7 @@ pub(super) fn write(
         payload.condition_so_far()
     };
     builder
-        .end(Some(Digest::from(hasher.finalize())), condition)
+        .end(Some(digest.finish()), condition)
         .map_err(stopped)
 }
 
@@ -63,11 +58,14 @@ fn stopped(_: SegmentError<DriveStopped>) -> Halt {
 }
 
 /// A hole counts as done like the data that it stands for.
-fn hole(hasher: &mut blake3::Hasher, mut bytes: u64, monitor: &dyn Monitor) {
-    while bytes > 0 {
-        let step = bytes.min(ZEROS.len() as u64);
-        hasher.update(&ZEROS[..step as usize]);
-        bytes -= step;
-        monitor.advance(0, step);
+fn hole(digest: &mut ContentDigest, to_bytes: u64, monitor: &dyn Monitor) {
+    let mut at_bytes = digest.position_bytes();
+    while at_bytes != to_bytes {
+        digest
+            .advance_to(to_bytes)
+            .expect("the pieces of a member are in order");
+        let reached_bytes = digest.position_bytes();
+        monitor.advance(0, reached_bytes - at_bytes);
+        at_bytes = reached_bytes;
     }
 }
