@@ -11,6 +11,29 @@ use serde::de::DeserializeOwned;
 
 use crate::error::SimError;
 
+/// The format that is written: each file of a library carries this number.
+pub const FORMAT_VERSION: u32 = 2;
+/// The oldest format that is read. What it lacks has a default; a file that is written again
+/// is of the newest.
+const OLDEST_FORMAT_VERSION: u32 = 1;
+
+/// Takes the format number that was found in `path` for the one it will be written with.
+///
+/// # Errors
+///
+/// `Version` for a number that this build does not read.
+pub fn adopt_format(path: &Path, format: &mut u32) -> Result<(), SimError> {
+    if !(OLDEST_FORMAT_VERSION..=FORMAT_VERSION).contains(format) {
+        return Err(SimError::Version {
+            path: path.to_path_buf(),
+            found: *format,
+            supported: FORMAT_VERSION,
+        });
+    }
+    *format = FORMAT_VERSION;
+    Ok(())
+}
+
 /// Reads a JSON file.
 ///
 /// # Errors

@@ -9,14 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::cartridge::{self, Cartridge};
 use crate::clock::{Clock, SystemClock};
 use crate::error::SimError;
-use crate::files::{read_json, write_json};
+use crate::files::{FORMAT_VERSION, adopt_format, read_json, write_json};
 use crate::generation::Generation;
 use crate::inventory::{self, Layout};
 use crate::smc::{ChangerConfig, ChangerTarget};
 use crate::ssc::{DriveConfig, DriveTarget};
 
-/// Version of `library.json` and of the directory it describes.
-pub const FORMAT_VERSION: u32 = 1;
 /// NAA 5 with an OUI that is locally administered: no manufacturer's.
 const NAA: u64 = 0x5 << 60 | 0x02_5453 << 36;
 /// Units of one library: the low bits of its NAA identifiers.
@@ -141,14 +139,8 @@ impl Library {
     /// `Io`, `Format`, `Version`.
     pub fn open(dir: &Path) -> Result<Self, SimError> {
         let path = dir.join("library.json");
-        let info: LibraryInfo = read_json(&path)?;
-        if info.format != FORMAT_VERSION {
-            return Err(SimError::Version {
-                path,
-                found: info.format,
-                supported: FORMAT_VERSION,
-            });
-        }
+        let mut info: LibraryInfo = read_json(&path)?;
+        adopt_format(&path, &mut info.format)?;
         let dir = dir.canonicalize().map_err(SimError::io(dir))?;
         Ok(Library { dir, info })
     }

@@ -112,15 +112,15 @@ fn damaged_or_newer_files_are_named() {
         drop(library.drive(0).unwrap());
         let path = dir.path().join(file);
         let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, text.replacen("\"format\": 1", "\"format\": 2", 1)).unwrap();
+        fs::write(&path, text.replacen("\"format\": 2", "\"format\": 3", 1)).unwrap();
         let opened = Library::open(dir.path()).and_then(|library| library.drive(0));
         let error = opened.err().unwrap();
         assert!(
             matches!(
                 error,
                 SimError::Version {
-                    found: 2,
-                    supported: 1,
+                    found: 3,
+                    supported: 2,
                     ..
                 }
             ),

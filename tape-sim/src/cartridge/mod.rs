@@ -10,13 +10,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::SimError;
-use crate::files::{read_json, write_json};
+use crate::files::{FORMAT_VERSION, adopt_format, read_json, write_json};
 use crate::generation::{CartridgeKind, Format, format_by_density, identify_barcode};
 use crate::mam::{Birth, Mam};
 use partition::Partition;
 
-/// Version of `cartridge.json` and of the folder it describes.
-pub const FORMAT_VERSION: u32 = 1;
 /// Largest partition: tape positions are 48 bits wide, and early warning needs room behind.
 pub const MAX_CAPACITY_BYTES: u64 = 1 << 47;
 /// Smallest partition: one largest block fits before early warning.
@@ -169,14 +167,8 @@ impl Cartridge {
     /// `Io`, `Format`, `Version`.
     pub fn open(folder: &Path) -> Result<Self, SimError> {
         let path = folder.join("cartridge.json");
-        let info: CartridgeInfo = read_json(&path)?;
-        if info.format != FORMAT_VERSION {
-            return Err(SimError::Version {
-                path,
-                found: info.format,
-                supported: FORMAT_VERSION,
-            });
-        }
+        let mut info: CartridgeInfo = read_json(&path)?;
+        adopt_format(&path, &mut info.format)?;
         let capacities = MIN_CAPACITY_BYTES..=MAX_CAPACITY_BYTES;
         let sound = match info.kind {
             Kind::Cleaning => true,

@@ -14,7 +14,9 @@ use super::record::{Kind, RECORD_BYTES, Record};
 use crate::error::SimError;
 
 /// First bytes of a map file: magic and format version.
-const MAP_HEADER: [u8; RECORD_BYTES] = *b"TAPESIM-MAP\0\0\0\0\x01";
+const MAP_HEADER: [u8; RECORD_BYTES] = *b"TAPESIM-MAP\0\0\0\0\x02";
+/// Format 1 has the same records, of fewer kinds.
+const MAP_HEADER_1: [u8; RECORD_BYTES] = *b"TAPESIM-MAP\0\0\0\0\x01";
 /// Records read at a time: 64 KiB of map.
 const WINDOW_RECORDS: u64 = 4096;
 
@@ -89,8 +91,8 @@ impl Partition {
     fn scan(&mut self) -> io::Result<()> {
         let mut header = [0; RECORD_BYTES];
         self.map.read_exact_at(&mut header, 0)?;
-        if header != MAP_HEADER {
-            return Err(corrupt("no map header of version 1"));
+        if header != MAP_HEADER && header != MAP_HEADER_1 {
+            return Err(corrupt("no map header of version 1 or 2"));
         }
         let records = self.map.metadata()?.len() / RECORD_BYTES as u64 - 1;
         let data_bytes = self.data.metadata()?.len();

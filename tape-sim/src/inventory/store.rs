@@ -2,11 +2,10 @@
 
 use super::{Bay, Content, DriveHold, Events, FIRST_SLOT_ADDRESS, Inventory, Layout};
 use crate::error::SimError;
-use crate::files::{lock, read_json, read_json_opt, write_json};
+use crate::files::{FORMAT_VERSION, adopt_format, lock, read_json, read_json_opt, write_json};
 use std::path::{Path, PathBuf};
 
 /// Version of `inventory.json`.
-const FORMAT_VERSION: u32 = 1;
 const INVENTORY_FILE: &str = "inventory.json";
 /// File whose `flock` guards the inventory.
 pub const LOCK_FILE: &str = "library.lock";
@@ -49,14 +48,8 @@ pub fn read_hold(dir: &Path, drive: u16) -> Result<DriveHold, SimError> {
 /// `Io`, `Format`, `Version`.
 pub fn read(dir: &Path) -> Result<Inventory, SimError> {
     let path = dir.join(INVENTORY_FILE);
-    let inventory: Inventory = read_json(&path)?;
-    if inventory.format != FORMAT_VERSION {
-        return Err(SimError::Version {
-            path,
-            found: inventory.format,
-            supported: FORMAT_VERSION,
-        });
-    }
+    let mut inventory: Inventory = read_json(&path)?;
+    adopt_format(&path, &mut inventory.format)?;
     match inventory.flaw() {
         Some(detail) => Err(SimError::Format { path, detail }),
         None => Ok(inventory),

@@ -3,13 +3,12 @@
 use super::Mam;
 use super::attribute::{self, Attribute};
 use crate::error::SimError;
-use crate::files::{read_json, write_json};
+use crate::files::{FORMAT_VERSION, adopt_format, read_json, write_json};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Version of `mam.json`.
-const FORMAT_VERSION: u32 = 1;
 const FILE_NAME: &str = "mam.json";
 
 /// `mam.json`.
@@ -36,14 +35,8 @@ impl Mam {
     /// `Io`, `Format`, `Version`.
     pub fn load(folder: &Path) -> Result<Self, SimError> {
         let path = folder.join(FILE_NAME);
-        let chip: Chip = read_json(&path)?;
-        if chip.format != FORMAT_VERSION {
-            return Err(SimError::Version {
-                path,
-                found: chip.format,
-                supported: FORMAT_VERSION,
-            });
-        }
+        let mut chip: Chip = read_json(&path)?;
+        adopt_format(&path, &mut chip.format)?;
         let bad = |detail: String| SimError::Format {
             path: path.clone(),
             detail,

@@ -8,14 +8,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SimError;
-use crate::files::{read_json_opt, write_json};
+use crate::files::{FORMAT_VERSION, adopt_format, read_json_opt, write_json};
 use crate::mam::{Mam, id};
 use crate::pages::mode_tape::TapeModes;
 use crate::sense;
 use crate::spc::Attentions;
-
-/// Version of `state.json`.
-pub const FORMAT_VERSION: u32 = 1;
 
 /// Where the cartridge in the drive is on its way from the robot to ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,18 +157,12 @@ impl DriveState {
     ///
     /// `Io`, `Format`, `Version`.
     pub fn load(path: &Path) -> Result<Self, SimError> {
-        let Some(state) = read_json_opt::<DriveState>(path)? else {
+        let Some(mut state) = read_json_opt::<DriveState>(path)? else {
             let mut state = DriveState::new();
             state.reset(sense::POWER_ON);
             return Ok(state);
         };
-        if state.format != FORMAT_VERSION {
-            return Err(SimError::Version {
-                path: path.to_path_buf(),
-                found: state.format,
-                supported: FORMAT_VERSION,
-            });
-        }
+        adopt_format(path, &mut state.format)?;
         Ok(state)
     }
 

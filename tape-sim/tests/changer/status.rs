@@ -353,7 +353,7 @@ fn an_unreadable_inventory_is_a_hardware_error_not_a_panic() {
         good.replace("\"drives\": 2", "\"drives\": 3"),
         good.replace("\"slots\": 6", "\"slots\": 65535"),
         good.replace("SIM001L9", "../SIM01"),
-        good.replace("\"format\": 1", "\"format\": 2"),
+        good.replace("\"format\": 2", "\"format\": 3"),
     ];
     for text in damaged {
         assert_ne!(text, good);
