@@ -330,7 +330,7 @@ fn a_damaged_file_is_an_error_not_a_panic() {
             "{text}"
         );
     }
-    std::fs::write(&path, good.replace("\"format\": 1", "\"format\": 9")).unwrap();
+    std::fs::write(&path, good.replace("\"format\": 2", "\"format\": 9")).unwrap();
     assert!(matches!(
         Mam::load(folder.path()),
         Err(SimError::Version { found: 9, .. })
