@@ -74,6 +74,7 @@ codes! {
     FORMAT_CORRUPTED = 0x31, 0x00, "Medium format corrupted.";
     SAVING_NOT_SUPPORTED = 0x39, 0x00, "Saving parameters not supported.";
     MEDIUM_NOT_PRESENT = 0x3A, 0x00, "Medium not present.";
+    SEQUENTIAL_POSITIONING = 0x3B, 0x00, "Sequential positioning error.";
     DESTINATION_FULL = 0x3B, 0x0D, "Medium destination element full.";
     SOURCE_EMPTY = 0x3B, 0x0E, "Medium source element empty.";
     INTERNAL_FAILURE = 0x44, 0x00, "Internal target failure.";

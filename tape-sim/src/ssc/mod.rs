@@ -4,6 +4,7 @@
 //! buffer loses them, as killing the process does, and the next handle finds the drive
 //! reset; [`DriveTarget::close`] lets them reach the tape first.
 
+mod address;
 mod buffer;
 mod failure;
 mod load;
@@ -228,9 +229,9 @@ impl DriveTarget {
         match opcode {
             0x00 => Ok(0),
             0x01 => self.rewind(),
-            0x08 => self.read(cdb, data),
-            0x0A => self.write(cdb, data, now_ms),
-            0x10 => self.write_filemarks(cdb, now_ms),
+            0x08 | 0x88 => self.read(cdb, data),
+            0x0A | 0x8A => self.write(cdb, data, now_ms),
+            0x10 | 0x80 => self.write_filemarks(cdb, now_ms),
             0x11 | 0x91 => self.space(cdb),
             0x19 => self.erase(),
             0x2B | 0x92 => self.locate(cdb),

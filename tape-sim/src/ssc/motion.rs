@@ -53,7 +53,7 @@ fn halted(halt: Halt) -> Refusal {
 
 impl DriveTarget {
     /// Moves the tape; a failure is one of writing, since only the flush before can fail so late.
-    fn move_tape(
+    pub(super) fn move_tape(
         &mut self,
         motion: impl FnOnce(&mut Tape) -> io::Result<Option<Halt>>,
     ) -> Result<Option<Halt>, Refusal> {

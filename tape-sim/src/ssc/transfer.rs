@@ -1,9 +1,10 @@
-//! READ(6), and what it shares with WRITE(6): the transfer length and its residual.
+//! READ in both forms, and what it shares with WRITE: the transfer length and its residual.
 
 use super::DriveTarget;
+use super::address::length_field;
 use crate::cartridge::record::Kind;
 use crate::sense::{self, Sense, key};
-use crate::target::{Data, Refusal, Reply, be24};
+use crate::target::{Data, Refusal, Reply};
 
 /// READ and WRITE byte 1.
 const FIXED: u8 = 0x01;
@@ -37,10 +38,10 @@ impl Transfer {
 }
 
 impl DriveTarget {
-    /// Takes READ(6) or WRITE(6) apart (SSC-4 §5.3, §5.6).
+    /// Takes READ or WRITE apart (SSC-4 §5.3, §5.6).
     pub(super) fn transfer(&self, cdb: &[u8]) -> Result<Transfer, Sense> {
         let fixed = cdb[1] & FIXED != 0;
-        let length = be24(cdb, 2);
+        let (length_at, length) = length_field(cdb);
         let mode_length = self.state.modes.block_length_bytes;
         if fixed && (mode_length == 0 || cdb[1] & SILI != 0) {
             let bit = if mode_length == 0 { 0 } else { 1 };
@@ -48,7 +49,7 @@ impl DriveTarget {
         }
         let block = if fixed { mode_length } else { length };
         if block > self.generation.model().max_block_bytes {
-            return Err(Sense::invalid_cdb_field(2, None));
+            return Err(Sense::invalid_cdb_field(length_at, None));
         }
         Ok(Transfer {
             fixed,
@@ -58,9 +59,10 @@ impl DriveTarget {
         })
     }
 
-    /// READ(6) (SSC-4 §5.3).
+    /// READ(6) and READ(16) (SSC-4 §5.3, §5.4).
     pub(super) fn read(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
         let transfer = self.transfer(cdb)?;
+        let place = self.explicit_place(cdb)?;
         if transfer.length == 0 {
             return Ok(0);
         }
@@ -71,6 +73,9 @@ impl DriveTarget {
             Data::In(buffer) if buffer.len() >= wanted => &mut buffer[..wanted],
             _ => return Err(Sense::new(key::ABORTED_COMMAND, sense::DATA_PHASE_ERROR).into()),
         };
+        if self.go_to(place)?.is_some() {
+            return Err(end_of_data(&transfer, 0));
+        }
         let reply = if transfer.fixed {
             self.read_fixed(&transfer, buffer)
         } else {

@@ -1,21 +1,23 @@
-//! WRITE(6) and WRITE FILEMARKS(6): may the medium be changed here, and how near is its end?
+//! WRITE and WRITE FILEMARKS in both forms: may the medium be changed here, and how near is its end?
 
 use super::DriveTarget;
+use super::address::{Place, length_field};
 use super::load::alert;
 use super::tape::WriteStop;
 use super::transfer::warning;
 use crate::generation::Access;
 use crate::mam::id;
 use crate::sense::{self, Sense, key};
-use crate::target::{Data, Refusal, Reply, be24, receive};
+use crate::target::{Data, Refusal, Reply, receive};
 
 /// WRITE FILEMARKS byte 1.
 const IMMED: u8 = 0x01;
 
 impl DriveTarget {
-    /// WRITE(6) (SSC-4 §5.6).
+    /// WRITE(6) and WRITE(16) (SSC-4 §5.6, §5.7).
     pub(super) fn write(&mut self, cdb: &[u8], data: Data<'_>, now_ms: u64) -> Reply {
         let transfer = self.transfer(cdb)?;
+        let place = self.explicit_place(cdb)?;
         if transfer.length == 0 {
             return Ok(0);
         }
@@ -25,7 +27,7 @@ impl DriveTarget {
                 .block_bytes
                 .saturating_mul(transfer.blocks as usize),
         )?;
-        self.require_writable()?;
+        self.begin_writing(place)?;
         let before = self.position_bytes()?;
         for (block, done) in bytes.chunks_exact(transfer.block_bytes).zip(0u32..) {
             match self.tape()?.write_block(block, now_ms) {
@@ -44,13 +46,14 @@ impl DriveTarget {
         self.warn_after_write(before, bytes.len())
     }
 
-    /// WRITE FILEMARKS(6) (SSC-4 §5.7): without IMMED everything buffered reaches the tape.
+    /// WRITE FILEMARKS(6) and (16) (SSC-4 §5.8, §5.9): without IMMED everything buffered reaches the tape.
     pub(super) fn write_filemarks(&mut self, cdb: &[u8], now_ms: u64) -> Reply {
-        let count = be24(cdb, 2);
+        let (_, count) = length_field(cdb);
+        let place = self.explicit_place(cdb)?;
         let mut written = 0;
         let mut before = 0;
         if count > 0 {
-            self.require_writable()?;
+            self.begin_writing(place)?;
             before = self.position_bytes()?;
             let result = self.tape()?.write_filemarks(count, now_ms);
             written = result.map_err(|error| self.write_failure(error))?;
@@ -67,6 +70,15 @@ impl DriveTarget {
             return Ok(0);
         }
         self.warn_after_write(before, 0)
+    }
+
+    /// Goes where a write with an explicit address is to be, and makes sure that it may be.
+    fn begin_writing(&mut self, place: Option<Place>) -> Result<(), Refusal> {
+        if self.go_to(place)?.is_some() {
+            // Nothing can be written behind the end of data.
+            return Err(Sense::new(key::BLANK_CHECK, sense::END_OF_DATA).into());
+        }
+        self.require_writable()
     }
 
     /// Lets the buffer reach the tape.

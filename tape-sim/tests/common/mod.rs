@@ -283,3 +283,12 @@ pub fn locate16(kind: u8, target: u64) -> [u8; 16] {
     cdb[4..12].copy_from_slice(&target.to_be_bytes());
     cdb
 }
+
+/// The 16-byte forms with an explicit address: 88h reads, 8Ah writes, 80h writes filemarks.
+pub fn explicit(opcode: u8, flags: u8, partition: u8, object: u64, length: u32) -> [u8; 16] {
+    let mut cdb = [0; 16];
+    cdb[..4].copy_from_slice(&[opcode, flags, 0, partition]);
+    cdb[4..12].copy_from_slice(&object.to_be_bytes());
+    cdb[12..15].copy_from_slice(&length.to_be_bytes()[1..]);
+    cdb
+}

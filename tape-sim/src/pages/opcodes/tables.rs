@@ -48,6 +48,20 @@ const REPORT_LUNS: &[u8] = &[0xA0, 0, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 
 const REPORT_OPCODES: &[u8] = &[
     0xA3, 0x1F, 0x87, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
 ];
+/// Byte 1 of WRITE(16) and WRITE FILEMARKS(16): FCS and LCS beside bit 0.
+const WRITE_SEQUENCE: u8 = 0x0D;
+/// Partition, object number and transfer length of the forms with explicit addresses.
+const fn explicit(opcode: u8, flags: u8) -> [u8; 16] {
+    let mut usage = [0xFF; 16];
+    usage[0] = opcode;
+    usage[1] = flags;
+    usage[2] = 0;
+    usage[15] = 0;
+    usage
+}
+const READ_16: &[u8] = &explicit(0x88, 0x03);
+const WRITE_16: &[u8] = &explicit(0x8A, WRITE_SEQUENCE);
+const WRITE_FILEMARKS_16: &[u8] = &explicit(0x80, WRITE_SEQUENCE);
 const MODE_SENSE_10: &[u8] = &[0x5A, 0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0];
 
 /// The drive's commands, ascending by opcode and service action.
@@ -109,6 +123,11 @@ pub static DRIVE: &[Command] = &[
         other,
     ),
     plain("MODE SENSE(10)", MODE_SENSE_10, other),
+    plain("WRITE FILEMARKS(16)", WRITE_FILEMARKS_16, |t| {
+        t.write_filemarks_s
+    }),
+    plain("READ(16)", READ_16, |t| t.read_s),
+    plain("WRITE(16)", WRITE_16, |t| t.write_s),
     action("READ ATTRIBUTE (values)", READ_ATTRIBUTE, 0x00),
     action("READ ATTRIBUTE (list)", READ_ATTRIBUTE, 0x01),
     action("READ ATTRIBUTE (volumes)", READ_ATTRIBUTE, 0x02),
