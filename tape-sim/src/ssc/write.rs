@@ -1,4 +1,5 @@
-//! WRITE and WRITE FILEMARKS in both forms: may the medium be changed here, and how near is its end?
+//! WRITE and WRITE FILEMARKS in both forms: may the medium be changed here, and how near is its
+//! end?
 
 use super::DriveTarget;
 use super::address::{Place, length_field};
@@ -46,7 +47,8 @@ impl DriveTarget {
         self.warn_after_write(before, bytes.len())
     }
 
-    /// WRITE FILEMARKS(6) and (16) (SSC-4 §5.8, §5.9): without IMMED everything buffered reaches the tape.
+    /// WRITE FILEMARKS(6) and (16) (SSC-4 §5.8, §5.9): without IMMED everything buffered reaches
+    /// the tape.
     pub(super) fn write_filemarks(&mut self, cdb: &[u8], now_ms: u64) -> Reply {
         let (_, count) = length_field(cdb);
         let place = self.explicit_place(cdb)?;
