@@ -58,6 +58,7 @@ codes! {
     UNRECOVERED_READ = 0x11, 0x00, "Unrecovered read error.";
     PARAMETER_LIST_LENGTH = 0x1A, 0x00, "Parameter list length error.";
     INVALID_OPCODE = 0x20, 0x00, "Invalid command operation code.";
+    ILLEGAL_WHEN_NOT_APPENDING = 0x20, 0x0C, "Illegal command when not in append-only mode.";
     INVALID_ELEMENT = 0x21, 0x01, "Invalid element address.";
     INVALID_CDB_FIELD = 0x24, 0x00, "Invalid field in CDB.";
     INVALID_PARAMETER = 0x26, 0x00, "Invalid field in parameter list.";
@@ -71,10 +72,12 @@ codes! {
     CANNOT_WRITE_INCOMPATIBLE = 0x30, 0x05, "Cannot write medium, incompatible format.";
     CLEANING_FAILURE = 0x30, 0x07, "Cleaning failure.";
     WORM_OVERWRITE = 0x30, 0x0C, "WORM medium, overwrite attempted.";
+    WORM_INTEGRITY = 0x30, 0x0D, "WORM medium, integrity check.";
     FORMAT_CORRUPTED = 0x31, 0x00, "Medium format corrupted.";
     SAVING_NOT_SUPPORTED = 0x39, 0x00, "Saving parameters not supported.";
     MEDIUM_NOT_PRESENT = 0x3A, 0x00, "Medium not present.";
     SEQUENTIAL_POSITIONING = 0x3B, 0x00, "Sequential positioning error.";
+    POSITION_PAST_BEGINNING = 0x3B, 0x0C, "Position past beginning of medium.";
     DESTINATION_FULL = 0x3B, 0x0D, "Medium destination element full.";
     SOURCE_EMPTY = 0x3B, 0x0E, "Medium source element empty.";
     INTERNAL_FAILURE = 0x44, 0x00, "Internal target failure.";
@@ -82,6 +85,7 @@ codes! {
     UNLOAD_FAILURE = 0x53, 0x01, "Unload tape failure.";
     REMOVAL_PREVENTED = 0x53, 0x02, "Medium removal prevented.";
     REMOVAL_PREVENTED_BY_DRIVE = 0x53, 0x03, "Medium removal prevented by data transfer element.";
+    OPERATOR_WRITE_PROTECT = 0x5A, 0x02, "Operator selected write protect.";
 }
 
 /// Which byte (and bit) an ILLEGAL REQUEST complains about (SPC-4 §4.5.2.4.2).

@@ -49,6 +49,9 @@ pub struct CartridgeInfo {
     pub partitions_bytes: Vec<u64>,
     /// Cleanings left; 0 for other cartridges.
     pub cleanings_left: u16,
+    /// WORM medium whose recording does not agree with its chip: it is only read.
+    #[serde(default)]
+    pub worm_suspect: bool,
 }
 
 /// Kinds of cartridges.
@@ -125,6 +128,7 @@ pub fn create(
         write_protected: false,
         partitions_bytes,
         cleanings_left: if kind == Kind::Cleaning { CLEANINGS } else { 0 },
+        worm_suspect: false,
     };
     Mam::new(&Birth {
         density: info.density,

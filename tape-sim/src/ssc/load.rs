@@ -29,6 +29,8 @@ pub(super) mod alert {
     pub const READ_ONLY_FORMAT: u8 = 0x11;
     pub const EXPIRED_CLEANING_MEDIA: u8 = 0x16;
     pub const LOADING_FAILURE: u8 = 0x37;
+    pub const WORM_INTEGRITY: u8 = 0x3B;
+    pub const WORM_OVERWRITE: u8 = 0x3C;
 }
 
 /// LOAD UNLOAD byte 4.

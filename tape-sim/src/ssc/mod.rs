@@ -6,13 +6,16 @@
 
 mod address;
 mod buffer;
+mod erase;
 mod failure;
 mod load;
 mod motion;
+mod protect;
 mod report;
 mod state;
 mod tape;
 mod transfer;
+mod verify;
 mod write;
 
 use std::fmt;
@@ -30,6 +33,7 @@ use crate::spc;
 use crate::target::{Completion, Data, Refusal, Reply, Target, complete};
 use failure::deferred;
 use load::BayStamp;
+use protect::Overwrite;
 use state::{DriveState, Phase, Session};
 use tape::Tape;
 
@@ -69,6 +73,10 @@ pub struct DriveTarget {
     tape: Option<Tape>,
     bay_stamp: Option<BayStamp>,
     host_error: Option<String>,
+    /// What ALLOW OVERWRITE has permitted.
+    overwrite: Overwrite,
+    /// An error of a command that ended with GOOD before it was done.
+    deferred: Option<Sense>,
     /// Held as long as the handle lives.
     _lock: File,
 }
@@ -112,6 +120,8 @@ impl DriveTarget {
             tape: None,
             bay_stamp: None,
             host_error: None,
+            overwrite: Overwrite::No,
+            deferred: None,
             _lock: lock,
         };
         drive.watch_bay()?;
@@ -199,8 +209,12 @@ impl DriveTarget {
         opcodes::check(opcodes::DRIVE, cdb)?;
         match opcode {
             0x03 => {
-                let pending = self.state.attentions.take().unwrap_or(Sense::none());
-                spc::request_sense(cdb, data, &pending)
+                let pending = self
+                    .state
+                    .attentions
+                    .take()
+                    .or_else(|| self.deferred.take());
+                spc::request_sense(cdb, data, &pending.unwrap_or(Sense::none()))
             }
             0x05 => self.read_block_limits(data),
             0x12 => self.inquiry(cdb, data),
@@ -226,6 +240,9 @@ impl DriveTarget {
         {
             return Err(deferred(self.write_failure(error)));
         }
+        if let Some(sense) = self.deferred.take() {
+            return Err(sense.into());
+        }
         match opcode {
             0x00 => Ok(0),
             0x01 => self.rewind(),
@@ -233,9 +250,11 @@ impl DriveTarget {
             0x0A | 0x8A => self.write(cdb, data, now_ms),
             0x10 | 0x80 => self.write_filemarks(cdb, now_ms),
             0x11 | 0x91 => self.space(cdb),
-            0x19 => self.erase(),
+            0x13 | 0x8F => self.verify(cdb),
+            0x19 | 0x93 => self.erase(cdb),
             0x2B | 0x92 => self.locate(cdb),
             0x34 => self.read_position(cdb, data),
+            0x82 => self.allow_overwrite(cdb),
             0x8C => self.read_attribute(cdb, data),
             0x8D => self.write_attribute(cdb, data),
             _ => Err(Sense::illegal(sense::INVALID_OPCODE).into()),

@@ -1,8 +1,9 @@
-//! Moving over the tape and saying where it is: SPACE, LOCATE, REWIND, READ POSITION, ERASE.
+//! Moving over the tape and saying where it is: SPACE, LOCATE, REWIND, READ POSITION.
 
 use std::io;
 
 use super::DriveTarget;
+use super::protect::Overwrite;
 use super::tape::{Halt, Tape};
 use crate::sense::{self, Sense, key};
 use crate::target::{Data, Refusal, Reply, be16, be24, be32, be64, send};
@@ -57,6 +58,7 @@ impl DriveTarget {
         &mut self,
         motion: impl FnOnce(&mut Tape) -> io::Result<Option<Halt>>,
     ) -> Result<Option<Halt>, Refusal> {
+        self.overwrite = Overwrite::No;
         let moved = motion(self.tape()?);
         moved.map_err(|error| self.write_failure(error))
     }
@@ -114,15 +116,6 @@ impl DriveTarget {
             None => Ok(0),
             Some(_) => Err(Sense::new(key::BLANK_CHECK, sense::END_OF_DATA).into()),
         }
-    }
-
-    /// ERASE(6) (SSC-4 §5.2): EOD is at the position, which stays. LONG differs in time only.
-    pub(super) fn erase(&mut self) -> Reply {
-        self.require_writable()?;
-        self.flush()?;
-        let cut = self.tape()?.cut_here();
-        cut.map_err(|error| self.write_failure(error))?;
-        Ok(0)
     }
 
     /// READ POSITION (SSC-4 §7.7).

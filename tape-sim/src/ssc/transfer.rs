@@ -2,7 +2,8 @@
 
 use super::DriveTarget;
 use super::address::length_field;
-use crate::cartridge::record::Kind;
+use super::protect::Overwrite;
+use crate::cartridge::record::{Kind, Record};
 use crate::sense::{self, Sense, key};
 use crate::target::{Data, Refusal, Reply};
 
@@ -137,31 +138,40 @@ impl DriveTarget {
         done: u32,
         out: &mut [u8],
     ) -> Result<Option<usize>, Refusal> {
-        let tape = self.tape()?;
-        let record = match tape.next_object() {
-            Ok(Some(record)) => record,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(self.read_failure(error)),
-        };
-        if record.kind == Kind::Filemark {
-            tape.step();
-            let sense = Sense::new(key::NO_SENSE, sense::FILEMARK_DETECTED);
-            let sense = sense
-                .with_filemark()
-                .with_information(transfer.residual(done));
-            return Err(transfer.check(sense, done));
+        match self.next_object()? {
+            None => Ok(None),
+            Some(record) if record.kind == Kind::Filemark => {
+                self.tape()?.step();
+                Err(transfer.check(filemark_met(transfer.residual(done)), done))
+            }
+            Some(record) => {
+                let length = record.length_bytes as usize;
+                let moved = length.min(out.len());
+                self.take_block(&record, &mut out[..moved])?;
+                Ok(Some(length))
+            }
         }
-        let length = record.length_bytes as usize;
-        let moved = length.min(out.len());
-        if let Err(error) = tape.read_data(&record, &mut out[..moved]) {
+    }
+
+    /// The object at the position, `None` at EOD.
+    pub(super) fn next_object(&mut self) -> Result<Option<Record>, Refusal> {
+        self.overwrite = Overwrite::No;
+        let found = self.tape()?.next_object();
+        found.map_err(|error| self.read_failure(error))
+    }
+
+    /// Where a block leaves the medium: fills `out` with its first bytes and steps over it.
+    pub(super) fn take_block(&mut self, record: &Record, out: &mut [u8]) -> Result<(), Refusal> {
+        let tape = self.tape()?;
+        if let Err(error) = tape.read_data(record, out) {
             return Err(self.read_failure(error));
         }
         tape.step();
-        Ok(Some(length))
+        Ok(())
     }
 
     /// With REW in mode page 10h early warning is told to readers too.
-    fn warn_after_read(&mut self, moved: usize) -> Reply {
+    pub(super) fn warn_after_read(&mut self, moved: usize) -> Reply {
         if !self.state.modes.report_early_warning_on_read {
             return Ok(moved);
         }
@@ -174,8 +184,19 @@ impl DriveTarget {
 
 /// Nothing is recorded from here on.
 fn end_of_data(transfer: &Transfer, done: u32) -> Refusal {
-    let sense = Sense::new(key::BLANK_CHECK, sense::END_OF_DATA);
-    transfer.check(sense.with_information(transfer.residual(done)), done)
+    transfer.check(nothing_recorded(transfer.residual(done)), done)
+}
+
+/// 08/00/05 with what is left of the length.
+pub(super) fn nothing_recorded(residual: i64) -> Sense {
+    Sense::new(key::BLANK_CHECK, sense::END_OF_DATA).with_information(residual)
+}
+
+/// 00/00/01 with FILEMARK and what is left of the length.
+pub(super) fn filemark_met(residual: i64) -> Sense {
+    Sense::new(key::NO_SENSE, sense::FILEMARK_DETECTED)
+        .with_filemark()
+        .with_information(residual)
 }
 
 /// A warning about the end of the partition: all data were moved.

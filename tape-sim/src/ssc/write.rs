@@ -3,11 +3,9 @@
 
 use super::DriveTarget;
 use super::address::{Place, length_field};
-use super::load::alert;
+use super::protect::Change;
 use super::tape::WriteStop;
 use super::transfer::warning;
-use crate::generation::Access;
-use crate::mam::id;
 use crate::sense::{self, Sense, key};
 use crate::target::{Data, Refusal, Reply, receive};
 
@@ -80,7 +78,7 @@ impl DriveTarget {
             // Nothing can be written behind the end of data.
             return Err(Sense::new(key::BLANK_CHECK, sense::END_OF_DATA).into());
         }
-        self.require_writable()
+        self.require_writable(Change::Append)
     }
 
     /// Lets the buffer reach the tape.
@@ -113,51 +111,5 @@ impl DriveTarget {
         } else {
             Ok(moved)
         }
-    }
-
-    /// Checks that the medium may be changed at the position, and notes that it is.
-    pub(super) fn require_writable(&mut self) -> Result<(), Refusal> {
-        let protect = |code| Err(Sense::new(key::DATA_PROTECT, code).into());
-        let (object, end) = {
-            let tape = self.tape()?;
-            (tape.object(), tape.end_object())
-        };
-        let Some(tape) = &self.tape else {
-            return protect(sense::WRITE_PROTECTED);
-        };
-        let cartridge = &tape.cartridge;
-        if self.access(cartridge) != Access::ReadWrite {
-            self.state.raise(alert::READ_ONLY_FORMAT);
-            return protect(sense::CANNOT_WRITE_INCOMPATIBLE);
-        }
-        if cartridge.info.write_protected || self.state.modes.software_write_protect {
-            self.state.raise(alert::WRITE_PROTECT);
-            return protect(sense::WRITE_PROTECTED);
-        }
-        if (cartridge.is_worm() || self.state.modes.append_only) && object != end {
-            return protect(sense::WORM_OVERWRITE);
-        }
-        self.note_change()
-    }
-
-    /// Changes the volume change reference, once per load (scsi MAM attribute 0009h).
-    fn note_change(&mut self) -> Result<(), Refusal> {
-        if self.state.session.changed {
-            return Ok(());
-        }
-        let cartridge = &mut self.tape()?.cartridge;
-        let count = cartridge.info.partitions_bytes.len() as u8;
-        for partition in 0..count {
-            let reference = cartridge.mam.number(partition, id::VOLUME_CHANGE_REFERENCE);
-            // Zero and all ones mean "not valid".
-            let next = reference % u64::from(u32::MAX - 1) + 1;
-            cartridge
-                .mam
-                .set_number(partition, id::VOLUME_CHANGE_REFERENCE, next);
-        }
-        let saved = cartridge.save_mam();
-        saved.map_err(|error| self.host_failure(error))?;
-        self.state.session.changed = true;
-        Ok(())
     }
 }

@@ -169,17 +169,24 @@ impl Bench {
 
     /// Sets PEWS, in MB.
     pub fn pews(&mut self, mb: u16) {
-        let mut list = self.reply(&[0x5A, 0x08, 0x10, 0x01, 0, 0, 0, 0, 255, 0], 255);
-        list[0] = 0;
-        list[1] = 0;
-        list[2] = 0;
+        let set = |page: &mut [u8]| page[6..8].copy_from_slice(&mb.to_be_bytes());
+        assert_eq!(self.change_page(0x10, 1, set), "good");
+    }
+
+    /// Sets WRITE MODE to append-only, or back.
+    pub fn append_only(&mut self, on: bool) -> String {
+        self.change_page(0x10, 1, |page| page[5] = u8::from(on) << 4)
+    }
+
+    /// Reads a mode page, lets `change` alter it and sends it back.
+    pub fn change_page(&mut self, code: u8, subpage: u8, change: impl FnOnce(&mut [u8])) -> String {
+        let sense = [0x5A, 0x08, code, subpage, 0, 0, 0, 0, 255, 0];
+        let mut list = self.reply(&sense, 255);
+        list[..3].fill(0);
         list[8] &= 0x7F;
-        list[8 + 6..8 + 8].copy_from_slice(&mb.to_be_bytes());
+        change(&mut list[8..]);
         let len = list.len() as u8;
-        assert_eq!(
-            self.send(&[0x55, 0x10, 0, 0, 0, 0, 0, 0, len, 0], &list),
-            "good"
-        );
+        self.send(&[0x55, 0x10, 0, 0, 0, 0, 0, 0, len, 0], &list)
     }
 
     pub fn position(&mut self) -> Position {
@@ -290,5 +297,13 @@ pub fn explicit(opcode: u8, flags: u8, partition: u8, object: u64, length: u32) 
     cdb[..4].copy_from_slice(&[opcode, flags, 0, partition]);
     cdb[4..12].copy_from_slice(&object.to_be_bytes());
     cdb[12..15].copy_from_slice(&length.to_be_bytes()[1..]);
+    cdb
+}
+
+/// ALLOW OVERWRITE: 0 nothing, 1 here, 2 format.
+pub fn allow_overwrite(what: u8, partition: u8, object: u64) -> [u8; 16] {
+    let mut cdb = [0; 16];
+    cdb[..4].copy_from_slice(&[0x82, 0, what, partition]);
+    cdb[4..12].copy_from_slice(&object.to_be_bytes());
     cdb
 }

@@ -188,10 +188,10 @@ fn one_opcode_is_reported_with_its_usage_map() {
             opcodes(2, 0x34, 6),
             "00 03 000A 34 06 00 00000000 0000 00",
         ),
-        ("unknown opcode", opcodes(1, 0x82, 0), "00 01 0000"),
+        ("unknown opcode", opcodes(1, 0x8E, 0), "00 01 0000"),
         (
             "unknown opcode, service action",
-            opcodes(2, 0x82, 1),
+            opcodes(2, 0x8E, 1),
             "00 01 0000",
         ),
         ("unknown service action", opcodes(2, 0x34, 2), "00 01 0000"),

@@ -62,6 +62,13 @@ const fn explicit(opcode: u8, flags: u8) -> [u8; 16] {
 const READ_16: &[u8] = &explicit(0x88, 0x03);
 const WRITE_16: &[u8] = &explicit(0x8A, WRITE_SEQUENCE);
 const WRITE_FILEMARKS_16: &[u8] = &explicit(0x80, WRITE_SEQUENCE);
+const ALLOW_OVERWRITE: &[u8] = &[
+    0x82, 0, 0x0F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
+];
+/// LONG and IMMED beside FCS and LCS.
+const ERASE_16: &[u8] = &[
+    0x93, 0x0F, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
+];
 const MODE_SENSE_10: &[u8] = &[0x5A, 0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0];
 
 /// The drive's commands, ascending by opcode and service action.
@@ -83,6 +90,9 @@ pub static DRIVE: &[Command] = &[
         t.locate_s
     }),
     plain("INQUIRY", &[0x12, 0x01, 0xFF, 0xFF, 0xFF, 0], other),
+    plain("VERIFY(6)", &[0x13, 0x2D, 0xFF, 0xFF, 0xFF, 0], |t| {
+        t.verify_s
+    }),
     plain("MODE SELECT(6)", &[0x15, 0x10, 0, 0, 0xFF, 0], other),
     plain("RESERVE(6)", &[0x16, 0, 0, 0, 0, 0], other),
     plain("RELEASE(6)", &[0x17, 0, 0, 0, 0, 0], other),
@@ -126,6 +136,7 @@ pub static DRIVE: &[Command] = &[
     plain("WRITE FILEMARKS(16)", WRITE_FILEMARKS_16, |t| {
         t.write_filemarks_s
     }),
+    plain("ALLOW OVERWRITE", ALLOW_OVERWRITE, other),
     plain("READ(16)", READ_16, |t| t.read_s),
     plain("WRITE(16)", WRITE_16, |t| t.write_s),
     action("READ ATTRIBUTE (values)", READ_ATTRIBUTE, 0x00),
@@ -140,6 +151,7 @@ pub static DRIVE: &[Command] = &[
         ],
         other,
     ),
+    plain("VERIFY(16)", &explicit(0x8F, 0x2D), |t| t.verify_s),
     plain(
         "SPACE(16)",
         &[
@@ -154,6 +166,7 @@ pub static DRIVE: &[Command] = &[
         ],
         |t| t.locate_s,
     ),
+    plain("ERASE(16)", ERASE_16, |t| t.erase_s),
     plain("REPORT LUNS", REPORT_LUNS, other),
     action("REPORT SUPPORTED OPERATION CODES", REPORT_OPCODES, 0x0C),
 ];

@@ -94,6 +94,20 @@ impl Tape {
         before as u64 + self.buffer.filemarks()
     }
 
+    /// Nothing but filemarks from the position to EOD; true at EOD itself.
+    pub fn only_filemarks_follow(&self) -> bool {
+        let marks = self.current().filemarks();
+        let before = marks.partition_point(|mark| *mark < self.object);
+        // What is buffered lies before the position.
+        (marks.len() - before) as u64 == self.current().objects().saturating_sub(self.object)
+    }
+
+    /// The object before the position is a filemark; only known where nothing is buffered.
+    pub fn filemark_precedes(&self) -> bool {
+        let before = self.object.checked_sub(1);
+        before.is_some_and(|object| self.current().filemarks().binary_search(&object).is_ok())
+    }
+
     /// Object number of EOD, buffered objects included.
     pub fn end_object(&self) -> u64 {
         self.current().objects() + self.buffer.objects()
