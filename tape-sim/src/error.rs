@@ -61,6 +61,20 @@ pub enum SimError {
         /// What stands in the way.
         reason: String,
     },
+    /// An operator's action at a door that is not possible.
+    #[error("the door {reason}")]
+    Door {
+        /// What stands in the way.
+        reason: String,
+    },
+    /// An operator's action with a magazine that is not possible.
+    #[error("magazine {magazine} {reason}")]
+    Magazine {
+        /// Magazine number from 0.
+        magazine: u16,
+        /// What stands in the way.
+        reason: String,
+    },
     /// A specification that makes no library.
     #[error("bad library specification: {reason}")]
     Spec {

@@ -89,6 +89,17 @@ pub fn lock(path: &Path) -> Result<File, SimError> {
     Ok(file)
 }
 
+/// Waits for the shared `flock` of `path`, made if absent; it lasts as long as the file is open.
+///
+/// # Errors
+///
+/// `Io`.
+pub fn share_lock(path: &Path) -> Result<File, SimError> {
+    let file = open_lock(path)?;
+    flock(&file, FlockOperation::LockShared).map_err(|error| SimError::io(path)(error.into()))?;
+    Ok(file)
+}
+
 /// Takes the exclusive `flock` of `path` if nobody has it; `None` if somebody does.
 ///
 /// # Errors

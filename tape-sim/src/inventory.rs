@@ -5,15 +5,22 @@
 //! element `drives/N/bay.json` is rewritten from it: drives look at nothing else. Knows neither
 //! CDBs nor cartridge contents.
 
+mod doors;
+mod label;
 mod operator;
 mod store;
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::sense::Code;
+
+pub use doors::{Door, MAGAZINE_SLOTS, insert_magazine, remove_magazine, set_door};
+pub use label::Label;
+pub(crate) use operator::relabel;
 pub use operator::{insert, put, remove, take};
 pub use store::{LOCK_FILE, bay_path, create, read, read_bay, read_hold};
-pub(crate) use store::{open, update};
+pub(crate) use store::{hold_lock, open, update};
 
 /// Address of the one medium transport element.
 pub const TRANSPORT_ADDRESS: u16 = 0;
@@ -92,8 +99,17 @@ impl Layout {
 /// A cartridge in an element.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
-    /// Its barcode.
+    /// Its name: of its folder, and what a readable label of its own shows.
     pub barcode: String,
+    /// Its label, as the library last saw it.
+    #[serde(default, skip_serializing_if = "Label::is_readable")]
+    pub label: Label,
+    /// Primary volume tag that a host has given it, instead of the label's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Alternate volume tag that a host has given it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternate_tag: Option<String>,
     /// Storage element that the robot last took it from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<u16>,
@@ -107,9 +123,23 @@ impl Content {
     fn new(barcode: &str) -> Self {
         Self {
             barcode: barcode.to_owned(),
+            label: Label::Readable,
+            tag: None,
+            alternate_tag: None,
             source: None,
             imported: false,
         }
+    }
+
+    /// The primary volume tag: what a host has set, else what the label shows.
+    #[must_use]
+    pub fn primary_tag(&self) -> Option<&str> {
+        let label = || self.label.text(&self.barcode);
+        self.tag.as_deref().or_else(label)
+    }
+
+    fn is_unreadable(&self) -> bool {
+        self.label == Label::Unreadable && self.tag.is_none()
     }
 }
 
@@ -149,8 +179,21 @@ pub struct Inventory {
     pub(crate) events: Events,
     /// What hosts have been told of it.
     pub(crate) reported: Events,
-    /// A host keeps the operator from the mail slots.
-    pub(crate) mail_slots_locked: bool,
+    /// The door to the mail slots is open.
+    #[serde(default)]
+    mail_door_open: bool,
+    /// The front door is open: the robot stands still.
+    #[serde(default)]
+    front_door_open: bool,
+    /// Magazines that are out, with what is in them.
+    #[serde(default)]
+    removed_magazines: BTreeMap<u16, BTreeMap<u16, Content>>,
+    /// What is wrong with single elements, until the next scan.
+    #[serde(default)]
+    pub(crate) exceptions: BTreeMap<u16, Code>,
+    /// TapeAlert flags of the library, the most significant bit is flag 1.
+    #[serde(default)]
+    pub(crate) alerts: u64,
 }
 
 /// What the drive in bay N sees of the library: the content of `drives/N/bay.json`.
@@ -186,6 +229,11 @@ impl Inventory {
         self.contents.get(&address)
     }
 
+    /// The same, to change what is known of it.
+    pub(crate) fn content_mut(&mut self, address: u16) -> Option<&mut Content> {
+        self.contents.get_mut(&address)
+    }
+
     /// Occupied elements with their addresses, ascending.
     pub fn contents(&self) -> impl Iterator<Item = (u16, &Content)> {
         self.contents
@@ -199,9 +247,11 @@ impl Inventory {
         match self.layout.element(address) {
             Some((ElementType::DataTransfer, drive)) => self.count_drive_move(drive),
             Some((ElementType::Storage, _)) => content.source = Some(address),
+            Some((ElementType::Transport, _)) => {}
             // SMC names storage elements only: a mail slot is no source.
             _ => content.source = None,
         }
+        self.exceptions.remove(&address);
         content.imported = false;
         Some(content)
     }
@@ -211,7 +261,28 @@ impl Inventory {
         if let Some((ElementType::DataTransfer, drive)) = self.layout.element(address) {
             self.count_drive_move(drive);
         }
+        self.exceptions.remove(&address);
         self.contents.insert(address, content);
+    }
+
+    /// Sets TapeAlert flag `number` (1 to 64) of the library.
+    pub(crate) fn raise(&mut self, number: u8) {
+        self.alerts |= 1 << (64 - u32::from(number.clamp(1, 64)));
+    }
+
+    /// The reader looks at the labels of the elements in `range` again; what was noted as wrong
+    /// with them is forgotten. `label` says what is on a cartridge.
+    pub(crate) fn scan<E>(
+        &mut self,
+        range: std::ops::RangeInclusive<u16>,
+        mut label: impl FnMut(&str) -> Result<Label, E>,
+    ) -> Result<(), E> {
+        self.exceptions
+            .retain(|address, _| !range.contains(address));
+        for (_, content) in self.contents.range_mut(range) {
+            content.label = label(&content.barcode)?;
+        }
+        Ok(())
     }
 
     fn count_drive_move(&mut self, drive: u16) {
@@ -241,24 +312,29 @@ impl Inventory {
             return Some("drive_moves does not match the drives".to_owned());
         }
         let mut seen = BTreeSet::new();
-        let holder = |address| {
-            let element = self.layout.element(address);
-            element.is_some_and(|(kind, _)| kind != ElementType::Transport)
-        };
-        self.contents.iter().find_map(|(address, content)| {
-            let barcode = &content.barcode;
-            if !holder(*address) {
-                Some(format!(
-                    "{barcode} in element {address}, which does not exist"
-                ))
-            } else if !is_barcode(barcode) {
-                Some(format!("{barcode:?} is no barcode"))
-            } else if !seen.insert(barcode) {
-                Some(format!("{barcode} is there twice"))
-            } else {
-                None
-            }
-        })
+        let removed = self.removed_magazines.values().flatten();
+        if let Some((address, _)) = removed.clone().find(|(address, _)| {
+            !self.is_removed(**address) || self.contents.contains_key(*address)
+        }) {
+            return Some(format!("element {address} is in and out of the library"));
+        }
+        self.contents
+            .iter()
+            .chain(removed)
+            .find_map(|(address, content)| {
+                let barcode = &content.barcode;
+                if self.layout.element(*address).is_none() {
+                    Some(format!(
+                        "{barcode} in element {address}, which does not exist"
+                    ))
+                } else if !is_barcode(barcode) {
+                    Some(format!("{barcode:?} is no barcode"))
+                } else if !seen.insert(barcode) {
+                    Some(format!("{barcode} is there twice"))
+                } else {
+                    None
+                }
+            })
     }
 }
 

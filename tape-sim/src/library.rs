@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::SimError;
 use crate::files::{FORMAT_VERSION, adopt_format, read_json, write_json};
 use crate::generation::Generation;
-use crate::inventory::{self, Layout};
+use crate::inventory::{self, Label, Layout};
 use crate::smc::{ChangerConfig, ChangerTarget};
 use crate::ssc::{DriveConfig, DriveTarget};
 
@@ -257,6 +257,25 @@ impl Library {
         let mut cartridge = self.cartridge(barcode)?;
         cartridge.info.write_protected = protected;
         cartridge.save_info()
+    }
+
+    /// Sticks another label on a cartridge. Hosts are told with 28/00 if it is in the library.
+    ///
+    /// # Errors
+    ///
+    /// `Spec` for what is no barcode, as name or on the label; `Io`, `Format`, `Version`.
+    pub fn set_label(&self, barcode: &str, label: Label) -> Result<(), SimError> {
+        if let Label::Shows(text) = &label
+            && !cartridge::is_barcode(text)
+        {
+            return Err(SimError::Spec {
+                reason: format!("{text:?} is no barcode"),
+            });
+        }
+        let mut cartridge = self.cartridge(barcode)?;
+        cartridge.info.label = label;
+        cartridge.save_info()?;
+        inventory::relabel(&self.dir, barcode, &cartridge.info.label)
     }
 
     /// Opens the small files of a cartridge.

@@ -54,8 +54,10 @@ codes! {
     PROGRAMMABLE_EARLY_WARNING = 0x00, 0x07, "Programmable early warning detected.";
     BECOMING_READY = 0x04, 0x01, "Logical unit is in process of becoming ready.";
     INITIALIZING_REQUIRED = 0x04, 0x02, "Logical unit not ready, initializing command required.";
+    MANUAL_INTERVENTION = 0x04, 0x03, "Logical unit not ready, manual intervention required.";
     WRITE_ERROR = 0x0C, 0x00, "Write error.";
     UNRECOVERED_READ = 0x11, 0x00, "Unrecovered read error.";
+    MECHANICAL_POSITIONING = 0x15, 0x01, "Mechanical positioning error.";
     PARAMETER_LIST_LENGTH = 0x1A, 0x00, "Parameter list length error.";
     INVALID_OPCODE = 0x20, 0x00, "Invalid command operation code.";
     ILLEGAL_WHEN_NOT_APPENDING = 0x20, 0x0C, "Illegal command when not in append-only mode.";
@@ -67,6 +69,7 @@ codes! {
     IMPORT_EXPORT_ACCESSED = 0x28, 0x01, "Import or export element accessed.";
     RESET_OCCURRED = 0x29, 0x00, "Power on, reset, or bus device reset occurred.";
     POWER_ON = 0x29, 0x01, "Power on occurred.";
+    COMMAND_SEQUENCE = 0x2C, 0x00, "Command sequence error.";
     INCOMPATIBLE_MEDIUM = 0x30, 0x00, "Incompatible medium installed.";
     CLEANING_CARTRIDGE = 0x30, 0x03, "Cleaning cartridge installed.";
     CANNOT_WRITE_INCOMPATIBLE = 0x30, 0x05, "Cannot write medium, incompatible format.";
@@ -78,14 +81,18 @@ codes! {
     MEDIUM_NOT_PRESENT = 0x3A, 0x00, "Medium not present.";
     SEQUENTIAL_POSITIONING = 0x3B, 0x00, "Sequential positioning error.";
     POSITION_PAST_BEGINNING = 0x3B, 0x0C, "Position past beginning of medium.";
+    TRAY_OPEN = 0x3A, 0x02, "Medium not present, tray open.";
     DESTINATION_FULL = 0x3B, 0x0D, "Medium destination element full.";
     SOURCE_EMPTY = 0x3B, 0x0E, "Medium source element empty.";
+    MAGAZINE_NOT_ACCESSIBLE = 0x3B, 0x11, "Medium magazine not accessible.";
     INTERNAL_FAILURE = 0x44, 0x00, "Internal target failure.";
     DATA_PHASE_ERROR = 0x4B, 0x00, "Data phase error.";
     UNLOAD_FAILURE = 0x53, 0x01, "Unload tape failure.";
     REMOVAL_PREVENTED = 0x53, 0x02, "Medium removal prevented.";
     REMOVAL_PREVENTED_BY_DRIVE = 0x53, 0x03, "Medium removal prevented by data transfer element.";
     OPERATOR_WRITE_PROTECT = 0x5A, 0x02, "Operator selected write protect.";
+    LABEL_UNREADABLE = 0x83, 0x01, "Label unreadable (vendor, element exception).";
+    SLOT_NOT_PRESENT = 0x83, 0x02, "Slot not present (vendor, element exception).";
 }
 
 /// Which byte (and bit) an ILLEGAL REQUEST complains about (SPC-4 §4.5.2.4.2).

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use tape_sim::error::SimError;
 use tape_sim::generation::Generation;
-use tape_sim::inventory;
+use tape_sim::inventory::{self, Door, Label};
 use tape_sim::library::{Library, LibrarySpec};
 use tape_sim::target::{Completion, Data, Target};
 
@@ -20,7 +20,14 @@ usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generati
        tape-sim insert DIR MAIL_SLOT BARCODE [--capacity-mib N]
        tape-sim remove DIR MAIL_SLOT
        tape-sim protect DIR BARCODE on|off
+       tape-sim label DIR BARCODE readable|unreadable|none|shows TEXT
+       tape-sim door DIR open|close [front]
+       tape-sim magazine DIR remove|insert N
        tape-sim exec DIR changer|DRIVE CDB_HEX [--in BYTES | --out]
+
+A cartridge is named by the barcode it was made with, whatever its label shows later. door is
+about the mail slots' door, or with front about the one that stops the robot. A magazine has 12
+slots; the first is 0.
 
 exec sends one command. --in writes the data received to the standard output, --out sends what
 is on the standard input. Status and sense go to the standard error; the exit code is the SCSI
@@ -54,6 +61,9 @@ fn main() -> ExitCode {
         }
         ["remove", dir, slot] => remove(Path::new(dir), slot),
         ["protect", dir, barcode, on] => protect(Path::new(dir), barcode, on),
+        ["label", dir, barcode, ref shows @ ..] => label(Path::new(dir), barcode, shows),
+        ["door", dir, action, ref which @ ..] => door(Path::new(dir), action, which),
+        ["magazine", dir, action, number] => magazine(Path::new(dir), action, number),
         ["exec", dir, unit, cdb, ref options @ ..] => exec(Path::new(dir), unit, cdb, options),
         _ => Err(Failure::Usage),
     };
@@ -121,7 +131,24 @@ fn status(dir: &Path) -> Result<u8, Failure> {
         );
     }
     for (address, content) in inventory.contents() {
-        println!("element {address} {}", content.barcode);
+        let label = match &content.label {
+            Label::Readable => String::new(),
+            Label::Missing => " without label".to_string(),
+            Label::Unreadable => " with an unreadable label".to_string(),
+            Label::Shows(text) => format!(" labelled {text}"),
+        };
+        println!("element {address} {}{label}", content.barcode);
+    }
+    for (door, name) in [
+        (Door::MailSlots, "mail slot door"),
+        (Door::Front, "front door"),
+    ] {
+        if inventory.is_open(door) {
+            println!("{name} open");
+        }
+    }
+    for magazine in inventory.removed_magazines() {
+        println!("magazine {magazine} out");
     }
     Ok(0)
 }
@@ -173,6 +200,44 @@ fn protect(dir: &Path, barcode: &str, on: &str) -> Result<u8, Failure> {
         _ => return Err(Failure::Usage),
     };
     Library::open(dir)?.set_write_protected(barcode, protected)?;
+    Ok(0)
+}
+
+fn label(dir: &Path, barcode: &str, shows: &[&str]) -> Result<u8, Failure> {
+    let label = match *shows {
+        ["readable"] => Label::Readable,
+        ["unreadable"] => Label::Unreadable,
+        ["none"] => Label::Missing,
+        ["shows", text] => Label::Shows(text.to_string()),
+        _ => return Err(Failure::Usage),
+    };
+    Library::open(dir)?.set_label(barcode, label)?;
+    Ok(0)
+}
+
+fn door(dir: &Path, action: &str, which: &[&str]) -> Result<u8, Failure> {
+    let open = match action {
+        "open" => true,
+        "close" => false,
+        _ => return Err(Failure::Usage),
+    };
+    let door = match *which {
+        [] => Door::MailSlots,
+        ["front"] => Door::Front,
+        _ => return Err(Failure::Usage),
+    };
+    inventory::set_door(Library::open(dir)?.dir(), door, open)?;
+    Ok(0)
+}
+
+fn magazine(dir: &Path, action: &str, magazine: &str) -> Result<u8, Failure> {
+    let library = Library::open(dir)?;
+    let magazine = number(magazine, "N")?;
+    match action {
+        "remove" => inventory::remove_magazine(library.dir(), magazine)?,
+        "insert" => inventory::insert_magazine(library.dir(), magazine)?,
+        _ => return Err(Failure::Usage),
+    }
     Ok(0)
 }
 

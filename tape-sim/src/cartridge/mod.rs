@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::SimError;
-use crate::files::{FORMAT_VERSION, adopt_format, read_json, write_json};
+use crate::files::{FORMAT_VERSION, adopt_format, read_json, read_json_opt, write_json};
 use crate::generation::{CartridgeKind, Format, format_by_density, identify_barcode};
+use crate::inventory::Label;
 use crate::mam::{Birth, Mam};
 use partition::Partition;
 
@@ -45,6 +46,9 @@ pub struct CartridgeInfo {
     pub density: Option<u8>,
     /// Write-protect tab is set.
     pub write_protected: bool,
+    /// What stands on its label.
+    #[serde(default)]
+    pub label: Label,
     /// Tape from BOP to early warning per partition, in bytes; empty for a cleaning cartridge.
     pub partitions_bytes: Vec<u64>,
     /// Cleanings left; 0 for other cartridges.
@@ -87,6 +91,17 @@ pub fn is_barcode(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
+/// The label of a cartridge; one that has no folder is taken for well labelled.
+///
+/// # Errors
+///
+/// `Io`, `Format`.
+pub fn label(library_dir: &Path, barcode: &str) -> Result<Label, SimError> {
+    let path = folder(library_dir, barcode).join("cartridge.json");
+    let info = read_json_opt::<CartridgeInfo>(&path)?;
+    Ok(info.map_or(Label::Readable, |info| info.label))
+}
+
 /// Makes a blank cartridge of the kind its barcode names, holding `capacity_bytes` up to early
 /// warning, or the format's native capacity.
 ///
@@ -126,6 +141,7 @@ pub fn create(
         kind,
         density: format.map(|format| format.density),
         write_protected: false,
+        label: Label::Readable,
         partitions_bytes,
         cleanings_left: if kind == Kind::Cleaning { CLEANINGS } else { 0 },
         worm_suspect: false,

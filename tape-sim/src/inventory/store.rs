@@ -2,13 +2,35 @@
 
 use super::{Bay, Content, DriveHold, Events, FIRST_SLOT_ADDRESS, Inventory, Layout};
 use crate::error::SimError;
-use crate::files::{FORMAT_VERSION, adopt_format, lock, read_json, read_json_opt, write_json};
+use crate::files::{
+    FORMAT_VERSION, adopt_format, lock, read_json, read_json_opt, share_lock, try_lock, write_json,
+};
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Version of `inventory.json`.
 const INVENTORY_FILE: &str = "inventory.json";
 /// File whose `flock` guards the inventory.
 pub const LOCK_FILE: &str = "library.lock";
+
+/// File that each host which has locked the doors holds with a shared `flock`.
+const DOOR_LOCK_FILE: &str = "doors.lock";
+
+/// Locks doors, mail slots and magazines of the library at `dir` against the operator, as long
+/// as the file is open.
+///
+/// # Errors
+///
+/// `Io`.
+pub(crate) fn hold_lock(dir: &Path) -> Result<File, SimError> {
+    share_lock(&dir.join(DOOR_LOCK_FILE))
+}
+
+/// True if any host has locked the doors.
+pub(super) fn is_locked(dir: &Path) -> Result<bool, SimError> {
+    Ok(try_lock(&dir.join(DOOR_LOCK_FILE))?.is_none())
+}
 
 fn drive_dir(dir: &Path, drive: u16) -> PathBuf {
     dir.join("drives").join(drive.to_string())
@@ -81,7 +103,11 @@ pub fn create(dir: &Path, layout: Layout, barcodes: &[Option<String>]) -> Result
             ..Events::default()
         },
         reported: Events::default(),
-        mail_slots_locked: false,
+        mail_door_open: false,
+        front_door_open: false,
+        removed_magazines: BTreeMap::new(),
+        exceptions: BTreeMap::new(),
+        alerts: 0,
     };
     if let Some(reason) = inventory.flaw() {
         return Err(SimError::Spec { reason });

@@ -214,7 +214,7 @@ fn supported(pointer: u16, subpages: bool) -> Result<LogReply, Sense> {
     })
 }
 
-fn framed(code: u8, subpage: u8, mut body: Vec<u8>) -> Vec<u8> {
+pub(super) fn framed(code: u8, subpage: u8, mut body: Vec<u8>) -> Vec<u8> {
     let len = u16::try_from(body.len()).expect("no page comes near 64 KiB");
     let mut data = vec![code, subpage];
     data.extend_from_slice(&len.to_be_bytes());
@@ -279,7 +279,7 @@ impl Parameter {
         }
     }
 
-    fn push_to(&self, out: &mut Vec<u8>) {
+    pub(super) fn push_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.code.to_be_bytes());
         out.extend_from_slice(&[self.control, self.value.len() as u8]);
         out.extend_from_slice(&self.value);

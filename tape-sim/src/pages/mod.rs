@@ -6,6 +6,7 @@
 pub mod density;
 pub mod inquiry;
 pub mod log;
+pub mod log_changer;
 mod log_tape;
 pub mod mode;
 pub mod mode_changer;

@@ -4,9 +4,13 @@
 //! changes it holds the library's lock from check to commit. Knows of a drive only what
 //! [`crate::inventory::DriveHold`] says.
 
+mod alerts;
+mod doors;
 mod motion;
 mod status;
+mod tags;
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use crate::error::SimError;
@@ -18,6 +22,7 @@ use crate::sense::{self, FieldPointer, Sense, key};
 use crate::spc;
 use crate::ssc::VENDOR;
 use crate::target::{Completion, Data, Refusal, Reply, Target, be16, be32, complete, send};
+use tags::Found;
 
 /// INQUIRY product identification of the changer.
 pub const PRODUCT: &str = "LIBRARY";
@@ -46,6 +51,10 @@ pub struct ChangerTarget {
     /// What this handle's host knows of the library's events.
     seen: Events,
     host_error: Option<String>,
+    /// Held while this handle's host prevents removal; gone with the handle, as the lock is.
+    prevented: Option<File>,
+    /// What SEND VOLUME TAG last found.
+    found: Option<Found>,
 }
 
 impl ChangerTarget {
@@ -60,6 +69,8 @@ impl ChangerTarget {
             config,
             seen,
             host_error: None,
+            prevented: None,
+            found: None,
         })
     }
 
@@ -78,6 +89,7 @@ impl ChangerTarget {
             return Err(attention.into());
         }
         opcodes::check(opcodes::CHANGER, cdb)?;
+        doors::check_ready(opcode, &state)?;
         match opcode {
             // Nothing to wait for; and one host: what it reserves nobody contests.
             0x00 | 0x16 | 0x17 => Ok(0),
@@ -85,7 +97,7 @@ impl ChangerTarget {
                 let pending = self.take_attention(&state)?.unwrap_or(Sense::none());
                 spc::request_sense(cdb, data, &pending)
             }
-            0x07 => Ok(0),
+            0x07 | 0x37 | 0xE7 => self.initialize(cdb),
             0x12 => self.inquiry(cdb, data),
             0x1A => send(
                 data,
@@ -96,13 +108,16 @@ impl ChangerTarget {
                 let reply = mode_changer::reply(cdb, state.layout())?;
                 send(data, &reply, be16(cdb, 7).into())
             }
+            0x1B => self.open_close(cdb),
             0x1E => self.prevent_allow(cdb),
             0x2B => motion::position_to_element(cdb, &state),
-            0x37 | 0xE7 => motion::initialize_range(cdb, &state),
+            0x4D => self.log_sense(cdb, data, &state),
             0xA0 => spc::report_luns(cdb, data),
             0xA3 => self.report_opcodes(cdb, data),
             0xA5 => self.move_medium(cdb),
             0xA6 => self.exchange_medium(cdb),
+            0xB5 => self.request_volume_address(cdb, data, &state),
+            0xB6 => self.send_volume_tag(cdb, data),
             0xB8 => self.read_element_status(cdb, data, &state),
             _ => Err(Sense::illegal(sense::INVALID_OPCODE).into()),
         }
@@ -185,19 +200,6 @@ impl ChangerTarget {
         let reply = opcodes::reply(opcodes::CHANGER, timeouts, cdb)?;
         send(data, &reply, be32(cdb, 6) as usize)
     }
-
-    /// PREVENT ALLOW MEDIUM REMOVAL: locks the mail slots against the operator.
-    fn prevent_allow(&mut self, cdb: &[u8]) -> Reply {
-        let locked = match cdb[4] {
-            0 => false,
-            1 => true,
-            _ => return Err(Sense::invalid_cdb_field(4, Some(1)).into()),
-        };
-        self.update(|state| {
-            state.mail_slots_locked = locked;
-            Ok(0)
-        })
-    }
 }
 
 /// Why a change of the inventory did not happen.
@@ -223,6 +225,9 @@ fn invalid_element(byte: u16) -> Refusal {
 impl Target for ChangerTarget {
     fn execute(&mut self, cdb: &[u8], data: Data<'_>) -> Completion {
         let reply = self.run(cdb, data);
+        if let Err(refusal) = &reply {
+            self.alert_to(refusal);
+        }
         complete(reply, false)
     }
 }

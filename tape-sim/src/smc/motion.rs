@@ -1,9 +1,10 @@
 //! The robot: MOVE MEDIUM, EXCHANGE MEDIUM, POSITION TO ELEMENT, and the inventory scans, which
-//! find nothing new because the inventory is always known (SMC-3 §6).
+//! look at the labels again (SMC-3 §6).
 
 use super::{ChangerTarget, invalid_element};
+use crate::cartridge;
 use crate::inventory::{
-    Content, ElementType, FIRST_DRIVE_ADDRESS, Inventory, TRANSPORT_ADDRESS, read_hold,
+    Content, Door, ElementType, FIRST_DRIVE_ADDRESS, Inventory, TRANSPORT_ADDRESS, read_hold,
 };
 use crate::sense::{self, Sense, key};
 use crate::target::{Refusal, Reply, be16};
@@ -15,9 +16,40 @@ const SOURCE_AT: u16 = 4;
 const DESTINATION_AT: u16 = 6;
 const SECOND_DESTINATION_AT: u16 = 8;
 
+/// INITIALIZE ELEMENT STATUS has six bytes; WITH RANGE has more, with a count.
+const INITIALIZE_BYTES: usize = 6;
+const COUNT_AT: usize = 6;
 const RANGE: u8 = 0x01;
 
 impl ChangerTarget {
+    /// INITIALIZE ELEMENT STATUS (SMC-3 §6.4) and its form WITH RANGE (§6.5): the robot looks at
+    /// the labels again. Without RANGE, or with count 0, up to the last element.
+    pub(super) fn initialize(&mut self, cdb: &[u8]) -> Reply {
+        let dir = self.config.library_dir.clone();
+        let mut failure = None;
+        let ranged = cdb.len() > INITIALIZE_BYTES && cdb[1] & RANGE != 0;
+        let scanned = self.update(|state| {
+            let first = match ranged {
+                true => element(cdb, TRANSPORT_AT, state)?,
+                false => 0,
+            };
+            let last = match be16(cdb, COUNT_AT) {
+                count @ 1.. if ranged => first.saturating_add(count - 1),
+                _ => u16::MAX,
+            };
+            let scanned = state.scan(first..=last, |name| cartridge::label(&dir, name));
+            scanned.map_err(|error| {
+                failure = Some(error);
+                Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE)
+            })?;
+            Ok(0)
+        });
+        match failure {
+            Some(error) => Err(self.host_failure(error)),
+            None => scanned,
+        }
+    }
+
     /// MOVE MEDIUM (SMC-3 §6.6). Moving to where the cartridge is does nothing.
     pub(super) fn move_medium(&mut self, cdb: &[u8]) -> Reply {
         let dir = self.config.library_dir.clone();
@@ -29,6 +61,7 @@ impl ChangerTarget {
             if source == destination {
                 return Ok(0);
             }
+            check_hand(source, state)?;
             check_destination(destination, DESTINATION_AT, state)?;
             check_hold(&dir, source, state)?;
             let content = pick(source, state)?;
@@ -51,6 +84,7 @@ impl ChangerTarget {
                 return Err(Sense::invalid_cdb_field(DESTINATION_AT.into(), None).into());
             }
             check_source(first, state)?;
+            check_hand(source, state)?;
             if second != source {
                 check_destination(second, SECOND_DESTINATION_AT, state)?;
             }
@@ -68,15 +102,7 @@ impl ChangerTarget {
 /// POSITION TO ELEMENT (SMC-3 §6.9): the robot goes there and nothing is seen of it.
 pub(super) fn position_to_element(cdb: &[u8], state: &Inventory) -> Reply {
     check_transport(cdb)?;
-    element(cdb, SOURCE_AT, state)?;
-    Ok(0)
-}
-
-/// INITIALIZE ELEMENT STATUS WITH RANGE (SMC-3 §6.5): without RANGE all elements are meant.
-pub(super) fn initialize_range(cdb: &[u8], state: &Inventory) -> Reply {
-    if cdb[1] & RANGE != 0 {
-        element(cdb, TRANSPORT_AT, state)?;
-    }
+    reachable(element(cdb, SOURCE_AT, state)?, state)?;
     Ok(0)
 }
 
@@ -96,8 +122,30 @@ fn element(cdb: &[u8], at: u16, state: &Inventory) -> Result<u16, Refusal> {
     known.map(|_| address).ok_or_else(|| invalid_element(at))
 }
 
-/// A cartridge must be there. The robot's hand is always empty between commands.
+/// The robot gets at the element: its magazine is there, and its door is closed.
+fn reachable(address: u16, state: &Inventory) -> Result<(), Refusal> {
+    let kind = state.layout().element(address).map(|(kind, _)| kind);
+    if state.is_removed(address) {
+        Err(Sense::illegal(sense::MAGAZINE_NOT_ACCESSIBLE).into())
+    } else if kind == Some(ElementType::ImportExport) && state.is_open(Door::MailSlots) {
+        Err(Sense::not_ready(sense::TRAY_OPEN).into())
+    } else {
+        Ok(())
+    }
+}
+
+/// A robot that has lost its grip on a cartridge can put that one away and do nothing else.
+fn check_hand(source: u16, state: &Inventory) -> Result<(), Refusal> {
+    if source == TRANSPORT_ADDRESS || state.content(TRANSPORT_ADDRESS).is_none() {
+        Ok(())
+    } else {
+        Err(Sense::new(key::HARDWARE_ERROR, sense::MECHANICAL_POSITIONING).into())
+    }
+}
+
+/// A cartridge must be there.
 fn check_source(address: u16, state: &Inventory) -> Result<(), Refusal> {
+    reachable(address, state)?;
     let full = state.content(address).is_some();
     if full {
         Ok(())
@@ -111,6 +159,7 @@ fn check_destination(address: u16, at: u16, state: &Inventory) -> Result<(), Ref
     if address == TRANSPORT_ADDRESS {
         return Err(Sense::invalid_cdb_field(at.into(), None).into());
     }
+    reachable(address, state)?;
     let empty = state.content(address).is_none();
     if empty {
         Ok(())

@@ -3,7 +3,9 @@
 
 mod attention;
 mod moves;
+mod operator;
 mod random;
 mod sharing;
 mod status;
 mod support;
+mod tags;

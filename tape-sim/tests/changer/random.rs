@@ -2,7 +2,7 @@
 
 use crate::support::{Robot, cdb};
 use proptest::prelude::*;
-use tape_sim::inventory;
+use tape_sim::inventory::{self, Door, Label};
 use tape_sim::pages::opcodes::{CHANGER, DRIVE};
 use tape_sim::target::{Data, Target};
 
@@ -45,11 +45,12 @@ proptest! {
 
     #[test]
     fn any_sequence_of_commands_is_answered(
-        commands in prop::collection::vec((any_cdb(), 0..600usize, 0..3u8), 1..60),
+        commands in prop::collection::vec((any_cdb(), 0..600usize, 0..3u8, 0..20u8), 1..60),
     ) {
         let mut robot = Robot::new();
         let before = cartridges(&robot);
-        for (cdb, len, direction) in commands {
+        for (cdb, len, direction, hands) in commands {
+            operate(&robot, hands);
             let mut buffer = vec![0xEE; len];
             let completion = match direction {
                 0 => robot.changer.execute(&cdb, Data::None),
@@ -63,8 +64,27 @@ proptest! {
             prop_assert!(rest.iter().all(|byte| *byte == 0xEE), "{cdb:02X?}");
             prop_assert!(robot.changer.host_error().is_none());
         }
+        robot.none(&[0x1E, 0, 0, 0, 0, 0]);
+        let _ = inventory::insert_magazine(robot.library.dir(), 0);
         prop_assert_eq!(cartridges(&robot), before);
     }
+}
+
+/// What an operator does meanwhile, or tries to: none of it may lose a cartridge.
+fn operate(robot: &Robot, what: u8) {
+    let dir = robot.library.dir();
+    // Refused when it is so already, and while a host prevents it.
+    let _ = match what {
+        0 => inventory::set_door(dir, Door::MailSlots, true),
+        1 => inventory::set_door(dir, Door::MailSlots, false),
+        2 => inventory::set_door(dir, Door::Front, true),
+        3 => inventory::set_door(dir, Door::Front, false),
+        4 => inventory::remove_magazine(dir, 0),
+        5 => inventory::insert_magazine(dir, 0),
+        6 => robot.library.set_label("SIM001L9", Label::Unreadable),
+        7 => robot.library.set_label("SIM001L9", Label::Readable),
+        _ => Ok(()),
+    };
 }
 
 /// Barcodes in the library, ascending.

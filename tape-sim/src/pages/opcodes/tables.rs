@@ -69,6 +69,7 @@ const ALLOW_OVERWRITE: &[u8] = &[
 const ERASE_16: &[u8] = &[
     0x93, 0x0F, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
 ];
+const LOG_SENSE: &[u8] = &[0x4D, 0, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0];
 const MODE_SENSE_10: &[u8] = &[0x5A, 0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0];
 
 /// The drive's commands, ascending by opcode and service action.
@@ -122,11 +123,7 @@ pub static DRIVE: &[Command] = &[
         &[0x44, 0x03, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         other,
     ),
-    plain(
-        "LOG SENSE",
-        &[0x4D, 0, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0],
-        other,
-    ),
+    plain("LOG SENSE", LOG_SENSE, other),
     plain(
         "MODE SELECT(10)",
         &[0x55, 0x10, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
@@ -182,6 +179,11 @@ pub static CHANGER: &[Command] = &[
     plain("RELEASE(6)", &[0x17, 0, 0, 0, 0, 0], other),
     plain("MODE SENSE(6)", &[0x1A, 0x08, 0xFF, 0xFF, 0xFF, 0], other),
     plain(
+        "OPEN/CLOSE IMPORT/EXPORT ELEMENT",
+        &[0x1B, 0, 0xFF, 0xFF, 0x1F, 0],
+        robot,
+    ),
+    plain(
         "PREVENT ALLOW MEDIUM REMOVAL",
         &[0x1E, 0, 0, 0, 0x03, 0],
         other,
@@ -196,6 +198,7 @@ pub static CHANGER: &[Command] = &[
         &[0x37, 0x03, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0, 0],
         scan,
     ),
+    plain("LOG SENSE", LOG_SENSE, other),
     plain("MODE SENSE(10)", MODE_SENSE_10, other),
     plain("REPORT LUNS", REPORT_LUNS, other),
     action("REPORT SUPPORTED OPERATION CODES", REPORT_OPCODES, 0x0C),
@@ -210,6 +213,18 @@ pub static CHANGER: &[Command] = &[
             0xA6, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
         ],
         robot,
+    ),
+    plain(
+        "REQUEST VOLUME ELEMENT ADDRESS",
+        &[
+            0xB5, 0x1F, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0, 0,
+        ],
+        other,
+    ),
+    plain(
+        "SEND VOLUME TAG",
+        &[0xB6, 0x0F, 0xFF, 0xFF, 0, 0x1F, 0, 0, 0xFF, 0xFF, 0, 0],
+        other,
     ),
     plain(
         "READ ELEMENT STATUS",
