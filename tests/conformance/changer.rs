@@ -1,15 +1,69 @@
 //! What a changer reports and moves, and what it calls what goes wrong.
 
 use crate::bench::{Bench, NOWHERE, Trace};
+use crate::rack::{Need, Rack, empty_slots, first_bay, tapes};
 use tape_sim::library::{Library, LibrarySpec};
-use tapewright::changer::{
-    Changer, ChangerErrorKind, ElementAddress, ElementKind, Inventory, MediumType,
-};
+use tapewright::changer::{Changer, ChangerErrorKind, ElementAddress, ElementKind, Inventory};
+use tapewright::drive::Drive;
 use tapewright::scsi::opcode;
 use tapewright::scsi::sense::{Sense, SenseKey};
 use tapewright::transport::fault::{Fault, Faults, Injector};
 use tapewright::transport::sim::SimTransport;
 use tapewright::transport::{Status, TransportErrorKind};
+
+type Case = (&'static str, &'static [Need], fn(&Rack));
+
+/// Each case gets a library with everything in its place and all drives empty.
+pub const CASES: [Case; 8] = [
+    (
+        "an inventory tells what is where",
+        &[],
+        an_inventory_tells_what_is_where,
+    ),
+    (
+        "every drive is named by its serial number",
+        &[Need::WholeReports],
+        drives_are_named_by_serial_number,
+    ),
+    (
+        "a moved cartridge is where it was put and knows where it came from",
+        &[],
+        a_moved_cartridge_is_where_it_was_put,
+    ),
+    (
+        "a move that cannot be is named by its cause",
+        &[],
+        an_impossible_move_is_named_by_its_cause,
+    ),
+    (
+        "a move to nowhere is named by its cause",
+        &[Need::ElementErrors],
+        a_move_to_nowhere_is_named,
+    ),
+    (
+        "a drive keeps its tape until it is unloaded",
+        &[Need::Hold],
+        a_drive_keeps_its_tape,
+    ),
+    (
+        "a move is never sent twice, but looking is",
+        &[],
+        a_move_is_never_sent_twice,
+    ),
+    (
+        "a library that tells less is asked for less",
+        &[Need::WholeReports],
+        a_library_that_tells_less_is_asked_for_less,
+    ),
+];
+
+#[test]
+fn the_simulated_changer_conforms() {
+    for (name, _, case) in CASES {
+        println!("{name}");
+        case(&Rack::simulated());
+    }
+}
 
 fn addresses(inventory: &Inventory, kind: ElementKind) -> Vec<ElementAddress> {
     inventory
@@ -18,11 +72,10 @@ fn addresses(inventory: &Inventory, kind: ElementKind) -> Vec<ElementAddress> {
         .collect()
 }
 
-fn traced(bench: &Bench) -> (Changer, Faults, Trace) {
+fn traced(rack: &Rack) -> (Changer, Faults, Trace) {
     let faults = Faults::new();
-    let transport = SimTransport::changer(bench.path()).unwrap();
     let trace = Trace::default();
-    let injector = Injector::new(Box::new(transport), &faults);
+    let injector = Injector::new(rack.changer_transport(), &faults);
     let mut changer = Changer::open(Box::new(trace.recorder(Box::new(injector)))).unwrap();
     changer.inventory().unwrap();
     trace.clear();
@@ -33,10 +86,34 @@ fn sense(key: SenseKey, asc: u8, ascq: u8) -> Fault {
     Fault::Sense(Sense::fixed(key, asc, ascq))
 }
 
+fn an_inventory_tells_what_is_where(rack: &Rack) {
+    let inventory = rack.changer().inventory().unwrap();
+    assert!(!addresses(&inventory, ElementKind::ImportExport).is_empty());
+    assert_eq!(addresses(&inventory, ElementKind::Transport).len(), 1);
+    assert!(!empty_slots(&inventory).is_empty());
+    let found = tapes(&inventory);
+    assert!(found.len() >= 2);
+    for slot in found {
+        let barcode = inventory.at(slot).unwrap().barcode.clone().unwrap();
+        assert_eq!(inventory.find(&barcode).unwrap().address, slot, "{barcode}");
+    }
+    for bay in inventory.of_kind(ElementKind::Drive) {
+        assert!(!bay.full && bay.barcode.is_none());
+    }
+}
+
+fn drives_are_named_by_serial_number(rack: &Rack) {
+    let inventory = rack.changer().inventory().unwrap();
+    for bay in inventory.of_kind(ElementKind::Drive) {
+        let drive = Drive::open(rack.drive_transport(bay)).unwrap();
+        let serial = &drive.identity().serial;
+        assert_eq!(inventory.drive(serial).unwrap().address, bay.address);
+    }
+}
+
 #[test]
-fn an_inventory_tells_what_is_where() {
-    let bench = Bench::new();
-    let inventory = bench.changer().inventory().unwrap();
+fn the_simulated_inventory_has_what_was_put_there() {
+    let inventory = Bench::new().changer().inventory().unwrap();
     let barcodes: Vec<_> = inventory
         .of_kind(ElementKind::Storage)
         .map(|element| element.barcode.as_deref())
@@ -45,45 +122,32 @@ fn an_inventory_tells_what_is_where() {
         barcodes,
         [Some("SIM001L9"), Some("SIM002L9"), None, Some("CLNU01CU")]
     );
-    assert_eq!(addresses(&inventory, ElementKind::ImportExport).len(), 1);
-    assert_eq!(addresses(&inventory, ElementKind::Transport).len(), 1);
-    let cleaning = inventory.find("CLNU01CU").unwrap();
-    assert!(cleaning.is_cleaning());
+    assert!(inventory.find("CLNU01CU").unwrap().is_cleaning());
     assert!(!inventory.find("SIM001L9").unwrap().is_cleaning());
-    let serial = Library::open(bench.path()).unwrap().drive_serial(0);
-    let drive = inventory.drive(&serial).unwrap();
-    assert_eq!((drive.kind, drive.full), (ElementKind::Drive, false));
 }
 
-#[test]
-fn a_moved_cartridge_is_where_it_was_put_and_knows_where_it_came_from() {
-    let bench = Bench::new();
-    let mut changer = bench.changer();
+fn a_moved_cartridge_is_where_it_was_put(rack: &Rack) {
+    let mut changer = rack.changer();
     let inventory = changer.inventory().unwrap();
-    let slots = addresses(&inventory, ElementKind::Storage);
-    let drive = addresses(&inventory, ElementKind::Drive)[0];
-    changer.move_medium(slots[1], drive).unwrap();
+    let slot = tapes(&inventory)[1];
+    let drive = first_bay(&inventory).address;
+    let cartridge = inventory.at(slot).unwrap();
+    changer.move_medium(slot, drive).unwrap();
     let inventory = changer.inventory().unwrap();
     let element = inventory.at(drive).unwrap();
-    assert_eq!(element.barcode.as_deref(), Some("SIM002L9"));
-    assert_eq!(element.source, Some(slots[1]));
-    assert_eq!(element.medium_type, MediumType::Data);
-    assert!(!inventory.at(slots[1]).unwrap().full);
+    assert_eq!(element.barcode, cartridge.barcode);
+    assert_eq!(element.source, Some(slot));
+    assert_eq!(element.medium_type, cartridge.medium_type);
+    assert!(!inventory.at(slot).unwrap().full);
 }
 
-#[test]
-fn a_move_that_cannot_be_is_named_by_its_cause() {
-    let bench = Bench::new();
-    let _drive = bench.ready_drive();
-    let mut changer = bench.changer();
+fn an_impossible_move_is_named_by_its_cause(rack: &Rack) {
+    let mut changer = rack.changer();
     let inventory = changer.inventory().unwrap();
-    let slots = addresses(&inventory, ElementKind::Storage);
-    let drive = addresses(&inventory, ElementKind::Drive)[0];
+    let (full, empty) = (tapes(&inventory), empty_slots(&inventory));
     for (from, to, kind) in [
-        (slots[2], slots[0], ChangerErrorKind::SourceEmpty),
-        (slots[1], slots[3], ChangerErrorKind::DestinationFull),
-        (slots[1], NOWHERE, ChangerErrorKind::NoSuchElement),
-        (drive, slots[0], ChangerErrorKind::DriveHoldsMedium),
+        (empty[0], full[0], ChangerErrorKind::SourceEmpty),
+        (full[1], full[0], ChangerErrorKind::DestinationFull),
     ] {
         let error = changer.move_medium(from, to).unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
@@ -93,11 +157,30 @@ fn a_move_that_cannot_be_is_named_by_its_cause() {
     assert_eq!(after, inventory);
 }
 
-#[test]
-fn a_move_is_never_sent_twice_but_looking_is() {
-    let bench = Bench::new();
-    let (mut changer, faults, trace) = traced(&bench);
-    let slots = addresses(&changer.inventory().unwrap(), ElementKind::Storage);
+fn a_move_to_nowhere_is_named(rack: &Rack) {
+    let mut changer = rack.changer();
+    let from = tapes(&changer.inventory().unwrap())[0];
+    let error = changer.move_medium(from, NOWHERE).unwrap_err();
+    assert_eq!(error.kind, ChangerErrorKind::NoSuchElement, "{error}");
+    assert_eq!(error.elements, Some((from, NOWHERE)));
+}
+
+fn a_drive_keeps_its_tape(rack: &Rack) {
+    let bay = rack.load();
+    let _drive = rack.ready_drive(&bay);
+    let mut changer = rack.changer();
+    let inventory = changer.inventory().unwrap();
+    let error = changer
+        .move_medium(bay.address, empty_slots(&inventory)[0])
+        .unwrap_err();
+    assert_eq!(error.kind, ChangerErrorKind::DriveHoldsMedium, "{error}");
+    assert_eq!(changer.inventory().unwrap(), inventory);
+}
+
+fn a_move_is_never_sent_twice(rack: &Rack) {
+    let (mut changer, faults, trace) = traced(rack);
+    let inventory = changer.inventory().unwrap();
+    let (from, to) = (tapes(&inventory)[0], empty_slots(&inventory)[0]);
     use SenseKey as K;
     for (fault, kind) in [
         (
@@ -128,7 +211,7 @@ fn a_move_is_never_sent_twice_but_looking_is() {
     ] {
         faults.on_nth(1, |cdb| cdb[0] == opcode::MOVE_MEDIUM, fault);
         trace.clear();
-        let error = changer.move_medium(slots[0], slots[2]).unwrap_err();
+        let error = changer.move_medium(from, to).unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert_eq!(trace.commands(), ["MOVE MEDIUM"]);
     }
@@ -139,10 +222,8 @@ fn a_move_is_never_sent_twice_but_looking_is() {
     assert_eq!(faults.pending(), 0);
 }
 
-#[test]
-fn a_library_that_tells_less_is_asked_for_less() {
-    let bench = Bench::new();
-    let (mut changer, faults, _) = traced(&bench);
+fn a_library_that_tells_less_is_asked_for_less(rack: &Rack) {
+    let (mut changer, faults, _) = traced(rack);
     let whole = changer.inventory().unwrap();
     let refused = || sense(SenseKey::IllegalRequest, 0x24, 0x00);
     let with_ids = |cdb: &[u8]| cdb[0] == opcode::READ_ELEMENT_STATUS && cdb[6] & 0x01 != 0;
@@ -156,7 +237,9 @@ fn a_library_that_tells_less_is_asked_for_less() {
             .iter()
             .all(|element| element.drive_serial.is_none())
     );
-    assert_eq!(without_ids.find("SIM001L9"), whole.find("SIM001L9"));
+    let tape = whole.at(tapes(&whole)[0]).unwrap();
+    let barcode = tape.barcode.as_deref().unwrap();
+    assert_eq!(without_ids.find(barcode), Some(tape));
 
     faults.on_nth(1, with_tags, refused());
     let bare = changer.inventory().unwrap();
@@ -190,8 +273,8 @@ fn a_large_library_is_reported_whole() {
 
 #[test]
 fn a_library_that_counts_its_cartridges_is_waited_for() {
-    let bench = Bench::new();
-    let (mut changer, faults, _) = traced(&bench);
+    let rack = Rack::simulated();
+    let (mut changer, faults, _) = traced(&rack);
     let busy = || sense(SenseKey::NotReady, 0x04, 0x01);
     let looks = |cdb: &[u8]| cdb[0] == opcode::READ_ELEMENT_STATUS;
     faults.on_nth(1, looks, busy());

@@ -1,79 +1,88 @@
 //! What every drive has to do for us: one suite for the simulator and for hardware.
 
-use std::path::Path;
-
 use crate::bench::{Bench, pattern, quiet, ready};
+use crate::rack::{Need, Rack};
 use tapewright::drive::{
     ChipLabel, Drive, DriveErrorKind, DriveMode, FilemarkReturns, ReadOutcome, ReadyWait,
     SequentialDevice, Written,
 };
-use tapewright::transport::sg::{SgTransport, Sharing};
 use tapewright::units::{BlockAddress, TapeFile};
 
 const BLOCK: usize = 64 << 10;
 
-type Case = (&'static str, fn(&mut Drive));
+type Case = (&'static str, &'static [Need], fn(&mut Drive));
 
-/// Each case gets a ready drive at the beginning of a tape that it may overwrite.
-const CASES: [Case; 15] = [
-    ("it says who it is", it_says_who_it_is),
+/// Each case gets a ready drive at the beginning of a tape that it may overwrite, and so
+/// needs [`Need::Position`] beside what it names.
+pub const CASES: [Case; 15] = [
+    ("it says who it is", &[], it_says_who_it_is),
     (
         "blocks of all lengths come back",
+        &[],
         blocks_of_all_lengths_come_back,
     ),
     (
         "a block longer than the buffer is an error",
+        &[],
         a_long_block_is_an_error,
     ),
     (
         "a block that cannot be carried is not sent",
+        &[],
         a_bad_length_is_not_sent,
     ),
     (
         "filemarks separate and count tape files",
+        &[],
         filemarks_count_tape_files,
     ),
-    ("spacing stops at both ends", spacing_stops_at_both_ends),
-    ("locating is proved", locating_is_proved),
+    (
+        "spacing stops at both ends",
+        &[],
+        spacing_stops_at_both_ends,
+    ),
+    ("locating is proved", &[], locating_is_proved),
     (
         "writing ends the tape behind it",
+        &[],
         writing_ends_the_tape_behind_it,
     ),
-    ("erasing ends the tape here", erasing_ends_the_tape_here),
-    ("synchronizing confirms all", synchronizing_confirms_all),
+    (
+        "erasing ends the tape here",
+        &[Need::Erase],
+        erasing_ends_the_tape_here,
+    ),
+    (
+        "synchronizing confirms all",
+        &[],
+        synchronizing_confirms_all,
+    ),
     (
         "nothing is confirmed before it was written",
+        &[],
         confirmed_never_runs_ahead,
     ),
     (
         "a synchronous filemark confirms itself",
+        &[],
         a_synchronous_filemark_confirms_itself,
     ),
-    ("the mode is set and told", the_mode_is_set_and_told),
+    ("the mode is set and told", &[], the_mode_is_set_and_told),
     (
         "the medium and what is left on it are told",
+        &[],
         the_medium_is_told,
     ),
-    ("the chip keeps a label", the_chip_keeps_a_label),
+    ("the chip keeps a label", &[], the_chip_keeps_a_label),
 ];
 
 #[test]
 fn the_simulated_drive_conforms() {
-    for (name, case) in CASES {
+    assert_eq!(Rack::simulated().lacks(), []);
+    for (name, _, case) in CASES {
         println!("{name}");
         let bench = Bench::new();
         case(&mut bench.ready_drive());
-    }
-}
-
-#[test]
-#[ignore = "overwrites the tape in the drive that TAPEWRIGHT_TEST_DRIVE names"]
-fn a_real_drive_conforms() {
-    let path = std::env::var("TAPEWRIGHT_TEST_DRIVE").expect("TAPEWRIGHT_TEST_DRIVE=/dev/sgN");
-    for (name, case) in CASES {
-        println!("{name}");
-        let transport = SgTransport::open(Path::new(&path), Sharing::Exclusive).unwrap();
-        case(&mut ready(Box::new(transport)));
     }
 }
 

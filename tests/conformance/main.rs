@@ -1,18 +1,23 @@
 //! What devices have to do for us, and what we make of it where they do not.
 //!
-//! One suite for the simulator and for hardware: it runs against a simulated drive by
-//! default. To run it against a real one, with a scratch tape that it **overwrites**:
+//! One suite for many devices: the cases run on a simulated library in this process, and on
+//! a library behind the kernel, whose cartridges they move and **overwrite**. Root or the
+//! group `tape`, and no other user of it:
 //!
 //! ```sh
-//! TAPEWRIGHT_TEST_DRIVE=/dev/sg3 cargo test --test conformance -- --ignored
+//! TAPEWRIGHT_TEST_CHANGER=/dev/sg4 cargo test --test conformance -- --ignored --nocapture
 //! ```
+//!
+//! What a device lacks is found by asking it, and is printed beside the cases it leaves out.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test stops where something is missing"
 )]
 
+mod attached;
 mod bench;
 mod changer;
 mod drive;
 mod faults;
+mod rack;
