@@ -41,7 +41,7 @@ use crate::monitor::Monitor;
 pub use catalogs::model::event::{Outcome, VolumeState};
 pub use catalogs::model::problem::{Problem, Problems};
 pub use catalogs::model::text::ByteText;
-pub use error::{Failure, JobError, JobErrorKind};
+pub use error::{FailedTape, Failure, JobError, JobErrorKind};
 pub use operator::{NoOperator, Operator, Reply, TapeRequest};
 pub use state::StateDir;
 

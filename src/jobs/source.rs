@@ -12,7 +12,7 @@ use super::label::is_about_the_tape;
 use super::lock::{Lock, NotLocked};
 use super::mount::{Bay, Loan, Mounter, Purpose, Return, lend};
 use super::restore::TapePlace;
-use super::{JobError, Site, VolumeState, catalog, convert};
+use super::{FailedTape, Failure, JobError, Site, VolumeState, catalog, convert};
 use crate::engine::scan::scan;
 use crate::engine::{BoxedError, EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
@@ -35,6 +35,7 @@ pub(crate) struct LibrarySource<'a> {
     spent: HashSet<Uuid>,
     lent: Option<Lent>,
     adopted: u64,
+    refused: Vec<FailedTape>,
 }
 
 /// A volume that the engine has.
@@ -61,7 +62,14 @@ impl<'a> LibrarySource<'a> {
             spent,
             lent: None,
             adopted: 0,
+            refused: Vec::new(),
         }
+    }
+
+    /// Gives the library back. Returns the tapes that could not be mounted for reading, each
+    /// with the reason, which the engine has only as text.
+    pub(crate) fn finish(mut self) -> Vec<FailedTape> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Segments of earlier, cut-off jobs that were taken into the catalog.
@@ -205,7 +213,18 @@ impl<'a> LibrarySource<'a> {
     fn mount_for_reading(&mut self, volume: Uuid) -> Result<MountedVolume, JobError> {
         self.take_back();
         let barcode = catalog::volume(self.catalog, volume)?.label.what.barcode;
-        let mut bay = self.mounter.mount(&barcode, Purpose::Volume)?;
+        let mounted = self.mount_barcode(volume, &barcode);
+        if let Err(error) = &mounted {
+            self.refused.push(FailedTape {
+                barcode,
+                failure: Failure::from(error),
+            });
+        }
+        mounted
+    }
+
+    fn mount_barcode(&mut self, volume: Uuid, barcode: &str) -> Result<MountedVolume, JobError> {
+        let mut bay = self.mounter.mount(barcode, Purpose::Volume)?;
         match read_known_label(&mut bay, volume) {
             Ok(label) => {
                 let device = Box::new(self.lend(bay, None));

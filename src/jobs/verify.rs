@@ -8,10 +8,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::append_check::read_known_label;
-use super::mount::{Mounter, Places, Purpose};
+use super::mount::{Mounter, Purpose};
 use super::restore::TapePlace;
 use super::source::LibrarySource;
-use super::{ByteText, JobError, Outcome, Problem, Problems, Site, catalog, interrupted};
+use super::{
+    ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, catalog, interrupted,
+};
 use crate::engine::verify::{
     self as engine, SegmentPlace, SegmentReport, SegmentVerdict, VerifyPlan, VolumeSegments,
 };
@@ -55,8 +57,10 @@ pub struct VerifySummary {
     pub outcome: Outcome,
     /// The volumes, in the order of reading.
     pub volumes: Vec<VerifiedVolume>,
-    /// Barcodes of tapes that could not be had.
+    /// Barcodes of tapes that someone has to bring.
     pub missing_tapes: Vec<String>,
+    /// Tapes that are there and could not be mounted, or are not what they should be.
+    pub failed_tapes: Vec<FailedTape>,
 }
 
 /// Reads a tape, or all segments of a job, and compares every record with its CRC and
@@ -73,8 +77,7 @@ pub struct VerifySummary {
 pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     let catalog = catalog::open(site)?;
     interrupted::settle(site, &catalog)?;
-    let mut mounter = Mounter::open(site)?;
-    let places = mounter.places()?;
+    let mounter = Mounter::open(site)?;
     let receipts = match catalog::live_volume(&catalog, name)? {
         Some(volume) => {
             let id = volume.label.what.volume;
@@ -89,7 +92,7 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     let plan = plan(&catalog, receipts)?;
     let mut volumes = LibrarySource::new(site, &catalog, mounter, None);
     let report = engine::verify(&plan, &mut volumes, site.monitor);
-    drop(volumes);
+    let (missing, failed_tapes) = sort(volumes.finish());
 
     let mut verified = Vec::new();
     for volume in &plan.volumes {
@@ -110,7 +113,8 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     Ok(VerifySummary {
         outcome,
         volumes: verified,
-        missing_tapes: missing(&plan, &places),
+        missing_tapes: missing,
+        failed_tapes,
     })
 }
 
@@ -125,6 +129,7 @@ fn verify_label(
         outcome: Outcome::Complete,
         volumes: Vec::new(),
         missing_tapes: Vec::new(),
+        failed_tapes: Vec::new(),
     };
     let VolumeLabelled {
         volume, barcode, ..
@@ -186,12 +191,13 @@ fn plan(catalog: &Catalog, receipts: Vec<Receipt>) -> Result<VerifyPlan, JobErro
     Ok(VerifyPlan { volumes })
 }
 
-fn missing(plan: &VerifyPlan, places: &Places) -> Vec<String> {
-    let barcodes = plan.volumes.iter().map(|volume| &volume.barcode);
-    barcodes
-        .filter(|barcode| places.of(barcode) == TapePlace::Missing)
-        .cloned()
-        .collect()
+/// The tapes that are only not there, and those with which something is wrong.
+fn sort(refused: Vec<FailedTape>) -> (Vec<String>, Vec<FailedTape>) {
+    let (missing, failed): (Vec<_>, Vec<_>) = refused.into_iter().partition(FailedTape::is_missing);
+    (
+        missing.into_iter().map(|tape| tape.barcode).collect(),
+        failed,
+    )
 }
 
 fn judge(volume: &VolumeSegments, segments: &[&SegmentReport]) -> VerifiedVolume {

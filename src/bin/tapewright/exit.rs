@@ -7,7 +7,7 @@ use std::io;
 use std::process::ExitCode;
 
 use tapewright::error_text::with_causes;
-use tapewright::jobs::{JobError, JobErrorKind, Outcome};
+use tapewright::jobs::{FailedTape, JobError, JobErrorKind, Outcome};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,25 @@ impl From<JobErrorKind> for Exit {
             JobErrorKind::Catalog | JobErrorKind::Host => Exit::Failed,
             JobErrorKind::Interrupted => Exit::Interrupted,
         }
+    }
+}
+
+impl Exit {
+    /// What most needs to be known where several tapes failed; `None` if none did. A bad or
+    /// wrong tape needs a decision; what is only elsewhere or busy, another attempt.
+    pub fn of_failed(tapes: &[FailedTape]) -> Option<Exit> {
+        const GRAVEST_FIRST: [JobErrorKind; 5] = [
+            JobErrorKind::BadMedium,
+            JobErrorKind::WrongTape,
+            JobErrorKind::BadDevice,
+            JobErrorKind::NeedsOperator,
+            JobErrorKind::Busy,
+        ];
+        let kinds = || tapes.iter().map(|tape| tape.failure.kind);
+        let gravest = GRAVEST_FIRST
+            .into_iter()
+            .find(|kind| kinds().any(|found| found == *kind));
+        gravest.or_else(|| kinds().next()).map(Exit::from)
     }
 }
 

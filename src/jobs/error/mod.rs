@@ -451,6 +451,23 @@ impl From<&JobError> for Failure {
     }
 }
 
+/// A tape that a job needed and could not use, or not to its end.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedTape {
+    /// Its barcode.
+    pub barcode: String,
+    /// Why.
+    pub failure: Failure,
+}
+
+impl FailedTape {
+    /// True if someone only has to bring it.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.failure.kind == JobErrorKind::NeedsOperator
+    }
+}
+
 /// `a, b and c`, or `none` where there is nothing.
 fn list(items: &[String], none: &str) -> String {
     match items {

@@ -13,8 +13,11 @@ use choose::Choice;
 
 use super::mount::{Mounter, Places};
 use super::source::{LibrarySource, from_engine};
-use super::{ByteText, JobError, Outcome, Problem, Problems, Site, catalog};
-use crate::engine::restore::{self as engine, RestoreReport, VolumeReads};
+use super::{
+    ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
+    catalog,
+};
+use crate::engine::restore::{self as engine, RestoreReport, VolumeFailure, VolumeReads};
 use crate::engine::target::NotSet;
 pub use crate::engine::target::{Existing, Owners, TargetOptions};
 
@@ -91,8 +94,10 @@ pub struct RestoreSummary {
     pub verified_files: u64,
     /// The tapes that were needed.
     pub tapes: Vec<TapeNeed>,
-    /// Barcodes of tapes that were needed and could not be had.
+    /// Barcodes of tapes that someone has to bring.
     pub missing_tapes: Vec<String>,
+    /// Tapes that are there and could not be read, or not to their end.
+    pub failed_tapes: Vec<FailedTape>,
     /// Objects that are not what their names promise, see [`RestoreOutlook::remarks`].
     pub remarks: Problems,
     /// Objects that are not restored, or not as they were.
@@ -128,7 +133,8 @@ pub fn restore(site: Site<'_>, options: &RestoreOptions) -> Result<RestoreSummar
     let plan = choice.plan;
     let mut volumes = LibrarySource::new(site, &catalog, mounter, None);
     let report = engine::restore(&plan, &mut volumes, site.monitor).map_err(from_engine)?;
-    Ok(summarise(report, outlook))
+    let refused = volumes.finish();
+    Ok(summarise(report, outlook, refused))
 }
 
 fn outlook(choice: &Choice, places: &Places) -> RestoreOutlook {
@@ -154,7 +160,11 @@ fn outlook(choice: &Choice, places: &Places) -> RestoreOutlook {
     }
 }
 
-fn summarise(report: RestoreReport, outlook: RestoreOutlook) -> RestoreSummary {
+fn summarise(
+    report: RestoreReport,
+    outlook: RestoreOutlook,
+    mut refused: Vec<FailedTape>,
+) -> RestoreSummary {
     let mut problems = Problems::default();
     for problem in report.problems {
         problems.push(Problem {
@@ -171,7 +181,13 @@ fn summarise(report: RestoreReport, outlook: RestoreOutlook) -> RestoreSummary {
                 failed.barcode, failed.what, failed.reads_lost
             ),
         });
+        let is_it = |tape: &FailedTape| tape.barcode == failed.barcode;
+        if !refused.iter().any(is_it) {
+            refused.push(failed_while_read(failed));
+        }
     }
+    let (missing, failed_tapes): (Vec<_>, Vec<_>) =
+        refused.into_iter().partition(FailedTape::is_missing);
     let outcome = match report.outcome {
         engine::RestoreOutcome::Complete if outlook.remarks.total > 0 => Outcome::Partial,
         engine::RestoreOutcome::Complete => Outcome::Complete,
@@ -186,14 +202,24 @@ fn summarise(report: RestoreReport, outlook: RestoreOutlook) -> RestoreSummary {
         file_bytes: report.bytes,
         verified_files: report.verified,
         tapes: outlook.tapes,
-        missing_tapes: report
-            .volumes_failed
-            .into_iter()
-            .map(|failed| failed.barcode)
-            .collect(),
+        missing_tapes: missing.into_iter().map(|tape| tape.barcode).collect(),
+        failed_tapes,
         remarks: outlook.remarks,
         problems,
         metadata_not_set: not_set(report.metadata_not_set),
+    }
+}
+
+/// It was mounted, so what failed then was the drive or the way to it: of bad media the rest
+/// of a tape is read.
+fn failed_while_read(failed: &VolumeFailure) -> FailedTape {
+    FailedTape {
+        barcode: failed.barcode.clone(),
+        failure: Failure {
+            kind: JobErrorKind::BadDevice,
+            what: failed.what.clone(),
+            advice: None,
+        },
     }
 }
 

@@ -12,7 +12,7 @@ pub mod verify;
 use std::io;
 
 use serde::Serialize;
-use tapewright::jobs::{Problem, Problems, Site, VolumeState};
+use tapewright::jobs::{FailedTape, Problem, Problems, Site, VolumeState};
 
 use crate::exit::{Exit, Failure, after_printing};
 use crate::output::Output;
@@ -67,6 +67,17 @@ fn problems(output: &mut Output, problems: &Problems, heading: &str) -> io::Resu
             "  … and {} more; the log has them",
             problems.total - listed
         ))?;
+    }
+    Ok(())
+}
+
+/// Tapes that could not be used, each with the reason and what to do.
+fn failed_tapes(output: &mut Output, tapes: &[FailedTape]) -> io::Result<()> {
+    for FailedTape { barcode, failure } in tapes {
+        output.line(format!("{barcode}  not read: {}", failure.what))?;
+        if let Some(advice) = &failure.advice {
+            output.line(format!("  {advice}"))?;
+        }
     }
     Ok(())
 }

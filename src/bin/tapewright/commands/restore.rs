@@ -10,7 +10,7 @@ use tapewright::units::ByteSize;
 
 use super::archive::outcome_words;
 use super::find::pattern_bytes;
-use super::{Context, Ended, conclude, problems};
+use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::args::RestoreArgs;
 use crate::dates;
 use crate::exit::{Exit, Failure};
@@ -57,9 +57,10 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
         return Ok(Exit::Done);
     }
     let summary = restore::restore(context.site, &options)?;
-    let exit = match summary.missing_tapes.is_empty() {
-        true => Exit::from(summary.outcome),
-        false => Exit::NeedsOperator,
+    let exit = match Exit::of_failed(&summary.failed_tapes) {
+        Some(exit) => exit,
+        None if summary.missing_tapes.is_empty() => Exit::from(summary.outcome),
+        None => Exit::NeedsOperator,
     };
     conclude(context, exit, &summary, render)
 }
@@ -109,6 +110,7 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
     for barcode in &summary.missing_tapes {
         output.line(format!("  tape {barcode} is needed and was not to be had"))?;
     }
+    failed_tapes(output, &summary.failed_tapes)?;
     problems(output, &summary.remarks, REMARKS)?;
     problems(output, &summary.problems, "objects not restored")?;
     problems(

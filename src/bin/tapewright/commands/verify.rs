@@ -4,7 +4,7 @@ use std::io;
 
 use tapewright::jobs::verify::{self, Verdict, VerifySummary};
 
-use super::{Context, Ended, conclude, problems};
+use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::args::VerifyArgs;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
@@ -21,6 +21,8 @@ pub fn run(context: &mut Context<'_>, args: &VerifyArgs) -> Ended {
     // A tape that is not there makes the attempt inconclusive, and is no failure of a drive.
     let exit = if any(Verdict::Bad) {
         Exit::BadMedium
+    } else if let Some(exit) = Exit::of_failed(&summary.failed_tapes) {
+        exit
     } else if !summary.missing_tapes.is_empty() {
         Exit::NeedsOperator
     } else if any(Verdict::Inconclusive) {
@@ -51,5 +53,5 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
     for barcode in &summary.missing_tapes {
         output.line(format!("{barcode}  not in the library, not verified"))?;
     }
-    Ok(())
+    failed_tapes(output, &summary.failed_tapes)
 }
