@@ -64,11 +64,18 @@ codes! {
     INVALID_ELEMENT = 0x21, 0x01, "Invalid element address.";
     INVALID_CDB_FIELD = 0x24, 0x00, "Invalid field in CDB.";
     INVALID_PARAMETER = 0x26, 0x00, "Invalid field in parameter list.";
+    DECRYPTION_KEY_FAIL_LIMIT = 0x26, 0x10, "Data decryption key fail limit reached.";
     WRITE_PROTECTED = 0x27, 0x00, "Write protected.";
     MEDIUM_MAY_HAVE_CHANGED = 0x28, 0x00, "Not ready to ready change, medium may have changed.";
     IMPORT_EXPORT_ACCESSED = 0x28, 0x01, "Import or export element accessed.";
     RESET_OCCURRED = 0x29, 0x00, "Power on, reset, or bus device reset occurred.";
     POWER_ON = 0x29, 0x01, "Power on occurred.";
+    MODE_PARAMETERS_CHANGED = 0x2A, 0x01, "Mode parameters changed.";
+    ENCRYPTION_CHANGED_BY_OTHER = 0x2A, 0x11,
+        "Data encryption parameters changed by another I_T nexus.";
+    ENCRYPTION_CHANGED_BY_EVENT = 0x2A, 0x12,
+        "Data encryption parameters changed by vendor specific event.";
+    KEY_INSTANCE_CHANGED = 0x2A, 0x13, "Data encryption key instance counter has changed.";
     COMMAND_SEQUENCE = 0x2C, 0x00, "Command sequence error.";
     INCOMPATIBLE_MEDIUM = 0x30, 0x00, "Incompatible medium installed.";
     CLEANING_CARTRIDGE = 0x30, 0x03, "Cleaning cartridge installed.";
@@ -91,6 +98,11 @@ codes! {
     REMOVAL_PREVENTED = 0x53, 0x02, "Medium removal prevented.";
     REMOVAL_PREVENTED_BY_DRIVE = 0x53, 0x03, "Medium removal prevented by data transfer element.";
     OPERATOR_WRITE_PROTECT = 0x5A, 0x02, "Operator selected write protect.";
+    SECURITY_ERROR = 0x74, 0x00, "Security error.";
+    UNABLE_TO_DECRYPT = 0x74, 0x01, "Unable to decrypt data.";
+    UNENCRYPTED_WHILE_DECRYPTING = 0x74, 0x02, "Unencrypted data encountered while decrypting.";
+    INCORRECT_KEY = 0x74, 0x03, "Incorrect data encryption key.";
+    INTEGRITY_CHECK_FAILED = 0x74, 0x04, "Cryptographic integrity validation failed.";
     LABEL_UNREADABLE = 0x83, 0x01, "Label unreadable (vendor, element exception).";
     SLOT_NOT_PRESENT = 0x83, 0x02, "Slot not present (vendor, element exception).";
 }

@@ -1,6 +1,7 @@
 //! What drive and changer answer alike: unit attentions, REQUEST SENSE, REPORT LUNS.
 //!
-//! One host (I_T nexus) talks to each unit, the one that holds its handle.
+//! A handle's host is [`Nexus::HOST`](crate::target::Nexus::HOST); other initiators can be played
+//! beside it.
 
 use std::collections::VecDeque;
 

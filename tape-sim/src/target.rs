@@ -4,6 +4,7 @@
 //! and the check of length and reserved bits. Knows no command.
 
 use crate::sense::{self, Sense};
+use serde::{Deserialize, Serialize};
 
 /// Data phase of one command, in the host's terms.
 #[derive(Debug)]
@@ -35,6 +36,18 @@ pub struct Completion {
     pub sense: Vec<u8>,
     /// Bytes moved in the data phase, in either direction.
     pub transferred_bytes: usize,
+}
+
+/// An I_T nexus: one initiator as the unit sees it.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Nexus(pub u8);
+
+impl Nexus {
+    /// The host whose commands come by [`Target::execute`].
+    pub const HOST: Nexus = Nexus(0);
 }
 
 /// A logical unit: executes one command at a time.

@@ -3,6 +3,7 @@
 
 pub mod partition;
 pub mod record;
+pub mod seal;
 
 use std::fs;
 use std::path::{Path, PathBuf};

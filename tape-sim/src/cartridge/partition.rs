@@ -7,10 +7,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::mem;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::record::{Kind, RECORD_BYTES, Record};
+use super::seal::{SEAL_BYTES, Seal};
 use crate::error::SimError;
 
 /// First bytes of a map file: magic and format version.
@@ -30,6 +32,12 @@ pub struct Partition {
     objects: u64,
     /// Object numbers of the filemarks, ascending.
     filemarks: Vec<u64>,
+    /// Object number of the first encrypted block.
+    first_encrypted: Option<u64>,
+    /// Object number of the first plain block behind it.
+    first_plain_after: Option<u64>,
+    /// The map's header is of format 1, which knows no encrypted blocks.
+    old_header: bool,
     last: Option<Record>,
     /// Records last read, and the object number of the first of them.
     window: Vec<Record>,
@@ -70,6 +78,9 @@ impl Partition {
             capacity_bytes,
             objects: 0,
             filemarks: Vec::new(),
+            first_encrypted: None,
+            first_plain_after: None,
+            old_header: false,
             last: None,
             window: Vec::new(),
             window_start: 0,
@@ -94,24 +105,35 @@ impl Partition {
         if header != MAP_HEADER && header != MAP_HEADER_1 {
             return Err(corrupt("no map header of version 1 or 2"));
         }
+        self.old_header = header == MAP_HEADER_1;
         let records = self.map.metadata()?.len() / RECORD_BYTES as u64 - 1;
         let data_bytes = self.data.metadata()?.len();
         while self.objects < records {
             let count = WINDOW_RECORDS.min(records - self.objects);
             self.read_window(self.objects, count)?;
-            for record in &self.window {
+            for record in mem::take(&mut self.window) {
                 let place = (record.position_bytes, record.data_bytes);
                 if place != end_of(self.last.as_ref()) || record.data_end() > data_bytes {
                     return Err(corrupt(&format!("object {} is misplaced", self.objects)));
                 }
-                if record.kind == Kind::Filemark {
-                    self.filemarks.push(self.objects);
-                }
-                self.last = Some(*record);
-                self.objects += 1;
+                self.count(record);
             }
         }
         Ok(())
+    }
+
+    /// Takes `record` for the last object.
+    fn count(&mut self, record: Record) {
+        match record.kind {
+            Kind::Filemark => self.filemarks.push(self.objects),
+            Kind::Encrypted => self.first_encrypted = self.first_encrypted.or(Some(self.objects)),
+            Kind::Block | Kind::Zeros if self.first_encrypted.is_some() => {
+                self.first_plain_after = self.first_plain_after.or(Some(self.objects));
+            }
+            Kind::Block | Kind::Zeros => {}
+        }
+        self.last = Some(record);
+        self.objects += 1;
     }
 
     fn read_window(&mut self, start: u64, count: u64) -> io::Result<()> {
@@ -137,6 +159,11 @@ impl Partition {
     /// Object numbers of the filemarks, ascending.
     pub fn filemarks(&self) -> &[u64] {
         &self.filemarks
+    }
+
+    /// Object numbers of the first encrypted block and of the first plain one behind it.
+    pub fn first_encrypted(&self) -> (Option<u64>, Option<u64>) {
+        (self.first_encrypted, self.first_plain_after)
     }
 
     /// Tape between BOP and early warning, in bytes.
@@ -186,6 +213,8 @@ impl Partition {
         self.last = last;
         self.filemarks
             .truncate(self.filemarks.partition_point(|mark| *mark < object));
+        self.first_encrypted = self.first_encrypted.filter(|first| *first < object);
+        self.first_plain_after = self.first_plain_after.filter(|first| *first < object);
         self.window.clear();
         self.data.set_len(self.end().1)
     }
@@ -200,14 +229,15 @@ impl Partition {
         for record in records {
             bytes.extend_from_slice(&record.encode());
         }
+        let encrypted = records.iter().any(|record| record.kind == Kind::Encrypted);
+        if self.old_header && encrypted {
+            self.map.write_all_at(&MAP_HEADER, 0)?;
+            self.old_header = false;
+        }
         self.map.write_all_at(&bytes, map_offset(self.objects))?;
         for record in records {
-            if record.kind == Kind::Filemark {
-                self.filemarks.push(self.objects);
-            }
-            self.objects += 1;
+            self.count(*record);
         }
-        self.last = records.last().copied().or(self.last);
         Ok(())
     }
 
@@ -220,7 +250,19 @@ impl Partition {
         self.data.write_all_at(bytes, offset)
     }
 
-    /// Fills `out` with the first bytes of the block that `record` describes.
+    /// Seal of the encrypted block that `record` describes.
+    ///
+    /// # Errors
+    ///
+    /// The host's error; `InvalidData` for a seal that no drive has written.
+    pub fn read_seal(&self, record: &Record) -> io::Result<Seal> {
+        let mut bytes = [0; SEAL_BYTES];
+        self.data.read_exact_at(&mut bytes, record.data_bytes)?;
+        Seal::decode(&bytes).ok_or_else(|| corrupt("no seal before an encrypted block"))
+    }
+
+    /// Fills `out` with the first bytes of the block that `record` describes, encrypted if it
+    /// is.
     ///
     /// # Errors
     ///
@@ -230,7 +272,11 @@ impl Partition {
             out.fill(0);
             return Ok(());
         }
-        self.data.read_exact_at(out, record.data_bytes)
+        let seal = match record.kind {
+            Kind::Encrypted => SEAL_BYTES as u64,
+            _ => 0,
+        };
+        self.data.read_exact_at(out, record.data_bytes + seal)
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! | Bytes | Content |
 //! |---|---|
-//! | 0 | kind: 1 block, 2 filemark, 3 block of zeros |
-//! | 1-3 | block length in bytes, 0 for a filemark |
+//! | 0 | kind: 1 block, 2 filemark, 3 block of zeros, 4 encrypted block |
+//! | 1-3 | block length as the host wrote it, in bytes, 0 for a filemark |
 //! | 4-9 | where the object begins on the tape, bytes from BOP |
 //! | 10-15 | where its data begin in the data file, bytes |
+
+use super::seal::SEAL_BYTES;
 
 /// Size of an encoded record, in bytes.
 pub const RECORD_BYTES: usize = 16;
@@ -29,6 +31,8 @@ pub enum Kind {
     Filemark = 2,
     /// A block of zeros, which takes tape but no room in the data file.
     Zeros = 3,
+    /// An encrypted block: a seal and as many bytes as the host wrote are in the data file.
+    Encrypted = 4,
 }
 
 /// One object on the tape.
@@ -54,6 +58,7 @@ impl Record {
     pub fn data_end(&self) -> u64 {
         match self.kind {
             Kind::Block => self.data_bytes + u64::from(self.length_bytes),
+            Kind::Encrypted => self.data_bytes + SEAL_BYTES as u64 + u64::from(self.length_bytes),
             Kind::Filemark | Kind::Zeros => self.data_bytes,
         }
     }
@@ -79,6 +84,7 @@ impl Record {
             1 => Kind::Block,
             2 => Kind::Filemark,
             3 => Kind::Zeros,
+            4 => Kind::Encrypted,
             _ => return None,
         };
         let length_bytes = number(LENGTH_AT, POSITION_AT - LENGTH_AT) as u32;
@@ -117,10 +123,11 @@ mod tests {
     fn unknown_kinds_and_impossible_lengths_are_refused() {
         for first in [
             [0, 0, 0, 1],
-            [4, 0, 0, 1],
+            [5, 0, 0, 1],
             [2, 0, 0, 1],
             [1, 0, 0, 0],
             [3, 0, 0, 0],
+            [4, 0, 0, 0],
         ] {
             let mut bytes = [0; RECORD_BYTES];
             bytes[..4].copy_from_slice(&first);

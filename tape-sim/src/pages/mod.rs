@@ -4,6 +4,7 @@
 //! sense data to refuse it with. Replies are whole: the caller cuts them to the allocation length.
 
 pub mod density;
+pub mod encryption;
 pub mod inquiry;
 pub mod log;
 pub mod log_changer;

@@ -134,6 +134,8 @@ impl DriveTarget {
         self.tape = Some(tape);
         self.state.modes.block_length_bytes = 0;
         self.state.life.loads += 1;
+        self.state
+            .queue_for_others(self.nexus, sense::MEDIUM_MAY_HAVE_CHANGED);
         self.state.enter(Phase::Ready);
         self.save_state()
     }
@@ -261,6 +263,7 @@ impl DriveTarget {
             let saved = tape.cartridge.save_mam();
             saved.map_err(|error| self.host_failure(error))?;
         }
+        self.demount_keys();
         if matches!(
             self.state.phase,
             Phase::Ready | Phase::Loading { .. } | Phase::Cleaning { .. }

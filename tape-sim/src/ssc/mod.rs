@@ -12,6 +12,7 @@ mod load;
 mod motion;
 mod protect;
 mod report;
+mod security;
 mod state;
 mod tape;
 mod transfer;
@@ -30,10 +31,11 @@ use crate::generation::Generation;
 use crate::pages::opcodes;
 use crate::sense::{self, Sense};
 use crate::spc;
-use crate::target::{Completion, Data, Refusal, Reply, Target, complete};
+use crate::target::{Completion, Data, Nexus, Refusal, Reply, Target, complete};
 use failure::deferred;
 use load::BayStamp;
 use protect::Overwrite;
+use security::{KeyFailures, Keys};
 use state::{DriveState, Phase, Session};
 use tape::Tape;
 
@@ -77,6 +79,10 @@ pub struct DriveTarget {
     overwrite: Overwrite,
     /// An error of a command that ended with GOOD before it was done.
     deferred: Option<Sense>,
+    /// The initiator of the present command.
+    nexus: Nexus,
+    keys: Keys,
+    key_failures: KeyFailures,
     /// Held as long as the handle lives.
     _lock: File,
 }
@@ -122,6 +128,9 @@ impl DriveTarget {
             host_error: None,
             overwrite: Overwrite::No,
             deferred: None,
+            nexus: Nexus::HOST,
+            keys: Keys::default(),
+            key_failures: KeyFailures::default(),
             _lock: lock,
         };
         drive.watch_bay()?;
@@ -158,6 +167,8 @@ impl DriveTarget {
             .take()
             .map(|tape| Session::new(&tape.cartridge.mam));
         self.state.reset(sense::POWER_ON);
+        self.keys = Keys::default();
+        self.key_failures = KeyFailures::default();
         if let Some(session) = session {
             self.state.session = session;
         }
@@ -185,7 +196,20 @@ impl DriveTarget {
             tape.cartridge.save_mam()?;
         }
         self.state.in_use = false;
+        if self.keys.any() {
+            // They end with the handle, and whoever relied on them has to know.
+            let gone = sense::ENCRYPTION_CHANGED_BY_EVENT;
+            self.state.attentions.queue(gone);
+            self.state.queue_for_others(Nexus::HOST, gone);
+        }
         self.save_state()
+    }
+
+    /// Executes `cdb` as the initiator `nexus` would have it.
+    pub fn execute_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
+        self.nexus = nexus;
+        let reply = self.run(cdb, data);
+        complete(reply, self.state.modes.descriptor_sense)
     }
 
     /// What the host's file system said when a command last failed for its sake.
@@ -202,18 +226,15 @@ impl DriveTarget {
         self.watch_bay().map_err(|error| self.host_failure(error))?;
         let opcode = cdb.first().copied().unwrap_or_default();
         if !spc::passes_attention(opcode)
-            && let Some(attention) = self.state.attentions.take()
+            && let Some(attention) = self.state.attentions(self.nexus).take()
         {
             return Err(attention.into());
         }
         opcodes::check(opcodes::DRIVE, cdb)?;
         match opcode {
             0x03 => {
-                let pending = self
-                    .state
-                    .attentions
-                    .take()
-                    .or_else(|| self.deferred.take());
+                let attention = self.state.attentions(self.nexus).take();
+                let pending = attention.or_else(|| self.deferred.take());
                 spc::request_sense(cdb, data, &pending.unwrap_or(Sense::none()))
             }
             0x05 => self.read_block_limits(data),
@@ -227,7 +248,9 @@ impl DriveTarget {
             0x44 => self.report_density(cdb, data),
             0x4D => self.log_sense(cdb, data),
             0xA0 => spc::report_luns(cdb, data),
+            0xA2 => self.security_in(cdb, data),
             0xA3 => self.report_opcodes(cdb, data),
+            0xB5 => self.security_out(cdb, data),
             _ => self.run_on_medium(opcode, cdb, data),
         }
     }
@@ -274,8 +297,7 @@ impl DriveTarget {
 
 impl Target for DriveTarget {
     fn execute(&mut self, cdb: &[u8], data: Data<'_>) -> Completion {
-        let reply = self.run(cdb, data);
-        complete(reply, self.state.modes.descriptor_sense)
+        self.execute_as(Nexus::HOST, cdb, data)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::pages::log::{
 };
 use crate::pages::mode_tape::MountedMedium;
 use crate::pages::opcodes;
+use crate::sense;
 use crate::target::{Data, Reply, be16, be32, receive, send};
 
 /// Product revision level.
@@ -72,7 +73,12 @@ impl DriveTarget {
         };
         let list = receive(data, len)?;
         let medium = self.mounted_medium();
+        let before = self.state.modes.clone();
         self.state.modes.select(cdb, list, &medium)?;
+        if self.state.modes != before {
+            let changed = sense::MODE_PARAMETERS_CHANGED;
+            self.state.queue_for_others(self.nexus, changed);
+        }
         Ok(len)
     }
 
@@ -251,7 +257,18 @@ impl DriveTarget {
             .iter()
             .map(|partition| partition.capacity_bytes().saturating_sub(partition.end().0))
             .collect();
+        let encrypted: Vec<_> = tape
+            .partitions()
+            .iter()
+            .map(Partition::first_encrypted)
+            .collect();
         let mam = &mut tape.cartridge.mam;
+        for ((first, plain_after), number) in encrypted.into_iter().zip(0u8..) {
+            let none = u64::MAX;
+            mam.set_number(number, id::FIRST_ENCRYPTED, first.unwrap_or(none));
+            let after = plain_after.unwrap_or(none);
+            mam.set_number(number, id::FIRST_PLAIN_AFTER_ENCRYPTED, after);
+        }
         for (bytes, number) in remaining.iter().zip(0u8..) {
             mam.set_number(number, id::REMAINING_CAPACITY, bytes / MB);
         }

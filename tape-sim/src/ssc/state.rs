@@ -3,6 +3,7 @@
 //! Written when the drive is taken, when a cartridge comes or goes and when the drive is given
 //! back, never per block. The library reads `threaded` and `prevented` from it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::mam::{Mam, id};
 use crate::pages::mode_tape::TapeModes;
 use crate::sense;
 use crate::spc::Attentions;
+use crate::target::Nexus;
 
 /// Where the cartridge in the drive is on its way from the robot to ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +121,9 @@ pub struct DriveState {
     pub modes: TapeModes,
     /// Unit attentions the host has not heard of.
     pub attentions: Attentions,
+    /// Those of other initiators, once they have sent a command.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_attentions: BTreeMap<Nexus, Attentions>,
     /// TapeAlert flags, the most significant bit is flag 1.
     pub alerts: u64,
     /// Counters.
@@ -144,6 +149,7 @@ impl DriveState {
             object: 0,
             modes: TapeModes::default(),
             attentions: Attentions::default(),
+            other_attentions: BTreeMap::new(),
             alerts: 0,
             life: Life::default(),
             traffic: Traffic::default(),
@@ -185,7 +191,33 @@ impl DriveState {
         self.traffic = Traffic::default();
         self.attentions = Attentions::default();
         self.attentions.queue(attention);
+        // Whoever comes later is told of the power-on.
+        self.other_attentions.clear();
         self.life.power_cycles += u32::from(attention == sense::POWER_ON);
+    }
+
+    /// Unit attentions waiting for `nexus`. A new initiator is told that the power came on.
+    pub fn attentions(&mut self, nexus: Nexus) -> &mut Attentions {
+        if nexus == Nexus::HOST {
+            return &mut self.attentions;
+        }
+        self.other_attentions.entry(nexus).or_insert_with(|| {
+            let mut attentions = Attentions::default();
+            attentions.queue(sense::POWER_ON);
+            attentions
+        })
+    }
+
+    /// Queues `code` for all initiators that are known but `nexus`.
+    pub fn queue_for_others(&mut self, nexus: Nexus, code: sense::Code) {
+        if nexus != Nexus::HOST {
+            self.attentions.queue(code);
+        }
+        for (other, attentions) in &mut self.other_attentions {
+            if *other != nexus {
+                attentions.queue(code);
+            }
+        }
     }
 
     /// Enters `phase`, which says whether the tape is threaded.

@@ -145,10 +145,14 @@ impl DriveTarget {
                 Err(transfer.check(filemark_met(transfer.residual(done)), done))
             }
             Some(record) => {
-                let length = record.length_bytes as usize;
-                let moved = length.min(out.len());
-                self.take_block(&record, &mut out[..moved])?;
-                Ok(Some(length))
+                let taken = self.take_block(&record, out);
+                taken.map(Some).map_err(|refusal| match refusal {
+                    Refusal::Check { sense, .. } if sense.key == key::DATA_PROTECT => {
+                        let residual = transfer.residual(done);
+                        transfer.check(sense.with_information(residual), done)
+                    }
+                    other => other,
+                })
             }
         }
     }
@@ -160,14 +164,12 @@ impl DriveTarget {
         found.map_err(|error| self.read_failure(error))
     }
 
-    /// Where a block leaves the medium: fills `out` with its first bytes and steps over it.
-    pub(super) fn take_block(&mut self, record: &Record, out: &mut [u8]) -> Result<(), Refusal> {
-        let tape = self.tape()?;
-        if let Err(error) = tape.read_data(record, out) {
-            return Err(self.read_failure(error));
-        }
-        tape.step();
-        Ok(())
+    /// Where a block leaves the medium: fills `out` with as much as fits, steps over it and
+    /// returns its length.
+    pub(super) fn take_block(&mut self, record: &Record, out: &mut [u8]) -> Result<usize, Refusal> {
+        let length = self.recorded_block(record, out)?;
+        self.tape()?.step();
+        Ok(length)
     }
 
     /// With REW in mode page 10h early warning is told to readers too.

@@ -110,7 +110,7 @@ impl DriveTarget {
         }
         // Bounded: a record's length has 24 bits.
         let mut bytes = vec![0; record.length_bytes as usize];
-        self.take_block(&record, &mut bytes)?;
-        Ok(Some(Some(record.length_bytes)))
+        let length = self.take_block(&record, &mut bytes)?;
+        Ok(Some(Some(length as u32)))
     }
 }

@@ -70,6 +70,8 @@ const ERASE_16: &[u8] = &[
     0x93, 0x0F, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
 ];
 const LOG_SENSE: &[u8] = &[0x4D, 0, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0];
+const SECURITY_IN: &[u8] = &[0xA2, 0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
+const SECURITY_OUT: &[u8] = &[0xB5, 0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
 const MODE_SENSE_10: &[u8] = &[0x5A, 0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0];
 
 /// The drive's commands, ascending by opcode and service action.
@@ -165,7 +167,9 @@ pub static DRIVE: &[Command] = &[
     ),
     plain("ERASE(16)", ERASE_16, |t| t.erase_s),
     plain("REPORT LUNS", REPORT_LUNS, other),
+    plain("SECURITY PROTOCOL IN", SECURITY_IN, other),
     action("REPORT SUPPORTED OPERATION CODES", REPORT_OPCODES, 0x0C),
+    plain("SECURITY PROTOCOL OUT", SECURITY_OUT, other),
 ];
 
 /// The changer's commands, ascending by opcode and service action. The robot cannot turn a

@@ -13,6 +13,7 @@ pub use motion::Halt;
 use super::buffer::Buffer;
 use crate::cartridge::partition::Partition;
 use crate::cartridge::record::{Kind, OBJECT_OVERHEAD_BYTES, Record};
+use crate::cartridge::seal::{SEAL_BYTES, Seal};
 use crate::cartridge::{Cartridge, MB, early_warning_zone_bytes};
 use crate::error::SimError;
 
@@ -166,22 +167,45 @@ impl Tape {
     ///
     /// `Full`: nothing was written. `Host`: the position is unknown.
     pub fn write_block(&mut self, bytes: &[u8], now_ms: u64) -> Result<(), WriteStop> {
+        let kind = if is_zero(bytes) {
+            Kind::Zeros
+        } else {
+            Kind::Block
+        };
+        self.write_object(kind, bytes.len(), bytes, now_ms)
+    }
+
+    /// Writes one encrypted block at the position: `stored` is its seal and its ciphertext. On
+    /// tape it takes what the plain block would.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tape::write_block`].
+    pub fn write_sealed(&mut self, stored: &[u8], now_ms: u64) -> Result<(), WriteStop> {
+        let length = stored.len() - SEAL_BYTES;
+        self.write_object(Kind::Encrypted, length, stored, now_ms)
+    }
+
+    fn write_object(
+        &mut self,
+        kind: Kind,
+        length: usize,
+        stored: &[u8],
+        now_ms: u64,
+    ) -> Result<(), WriteStop> {
         let start = self.position_bytes()?;
-        if start + bytes.len() as u64 + OBJECT_OVERHEAD_BYTES > self.limit_bytes() {
+        if start + length as u64 + OBJECT_OVERHEAD_BYTES > self.limit_bytes() {
             return Err(WriteStop::Full);
         }
         self.cut_here()?;
         let (position_bytes, data_bytes) = self.end();
-        let kind = if is_zero(bytes) {
-            Kind::Zeros
-        } else {
-            self.current().write_data(data_bytes, bytes)?;
-            Kind::Block
-        };
+        if kind != Kind::Zeros {
+            self.current().write_data(data_bytes, stored)?;
+        }
         let record = Record {
             kind,
             // A transfer length has 24 bits.
-            length_bytes: bytes.len() as u32,
+            length_bytes: length as u32,
             position_bytes,
             data_bytes,
         };
@@ -277,7 +301,17 @@ impl Tape {
         self.current_mut().record(object).map(Some)
     }
 
-    /// Fills `out` with the first bytes of the block that `record` describes.
+    /// Seal of the encrypted block that `record` describes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::read_seal`].
+    pub fn read_seal(&self, record: &Record) -> io::Result<Seal> {
+        self.current().read_seal(record)
+    }
+
+    /// Fills `out` with the first bytes of the block that `record` describes, encrypted if it
+    /// is.
     ///
     /// # Errors
     ///
