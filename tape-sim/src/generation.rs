@@ -44,6 +44,8 @@ pub struct Format {
     pub length_m: u16,
     /// Most partitions the format can hold.
     pub max_partitions: u8,
+    /// Wraps that are lost between two partitions.
+    pub guard_wraps: u16,
     /// Size of the cartridge memory in bytes.
     pub mam_bytes: u32,
     /// Density name, eight characters at most.
@@ -52,6 +54,15 @@ pub struct Format {
     pub description: &'static str,
     /// Volume personality in log page 17h, nine characters at most.
     pub personality: &'static str,
+}
+
+impl Format {
+    /// From LTO-9 on an even number of equal partitions lies on whole bands, which need no guard
+    /// wraps between them.
+    #[must_use]
+    pub fn guarded_by_bands(&self, partitions: u64) -> bool {
+        self.guard_wraps > 2 && partitions.is_multiple_of(2)
+    }
 }
 
 /// What a drive can do with a medium.

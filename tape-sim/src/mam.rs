@@ -201,6 +201,14 @@ impl Mam {
         }
     }
 
+    /// What FORMAT MEDIUM does to the chip: hosts' attributes are gone, and there are
+    /// `partitions` partitions now.
+    pub fn reformat(&mut self, partitions: u8) {
+        self.values
+            .retain(|&(id, _), _| attribute::find(id).is_some_and(|found| found.read_only));
+        self.set_partitions(partitions);
+    }
+
     /// Attributes with a value in `partition`, ascending from `first`.
     fn present(&self, partition: u8, first: u16) -> Vec<(&'static Attribute, &[u8])> {
         attribute::TABLE

@@ -64,6 +64,7 @@ codes! {
     INVALID_ELEMENT = 0x21, 0x01, "Invalid element address.";
     INVALID_CDB_FIELD = 0x24, 0x00, "Invalid field in CDB.";
     INVALID_PARAMETER = 0x26, 0x00, "Invalid field in parameter list.";
+    PARAMETER_VALUE = 0x26, 0x02, "Parameter value invalid.";
     DECRYPTION_KEY_FAIL_LIMIT = 0x26, 0x10, "Data decryption key fail limit reached.";
     WRITE_PROTECTED = 0x27, 0x00, "Write protected.";
     MEDIUM_MAY_HAVE_CHANGED = 0x28, 0x00, "Not ready to ready change, medium may have changed.";

@@ -1,6 +1,7 @@
 //! A cartridge on disk: one folder with `cartridge.json`, the chip's `mam.json` and, per
 //! partition, a map and a data file. `docs/sim-format.md` has the bytes.
 
+pub mod layout;
 pub mod partition;
 pub mod record;
 pub mod seal;
@@ -14,7 +15,7 @@ use crate::error::SimError;
 use crate::files::{FORMAT_VERSION, adopt_format, read_json, read_json_opt, write_json};
 use crate::generation::{CartridgeKind, Format, format_by_density, identify_barcode};
 use crate::inventory::Label;
-use crate::mam::{Birth, Mam};
+use crate::mam::{Birth, Mam, id};
 use partition::Partition;
 
 /// Largest partition: tape positions are 48 bits wide, and early warning needs room behind.
@@ -57,6 +58,13 @@ pub struct CartridgeInfo {
     /// WORM medium whose recording does not agree with its chip: it is only read.
     #[serde(default)]
     pub worm_suspect: bool,
+    /// What the tape holds as one partition at full length, in bytes; 0: what its partitions
+    /// hold together.
+    #[serde(default)]
+    pub tape_bytes: u64,
+    /// SET CAPACITY: the part of the tape in use, in 65535ths.
+    #[serde(default = "full_length")]
+    pub proportion: u16,
 }
 
 /// Kinds of cartridges.
@@ -146,6 +154,8 @@ pub fn create(
         partitions_bytes,
         cleanings_left: if kind == Kind::Cleaning { CLEANINGS } else { 0 },
         worm_suspect: false,
+        tape_bytes: 0,
+        proportion: full_length(),
     };
     Mam::new(&Birth {
         density: info.density,
@@ -158,6 +168,11 @@ pub fn create(
     .save(&folder)?;
     // Last, since a folder counts as a cartridge once this file is there.
     write_json(&folder.join("cartridge.json"), &info)
+}
+
+/// The whole tape, in 65535ths.
+const fn full_length() -> u16 {
+    u16::MAX
 }
 
 fn checked_capacity(format: &Format, asked: Option<u64>) -> Result<u64, SimError> {
@@ -245,6 +260,60 @@ impl Cartridge {
             .collect()
     }
 
+    /// What the tape holds in one partition at full length, in bytes.
+    pub fn tape_bytes(&self) -> u64 {
+        match self.info.tape_bytes {
+            0 => self.info.partitions_bytes.iter().sum(),
+            bytes => bytes,
+        }
+    }
+
+    /// What the tape holds in one partition as SET CAPACITY has scaled it, in bytes.
+    pub fn usable_bytes(&self) -> u64 {
+        let scaled = u128::from(self.tape_bytes()) * u128::from(self.info.proportion);
+        (scaled / u128::from(u16::MAX)).max(u128::from(MIN_CAPACITY_BYTES)) as u64
+    }
+
+    /// Makes the cartridge blank, with partitions of `partitions_bytes` on the part of the tape
+    /// that `proportion` says. The chip loses what hosts have written into it. Killed on the
+    /// way, it leaves a blank tape of the old or the new division.
+    ///
+    /// # Errors
+    ///
+    /// `Io`.
+    pub fn reformat(
+        &mut self,
+        partitions_bytes: Vec<u64>,
+        proportion: u16,
+    ) -> Result<(), SimError> {
+        let before = self.info.partitions_bytes.len();
+        let after = partitions_bytes.len();
+        for number in 0..before.max(after) {
+            partition::create(&self.folder, number as u8)?;
+        }
+        self.info.tape_bytes = self.tape_bytes();
+        self.info.partitions_bytes = partitions_bytes;
+        self.info.proportion = proportion;
+        self.save_info()?;
+        for number in after..before {
+            let (map, data) = partition::file_names(&self.folder, number as u8);
+            for path in [map, data] {
+                fs::remove_file(&path).map_err(SimError::io(&path))?;
+            }
+        }
+        self.mam.reformat(after as u8);
+        let changes = self.mam.number(0, id::VOLUME_CHANGE_REFERENCE);
+        for (bytes, number) in self.info.partitions_bytes.iter().zip(0u8..) {
+            self.mam
+                .set_number(number, id::MAXIMUM_CAPACITY, bytes / MB);
+            self.mam
+                .set_number(number, id::REMAINING_CAPACITY, bytes / MB);
+            self.mam
+                .set_number(number, id::VOLUME_CHANGE_REFERENCE, changes);
+        }
+        self.save_mam()
+    }
+
     /// The recording format; `None` for a cleaning cartridge.
     pub fn format(&self) -> Option<&'static Format> {
         self.info.density.and_then(format_by_density)
@@ -256,7 +325,13 @@ impl Cartridge {
     }
 }
 
-/// Tape between early warning and the end of a partition: in proportion to the format's, but
+/// Tape between early warning and the end of a partition of `partition_bytes`: the same in each
+/// partition of a tape of `tape_bytes`, unless that were more than a sixteenth.
+pub fn partition_warning_zone_bytes(format: &Format, tape_bytes: u64, partition_bytes: u64) -> u64 {
+    early_warning_zone_bytes(format, tape_bytes).min(partition_bytes / 16)
+}
+
+/// Tape between early warning and the end of a tape: in proportion to the format's, but
 /// never so little that a few large blocks do not fit.
 pub fn early_warning_zone_bytes(format: &Format, capacity_bytes: u64) -> u64 {
     let scaled = u128::from(capacity_bytes) * u128::from(format.early_warning_mb)

@@ -11,6 +11,7 @@ pub mod log_changer;
 mod log_tape;
 pub mod mode;
 pub mod mode_changer;
+pub mod mode_partition;
 pub mod mode_tape;
 pub mod opcodes;
 

@@ -4,8 +4,9 @@
 //! the mounted medium.
 
 use super::mode::{self, BLOCK_DESCRIPTOR_BYTES, Header, Page, page_0, sub_page};
+use super::mode_partition::{self, PartitionPlan};
 use crate::generation::MAX_BLOCK_BYTES;
-use crate::sense::Sense;
+use crate::sense::{self, Sense, key};
 use crate::target::{be16, be24};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,10 @@ pub struct MountedMedium {
     pub partition: u8,
     /// Sizes of the partitions in MB, in order; empty without a medium.
     pub partition_mb: Vec<u32>,
+    /// Most partitions that medium and drive can have; without a medium the drive's.
+    pub max_partitions: u8,
+    /// What the tape holds in one partition, in bytes; 0 without a medium.
+    pub usable_bytes: u64,
 }
 
 /// Current mode parameters of a drive. `Default` holds the power-on values.
@@ -55,6 +60,9 @@ pub struct TapeModes {
     pub append_only: bool,
     /// Page 10h/01h PEWS in MB before early warning, 0 = off.
     pub pews_mb: u16,
+    /// Page 11h as a host has set it, until FORMAT MEDIUM carries it out.
+    #[serde(default)]
+    pub partition_plan: Option<PartitionPlan>,
 }
 
 impl Default for TapeModes {
@@ -72,6 +80,7 @@ impl Default for TapeModes {
             report_early_warning_on_read: false,
             append_only: false,
             pews_mb: 0,
+            partition_plan: None,
         }
     }
 }
@@ -105,11 +114,6 @@ const EOD_GENERATION: u8 = 0x10;
 const SOFTWARE_WRITE_PROTECT: u8 = 0x04;
 /// WTRE 2 and ROR 2 (keep the position on reset), as LTO drives have them.
 const WTRE_AND_ROR: u8 = 0x90;
-/// Sizes on page 11h count in units of 10⁹ bytes (PSUM 3, units 9).
-const PARTITION_UNITS: u8 = 0x09;
-const PSUM_POWER_OF_TEN: u8 = 0x18;
-/// Medium format recognition: format and partition.
-const FORMAT_RECOGNITION: u8 = 0x03;
 const DEXCPT: u8 = 0x08;
 const WRITE_MODE: u8 = 0xF0;
 const APPEND_ONLY: u8 = 0x10;
@@ -132,6 +136,9 @@ const CONFIGURATION_MASK: &[u8] = &[
     0,
     0,
     0xFF,
+];
+const PARTITION_MASK: &[u8] = &[
+    0, 0xFF, 0xF8, 0, 0x0F, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
 ];
 const EXTENSION_MASK: &[u8] = &[0, WRITE_MODE, 0xFF, 0xFF];
 
@@ -167,6 +174,10 @@ impl TapeModes {
             new.apply_descriptor(at, &descriptor, medium)?;
         }
         for (at, sent) in selection.pages {
+            if sent[0] & 0x7F == page::PARTITION {
+                new.apply_partitions(at, sent, medium)?;
+                continue;
+            }
             let pages = new.pages(medium);
             let (code, subpage, body) = mode::check_page(at, sent, &pages)?;
             let body_at = at + sent.len() - body.len();
@@ -208,7 +219,7 @@ impl TapeModes {
             page(Self::data_compression, COMPRESSION_MASK),
             page(Self::device_configuration, CONFIGURATION_MASK),
             page(Self::configuration_extension, EXTENSION_MASK),
-            page(Self::partitions, &[]),
+            page(Self::partitions, PARTITION_MASK),
             page(Self::exceptions, &[]),
             page(Self::medium_configuration, &[]),
         ]
@@ -262,17 +273,37 @@ impl TapeModes {
         )
     }
 
-    /// The drive cannot partition, so no more partitions are possible than there are.
     fn partitions(&self, medium: &MountedMedium) -> Vec<u8> {
-        let additional = u8::try_from(medium.partition_mb.len().saturating_sub(1)).unwrap_or(0);
-        let recognition = [PSUM_POWER_OF_TEN, FORMAT_RECOGNITION, PARTITION_UNITS, 0];
-        let mut body = vec![additional, additional];
-        body.extend_from_slice(&recognition);
-        for mb in medium.partition_mb.iter().take(usize::from(additional) + 1) {
-            let units = u16::try_from(mb / 1000).unwrap_or(u16::MAX - 1);
-            body.extend_from_slice(&units.to_be_bytes());
+        let plan = self.partition_plan.as_ref();
+        page_0(page::PARTITION, &mode_partition::body(plan, medium))
+    }
+
+    /// Takes over page 11h, which may be shorter than the drive's own.
+    fn apply_partitions(
+        &mut self,
+        at: usize,
+        sent: &[u8],
+        medium: &MountedMedium,
+    ) -> Result<(), Sense> {
+        let body = &sent[2..];
+        if !mode_partition::has_right_length(body, medium) {
+            return Err(Sense::invalid_parameter(at + 1, None));
         }
-        page_0(page::PARTITION, &body)
+        if self.partitions(medium)[2..].starts_with(body) {
+            return Ok(());
+        }
+        if medium.density != 0 {
+            if medium.worm {
+                return Err(Sense::new(key::DATA_PROTECT, sense::WORM_OVERWRITE));
+            }
+            if !medium.at_bop {
+                return Err(Sense::illegal(sense::POSITION_PAST_BEGINNING));
+            }
+        }
+        let plan = mode_partition::parse(body, medium);
+        self.partition_plan =
+            plan.map_err(|offset| Sense::invalid_parameter(at + 2 + offset, None))?;
+        Ok(())
     }
 
     /// Informational exceptions are not reported by sense data: TapeAlert flags are polled.

@@ -133,6 +133,7 @@ impl DriveTarget {
         self.state.session = Session::new(&tape.cartridge.mam);
         self.tape = Some(tape);
         self.state.modes.block_length_bytes = 0;
+        self.state.modes.partition_plan = None;
         self.state.life.loads += 1;
         self.state
             .queue_for_others(self.nexus, sense::MEDIUM_MAY_HAVE_CHANGED);

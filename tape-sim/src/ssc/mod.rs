@@ -8,6 +8,7 @@ mod address;
 mod buffer;
 mod erase;
 mod failure;
+mod format;
 mod load;
 mod motion;
 mod protect;
@@ -269,7 +270,9 @@ impl DriveTarget {
         match opcode {
             0x00 => Ok(0),
             0x01 => self.rewind(),
+            0x04 => self.format_medium(cdb),
             0x08 | 0x88 => self.read(cdb, data),
+            0x0B => self.set_capacity(cdb),
             0x0A | 0x8A => self.write(cdb, data, now_ms),
             0x10 | 0x80 => self.write_filemarks(cdb, now_ms),
             0x11 | 0x91 => self.space(cdb),

@@ -6,7 +6,7 @@ use super::state::Phase;
 use super::tape::Tape;
 use super::{DriveTarget, VENDOR};
 use crate::cartridge::partition::Partition;
-use crate::cartridge::{MANUFACTURER, MB, early_warning_zone_bytes};
+use crate::cartridge::{MANUFACTURER, MB, partition_warning_zone_bytes};
 use crate::generation::{Access, MIN_BLOCK_BYTES};
 use crate::mam::id;
 use crate::pages::density::{self, MountedDensity};
@@ -86,6 +86,7 @@ impl DriveTarget {
         let Some(tape) = &self.tape else {
             return MountedMedium {
                 at_bop: true,
+                max_partitions: self.generation.format().max_partitions,
                 ..MountedMedium::default()
             };
         };
@@ -103,6 +104,8 @@ impl DriveTarget {
             worm,
             at_bop: tape.object() == 0 && tape.partition() == 0,
             partition: tape.partition(),
+            max_partitions: format.map_or(1, |format| format.max_partitions),
+            usable_bytes: tape.cartridge.usable_bytes(),
             partition_mb: capacities.iter().map(|bytes| mb(*bytes)).collect(),
         }
     }
@@ -212,7 +215,11 @@ impl DriveTarget {
         let current = capacities[usize::from(tape.partition())];
         Some(VolumeView {
             partitions: capacities.iter().zip(tape.partitions()).map(view).collect(),
-            early_warning_zone_bytes: early_warning_zone_bytes(format, current),
+            early_warning_zone_bytes: partition_warning_zone_bytes(
+                format,
+                cartridge.usable_bytes(),
+                current,
+            ),
             position_bytes,
             serial: cartridge.info.serial.clone(),
             manufacturer: MANUFACTURER.to_string(),

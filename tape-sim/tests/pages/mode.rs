@@ -10,6 +10,8 @@ fn lto9() -> MountedMedium {
         medium_type: 0x98,
         at_bop: true,
         partition_mb: vec![18_000_000],
+        max_partitions: 4,
+        usable_bytes: 18_000_000_000_000,
         ..MountedMedium::default()
     }
 }
@@ -114,7 +116,7 @@ fn all_pages_ascend_and_say_their_length() {
         (0x0F, 0, 16),
         (0x10, 0, 16),
         (0x10, 1, 32),
-        (0x11, 0, 10),
+        (0x11, 0, 16),
         (0x1C, 0, 12),
         (0x1D, 0, 32),
     ];
@@ -150,7 +152,7 @@ fn the_medium_shows_in_header_and_pages() {
     };
     assert_eq!(
         sense10(&modes, &partitions, 0x11, 0)[16..],
-        hex("110A 01 01 18 03 09 00 0064 45EC")
+        hex("110E 03 01 3C 03 09 00 0064 45EC 0000 0000")
     );
     assert_eq!(
         sense10(&modes, &partitions, 0x10, 0)[19],
@@ -384,6 +386,7 @@ proptest! {
             read_retries: retries[0],
             write_retries: retries[1],
             recovery_flags: 0,
+            ..TapeModes::default()
         };
         let (sense, select) = if short {
             (vec![0x1A, 0, 0x3F, 0xFF, 255, 0], SELECT_6.to_vec())

@@ -79,10 +79,16 @@ pub static DRIVE: &[Command] = &[
     plain("TEST UNIT READY", &[0x00, 0, 0, 0, 0, 0], other),
     plain("REWIND", &[0x01, 0x01, 0, 0, 0, 0], |t| t.rewind_s),
     plain("REQUEST SENSE", &[0x03, 0x01, 0, 0, 0xFF, 0], other),
+    plain("FORMAT MEDIUM", &[0x04, 0x01, 0x0F, 0, 0, 0], |t| {
+        t.format_s
+    }),
     plain("READ BLOCK LIMITS", &[0x05, 0, 0, 0, 0, 0], other),
     plain("READ(6)", &[0x08, 0x03, 0xFF, 0xFF, 0xFF, 0], |t| t.read_s),
     plain("WRITE(6)", &[0x0A, 0x01, 0xFF, 0xFF, 0xFF, 0], |t| {
         t.write_s
+    }),
+    plain("SET CAPACITY", &[0x0B, 0x01, 0, 0xFF, 0xFF, 0], |t| {
+        t.set_capacity_s
     }),
     plain(
         "WRITE FILEMARKS(6)",

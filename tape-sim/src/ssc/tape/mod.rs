@@ -14,7 +14,7 @@ use super::buffer::Buffer;
 use crate::cartridge::partition::Partition;
 use crate::cartridge::record::{Kind, OBJECT_OVERHEAD_BYTES, Record};
 use crate::cartridge::seal::{SEAL_BYTES, Seal};
-use crate::cartridge::{Cartridge, MB, early_warning_zone_bytes};
+use crate::cartridge::{Cartridge, MB, partition_warning_zone_bytes};
 use crate::error::SimError;
 
 /// Buffer of a drive that was given none: this, or an eighth of a smaller cartridge.
@@ -157,8 +157,12 @@ impl Tape {
     /// Where the current partition ends.
     fn limit_bytes(&self) -> u64 {
         let capacity = self.early_warning_bytes();
+        let tape = self.cartridge.usable_bytes();
         let format = self.cartridge.format();
-        capacity + format.map_or(0, |format| early_warning_zone_bytes(format, capacity))
+        let zone = format.map_or(0, |format| {
+            partition_warning_zone_bytes(format, tape, capacity)
+        });
+        capacity + zone
     }
 
     /// Writes one block of 1 to 2²⁴ − 1 bytes at the position; EOD is behind it.
