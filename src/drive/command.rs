@@ -165,6 +165,7 @@ impl Drive {
         what: String,
     ) -> DriveError {
         self.place = Place::Lost;
+        self.rewound = false;
         DriveError {
             drive: self.name.clone(),
             action: action.to_string(),

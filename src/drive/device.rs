@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::proof::Place;
+use super::proof::{Place, PositionSource};
+use super::reckoning::Reckoning;
+use super::walk::Spacing;
 use super::{DriveError, DriveErrorKind};
 use crate::scsi::block_limits;
 use crate::scsi::cdb;
@@ -31,6 +33,15 @@ pub struct DriveIdentity {
     pub generation: Option<Generation>,
 }
 
+/// The form of LOCATE that is tried next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locates {
+    Sixteen,
+    Ten,
+    /// The drive refused both.
+    None,
+}
+
 /// A tape drive.
 ///
 /// Identity and readiness work without a tape. For a session with a tape: load it
@@ -48,8 +59,19 @@ pub struct Drive {
     pub(super) place: Place,
     /// READ POSITION was seen to follow a write of this session.
     pub(super) position_proven: bool,
-    /// The drive has not refused LOCATE(16).
-    pub(super) locates_16: bool,
+    /// Who says where the tape is.
+    pub(super) source: PositionSource,
+    /// The place is the beginning, by a REWIND that was the last motion.
+    pub(super) rewound: bool,
+    /// What was learnt of the tape's layout in this session.
+    pub(super) reckoning: Reckoning,
+    pub(super) spacing: Spacing,
+    /// Receives what is read only to be counted; empty until then.
+    pub(super) counting: Vec<u8>,
+    /// Which form of LOCATE the drive has not refused.
+    pub(super) locates: Locates,
+    /// What the drive cannot do, for people, each once.
+    notices: Vec<String>,
     identity: DriveIdentity,
     limit_bytes: usize,
 }
@@ -77,7 +99,13 @@ impl Drive {
             swallow_attentions: true,
             place: Place::Lost,
             position_proven: false,
-            locates_16: true,
+            source: PositionSource::Drive,
+            rewound: false,
+            reckoning: Reckoning::default(),
+            spacing: Spacing::Untried,
+            counting: Vec::new(),
+            locates: Locates::Sixteen,
+            notices: Vec::new(),
             identity: DriveIdentity::default(),
             limit_bytes: cdb::MAX_TRANSFER_6_BYTES,
         };
@@ -93,6 +121,20 @@ impl Drive {
     #[must_use]
     pub fn identity(&self) -> &DriveIdentity {
         &self.identity
+    }
+
+    /// What this drive cannot do and what is done instead, as sentences for people. Grows
+    /// with what a session shows; each is logged when it is found.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    pub(super) fn notice(&mut self, sentence: String) {
+        if !self.notices.contains(&sentence) {
+            tracing::warn!(drive = %self.name, "{sentence}");
+            self.notices.push(sentence);
+        }
     }
 
     /// The longest block that drive, path and command carry, in bytes.

@@ -1,6 +1,5 @@
 //! What the drive knows of the tape in it: format, protection, chip, alerts.
 
-use super::proof::Place;
 use super::{Drive, DriveError};
 use crate::scsi::cdb;
 use crate::scsi::density::{self, Density, Generation};
@@ -8,6 +7,7 @@ use crate::scsi::log::{self, LogPage};
 use crate::scsi::mam::{self, Attribute, HostField};
 use crate::scsi::tape_alert::TapeAlerts;
 use crate::transport::Data;
+use crate::units::BlockAddress;
 
 const LOG_BYTES: usize = 16 * 1024;
 const MAM_BYTES: usize = 32 * 1024;
@@ -223,9 +223,14 @@ impl Drive {
     /// medium and transport failures.
     pub fn erase_short(&mut self) -> Result<(), DriveError> {
         let action = format_args!("erasing the rest of the tape");
-        self.known_position(action)?;
+        let at = self.known_position(action)?;
+        self.reckoning.writing(at);
         self.command(action, &cdb::erase_short(), Data::None)?;
-        self.place = Place::Moved;
-        Ok(())
+        self.reckoning.met_end(at);
+        self.moving();
+        match self.is_counted() {
+            true => self.walk_to(BlockAddress(at)),
+            false => Ok(()),
+        }
     }
 }

@@ -11,12 +11,15 @@ mod medium;
 mod mode;
 mod proof;
 mod ready;
+mod reckoning;
 mod sequential;
+mod walk;
 
 pub use device::{Drive, DriveIdentity};
 pub use error::{DriveError, DriveErrorKind};
 pub use medium::{CartridgeMemory, ChipLabel, MediumInfo};
 pub use mode::{DriveMode, ModeInEffect};
+pub use proof::PositionSource;
 pub use ready::{ReadyWait, Waiting};
 
 use crate::units::{BlockAddress, TapeFile};
@@ -111,8 +114,8 @@ pub trait SequentialDevice: Send {
     /// it); medium and transport failures.
     fn read_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError>;
 
-    /// Moves to logical object `block` and proves by READ POSITION that it got there.
-    /// Repeatable.
+    /// Moves to logical object `block` and proves by READ POSITION that it got there; a
+    /// drive that does not know its place is moved by counting. Repeatable.
     ///
     /// # Errors
     ///

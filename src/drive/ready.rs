@@ -7,7 +7,6 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::proof::Place;
 use super::{Drive, DriveError, DriveErrorKind};
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::{Meaning, cdb};
@@ -67,8 +66,7 @@ impl Drive {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut load_sent = false;
-        self.place = Place::Lost;
-        self.position_proven = false;
+        self.new_session();
         loop {
             let ended = self.exchange(action, &cdb::test_unit_ready(), Data::None)?;
             let Some(sense) = ended.sense.filter(|sense| !sense.is_success()) else {
@@ -124,7 +122,7 @@ impl Drive {
         let action = format_args!("unloading the tape");
         self.position_proven = false;
         self.command(action, &cdb::load_unload(false), Data::None)?;
-        self.place = Place::Lost;
+        self.new_session();
         Ok(())
     }
 
@@ -135,8 +133,7 @@ impl Drive {
         self.swallow_attentions = true;
         let ended = self.exchange(action, &cdb::load_unload(true), Data::None);
         self.swallow_attentions = false;
-        self.place = Place::Lost;
-        self.position_proven = false;
+        self.new_session();
         match ended?.sense {
             Some(sense) if !sense.is_success() && sense.meaning() != Meaning::BecomingReady => {
                 Err(self.failure(action, &sense))

@@ -4,7 +4,8 @@
 use std::fmt::Arguments;
 
 use super::command::Ended;
-use super::proof::Place;
+use super::device::Locates;
+use super::proof::{Place, is_ignorance};
 use super::{
     Drive, DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice,
     Written,
@@ -25,6 +26,7 @@ impl SequentialDevice for Drive {
         };
         let at = self.known_position(format_args!("writing a block"))?;
         let action = format_args!("writing block {at}");
+        self.reckoning.writing(at);
         let ended = self.exchange(action, &cdb::write_6(length), Data::Out(data))?;
         if ended.sense.is_none() && ended.transferred_bytes != data.len() {
             let what = format!(
@@ -34,23 +36,42 @@ impl SequentialDevice for Drive {
             );
             return Err(self.error(action, DriveErrorKind::Malformed, what));
         }
-        let written = self.written(action, &ended)?;
-        self.after_write(at, written)
+        let written = self.written(action, at, &ended)?;
+        self.after_write(at, written, false)
     }
 
     fn write_filemark(&mut self, returns: FilemarkReturns) -> Result<Written, DriveError> {
         let at = self.known_position(format_args!("writing a filemark"))?;
         let action = format_args!("writing a filemark as object {at}");
-        let mark = cdb::write_filemarks_6(1, returns == FilemarkReturns::Immediate);
+        // A drive that cannot say later what is on the medium has to say it now.
+        let immediate = returns == FilemarkReturns::Immediate && !self.is_counted();
+        let mark = cdb::write_filemarks_6(1, immediate);
+        self.reckoning.writing(at);
         let ended = self.exchange(action, &mark, Data::None)?;
-        let written = self.written(action, &ended)?;
-        self.after_write(at, written)
+        let written = self.written(action, at, &ended)?;
+        let written = self.after_write(at, written, true)?;
+        if written != Written::EndOfPartition && !immediate {
+            self.reckoning.confirmed = at + 1;
+        }
+        Ok(written)
     }
 
     fn synchronize(&mut self) -> Result<(), DriveError> {
         let action = format_args!("writing out the buffer");
-        self.command(action, &cdb::write_filemarks_6(0, false), Data::None)?;
-        Ok(())
+        match self.command(action, &cdb::write_filemarks_6(0, false), Data::None) {
+            Ok(_) => {
+                if let Place::At(at) = self.place {
+                    self.reckoning.confirmed = at;
+                }
+                Ok(())
+            }
+            // Nothing is buffered behind a filemark that was waited for.
+            Err(error) if error.kind == DriveErrorKind::Unsupported => match self.place {
+                Place::At(at) if at == self.reckoning.confirmed => Ok(()),
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     fn read_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError> {
@@ -63,16 +84,29 @@ impl SequentialDevice for Drive {
         let action = format_args!("reading {place}");
         let ended = self.exchange(action, &cdb::read_6(length), Data::In(&mut buffer[..asked]))?;
         let outcome = self.read_outcome(action, &ended, length)?;
-        if outcome != ReadOutcome::EndOfData {
-            self.place = place.after_object();
+        match outcome {
+            ReadOutcome::EndOfData => {
+                if let Place::At(at) = self.place {
+                    self.reckoning.met_end(at);
+                }
+            }
+            ReadOutcome::Filemark => self.after_read(true)?,
+            ReadOutcome::Block { .. } => self.after_read(false)?,
         }
         Ok(outcome)
     }
 
     fn locate(&mut self, block: BlockAddress) -> Result<(), DriveError> {
         let action = format_args!("locating block {block}");
-        self.place = Place::Moved;
-        self.send_locate(action, block)?;
+        self.prove_by_reading(action)?;
+        if self.is_counted() || self.locates == Locates::None {
+            return self.walk_to(block);
+        }
+        self.moving();
+        if !self.send_locate(action, block)? {
+            self.notice("it knows no LOCATE: it is moved by SPACE, which is slower".to_owned());
+            return self.walk_to(block);
+        }
         let found = self.ask_position(action)?;
         if found.block != block {
             let what = format!("the drive is at block {} instead", found.block);
@@ -84,7 +118,14 @@ impl SequentialDevice for Drive {
 
     fn space_filemarks(&mut self, count: i64) -> Result<(), DriveError> {
         let action = format_args!("spacing over {count} filemarks");
-        self.place = Place::Moved;
+        if self.rewound && !self.position_proven {
+            self.prove_by_reading(action)?;
+            self.rewind()?;
+        }
+        if self.is_counted() {
+            return self.walk_filemarks(count);
+        }
+        self.moving();
         let ended = self.exchange(action, &cdb::space(SpaceCode::Filemarks, count), Data::None)?;
         let Some(sense) = ended.sense else {
             return Ok(());
@@ -104,7 +145,12 @@ impl SequentialDevice for Drive {
 
     fn locate_end_of_data(&mut self) -> Result<Position, DriveError> {
         let action = format_args!("moving to the end of data");
-        self.place = Place::Moved;
+        self.prove_by_reading(action)?;
+        if self.is_counted() {
+            self.walk_to_end()?;
+            return self.position();
+        }
+        self.moving();
         match self.command(action, &cdb::space(SpaceCode::EndOfData, 0), Data::None) {
             Ok(_) => {}
             Err(error) if error.kind == DriveErrorKind::EndOfData => {}
@@ -115,24 +161,23 @@ impl SequentialDevice for Drive {
 
     fn rewind(&mut self) -> Result<(), DriveError> {
         let action = format_args!("rewinding");
-        self.place = Place::Moved;
+        self.moving();
         self.command(action, &cdb::rewind(), Data::None)?;
-        let found = self.ask_position(action)?;
-        if found.block != BlockAddress(0) || !found.beginning {
-            let what = format!(
-                "after it the drive says that it is at block {}, {} the beginning of the \
-                 tape; its READ POSITION cannot be trusted, so nothing is archived with it",
-                found.block,
-                if found.beginning { "at" } else { "not at" }
-            );
-            return Err(self.error(action, DriveErrorKind::UntrustedPosition, what));
+        if !self.is_counted() {
+            self.prove_beginning(action)?;
         }
         self.place = Place::At(0);
+        self.rewound = true;
         Ok(())
     }
 
     fn position(&mut self) -> Result<Position, DriveError> {
         let action = format_args!("asking for the position");
+        if self.is_counted() {
+            return self.counted_position(action);
+        }
+        self.forget_if_lost();
+        self.rewound = false;
         let found = self.ask_position(action)?;
         self.agree(action, found.block.0)?;
         self.place = Place::At(found.block.0);
@@ -143,6 +188,7 @@ impl SequentialDevice for Drive {
         let action = format_args!("asking what is on the tape");
         match self.place {
             Place::At(_) | Place::Failed => {}
+            Place::Moved if self.is_counted() => {}
             Place::Moved => drop(self.position()?),
             Place::Lost => {
                 let what = "the position was lost, so what the drive says of it now proves \
@@ -150,6 +196,9 @@ impl SequentialDevice for Drive {
                     .to_owned();
                 return Err(self.error(action, DriveErrorKind::PositionLost, what));
             }
+        }
+        if self.is_counted() {
+            return Ok(BlockAddress(self.reckoning.confirmed));
         }
         let mut data = [0; LONG_BYTES];
         let ask = cdb::read_position(PositionForm::Extended);
@@ -187,7 +236,12 @@ impl SequentialDevice for Drive {
 impl Drive {
     /// Judges the end of a write of a block or a filemark. INFORMATION is what was not
     /// written of it.
-    fn written(&mut self, action: Arguments<'_>, ended: &Ended) -> Result<Written, DriveError> {
+    fn written(
+        &mut self,
+        action: Arguments<'_>,
+        at: u64,
+        ended: &Ended,
+    ) -> Result<Written, DriveError> {
         let Some(sense) = &ended.sense else {
             return Ok(Written::Normal);
         };
@@ -200,7 +254,10 @@ impl Drive {
             _ if (sense.asc, sense.ascq) == Sense::PROGRAMMABLE_EARLY_WARNING => {
                 Ok(Written::ProgrammableEarlyWarning)
             }
-            _ => Ok(Written::EarlyWarning),
+            _ => {
+                self.reckoning.warned(at);
+                Ok(Written::EarlyWarning)
+            }
         }
     }
 
@@ -241,10 +298,9 @@ impl Drive {
             Some(bytes) => {
                 let actual_bytes = bytes as u64;
                 let what = format!("the block has {bytes} bytes, the buffer {asked}");
-                let after = self.place.after_object();
-                let error = self.error(action, DriveErrorKind::BlockTooLong { actual_bytes }, what);
-                self.place = after;
-                Err(error)
+                self.after_read(false)?;
+                let kind = DriveErrorKind::BlockTooLong { actual_bytes };
+                Err(self.error_in_place(action, kind, what))
             }
             None => {
                 let what = "a block of another length, and the drive does not say which";
@@ -253,15 +309,42 @@ impl Drive {
         }
     }
 
-    /// Sends LOCATE(16), or LOCATE(10) to a drive that does not know it.
+    /// After REWIND the drive has to say that it is at the beginning. If it says that it does
+    /// not know, or contradicts itself there, it is counted for from now on.
+    fn prove_beginning(&mut self, action: Arguments<'_>) -> Result<(), DriveError> {
+        match self.ask_position(action) {
+            Ok(found) if found.block == BlockAddress(0) && found.beginning => Ok(()),
+            Ok(found) if found.block == BlockAddress(0) && !self.position_proven => {
+                self.count_instead("its READ POSITION is not at the beginning behind a REWIND");
+                Ok(())
+            }
+            Ok(found) => {
+                let what = format!(
+                    "after it the drive says that it is at block {}, {} the beginning of the \
+                     tape; its READ POSITION cannot be trusted, so nothing is archived with it",
+                    found.block,
+                    if found.beginning { "at" } else { "not at" }
+                );
+                Err(self.error(action, DriveErrorKind::UntrustedPosition, what))
+            }
+            Err(error) if is_ignorance(&error) && !self.position_proven => {
+                self.count_instead("it does not know where it is");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends LOCATE(16), or LOCATE(10) to a drive that does not know it; false if it knows
+    /// neither.
     fn send_locate(
         &mut self,
         action: Arguments<'_>,
         block: BlockAddress,
-    ) -> Result<(), DriveError> {
-        if self.locates_16 {
+    ) -> Result<bool, DriveError> {
+        if self.locates == Locates::Sixteen {
             match self.command(action, &cdb::locate_16(block.0), Data::None) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(true),
                 Err(error) if error.kind != DriveErrorKind::Unsupported => return Err(error),
                 Err(_) => {}
             }
@@ -270,9 +353,14 @@ impl Drive {
             let what = "the drive only locates blocks below 2^32".to_owned();
             return Err(self.error(action, DriveErrorKind::Unsupported, what));
         };
-        self.command(action, &cdb::locate_10(short), Data::None)?;
-        self.locates_16 = false;
-        Ok(())
+        match self.command(action, &cdb::locate_10(short), Data::None) {
+            Ok(_) => self.locates = Locates::Ten,
+            Err(error) if error.kind == DriveErrorKind::Unsupported => {
+                self.locates = Locates::None;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(self.locates == Locates::Ten)
     }
 
     fn bad_length(&mut self, action: &str, bytes: usize) -> DriveError {
@@ -280,9 +368,6 @@ impl Drive {
             "{bytes} bytes; this drive and its path carry blocks of 1 to {} bytes",
             self.max_block_bytes()
         );
-        let place = self.place;
-        let error = self.error(format_args!("{action}"), DriveErrorKind::BlockLength, what);
-        self.place = place;
-        error
+        self.error_in_place(format_args!("{action}"), DriveErrorKind::BlockLength, what)
     }
 }

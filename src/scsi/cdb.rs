@@ -10,6 +10,8 @@ pub const MAX_TRANSFER_6_BYTES: usize = 0x00FF_FFFF;
 /// What SPACE counts (SSC-4, CODE field).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpaceCode {
+    /// Blocks, up to a filemark at most.
+    Blocks = 0,
     /// Filemarks.
     Filemarks = 1,
     /// To the end of data; the count is ignored.

@@ -10,10 +10,9 @@ use tapewright::units::{BlockAddress, TapeFile};
 
 const BLOCK: usize = 64 << 10;
 
-type Case = (&'static str, &'static [Need], fn(&mut Drive));
+pub type Case = (&'static str, &'static [Need], fn(&mut Drive));
 
-/// Each case gets a ready drive at the beginning of a tape that it may overwrite, and so
-/// needs [`Need::Position`] beside what it names.
+/// Each case gets a ready drive at the beginning of a tape that it may overwrite.
 pub const CASES: [Case; 15] = [
     ("it says who it is", &[], it_says_who_it_is),
     (

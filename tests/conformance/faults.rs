@@ -1,9 +1,9 @@
 //! What a drive makes of things going wrong at the seam: what is repeated, what never is,
 //! and what it calls the rest.
 
-use crate::bench::{Bench, Liar, pattern, quiet, ready};
+use crate::bench::{Bench, pattern, quiet, ready};
 use tapewright::drive::{
-    Drive, DriveErrorKind, FilemarkReturns, ReadOutcome, ReadyWait, SequentialDevice, Written,
+    DriveErrorKind, FilemarkReturns, ReadOutcome, ReadyWait, SequentialDevice, Written,
 };
 use tapewright::scsi::opcode;
 use tapewright::scsi::sense::{Sense, SenseKey};
@@ -305,60 +305,6 @@ fn a_write_that_was_lost_without_a_word_is_found_out() {
     assert!(error.what.contains("block 1, but 2"), "{error}");
     let again = drive.first_unconfirmed().unwrap_err();
     assert_eq!(again.kind, DriveErrorKind::PositionLost, "{again}");
-}
-
-#[test]
-fn a_device_whose_position_is_a_constant_is_refused() {
-    let bench = Bench::new();
-    bench.load();
-    let beginning = {
-        let mut data = vec![0; 32];
-        data[0] = 0x80;
-        data
-    };
-    for (answer, refused_at_rewind) in [(vec![0; 32], true), (beginning, false)] {
-        let about = |cdb: &[u8]| cdb[0] == opcode::READ_POSITION;
-        let inner = Box::new(bench.drive_transport());
-        let mut drive = Drive::open(Box::new(Liar {
-            inner,
-            about,
-            answer,
-        }))
-        .unwrap();
-        drive.wait_ready(&ReadyWait::default(), &mut quiet).unwrap();
-        let error = match drive.rewind() {
-            Ok(()) => {
-                assert!(!refused_at_rewind);
-                drive.write_block(&pattern(0, BLOCK)).unwrap_err()
-            }
-            Err(error) => error,
-        };
-        assert_eq!(error.kind, DriveErrorKind::UntrustedPosition);
-        assert!(error.what.contains("cannot be trusted"), "{error}");
-    }
-}
-
-#[test]
-fn a_drive_that_does_not_know_where_it_is_is_refused() {
-    let bench = Bench::new();
-    bench.load();
-    let about = |cdb: &[u8]| cdb[0] == opcode::READ_POSITION;
-    let mut answer = vec![0; 32];
-    answer[0] = 0x0C;
-    let inner = Box::new(bench.drive_transport());
-    let mut drive = Drive::open(Box::new(Liar {
-        inner,
-        about,
-        answer,
-    }))
-    .unwrap();
-    drive.wait_ready(&ReadyWait::default(), &mut quiet).unwrap();
-    assert_eq!(
-        drive.position().unwrap_err().kind,
-        DriveErrorKind::UntrustedPosition
-    );
-    let confirmed = drive.first_unconfirmed();
-    assert_eq!(confirmed.unwrap_err().kind, DriveErrorKind::PositionLost);
 }
 
 #[test]

@@ -20,4 +20,5 @@ mod bench;
 mod changer;
 mod drive;
 mod faults;
+mod poor;
 mod rack;

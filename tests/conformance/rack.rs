@@ -24,8 +24,6 @@ use crate::bench::{Bench, NOWHERE, quiet, ready};
 /// What not every device has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The drive's position can be relied upon.
-    Position,
     /// ERASE.
     Erase,
     /// A drive keeps its tape from the robot until it is unloaded.
@@ -40,7 +38,6 @@ pub enum Need {
 impl Need {
     pub fn name(self) -> &'static str {
         match self {
-            Need::Position => "a position to rely upon",
             Need::Erase => "ERASE",
             Need::Hold => "a hold on the loaded tape",
             Need::WholeReports => "whole element reports",
@@ -156,15 +153,10 @@ impl Rack {
         let mut drive = Drive::open(self.drive_transport(bay)).unwrap();
         wait_for_tape(&mut drive);
         drive.set_mode(&DriveMode::default()).unwrap();
-        let rewound = drive.rewind();
         let kind = |error: DriveError| error.kind;
-        match rewound.and_then(|()| drive.write_block(&[0; 512])) {
-            Ok(_) => drive.rewind().unwrap(),
-            Err(error) if error.kind == DriveErrorKind::UntrustedPosition => {
-                return Some(Need::Position);
-            }
-            Err(error) => panic!("{error}"),
-        }
+        drive.rewind().unwrap();
+        drive.write_block(&[0; 512]).unwrap();
+        drive.rewind().unwrap();
         match drive.erase_short().map_err(kind) {
             Ok(()) => None,
             Err(DriveErrorKind::Unsupported) => Some(Need::Erase),
