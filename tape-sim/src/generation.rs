@@ -188,6 +188,12 @@ impl Generation {
         format_by_density(self.model().density).expect("every model's density is in FORMATS")
     }
 
+    /// True if its drives have CRC-32C as a check of blocks beside the Reed-Solomon CRC.
+    #[must_use]
+    pub fn has_crc32c(self) -> bool {
+        self >= Self::Lto7
+    }
+
     /// What this generation's drives can do with a medium of density code `density`.
     #[must_use]
     pub fn access(self, density: u8) -> Access {

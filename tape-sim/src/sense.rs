@@ -56,6 +56,7 @@ codes! {
     INITIALIZING_REQUIRED = 0x04, 0x02, "Logical unit not ready, initializing command required.";
     MANUAL_INTERVENTION = 0x04, 0x03, "Logical unit not ready, manual intervention required.";
     WRITE_ERROR = 0x0C, 0x00, "Write error.";
+    BLOCK_GUARD_CHECK_FAILED = 0x10, 0x01, "Logical block guard check failed.";
     UNRECOVERED_READ = 0x11, 0x00, "Unrecovered read error.";
     MECHANICAL_POSITIONING = 0x15, 0x01, "Mechanical positioning error.";
     PARAMETER_LIST_LENGTH = 0x1A, 0x00, "Parameter list length error.";

@@ -3,6 +3,7 @@
 //! Each page is made from a plain view of the device; a request that cannot be met yields the
 //! sense data to refuse it with. Replies are whole: the caller cuts them to the allocation length.
 
+pub mod block_protection;
 pub mod density;
 pub mod encryption;
 pub mod inquiry;

@@ -3,6 +3,7 @@
 //! [`TapeModes`] holds what a host can set; everything else in a page is constant or follows
 //! the mounted medium.
 
+use super::block_protection::{self, BlockProtection};
 use super::mode::{self, BLOCK_DESCRIPTOR_BYTES, Header, Page, page_0, sub_page};
 use super::mode_partition::{self, PartitionPlan};
 use crate::generation::MAX_BLOCK_BYTES;
@@ -31,6 +32,8 @@ pub struct MountedMedium {
     pub max_partitions: u8,
     /// What the tape holds in one partition, in bytes; 0 without a medium.
     pub usable_bytes: u64,
+    /// The drive has CRC-32C among its checks of blocks, with or without a medium.
+    pub crc32c: bool,
 }
 
 /// Current mode parameters of a drive. `Default` holds the power-on values.
@@ -63,6 +66,9 @@ pub struct TapeModes {
     /// Page 11h as a host has set it, until FORMAT MEDIUM carries it out.
     #[serde(default)]
     pub partition_plan: Option<PartitionPlan>,
+    /// Page 0Ah/F0h.
+    #[serde(default)]
+    pub protection: BlockProtection,
 }
 
 impl Default for TapeModes {
@@ -81,6 +87,7 @@ impl Default for TapeModes {
             append_only: false,
             pews_mb: 0,
             partition_plan: None,
+            protection: BlockProtection::default(),
         }
     }
 }
@@ -89,6 +96,7 @@ impl Default for TapeModes {
 mod page {
     pub const ERROR_RECOVERY: u8 = 0x01;
     pub const CONTROL: u8 = 0x0A;
+    pub const DATA_PROTECTION: u8 = 0xF0;
     pub const COMPRESSION: u8 = 0x0F;
     pub const DEVICE_CONFIGURATION: u8 = 0x10;
     pub const CONFIGURATION_EXTENSION: u8 = 0x01;
@@ -216,6 +224,7 @@ impl TapeModes {
         vec![
             page(Self::error_recovery, ERROR_RECOVERY_MASK),
             page(Self::control, CONTROL_MASK),
+            page(Self::data_protection, block_protection::CHANGEABLE),
             page(Self::data_compression, COMPRESSION_MASK),
             page(Self::device_configuration, CONFIGURATION_MASK),
             page(Self::configuration_extension, EXTENSION_MASK),
@@ -238,6 +247,14 @@ impl TapeModes {
         page_0(
             page::CONTROL,
             &[d_sense, 0x01, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0],
+        )
+    }
+
+    fn data_protection(&self, _: &MountedMedium) -> Vec<u8> {
+        sub_page(
+            page::CONTROL,
+            page::DATA_PROTECTION,
+            &self.protection.encode(),
         )
     }
 
@@ -367,6 +384,9 @@ impl TapeModes {
                 self.recovery_flags = body[0];
                 self.read_retries = body[1];
                 self.write_retries = body[6];
+            }
+            (page::CONTROL, page::DATA_PROTECTION) => {
+                self.protection = BlockProtection::decode(body, medium.crc32c)?;
             }
             (page::CONTROL, 0) => self.descriptor_sense = body[0] & D_SENSE != 0,
             (page::COMPRESSION, 0) => self.compression = body[0] & DCE != 0,

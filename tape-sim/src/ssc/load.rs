@@ -12,6 +12,7 @@ use crate::error::SimError;
 use crate::files::lock;
 use crate::generation::Access;
 use crate::inventory::{bay_path, read_bay};
+use crate::pages::block_protection::BlockProtection;
 use crate::sense::{self, Sense, key};
 use crate::target::{Refusal, Reply};
 
@@ -134,6 +135,7 @@ impl DriveTarget {
         self.tape = Some(tape);
         self.state.modes.block_length_bytes = 0;
         self.state.modes.partition_plan = None;
+        self.state.modes.protection = BlockProtection::default();
         self.state.life.loads += 1;
         self.state
             .queue_for_others(self.nexus, sense::MEDIUM_MAY_HAVE_CHANGED);

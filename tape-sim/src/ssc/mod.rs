@@ -5,6 +5,7 @@
 //! reset; [`DriveTarget::close`] lets them reach the tape first.
 
 mod address;
+mod block_check;
 mod buffer;
 mod erase;
 mod failure;

@@ -83,10 +83,12 @@ impl DriveTarget {
     }
 
     fn mounted_medium(&self) -> MountedMedium {
+        let crc32c = self.generation.has_crc32c();
         let Some(tape) = &self.tape else {
             return MountedMedium {
                 at_bop: true,
                 max_partitions: self.generation.format().max_partitions,
+                crc32c,
                 ..MountedMedium::default()
             };
         };
@@ -107,6 +109,7 @@ impl DriveTarget {
             max_partitions: format.map_or(1, |format| format.max_partitions),
             usable_bytes: tape.cartridge.usable_bytes(),
             partition_mb: capacities.iter().map(|bytes| mb(*bytes)).collect(),
+            crc32c,
         }
     }
 

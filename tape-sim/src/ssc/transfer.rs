@@ -165,11 +165,11 @@ impl DriveTarget {
     }
 
     /// Where a block leaves the medium: fills `out` with as much as fits, steps over it and
-    /// returns its length.
+    /// returns its length, that of its check included.
     pub(super) fn take_block(&mut self, record: &Record, out: &mut [u8]) -> Result<usize, Refusal> {
         let length = self.recorded_block(record, out)?;
         self.tape()?.step();
-        Ok(length)
+        Ok(self.append_check(out, length))
     }
 
     /// With REW in mode page 10h early warning is told to readers too.

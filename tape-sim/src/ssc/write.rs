@@ -26,10 +26,12 @@ impl DriveTarget {
                 .block_bytes
                 .saturating_mul(transfer.blocks as usize),
         )?;
+        self.check_room_for_check(cdb, &transfer)?;
         self.check_key_lock()?;
         self.begin_writing(place)?;
         let before = self.position_bytes()?;
         for (block, done) in bytes.chunks_exact(transfer.block_bytes).zip(0u32..) {
+            let block = self.checked(&transfer, block, done)?;
             match self.record_block(block, now_ms) {
                 Ok(()) => self.count_written(block.len()),
                 Err(WriteStop::Host(error)) => return Err(self.write_failure(error)),

@@ -2,6 +2,7 @@
 
 use crate::{hex, refusal};
 use proptest::prelude::*;
+use tape_sim::pages::block_protection::{BlockProtection, Method};
 use tape_sim::pages::mode_tape::{MountedMedium, TapeModes};
 
 fn lto9() -> MountedMedium {
@@ -113,6 +114,7 @@ fn all_pages_ascend_and_say_their_length() {
     let expected = [
         (0x01, 0, 12),
         (0x0A, 0, 12),
+        (0x0A, 0xF0, 32),
         (0x0F, 0, 16),
         (0x10, 0, 16),
         (0x10, 1, 32),
@@ -372,6 +374,7 @@ proptest! {
         pews in any::<u16>(),
         retries in any::<[u8; 2]>(),
         short in any::<bool>(),
+        protection in any::<bool>(),
     ) {
         let modes = TapeModes {
             block_length_bytes: block_length,
@@ -386,6 +389,11 @@ proptest! {
             read_retries: retries[0],
             write_retries: retries[1],
             recovery_flags: 0,
+            protection: BlockProtection {
+                method: protection.then_some(Method::ReedSolomon),
+                on_write: protection,
+                on_read: false,
+            },
             ..TapeModes::default()
         };
         let (sense, select) = if short {
