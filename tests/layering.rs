@@ -26,7 +26,8 @@ const CRATES: [(&str, u8); 2] = [("catalogs", 6), ("clap", 7)];
 
 const LINE_COLUMNS: usize = 100;
 const FILE_LINES: usize = 600;
-const UNSAFE_FILE: &str = "src/transport/sg.rs";
+/// The SG_IO ioctl, and the memory shared with the kernel's TCMU.
+const UNSAFE_FILES: [&str; 2] = ["src/transport/sg.rs", "tape-sim/src/tcmu/map.rs"];
 
 fn layer_of(path: &str) -> u8 {
     let module = path
@@ -177,12 +178,12 @@ fn printing(path: &str, text: &str) -> Vec<String> {
 }
 
 fn unsafe_code(path: &str, text: &str) -> Vec<String> {
-    if path == UNSAFE_FILE {
+    if UNSAFE_FILES.contains(&path) {
         return Vec::new();
     }
     code_lines(text)
         .filter(|(_, code)| words(code).any(|word| word == "unsafe"))
-        .map(|(number, _)| format!("{path}:{number}: unsafe outside {UNSAFE_FILE}"))
+        .map(|(number, _)| format!("{path}:{number}: unsafe outside {UNSAFE_FILES:?}"))
         .collect()
 }
 
@@ -302,7 +303,7 @@ fn a_module_imports_only_lower_layers() {
 }
 
 #[test]
-fn unsafe_stands_in_one_file_only() {
+fn unsafe_stands_in_its_two_files_only() {
     assert_none(unsafe_code, &SOURCES);
 }
 
@@ -358,7 +359,7 @@ fn each_check_fails_on_what_it_forbids() {
     type Check = fn(&str, &str) -> Vec<String>;
     let long_line = "x".repeat(LINE_COLUMNS + 1);
     let long_text = "\n".repeat(FILE_LINES + 1);
-    let cases: [(Check, &str, &str); 17] = [
+    let cases: [(Check, &str, &str); 18] = [
         (
             upward_imports,
             "src/drive/mod.rs",
@@ -399,6 +400,7 @@ fn each_check_fails_on_what_it_forbids() {
         ),
         (upward_imports, "src/jobs/mod.rs", "use clap::Parser;"),
         (unsafe_code, "src/drive/mod.rs", "    unsafe { ioctl() }"),
+        (unsafe_code, "tape-sim/src/tcmu/ring.rs", "unsafe { *at }"),
         (
             opcodes,
             "src/drive/mod.rs",

@@ -1,4 +1,4 @@
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 //! Virtual LTO drives and a tape library at SCSI CDB level.
 //!
 //! [`library::Library`] makes or opens a library directory and hands out its devices, each a
@@ -37,3 +37,5 @@ pub mod smc;
 pub mod spc;
 pub mod ssc;
 pub mod target;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub mod tcmu;

@@ -160,6 +160,11 @@ impl Library {
         format!("{:08X}{:02}", self.info.seed, index)
     }
 
+    /// Unit serial number of the changer.
+    pub fn changer_serial(&self) -> String {
+        format!("{:08X}_LL01", self.info.seed)
+    }
+
     /// NAA identifier of unit `unit`: the changer is 0, drive n is n + 1.
     fn naa(&self, unit: u16) -> u64 {
         NAA | u64::from(self.info.seed & 0x0FFF_FFFF) << UNIT_BITS | u64::from(unit)
@@ -207,7 +212,7 @@ impl Library {
     pub fn changer(&self) -> Result<ChangerTarget, SimError> {
         ChangerTarget::open(ChangerConfig {
             library_dir: self.dir.clone(),
-            serial: format!("{:08X}_LL01", self.info.seed),
+            serial: self.changer_serial(),
             naa: self.naa(0),
             generation: self.info.generation,
             drive_serials: (0..self.info.drives)

@@ -2,15 +2,19 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Read, Write};
-use std::path::Path;
-use std::process::ExitCode;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
 use tape_sim::error::SimError;
 use tape_sim::generation::Generation;
 use tape_sim::inventory::{self, Door, Label};
 use tape_sim::library::{Library, LibrarySpec};
 use tape_sim::target::{Completion, Data, Target};
+use tape_sim::tcmu::AttachError;
+use tape_sim::tcmu::daemon::{self, Attached};
 
 const USAGE: &str = "\
 usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generation 5..10]
@@ -24,6 +28,8 @@ usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generati
        tape-sim door DIR open|close [front]
        tape-sim magazine DIR remove|insert N
        tape-sim exec DIR changer|DRIVE CDB_HEX [--in BYTES | --out]
+       tape-sim attach DIR [--foreground] [--max-transfer-kib N]
+       tape-sim detach DIR
 
 A cartridge is named by the barcode it was made with, whatever its label shows later. door is
 about the mail slots' door, or with front about the one that stops the robot. A magazine has 12
@@ -31,7 +37,11 @@ slots; the first is 0.
 
 exec sends one command. --in writes the data received to the standard output, --out sends what
 is on the standard input. Status and sense go to the standard error; the exit code is the SCSI
-status. What a WRITE leaves in the drive's buffer reaches the tape before the program ends.";
+status. What a WRITE leaves in the drive's buffer reaches the tape before the program ends.
+
+attach makes the library's devices appear in the running kernel (/dev/nst*, /dev/sg*, /dev/sch*)
+and serves them in the background, or with --foreground in this process. They stay when the server
+ends, and the next attach takes them up; detach removes them. Both need root.";
 
 /// Exit code of a failure that is no SCSI status.
 const FAILED: u8 = 1;
@@ -47,6 +57,10 @@ enum Failure {
     Sim(#[from] SimError),
     #[error("standard input or output: {0}")]
     Stdio(#[from] io::Error),
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    #[error("the server did not start:\n{0}")]
+    Server(String),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +79,8 @@ fn main() -> ExitCode {
         ["door", dir, action, ref which @ ..] => door(Path::new(dir), action, which),
         ["magazine", dir, action, number] => magazine(Path::new(dir), action, number),
         ["exec", dir, unit, cdb, ref options @ ..] => exec(Path::new(dir), unit, cdb, options),
+        ["attach", dir, ref options @ ..] => attach(Path::new(dir), options),
+        ["detach", dir] => detach(Path::new(dir)),
         _ => Err(Failure::Usage),
     };
     match result {
@@ -292,6 +308,101 @@ fn report(completion: &Completion, host_error: Option<&str>) {
     if let Some(error) = host_error {
         eprintln!("host: {error}");
     }
+}
+
+/// Last line of a server that is ready.
+const READY: &str = "attached";
+/// What the server in the background says, in the library's folder.
+const SERVER_LOG: &str = "attach.log";
+
+fn attach(dir: &Path, options: &[&str]) -> Result<u8, Failure> {
+    let mut foreground = false;
+    let mut max_transfer_bytes = daemon::MAX_TRANSFER_BYTES;
+    let mut rest = options;
+    loop {
+        rest = match *rest {
+            [] => break,
+            ["--foreground", ref rest @ ..] => {
+                foreground = true;
+                rest
+            }
+            ["--max-transfer-kib", value, ref rest @ ..] => {
+                let kib: u32 = number(value, "--max-transfer-kib")?;
+                max_transfer_bytes = kib
+                    .checked_mul(1 << 10)
+                    .filter(|bytes| (1..=daemon::MAX_TRANSFER_BYTES).contains(bytes))
+                    .ok_or_else(|| Failure::Value(value.to_string(), "--max-transfer-kib"))?;
+                rest
+            }
+            _ => return Err(Failure::Usage),
+        };
+    }
+    if !foreground {
+        return attach_in_background(dir, options);
+    }
+    daemon::serve(dir, max_transfer_bytes, |attached| {
+        // Whoever started us may have gone; the devices are there all the same.
+        let mut out = io::stdout().lock();
+        for unit in attached {
+            let _ = writeln!(out, "{}", line(unit));
+        }
+        let _ = writeln!(out, "{READY}").and_then(|()| out.flush());
+    })?;
+    Ok(0)
+}
+
+/// `drive 0  1:0:1:1  serial 0123456700  /dev/sg1  /dev/nst0`.
+fn line(attached: &Attached) -> String {
+    let node = |node: &Option<PathBuf>, module: &str| match node {
+        Some(path) => path.display().to_string(),
+        None => format!("(no node: modprobe {module})"),
+    };
+    let nodes = &attached.nodes;
+    let driver = if attached.unit == "changer" {
+        "ch"
+    } else {
+        "st"
+    };
+    format!(
+        "{:<9} {:<11} serial {:<14} {:<9} {}",
+        attached.unit,
+        nodes.address,
+        attached.serial,
+        node(&nodes.generic, "sg"),
+        node(&nodes.driver, driver),
+    )
+}
+
+/// Starts this program as a server in a process group of its own, and waits until it is ready.
+fn attach_in_background(dir: &Path, options: &[&str]) -> Result<u8, Failure> {
+    let log_path = Library::open(dir)?.dir().join(SERVER_LOG);
+    let log = File::create(&log_path).map_err(SimError::io(&log_path))?;
+    let mut server = Command::new(std::env::current_exe()?)
+        .arg("attach")
+        .arg(dir)
+        .args(options)
+        .arg("--foreground")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .process_group(0)
+        .spawn()?;
+    let lines = server.stdout.take().map(BufReader::new);
+    for line in lines.into_iter().flat_map(BufRead::lines) {
+        let line = line?;
+        if line == READY {
+            return Ok(0);
+        }
+        println!("{line}");
+    }
+    server.wait()?;
+    let said = fs::read_to_string(&log_path).map_err(SimError::io(&log_path))?;
+    Err(Failure::Server(said.trim().to_string()))
+}
+
+fn detach(dir: &Path) -> Result<u8, Failure> {
+    daemon::detach(dir)?;
+    Ok(0)
 }
 
 /// Hexadecimal digits, in pairs; blanks are ignored.

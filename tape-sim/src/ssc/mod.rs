@@ -164,11 +164,29 @@ impl DriveTarget {
     ///
     /// `Io` if the drive's state cannot be written.
     pub fn power_cut(&mut self) -> Result<(), SimError> {
+        self.restart(sense::POWER_ON)
+    }
+
+    /// What a reset from the initiator does (a LUN or target reset): the buffer reaches the tape,
+    /// then the drive is at BOP with default mode parameters and unit attention 29/00.
+    ///
+    /// # Errors
+    ///
+    /// `Io`; what could not reach the tape is lost.
+    pub fn bus_reset(&mut self) -> Result<(), SimError> {
+        if let Some(tape) = &mut self.tape {
+            let flushed = tape.flush();
+            flushed.map_err(SimError::io(&tape.cartridge.folder))?;
+        }
+        self.restart(sense::RESET_OCCURRED)
+    }
+
+    fn restart(&mut self, attention: sense::Code) -> Result<(), SimError> {
         let session = self
             .tape
             .take()
             .map(|tape| Session::new(&tape.cartridge.mam));
-        self.state.reset(sense::POWER_ON);
+        self.state.reset(attention);
         self.keys = Keys::default();
         self.key_failures = KeyFailures::default();
         if let Some(session) = session {
