@@ -7,6 +7,7 @@
 //! which. Does not know what any value means.
 
 pub mod attribute;
+mod history;
 mod store;
 
 use crate::generation::format_by_density;
@@ -14,6 +15,7 @@ use crate::sense::{self, Sense};
 use crate::target::{be16, be32};
 pub use attribute::id;
 use attribute::{Attribute, Encoding};
+pub use history::History;
 use std::collections::BTreeMap;
 
 /// Bytes of a chip that belongs to no data format, that is a cleaning cartridge's.
@@ -28,7 +30,7 @@ const ORGANIZATION: &[u8] = b"LTO-CVE ";
 /// No encrypted block (0224h) and no plain one after it (0225h).
 const NO_BLOCK: u64 = u64::MAX;
 /// Attributes 020Ah to 020Dh: the last four drives, latest first.
-const DRIVES_REMEMBERED: u16 = 4;
+pub(crate) const DRIVES_REMEMBERED: u16 = 4;
 
 /// What the factory writes into the chip.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,8 @@ pub struct Mam {
     partitions: u8,
     /// Values by identifier and partition; volume attributes are in partition 0.
     values: BTreeMap<(u16, u8), Vec<u8>>,
+    /// How the medium was used.
+    pub history: History,
 }
 
 impl Mam {
@@ -62,6 +66,7 @@ impl Mam {
         let mut mam = Self {
             partitions: 1,
             values: BTreeMap::new(),
+            history: History::default(),
         };
         for attribute in attribute::TABLE {
             if attribute.read_only {
@@ -183,11 +188,25 @@ impl Mam {
         self.set(0, id::DRIVE_AT_LAST_LOAD, drive.as_bytes());
         self.set_number(0, id::LOAD_MB_WRITTEN, 0);
         self.set_number(0, id::LOAD_MB_READ, 0);
+        self.history.next_load();
+    }
+
+    /// Brings the usage histories (0340h, 0341h) up to date.
+    pub fn record_usage(&mut self) {
+        let loads = self.number(0, id::LOAD_COUNT);
+        let formats = self.number(0, id::INITIALIZATION_COUNT);
+        let medium = self.history.medium_attribute(loads, formats);
+        self.set(0, id::MEDIUM_USAGE, &medium);
+        for partition in 0..self.partitions {
+            let usage = self.history.partition_attribute(partition, loads, formats);
+            self.set(partition, id::PARTITION_USAGE, &usage);
+        }
     }
 
     /// Gives the medium `partitions` partitions (at least one): values of vanished ones are
     /// dropped, new ones begin with zeros.
     pub fn set_partitions(&mut self, partitions: u8) {
+        self.history.set_partitions(partitions.max(1));
         let before = self.partitions;
         self.partitions = partitions.max(1);
         self.values

@@ -37,6 +37,10 @@ pub mod id {
     pub const FIRST_ENCRYPTED: u16 = 0x0224;
     /// First plain block after the encrypted one, per partition.
     pub const FIRST_PLAIN_AFTER_ENCRYPTED: u16 = 0x0225;
+    /// Use of the medium: this load, the one before, all; and counts.
+    pub const MEDIUM_USAGE: u16 = 0x0340;
+    /// The same of a partition.
+    pub const PARTITION_USAGE: u16 = 0x0341;
     /// Manufacturer of the medium.
     pub const MEDIUM_MANUFACTURER: u16 = 0x0400;
     /// Serial number of the medium.
@@ -136,6 +140,8 @@ pub static TABLE: &[Attribute] = &[
     device(id::LOAD_MB_READ, 8, Encoding::Binary),
     partition(id::FIRST_ENCRYPTED, 8),
     partition(id::FIRST_PLAIN_AFTER_ENCRYPTED, 8),
+    device(id::MEDIUM_USAGE, 90, Encoding::Binary),
+    partition(id::PARTITION_USAGE, 60),
     device(id::MEDIUM_MANUFACTURER, 8, Encoding::Ascii),
     device(id::MEDIUM_SERIAL, 32, Encoding::Ascii),
     device(id::MEDIUM_LENGTH, 4, Encoding::Binary),

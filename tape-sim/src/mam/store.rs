@@ -1,7 +1,7 @@
 //! The chip's file. Values are hexadecimal digits, so that it can be read and compared.
 
-use super::Mam;
 use super::attribute::{self, Attribute};
+use super::{History, Mam};
 use crate::error::SimError;
 use crate::files::{FORMAT_VERSION, adopt_format, read_json, write_json};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,9 @@ struct Chip {
     format: u32,
     partitions: u8,
     attributes: Vec<Stored>,
+    /// Format 1 kept none.
+    #[serde(default)]
+    history: History,
 }
 
 /// One value: identifier and bytes in hexadecimal digits.
@@ -47,6 +50,7 @@ impl Mam {
         let mut mam = Self {
             partitions: chip.partitions,
             values: BTreeMap::new(),
+            history: chip.history,
         };
         for stored in &chip.attributes {
             let (attribute, value) = stored.decode().ok_or_else(|| {
@@ -83,6 +87,7 @@ impl Mam {
             format: FORMAT_VERSION,
             partitions: self.partitions,
             attributes: self.values.iter().map(stored).collect(),
+            history: self.history.clone(),
         };
         write_json(&folder.join(FILE_NAME), &chip)
     }

@@ -1,143 +1,15 @@
-//! What the drive's log pages show, and LOG SENSE (SPC-4 §6.8): finding the page, the parameter
-//! pointer, the parameter framing. The pages themselves are in `log_tape`.
+//! LOG SENSE and LOG SELECT (SPC-4 §6.7, §6.8): finding the page, the parameter pointer, the
+//! parameter framing. The pages themselves are in `log_tape` and `log_usage`, what they show in
+//! `log_view`.
 
-use super::log_tape::{self, PAGES};
-use crate::sense::Sense;
+use super::log_tape::{PAGES, page};
+pub(crate) use super::log_usage::LOADS_OF_A_LIFE;
+pub use super::log_view::{
+    Activity, DeviceStatus, Diagnostic, DriveLife, DriveLog, ErrorCounters, PartitionView, Usage,
+    VolumeView,
+};
+use crate::sense::{self, Sense};
 use crate::target::be16;
-
-/// Capacity and use of one partition in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PartitionView {
-    /// Native capacity from BOP to early warning.
-    pub capacity_bytes: u64,
-    /// From BOP to EOD; `None` when EOD is missing.
-    pub used_bytes: Option<u64>,
-}
-
-/// The mounted volume, for pages 0Ch, 17h and 31h.
-#[derive(Debug, Clone, Default)]
-pub struct VolumeView {
-    /// Partitions in order, at least one.
-    pub partitions: Vec<PartitionView>,
-    /// Distance from early warning to the end of the partition in bytes.
-    pub early_warning_zone_bytes: u64,
-    /// Distance of the current position from BOP in bytes, if known.
-    pub position_bytes: Option<u64>,
-    /// Serial number of the medium.
-    pub serial: String,
-    /// Manufacturer of the medium.
-    pub manufacturer: String,
-    /// Barcode as the library handed it over.
-    pub barcode: String,
-    /// Density code of the recording, which names the volume's personality.
-    pub density: u8,
-    /// WORM medium.
-    pub worm: bool,
-    /// Write-protected by tab or mode.
-    pub write_protected: bool,
-    /// Loads in the medium's life.
-    pub load_count: u64,
-    /// Bytes written to the medium in its life.
-    pub lifetime_written_bytes: u64,
-    /// Bytes read from the medium in its life.
-    pub lifetime_read_bytes: u64,
-    /// Bytes written to the medium since it was loaded.
-    pub mount_written_bytes: u64,
-    /// Bytes read from the medium since it was loaded.
-    pub mount_read_bytes: u64,
-}
-
-/// What the drive is doing (page 11h parameter 0, byte 2).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the standard's")]
-pub enum Activity {
-    #[default]
-    Idle = 0x00,
-    Cleaning = 0x01,
-    Loading = 0x02,
-    Unloading = 0x03,
-    Other = 0x04,
-    Reading = 0x05,
-    Writing = 0x06,
-    Locating = 0x07,
-    Rewinding = 0x08,
-    Erasing = 0x09,
-    Formatting = 0x0A,
-    Calibrating = 0x0B,
-}
-
-/// Very high frequency data of the drive (page 11h parameter 0).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DeviceStatus {
-    /// PAMR: removal is prevented by a host.
-    pub removal_prevented: bool,
-    /// A cartridge is in the drive, seated (MPRSNT, MSTD, MACC).
-    pub present: bool,
-    /// The tape is threaded (MTHRD, MOUNTED).
-    pub threaded: bool,
-    /// WRTP: the medium is write-protected.
-    pub write_protected: bool,
-    /// CMPR: writes are compressed.
-    pub compression: bool,
-    /// CRQST: cleaning is asked for.
-    pub cleaning_requested: bool,
-    /// INXTN: the cartridge is moving in or out.
-    pub in_transition: bool,
-    /// What the drive is doing.
-    pub activity: Activity,
-    /// TAFC: TapeAlert flags changed since they were read.
-    pub alerts_changed: bool,
-}
-
-/// What the drive has done in its life (page 14h).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DriveLife {
-    /// Cartridges loaded.
-    pub loads: u64,
-    /// Cleanings.
-    pub cleanings: u64,
-    /// Hours powered.
-    pub power_on_hours: u32,
-    /// Hours in which tape moved.
-    pub motion_hours: u32,
-    /// Metres of tape moved.
-    pub metres: u64,
-    /// Times the power came on.
-    pub power_cycles: u32,
-    /// Cartridges loaded since the last reset.
-    pub loads_since_reset: u32,
-    /// Unrecovered write errors.
-    pub hard_write_errors: u32,
-    /// Unrecovered read errors.
-    pub hard_read_errors: u32,
-}
-
-/// Everything that the drive's log pages show.
-#[derive(Debug, Clone, Default)]
-pub struct DriveLog {
-    /// Bytes taken from hosts by WRITEs since power on.
-    pub host_written_bytes: u64,
-    /// Bytes put on media since power on.
-    pub medium_written_bytes: u64,
-    /// Bytes taken from media since power on.
-    pub medium_read_bytes: u64,
-    /// Bytes given to hosts by READs since power on.
-    pub host_read_bytes: u64,
-    /// Size of the data buffer.
-    pub buffer_bytes: u64,
-    /// Cleaning needed (0Ch parameter 0100h).
-    pub cleaning_needed: bool,
-    /// Device status.
-    pub status: DeviceStatus,
-    /// TapeAlert flags, the most significant bit is flag 1.
-    pub alerts: u64,
-    /// Life counters.
-    pub life: DriveLife,
-    /// Serial number of the drive.
-    pub serial: String,
-    /// The mounted volume.
-    pub volume: Option<VolumeView>,
-}
 
 /// A LOG SENSE reply, before truncation to the allocation length.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +26,8 @@ const SUBPAGE_FORMAT: u8 = 0x40;
 const ALL_SUBPAGES: u8 = 0xFF;
 const SUPPORTED_PAGES: u8 = 0x00;
 
-/// Reply to LOG SENSE. Threshold, cumulative and default values are the same.
+/// Reply to LOG SENSE. There are no thresholds and the values are the same whatever page control
+/// asks for: programs read pages 2Eh and 31h with PC 0 and expect the flags and capacities.
 ///
 /// # Errors
 ///
@@ -172,10 +45,11 @@ pub fn reply(log: &DriveLog, cdb: &[u8]) -> Result<LogReply, Sense> {
         _ => match listed {
             None => return Err(Sense::invalid_cdb_field(2, Some(5))),
             Some(_) if subpage != 0 => return Err(Sense::invalid_cdb_field(3, None)),
-            Some(page) => (page.parameters)(log),
+            Some(listed) => (listed.parameters)(log),
         },
     };
-    if parameters.last().is_none_or(|last| last.code < pointer) {
+    // A page may be empty (no hard error yet); then only the pointer 0 is in range.
+    if parameters.last().map_or(0, |last| last.code) < pointer {
         return Err(Sense::invalid_cdb_field(5, None));
     }
     let mut body = Vec::new();
@@ -187,7 +61,7 @@ pub fn reply(log: &DriveLog, cdb: &[u8]) -> Result<LogReply, Sense> {
     }
     Ok(LogReply {
         data: framed(code, 0, body),
-        clears_alerts: code == log_tape::TAPE_ALERT,
+        clears_alerts: code == page::TAPE_ALERT,
     })
 }
 
@@ -220,6 +94,97 @@ pub(super) fn framed(code: u8, subpage: u8, mut body: Vec<u8>) -> Vec<u8> {
     data.extend_from_slice(&len.to_be_bytes());
     data.append(&mut body);
     data
+}
+
+/// What LOG SELECT is to change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogChanges {
+    /// Codes of the pages to be set to zero.
+    pub reset_pages: Vec<u8>,
+    /// Error counters to be set: page code, parameter code, value.
+    pub counters: Vec<(u8, u16, u64)>,
+}
+
+/// LOG SELECT byte 1.
+const RESET: u8 = 0x02;
+const PAGE_CONTROL_SHIFT: u32 = 6;
+/// Page control: cumulative values, and their defaults.
+const CUMULATIVE: u8 = 1;
+const DEFAULT_CUMULATIVE: u8 = 3;
+/// Header of a page and of a parameter.
+const HEADER_BYTES: usize = 4;
+
+/// Takes LOG SELECT with parameter list `list` apart. Without a list, PCR or page control 3
+/// resets a page, or all that can be reset; a list sets counters of pages 02h, 03h and 06h.
+///
+/// # Errors
+///
+/// 05/24/00 for PCR with a list, an unknown page, or thresholds, which the drive does not keep;
+/// 05/1A/00 for a cut list; 05/26/00 for a parameter that no host can set, or of another length.
+pub fn select(log: &DriveLog, cdb: &[u8], list: &[u8]) -> Result<LogChanges, Sense> {
+    let [flags, selector] = be16(cdb, 1).to_be_bytes();
+    let (control, code) = (selector >> PAGE_CONTROL_SHIFT, selector & PAGE_CODE);
+    let reset = flags & RESET != 0;
+    if list.is_empty() {
+        if code != SUPPORTED_PAGES && !PAGES.iter().any(|page| page.code == code) {
+            return Err(Sense::invalid_cdb_field(2, Some(5)));
+        }
+        let mut changes = LogChanges::default();
+        if reset || control == DEFAULT_CUMULATIVE {
+            let chosen = |page: u8| code == SUPPORTED_PAGES || page == code;
+            let pages = PAGES.iter().filter(|page| page.resettable);
+            changes.reset_pages = pages.map(|page| page.code).filter(|p| chosen(*p)).collect();
+        }
+        return Ok(changes);
+    }
+    if reset {
+        return Err(Sense::invalid_cdb_field(1, Some(1)));
+    }
+    if control != CUMULATIVE {
+        return Err(Sense::invalid_cdb_field(2, Some(7)));
+    }
+    if code != SUPPORTED_PAGES {
+        return Err(Sense::invalid_cdb_field(2, Some(5)));
+    }
+    parse_counters(log, list)
+}
+
+fn parse_counters(log: &DriveLog, list: &[u8]) -> Result<LogChanges, Sense> {
+    let cut = Sense::illegal(sense::PARAMETER_LIST_LENGTH);
+    let mut changes = LogChanges::default();
+    let mut at = 0;
+    while at < list.len() {
+        let header = list.get(at..at + HEADER_BYTES).ok_or(cut)?;
+        let code = header[0] & PAGE_CODE;
+        let settable = [
+            page::WRITE_ERRORS,
+            page::READ_ERRORS,
+            page::NON_MEDIUM_ERRORS,
+        ];
+        let known = PAGES.iter().find(|page| page.code == code);
+        let known = known.filter(|page| settable.contains(&page.code) && header[1] == 0);
+        let known = known.ok_or(Sense::invalid_parameter(at, Some(5)))?;
+        let parameters = (known.parameters)(log);
+        let end = at + HEADER_BYTES + usize::from(be16(header, 2));
+        at += HEADER_BYTES;
+        let body_end = list.get(..end).ok_or(cut)?.len();
+        while at < body_end {
+            let head = list[..body_end].get(at..at + HEADER_BYTES).ok_or(cut)?;
+            let value_at = at + HEADER_BYTES;
+            let value = list[..body_end].get(value_at..value_at + usize::from(head[3]));
+            let value = value.ok_or(cut)?;
+            let wanted = be16(head, 0);
+            let found = parameters.iter().find(|own| own.code == wanted);
+            let found = found.ok_or(Sense::invalid_parameter(at, None))?;
+            if found.value.len() != value.len() {
+                return Err(Sense::invalid_parameter(at + 3, None));
+            }
+            let number = value.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+            changes.counters.push((code, wanted, number));
+            at = value_at + value.len();
+        }
+    }
+    Ok(changes)
 }
 
 /// A log parameter (SPC-4 §7.3.2).

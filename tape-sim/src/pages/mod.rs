@@ -3,6 +3,7 @@
 //! Each page is made from a plain view of the device; a request that cannot be met yields the
 //! sense data to refuse it with. Replies are whole: the caller cuts them to the allocation length.
 
+pub mod alert;
 pub mod block_protection;
 pub mod density;
 pub mod encryption;
@@ -10,6 +11,8 @@ pub mod inquiry;
 pub mod log;
 pub mod log_changer;
 mod log_tape;
+mod log_usage;
+mod log_view;
 pub mod mode;
 pub mod mode_changer;
 pub mod mode_partition;

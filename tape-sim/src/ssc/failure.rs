@@ -18,14 +18,12 @@ impl DriveTarget {
     /// The medium's files could not be written: 03/0C/00.
     pub(super) fn write_failure(&mut self, error: io::Error) -> Refusal {
         self.host_error = Some(error.to_string());
-        self.state.life.hard_write_errors += 1;
         Sense::new(key::MEDIUM_ERROR, sense::WRITE_ERROR).into()
     }
 
     /// The medium's files could not be read: 03/11/00.
     pub(super) fn read_failure(&mut self, error: io::Error) -> Refusal {
         self.host_error = Some(error.to_string());
-        self.state.life.hard_read_errors += 1;
         Sense::new(key::MEDIUM_ERROR, sense::UNRECOVERED_READ).into()
     }
 }

@@ -12,6 +12,8 @@ use crate::error::SimError;
 use crate::files::lock;
 use crate::generation::Access;
 use crate::inventory::{bay_path, read_bay};
+use crate::mam::id;
+use crate::pages::alert::{self, Subject};
 use crate::pages::block_protection::BlockProtection;
 use crate::sense::{self, Sense, key};
 use crate::target::{Refusal, Reply};
@@ -20,19 +22,6 @@ use crate::target::{Refusal, Reply};
 const LOADING_COMMANDS: u8 = 2;
 /// Commands that find a cleaning drive not ready.
 const CLEANING_COMMANDS: u8 = 3;
-
-/// TapeAlert flags that the drive raises (SSC-4 annex A).
-pub(super) mod alert {
-    pub const WRITE_PROTECT: u8 = 0x09;
-    pub const NO_REMOVAL: u8 = 0x0A;
-    pub const CLEANING_MEDIA: u8 = 0x0B;
-    pub const UNSUPPORTED_FORMAT: u8 = 0x0C;
-    pub const READ_ONLY_FORMAT: u8 = 0x11;
-    pub const EXPIRED_CLEANING_MEDIA: u8 = 0x16;
-    pub const LOADING_FAILURE: u8 = 0x37;
-    pub const WORM_INTEGRITY: u8 = 0x3B;
-    pub const WORM_OVERWRITE: u8 = 0x3C;
-}
 
 /// LOAD UNLOAD byte 4.
 const LOAD: u8 = 0x01;
@@ -79,7 +68,7 @@ impl DriveTarget {
             return Ok(Phase::Empty);
         };
         // Flags that spoke of the medium before are stale.
-        self.state.alerts = 0;
+        self.state.alerts &= alert::flags_of(Subject::Drive);
         let folder = cartridge::folder(&self.library_dir, barcode);
         let Ok(mut cartridge) = Cartridge::open(&folder) else {
             self.state.raise(alert::LOADING_FAILURE);
@@ -132,11 +121,13 @@ impl DriveTarget {
         tape.cartridge.mam.record_load(super::VENDOR, &self.serial);
         tape.cartridge.save_mam()?;
         self.state.session = Session::new(&tape.cartridge.mam);
+        self.judge_wear(tape.cartridge.mam.number(0, id::LOAD_COUNT));
         self.tape = Some(tape);
         self.state.modes.block_length_bytes = 0;
         self.state.modes.partition_plan = None;
         self.state.modes.protection = BlockProtection::default();
         self.state.life.loads += 1;
+        self.state.life.loads_since_reset += 1;
         self.state
             .queue_for_others(self.nexus, sense::MEDIUM_MAY_HAVE_CHANGED);
         self.state.enter(Phase::Ready);
@@ -183,6 +174,7 @@ impl DriveTarget {
                 not_ready(sense::BECOMING_READY)
             }
             Phase::Cleaning { commands_left: 0 } => {
+                self.cleaned();
                 self.state.enter(Phase::Seated);
                 self.save_state()
                     .map_err(|error| self.host_failure(error))?;

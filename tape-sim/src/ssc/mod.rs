@@ -10,7 +10,9 @@ mod buffer;
 mod erase;
 mod failure;
 mod format;
+mod health;
 mod load;
+mod log;
 mod motion;
 mod protect;
 mod report;
@@ -35,6 +37,7 @@ use crate::sense::{self, Sense};
 use crate::spc;
 use crate::target::{Completion, Data, Nexus, Refusal, Reply, Target, complete};
 use failure::deferred;
+pub use health::{CleaningWish, Direction};
 use load::BayStamp;
 use protect::Overwrite;
 use security::{KeyFailures, Keys};
@@ -228,7 +231,9 @@ impl DriveTarget {
     /// Executes `cdb` as the initiator `nexus` would have it.
     pub fn execute_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
         self.nexus = nexus;
+        let before = self.state.traffic;
         let reply = self.run(cdb, data);
+        self.note_outcome(cdb, before, &reply);
         complete(reply, self.state.modes.descriptor_sense)
     }
 
@@ -266,6 +271,7 @@ impl DriveTarget {
             0x1B => self.load_unload(cdb),
             0x1E => self.prevent_allow(cdb),
             0x44 => self.report_density(cdb, data),
+            0x4C => self.log_select(cdb, data),
             0x4D => self.log_sense(cdb, data),
             0xA0 => spc::report_luns(cdb, data),
             0xA2 => self.security_in(cdb, data),

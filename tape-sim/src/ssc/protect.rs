@@ -2,10 +2,10 @@
 //! ALLOW OVERWRITE makes from it.
 
 use super::DriveTarget;
-use super::load::alert;
 use super::tape::Tape;
 use crate::generation::Access;
 use crate::mam::id;
+use crate::pages::alert;
 use crate::sense::{self, Sense, key};
 use crate::target::{Refusal, Reply, be64};
 

@@ -1,19 +1,15 @@
-//! What the drive says of itself: INQUIRY, mode and log pages, densities, the cartridge's chip.
+//! What the drive says of itself: INQUIRY, mode pages, densities, the cartridge's chip.
 //!
 //! The bytes are made in [`crate::pages`] and [`crate::mam`]; here their views are filled in.
 
-use super::state::Phase;
 use super::tape::Tape;
 use super::{DriveTarget, VENDOR};
+use crate::cartridge::MB;
 use crate::cartridge::partition::Partition;
-use crate::cartridge::{MANUFACTURER, MB, partition_warning_zone_bytes};
 use crate::generation::{Access, MIN_BLOCK_BYTES};
 use crate::mam::id;
 use crate::pages::density::{self, MountedDensity};
 use crate::pages::inquiry::{self, DeviceType, Identity};
-use crate::pages::log::{
-    self, Activity, DeviceStatus, DriveLife, DriveLog, PartitionView, VolumeView,
-};
 use crate::pages::mode_tape::MountedMedium;
 use crate::pages::opcodes;
 use crate::sense;
@@ -82,7 +78,7 @@ impl DriveTarget {
         Ok(len)
     }
 
-    fn mounted_medium(&self) -> MountedMedium {
+    pub(super) fn mounted_medium(&self) -> MountedMedium {
         let crc32c = self.generation.has_crc32c();
         let Some(tape) = &self.tape else {
             return MountedMedium {
@@ -114,7 +110,7 @@ impl DriveTarget {
     }
 
     /// Protected by the tab, or by a format that this drive only reads.
-    fn is_protected(&self, tape: &Tape) -> bool {
+    pub(super) fn is_protected(&self, tape: &Tape) -> bool {
         let cartridge = &tape.cartridge;
         cartridge.info.write_protected || self.access(cartridge) != Access::ReadWrite
     }
@@ -135,107 +131,6 @@ impl DriveTarget {
         let timeouts = &self.generation.model().timeouts;
         let reply = opcodes::reply(opcodes::DRIVE, timeouts, cdb)?;
         send(data, &reply, be32(cdb, 6) as usize)
-    }
-
-    /// LOG SENSE (SPC-4 §6.8).
-    pub(super) fn log_sense(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
-        let reply = log::reply(&self.log(), cdb)?;
-        let sent = send(data, &reply.data, usize::from(be16(cdb, 7)));
-        if reply.clears_alerts && sent.is_ok() {
-            self.state.alerts = 0;
-        }
-        sent
-    }
-
-    fn log(&mut self) -> DriveLog {
-        let traffic = self.state.traffic;
-        let life = self.state.life;
-        let buffered = self
-            .tape
-            .as_ref()
-            .map_or(0, |tape| tape.buffer().data_bytes());
-        DriveLog {
-            host_written_bytes: traffic.written_bytes,
-            medium_written_bytes: traffic.written_bytes.saturating_sub(buffered),
-            medium_read_bytes: traffic.read_bytes,
-            host_read_bytes: traffic.read_bytes,
-            buffer_bytes: self.generation.model().buffer_bytes,
-            cleaning_needed: false,
-            status: self.device_status(),
-            alerts: self.state.alerts,
-            life: DriveLife {
-                loads: life.loads,
-                cleanings: life.cleanings,
-                power_cycles: life.power_cycles,
-                hard_write_errors: life.hard_write_errors,
-                hard_read_errors: life.hard_read_errors,
-                ..DriveLife::default()
-            },
-            serial: self.serial.clone(),
-            volume: self.volume_view(),
-        }
-    }
-
-    fn device_status(&self) -> DeviceStatus {
-        let buffered = self
-            .tape
-            .as_ref()
-            .is_some_and(|tape| tape.buffer().objects() > 0);
-        let activity = match self.state.phase {
-            Phase::Loading { .. } => Activity::Loading,
-            Phase::Cleaning { .. } => Activity::Cleaning,
-            Phase::Ready if buffered => Activity::Writing,
-            _ => Activity::Idle,
-        };
-        DeviceStatus {
-            removal_prevented: self.state.prevented,
-            present: self.state.phase != Phase::Empty,
-            threaded: self.state.phase == Phase::Ready,
-            write_protected: self
-                .tape
-                .as_ref()
-                .is_some_and(|tape| self.is_protected(tape)),
-            compression: self.state.modes.compression,
-            cleaning_requested: false,
-            in_transition: matches!(self.state.phase, Phase::Loading { .. }),
-            activity,
-            alerts_changed: self.state.alerts != 0,
-        }
-    }
-
-    fn volume_view(&mut self) -> Option<VolumeView> {
-        let session = self.state.session;
-        let write_protected = self.is_protected(self.tape.as_ref()?);
-        let tape = self.tape.as_mut()?;
-        let position_bytes = tape.position_bytes().ok();
-        let cartridge = &tape.cartridge;
-        let format = cartridge.format()?;
-        let view = |(capacity, used): (&u64, &Partition)| PartitionView {
-            capacity_bytes: *capacity,
-            used_bytes: Some(used.end().0.min(*capacity)),
-        };
-        let capacities = &cartridge.info.partitions_bytes;
-        let current = capacities[usize::from(tape.partition())];
-        Some(VolumeView {
-            partitions: capacities.iter().zip(tape.partitions()).map(view).collect(),
-            early_warning_zone_bytes: partition_warning_zone_bytes(
-                format,
-                cartridge.usable_bytes(),
-                current,
-            ),
-            position_bytes,
-            serial: cartridge.info.serial.clone(),
-            manufacturer: MANUFACTURER.to_string(),
-            barcode: cartridge.info.barcode.clone(),
-            density: format.density,
-            worm: cartridge.is_worm(),
-            write_protected,
-            load_count: cartridge.mam.number(0, id::LOAD_COUNT),
-            lifetime_written_bytes: session.written_before_mb * MB + session.written_bytes,
-            lifetime_read_bytes: session.read_before_mb * MB + session.read_bytes,
-            mount_written_bytes: session.written_bytes,
-            mount_read_bytes: session.read_bytes,
-        })
     }
 
     /// READ ATTRIBUTE (SPC-4 §6.20).
@@ -293,5 +188,6 @@ impl DriveTarget {
         );
         mam.set_number(0, id::TOTAL_MB_READ, session.read_before_mb + read_mb);
         mam.set(0, id::TAPE_ALERT, &self.state.alerts.to_be_bytes());
+        mam.record_usage();
     }
 }

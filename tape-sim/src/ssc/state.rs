@@ -8,9 +8,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::health::{Cleanliness, Errors};
 use crate::error::SimError;
 use crate::files::{FORMAT_VERSION, adopt_format, read_json_opt, write_json};
 use crate::mam::{Mam, id};
+use crate::pages::alert;
+use crate::pages::log::Diagnostic;
 use crate::pages::mode_tape::TapeModes;
 use crate::sense;
 use crate::spc::Attentions;
@@ -55,6 +58,9 @@ pub struct Life {
     pub cleanings: u64,
     /// Times the power came on.
     pub power_cycles: u32,
+    /// Cartridges loaded since the last power on or reset.
+    #[serde(default)]
+    pub loads_since_reset: u32,
     /// Unrecovered write errors.
     pub hard_write_errors: u32,
     /// Unrecovered read errors.
@@ -132,6 +138,15 @@ pub struct DriveState {
     pub traffic: Traffic,
     /// The mounted volume's session.
     pub session: Session,
+    /// Error counters since power on or LOG SELECT.
+    #[serde(default)]
+    pub errors: Errors,
+    /// Hard errors, latest first.
+    #[serde(default)]
+    pub diagnostics: Vec<Diagnostic>,
+    /// How soon the drive wants to be cleaned.
+    #[serde(default)]
+    pub cleanliness: Cleanliness,
 }
 
 impl DriveState {
@@ -154,6 +169,9 @@ impl DriveState {
             life: Life::default(),
             traffic: Traffic::default(),
             session: Session::default(),
+            errors: Errors::default(),
+            diagnostics: Vec::new(),
+            cleanliness: Cleanliness::default(),
         }
     }
 
@@ -189,6 +207,8 @@ impl DriveState {
         self.modes = TapeModes::default();
         self.alerts = 0;
         self.traffic = Traffic::default();
+        self.errors = Errors::default();
+        self.life.loads_since_reset = 0;
         self.attentions = Attentions::default();
         self.attentions.queue(attention);
         // Whoever comes later is told of the power-on.
@@ -231,6 +251,6 @@ impl DriveState {
 
     /// Sets TapeAlert flag `number` (1 to 64).
     pub fn raise(&mut self, number: u8) {
-        self.alerts |= 1 << (64 - u32::from(number.clamp(1, 64)));
+        self.alerts |= alert::bit(number);
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::{hex, refusal};
 use tape_sim::pages::log::{
-    Activity, DeviceStatus, DriveLife, DriveLog, PartitionView, VolumeView, reply,
+    Activity, DeviceStatus, Diagnostic, DriveLife, DriveLog, ErrorCounters, LogChanges,
+    PartitionView, Usage, VolumeView, reply, select,
 };
 
 const MB: u64 = 1_000_000;
@@ -127,11 +128,13 @@ fn device_status_equals_the_capture_and_follows_the_drive() {
         write_protected: true,
         compression: true,
         cleaning_requested: true,
+        cleaning_required: true,
+        robot_may_reach_in: true,
         in_transition: true,
         activity: Activity::Writing,
         alerts_changed: true,
     };
-    assert_eq!(status(busy), hex("BD970601"));
+    assert_eq!(status(busy), hex("BFB70601"));
 }
 
 #[test]
@@ -180,7 +183,8 @@ fn device_statistics_count_the_drives_life() {
 fn page_0_lists_exactly_the_pages_there_are() {
     let log = lto9(0);
     let listed = page(&log, 0x00);
-    assert_eq!(listed, hex("00000008 00 0C 11 12 14 17 2E 31"));
+    let expected = "0000000F 00 02 03 06 0C 11 12 14 16 17 1B 2E 30 31 32";
+    assert_eq!(listed, hex(expected));
     for code in 0..0x40 {
         let answered = reply(&log, &cdb(code, 0, 0));
         if listed[4..].contains(&code) {
@@ -195,10 +199,9 @@ fn page_0_lists_exactly_the_pages_there_are() {
         }
     }
     let pairs = reply(&log, &cdb(0x00, 0xFF, 0)).unwrap().data;
-    assert_eq!(
-        pairs,
-        hex("40FF0012 0000 00FF 0C00 1100 1200 1400 1700 2E00 3100")
-    );
+    let expected = "40FF0020 0000 00FF 0200 0300 0600 0C00 1100 1200 1400 1600 1700 1B00
+        2E00 3000 3100 3200";
+    assert_eq!(pairs, hex(expected));
     assert_eq!(refusal(reply(&log, &cdb(0x0C, 1, 0))), "05/24/00 @3");
     assert_eq!(refusal(reply(&log, &cdb(0x00, 1, 0))), "05/24/00 @3");
 }
@@ -244,4 +247,162 @@ fn page_control_changes_nothing() {
     let mut threshold = cdb(0x31, 0, 0);
     threshold[2] = 0x31;
     assert_eq!(reply(&log, &threshold).unwrap().data, page(&log, 0x31));
+}
+
+#[test]
+fn error_counters_equal_the_capture() {
+    let log = DriveLog {
+        write_errors: ErrorCounters {
+            processed_bytes: 0x0000_0359_FD00,
+            ..ErrorCounters::default()
+        },
+        ..DriveLog::default()
+    };
+    let captured = "0200004E 0000400400000000 0001400400000000 0002400400000000
+        0003400400000000 0004400400000000 0005400600000359FD00 0006400400000000
+        800040080000000000000000 8001400400000000";
+    assert_eq!(page(&log, 0x02), hex(captured));
+    assert_eq!(page(&log, 0x03).len(), 4 + 6 * 8 + 10);
+}
+
+#[test]
+fn a_hard_error_is_described_where_the_standard_says() {
+    assert_eq!(
+        page(&DriveLog::default(), 0x16),
+        hex("16000000"),
+        "none yet"
+    );
+    let diagnostic = Diagnostic {
+        density: 0x60,
+        medium_type: 0x98,
+        motion_hours: 0x0102_0304,
+        sense: [0x03, 0x11, 0x00],
+        repeated: true,
+        hours_since_cleaning: 5,
+        command: [0x08, 0x01],
+        medium_serial: "0123456789".to_owned(),
+        timestamp_ms: 0x0001_0203_0405,
+        timestamp_origin: 2,
+    };
+    let log = DriveLog {
+        diagnostics: vec![diagnostic, Diagnostic::default()],
+        ..DriveLog::default()
+    };
+    let data = page(&log, 0x16);
+    let newest = parameter(&data, 0).unwrap();
+    assert_eq!(
+        newest[..20],
+        hex("0000 43 44 0000 60 98 01020304 00 83 11 00 00000000")
+    );
+    assert_eq!(newest[24..32], hex("00000005 08 01 0000"));
+    assert_eq!(&newest[32..64], format!("{:32}", "0123456789").as_bytes());
+    assert_eq!(newest[64..72], hex("02 00 000102030405"));
+    assert_eq!(parameter(&data, 1).unwrap().len(), 72);
+}
+
+#[test]
+fn compression_totals_equal_the_capture() {
+    let log = DriveLog {
+        host_written_bytes: 57_578_618_880,
+        status: DeviceStatus {
+            compression: true,
+            ..DeviceStatus::default()
+        },
+        ..DriveLog::default()
+    };
+    for code in [0x1B, 0x32] {
+        let data = page(&log, code);
+        assert_eq!(parameter(&data, 6).unwrap(), hex("0006 40 04 0000E0EB"));
+        assert_eq!(parameter(&data, 7).unwrap(), hex("0007 40 04 FFFA2F40"));
+        assert_eq!(parameter(&data, 0).unwrap(), hex("0000 40 02 0064"));
+        let switch = parameter(&data, 0x0100);
+        assert_eq!(switch.is_some(), code == 0x1B);
+    }
+}
+
+#[test]
+fn the_volumes_use_is_counted() {
+    let mut log = lto9(0);
+    let volume = log.volume.as_mut().unwrap();
+    volume.load_count = 5000;
+    volume.lifetime = Usage {
+        written_bytes: 30 * MB,
+        read_bytes: 7 * MB,
+        write_retries: 9,
+        read_retries: 8,
+        unrecovered_writes: 2,
+        unrecovered_reads: 1,
+    };
+    volume.mount.unrecovered_reads = 1;
+    volume.write_mounts = 3;
+    volume.encryption_bounds = vec![[7, u64::MAX]];
+    volume.drives = vec![format!("{:8}{:32}", "TAPESIM", "0000005E01").into_bytes()];
+    let data = page(&log, 0x17);
+    for expected in [
+        "0002 43 08 000000000000000C",
+        "0003 43 04 00000009",
+        "0004 43 02 0002",
+        "0009 43 02 0001",
+        "000D 43 02 0001",
+        "0010 43 08 000000000000001E",
+        "0019 43 01 4B",
+        "0100 43 04 00000003",
+        "0200 43 0A 09000000 000000000007",
+        "0201 43 0A 09000000 FFFFFFFFFFFF",
+    ] {
+        let expected = hex(expected);
+        let code = u16::from_be_bytes([expected[0], expected[1]]);
+        assert_eq!(parameter(&data, code), Some(&expected[..]), "{code:04X}");
+    }
+    let history = parameter(&data, 0x0300).unwrap();
+    assert_eq!(history[..8], hex("0300 43 2C 2B00 0000"));
+    let usage = page(&log, 0x30);
+    assert_eq!(usage[..12], hex("30000054 0001C004 00001388"));
+    assert_eq!(parameter(&usage, 3).unwrap(), hex("0003 C0 04 00000009"));
+}
+
+fn select_cdb(flags: u8, selector: u8) -> [u8; 10] {
+    [0x4C, flags, selector, 0, 0, 0, 0, 0, 0xFF, 0]
+}
+
+#[test]
+fn log_select_resets_what_is_no_lifes_count() {
+    let log = lto9(0);
+    let resets = |flags, selector| {
+        select(&log, &select_cdb(flags, selector), &[]).map(|changes| changes.reset_pages)
+    };
+    let all = vec![0x02, 0x03, 0x06, 0x0C, 0x1B, 0x2E, 0x32];
+    assert_eq!(resets(2, 0x40), Ok(all.clone()));
+    assert_eq!(resets(0, 0xC0), Ok(all));
+    assert_eq!(resets(2, 0x42), Ok(vec![0x02]));
+    assert_eq!(resets(2, 0x57), Ok(vec![]), "a volume's life");
+    assert_eq!(resets(0, 0x40), Ok(vec![]), "nothing asked for");
+    assert_eq!(refusal(resets(2, 0x7F)), "05/24/00 @2.5");
+}
+
+#[test]
+fn log_select_sets_error_counters_and_nothing_else() {
+    let log = lto9(0);
+    let chosen =
+        |flags, selector, list: &str| select(&log, &select_cdb(flags, selector), &hex(list));
+    let list = "02000012 0000 40 04 00000007 0005 40 06 000000000009  06000008 0000 40 04 00000001";
+    let changes = LogChanges {
+        reset_pages: vec![],
+        counters: vec![(2, 0, 7), (2, 5, 9), (6, 0, 1)],
+    };
+    assert_eq!(chosen(0, 0x40, list), Ok(changes));
+    let cases = [
+        (2, 0x40, list, "05/24/00 @1.1"),
+        (0, 0x00, list, "05/24/00 @2.7"),
+        (0, 0x42, list, "05/24/00 @2.5"),
+        (0, 0x40, "0C000008 0000 40 04 00000007", "05/26/00 #0.5"),
+        (0, 0x40, "02000008 0009 40 04 00000007", "05/26/00 #4"),
+        (0, 0x40, "02000006 0000 40 02 0007", "05/26/00 #7"),
+        (0, 0x40, "02000009 0000 40 04 00000007", "05/1A/00"),
+        (0, 0x40, "02000004 0000 40 04 00000007", "05/1A/00"),
+        (0, 0x40, "020000", "05/1A/00"),
+    ];
+    for (flags, selector, list, expected) in cases {
+        assert_eq!(refusal(chosen(flags, selector, list)), expected, "{list}");
+    }
 }

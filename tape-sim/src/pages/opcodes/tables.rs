@@ -131,6 +131,11 @@ pub static DRIVE: &[Command] = &[
         &[0x44, 0x03, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         other,
     ),
+    plain(
+        "LOG SELECT",
+        &[0x4C, 0x02, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0],
+        other,
+    ),
     plain("LOG SENSE", LOG_SENSE, other),
     plain(
         "MODE SELECT(10)",
