@@ -11,14 +11,16 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::SimError;
 use crate::files::{FORMAT_VERSION, adopt_format, read_json, write_json};
 use crate::generation::Generation;
-use crate::inventory::{self, Label, Layout};
+use crate::inventory::{self, FIRST_DRIVE_ADDRESS, Label, Layout};
 use crate::smc::{ChangerConfig, ChangerTarget};
 use crate::ssc::{DriveConfig, DriveTarget};
 
 /// NAA 5 with an OUI that is locally administered: no manufacturer's.
 const NAA: u64 = 0x5 << 60 | 0x02_5453 << 36;
-/// Units of one library: the low bits of its NAA identifiers.
-const UNIT_BITS: u32 = 8;
+/// Units of one library and their ports: the low bits of its NAA identifiers.
+const UNIT_BITS: u32 = 12;
+/// Bits of the seed above them.
+const SEED_MASK: u32 = 0x00FF_FFFF;
 
 /// What a new library shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,9 +167,10 @@ impl Library {
         format!("{:08X}_LL01", self.info.seed)
     }
 
-    /// NAA identifier of unit `unit`: the changer is 0, drive n is n + 1.
+    /// NAA identifier of unit `unit`: the changer is 0, drive n is n + 1. Each takes two, since
+    /// its port has the next one.
     fn naa(&self, unit: u16) -> u64 {
-        NAA | u64::from(self.info.seed & 0x0FFF_FFFF) << UNIT_BITS | u64::from(unit)
+        NAA | u64::from(self.info.seed & SEED_MASK) << UNIT_BITS | u64::from(unit) << 1
     }
 
     /// Takes drive `index`, from 0.
@@ -199,6 +202,8 @@ impl Library {
             generation: self.info.generation,
             serial: self.drive_serial(index),
             naa: self.naa(index + 1),
+            library_serial: self.changer_serial(),
+            element_address: FIRST_DRIVE_ADDRESS + index,
             buffer_bytes: self.info.buffer_bytes,
         };
         DriveTarget::open(config, clock)

@@ -18,6 +18,7 @@ pub mod mode_changer;
 pub mod mode_partition;
 pub mod mode_tape;
 pub mod opcodes;
+mod vpd;
 
 /// Appends `text` padded with spaces to `width` bytes, cut if longer.
 pub(crate) fn push_padded(out: &mut Vec<u8>, text: &str, width: usize) {

@@ -190,6 +190,7 @@ impl ChangerTarget {
             revision: REVISION,
             serial: &self.config.serial,
             naa: self.config.naa,
+            bay: None,
         };
         send(data, &inquiry::reply(&identity, cdb)?, be16(cdb, 3).into())
     }

@@ -60,8 +60,12 @@ pub struct DriveConfig {
     pub generation: Generation,
     /// Unit serial number.
     pub serial: String,
-    /// NAA identifier.
+    /// NAA identifier; the next number is the port's.
     pub naa: u64,
+    /// Unit serial number of the library.
+    pub library_serial: String,
+    /// Address of the drive's element in the library.
+    pub element_address: u16,
     /// Write buffer in bytes; `None`: 64 MiB, or an eighth of a smaller cartridge.
     pub buffer_bytes: Option<u64>,
 }
@@ -73,6 +77,8 @@ pub struct DriveTarget {
     generation: Generation,
     serial: String,
     naa: u64,
+    library_serial: String,
+    element_address: u16,
     buffer_bytes: Option<u64>,
     clock: Arc<dyn Clock>,
     state: DriveState,
@@ -125,6 +131,8 @@ impl DriveTarget {
             generation: config.generation,
             serial: config.serial,
             naa: config.naa,
+            library_serial: config.library_serial,
+            element_address: config.element_address,
             buffer_bytes: config.buffer_bytes,
             clock,
             state,

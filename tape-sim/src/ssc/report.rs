@@ -9,7 +9,7 @@ use crate::cartridge::partition::Partition;
 use crate::generation::{Access, MIN_BLOCK_BYTES};
 use crate::mam::id;
 use crate::pages::density::{self, MountedDensity};
-use crate::pages::inquiry::{self, DeviceType, Identity};
+use crate::pages::inquiry::{self, Bay, DeviceType, Identity};
 use crate::pages::mode_tape::MountedMedium;
 use crate::pages::opcodes;
 use crate::sense;
@@ -33,6 +33,10 @@ impl DriveTarget {
             revision: REVISION,
             serial: &self.serial,
             naa: self.naa,
+            bay: Some(Bay {
+                library_serial: &self.library_serial,
+                element_address: self.element_address,
+            }),
         };
         send(
             data,

@@ -319,7 +319,7 @@ fn inquiry_names_a_changer_with_serial_and_identifiers() {
     let standard = robot.reply(&[0x12, 0, 0, 0, 255, 0]);
     assert_eq!(
         standard[..8],
-        [0x08, 0x80, 0x05, 0x02, 0x45, 0x00, 0x10, 0x02]
+        [0x08, 0x80, 0x05, 0x02, 0x45, 0x00, 0x11, 0x02]
     );
     assert_eq!(
         (standard.len(), standard[55]),

@@ -3,7 +3,7 @@
 use crate::{hex, refusal};
 use tape_sim::generation::Generation;
 use tape_sim::pages::density::{self, MountedDensity};
-use tape_sim::pages::inquiry::{self, DeviceType, Identity};
+use tape_sim::pages::inquiry::{self, Bay, DeviceType, Identity};
 use tape_sim::pages::opcodes::{self, CHANGER, DRIVE};
 
 const TAPE: Identity<'_> = Identity {
@@ -12,7 +12,11 @@ const TAPE: Identity<'_> = Identity {
     product: "ULTRIUM-TD9",
     revision: "1",
     serial: "0000005E01",
-    naa: 0x5002_5453_0000_0001,
+    naa: 0x5002_5453_0000_0002,
+    bay: Some(Bay {
+        library_serial: "0000005E_LL01",
+        element_address: 0x0103,
+    }),
 };
 
 fn inquiry(evpd: u8, page: u8) -> Vec<u8> {
@@ -26,12 +30,15 @@ fn standard_inquiry_has_the_captured_shape() {
     assert_eq!(data[..8], hex("01 80 06 12 41 00 10 02"));
     assert_eq!(&data[8..36], b"TAPESIM ULTRIUM-TD9     1   ");
     assert_eq!(data.len(), 70);
-    assert_eq!(data[58..64], hex("00A2 0460 0520"));
+    assert_eq!(data[58..70], hex("00A2 0C28 0460 0520 0A28 0502"));
 }
 
 #[test]
 fn vital_product_data_names_the_drive() {
-    assert_eq!(inquiry(1, 0x00), hex("01 00 0005 00 80 83 B0 B1"));
+    assert_eq!(
+        inquiry(1, 0x00),
+        hex("01 00 000C 00 80 83 86 87 88 90 B0 B1 B2 B3 B4")
+    );
     assert_eq!(inquiry(1, 0x80)[..4], hex("01 80 000A"));
     assert_eq!(&inquiry(1, 0x80)[4..], b"0000005E01");
     let identifiers = inquiry(1, 0x83);
@@ -42,13 +49,19 @@ fn vital_product_data_names_the_drive() {
         "T10 vendor identification first"
     );
     assert_eq!(&identifiers[8..42], b"TAPESIM ULTRIUM-TD9     0000005E01");
-    assert_eq!(identifiers[42..54], hex("01 03 00 08 5002545300000001"));
+    let rest = "01030008 5002545300000002  61940004 00000001  61930008 5002545300000003
+        61A30008 5002545300000002";
+    assert_eq!(
+        identifiers[42..],
+        hex(rest),
+        "unit, port number, port, device"
+    );
     assert_eq!(
         inquiry(1, 0xB0),
         hex("01 B0 0002 01 00"),
         "WORM media are supported"
     );
-    for page in [0x81, 0xB2, 0xFF] {
+    for page in [0x81, 0xC0, 0xFF] {
         let refused = inquiry::reply(&TAPE, &[0x12, 1, page, 0, 255, 0]);
         assert_eq!(refusal(refused), "05/24/00 @2", "{page:02X}");
     }
@@ -56,6 +69,55 @@ fn vital_product_data_names_the_drive() {
         refusal(inquiry::reply(&TAPE, &[0x12, 0, 0x80, 0, 255, 0])),
         "05/24/00 @2"
     );
+}
+
+#[test]
+fn vital_product_data_says_where_the_drive_is_and_what_it_can_do() {
+    let mut extended = hex("01 86 003C 00 01");
+    extended.resize(64, 0);
+    assert_eq!(inquiry(1, 0x86), extended, "simple tasks");
+    let cases = [
+        (0x87, "01 87 0004 3F FF 0000"),
+        (
+            0x88,
+            "01 88 0018 0000 0001 0000 0000 0000 000C 61930008 5002545300000003",
+        ),
+        (0x90, "01 90 000C 0001 06 000000 0004 01000000"),
+        (0xB1, "01 B1 000A 30303030303035453031"),
+        (0xB2, "01 B2 0008 FFFFFFFFFFFFFFF8"),
+        (0xB3, "01 B3 000D 30303030303035455F4C4C3031"),
+        (0xB4, "01 B4 0004 0000 0103"),
+    ];
+    for (page, expected) in cases {
+        assert_eq!(inquiry(1, page), hex(expected), "{page:02X}");
+    }
+    let shelf = Identity { bay: None, ..TAPE };
+    let pages = inquiry::reply(&shelf, &[0x12, 1, 0, 0, 255, 0]).unwrap();
+    assert!(!pages[4..].contains(&0xB3), "a drive that stands by itself");
+    let refused = inquiry::reply(&shelf, &[0x12, 1, 0xB3, 0, 255, 0]);
+    assert_eq!(refusal(refused), "05/24/00 @2");
+}
+
+#[test]
+fn the_changer_has_the_captured_shape_too() {
+    let changer = Identity {
+        device_type: DeviceType::Changer,
+        product: "LIBRARY",
+        serial: "0000005E_LL01",
+        bay: None,
+        ..TAPE
+    };
+    let reply = |evpd, page| inquiry::reply(&changer, &[0x12, evpd, page, 0, 255, 0]).unwrap();
+    assert_eq!(reply(0, 0)[..8], hex("08 80 05 02 45 00 11 02"));
+    assert_eq!(
+        (reply(0, 0).len(), reply(0, 0)[55] & 1),
+        (74, 1),
+        "with a bar-code reader"
+    );
+    assert_eq!(reply(1, 0), hex("08 00 0003 00 80 83"));
+    let identifiers = reply(1, 0x83);
+    assert_eq!(identifiers[4..8], hex("01 03 00 08"), "NAA first");
+    assert_eq!(identifiers[16..20], hex("02 01 00 25"), "then T10");
 }
 
 fn densities(generation: Generation, flags: u8, mounted: Option<&MountedDensity>) -> Vec<u8> {
