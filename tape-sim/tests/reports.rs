@@ -259,3 +259,57 @@ fn descriptor_sense_is_returned_on_request() {
     ];
     assert_eq!(completion.sense, expected.concat());
 }
+
+#[test]
+fn identifying_information_outlives_the_power_and_the_time_does_not() {
+    let mut bench = Bench::ready();
+    let maintenance =
+        |opcode, action, kind, len| [opcode, action, 0, 0, 0, 0, 0, 0, 0, len, kind, 0];
+    let identifying = maintenance(0xA3, 0x05, 0, 80);
+    assert_eq!(bench.reply(&identifying, 80), [0, 0, 0, 0]);
+    assert_eq!(
+        bench.reply(&maintenance(0xA3, 0x05, 0xFE, 80), 80),
+        [0, 0, 0, 4, 0, 0, 0, 64]
+    );
+    assert_eq!(bench.none(&maintenance(0xA3, 0x05, 0x04, 80)), "05/24/00");
+    assert_eq!(bench.send(&maintenance(0xA4, 0x06, 0, 5), b"rack7"), "good");
+    assert_eq!(
+        bench.send(&maintenance(0xA4, 0x06, 0, 65), &[0; 65]),
+        "05/1A/00"
+    );
+    assert_eq!(bench.send(&maintenance(0xA4, 0x06, 4, 1), &[0]), "05/24/00");
+
+    let report = maintenance(0xA3, 0x0F, 0, 12);
+    let set = [0, 0, 0, 0, 0x01, 0x9A, 0, 0, 0, 0, 0, 0];
+    bench.clock.advance_ms(300);
+    assert_eq!(
+        bench.reply(&report, 12),
+        [0, 10, 0, 0, 0, 0, 0, 0, 1, 0x2C, 0, 0]
+    );
+    assert_eq!(bench.send(&maintenance(0xA4, 0x0F, 0, 12), &set), "good");
+    assert_eq!(
+        bench.send(&maintenance(0xA4, 0x0F, 0, 11), &set[..11]),
+        "05/1A/00"
+    );
+    bench.clock.advance_ms(5);
+    let told = [0, 10, 2, 0, 0x01, 0x9A, 0, 0, 0, 5, 0, 0];
+    assert_eq!(bench.reply(&report, 12), told);
+    // Another process goes on with both.
+    bench.close();
+    bench.open();
+    assert_eq!(bench.reply(&report, 12), told);
+    bench.drive().power_cut().unwrap();
+    bench.none(&TUR);
+    assert_eq!(bench.reply(&report, 12)[2..10], [0; 8]);
+    assert_eq!(bench.reply(&identifying, 80), *b"\0\0\0\x05rack7");
+}
+
+#[test]
+fn task_management_functions_are_reported_with_and_without_times() {
+    let mut bench = Bench::ready();
+    let cdb = |flags| [0xA3, 0x0D, flags, 0, 0, 0, 0, 0, 0, 16, 0, 0];
+    assert_eq!(bench.reply(&cdb(0), 16), [0xC8, 1, 0, 0]);
+    let mut extended = vec![0xC8, 1, 0, 12];
+    extended.resize(16, 0);
+    assert_eq!(bench.reply(&cdb(0x80), 16), extended);
+}

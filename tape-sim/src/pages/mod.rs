@@ -13,6 +13,7 @@ pub mod log_changer;
 mod log_tape;
 mod log_usage;
 mod log_view;
+pub mod maintenance;
 pub mod mode;
 pub mod mode_changer;
 pub mod mode_partition;

@@ -214,7 +214,10 @@ impl DriveTarget {
             .tape
             .as_ref()
             .map(|tape| tape.cartridge.info.serial.clone());
+        let (timestamp_origin, timestamp_ms) = self.timestamp();
         let mut diagnostic = Diagnostic {
+            timestamp_origin,
+            timestamp_ms,
             density: mounted.density,
             medium_type: mounted.medium_type,
             sense: [sense.key, sense.code.asc, sense.code.ascq],

@@ -13,6 +13,7 @@ mod format;
 mod health;
 mod load;
 mod log;
+mod maintenance;
 mod motion;
 mod protect;
 mod report;
@@ -153,6 +154,7 @@ impl DriveTarget {
 
     /// Takes up a threaded tape again, at the position in the state.
     fn resume(&mut self) -> Result<(), SimError> {
+        self.state.timestamp.resume(self.clock.now_ms());
         if self.state.phase == Phase::Ready {
             let (partition, object) = (self.state.partition, self.state.object);
             let found = self.open_tape().and_then(|mut tape| {
@@ -226,6 +228,7 @@ impl DriveTarget {
             self.update_mam(&mut tape);
             tape.cartridge.save_mam()?;
         }
+        self.state.timestamp.keep(self.clock.now_ms());
         self.state.in_use = false;
         if self.keys.any() {
             // They end with the handle, and whoever relied on them has to know.
@@ -283,7 +286,8 @@ impl DriveTarget {
             0x4D => self.log_sense(cdb, data),
             0xA0 => spc::report_luns(cdb, data),
             0xA2 => self.security_in(cdb, data),
-            0xA3 => self.report_opcodes(cdb, data),
+            0xA3 => self.maintenance_in(cdb, data),
+            0xA4 => self.maintenance_out(cdb, data),
             0xB5 => self.security_out(cdb, data),
             _ => self.run_on_medium(opcode, cdb, data),
         }

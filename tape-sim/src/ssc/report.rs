@@ -11,7 +11,6 @@ use crate::mam::id;
 use crate::pages::density::{self, MountedDensity};
 use crate::pages::inquiry::{self, Bay, DeviceType, Identity};
 use crate::pages::mode_tape::MountedMedium;
-use crate::pages::opcodes;
 use crate::sense;
 use crate::target::{Data, Reply, be16, be32, receive, send};
 
@@ -128,13 +127,6 @@ impl DriveTarget {
         });
         let reply = density::reply(self.generation, mounted.as_ref(), cdb)?;
         send(data, &reply, usize::from(be16(cdb, 7)))
-    }
-
-    /// REPORT SUPPORTED OPERATION CODES (SPC-4 §6.35).
-    pub(super) fn report_opcodes(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
-        let timeouts = &self.generation.model().timeouts;
-        let reply = opcodes::reply(opcodes::DRIVE, timeouts, cdb)?;
-        send(data, &reply, be32(cdb, 6) as usize)
     }
 
     /// READ ATTRIBUTE (SPC-4 §6.20).

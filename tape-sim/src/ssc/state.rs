@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::health::{Cleanliness, Errors};
+use super::maintenance::Timestamp;
 use crate::error::SimError;
 use crate::files::{FORMAT_VERSION, adopt_format, read_json_opt, write_json};
 use crate::mam::{Mam, id};
@@ -147,6 +148,12 @@ pub struct DriveState {
     /// How soon the drive wants to be cleaned.
     #[serde(default)]
     pub cleanliness: Cleanliness,
+    /// What a host has stored by SET IDENTIFYING INFORMATION.
+    #[serde(default)]
+    pub identifying: Vec<u8>,
+    /// The drive's time.
+    #[serde(default)]
+    pub timestamp: Timestamp,
 }
 
 impl DriveState {
@@ -172,6 +179,8 @@ impl DriveState {
             errors: Errors::default(),
             diagnostics: Vec::new(),
             cleanliness: Cleanliness::default(),
+            identifying: Vec::new(),
+            timestamp: Timestamp::default(),
         }
     }
 
@@ -208,6 +217,7 @@ impl DriveState {
         self.alerts = 0;
         self.traffic = Traffic::default();
         self.errors = Errors::default();
+        self.timestamp = Timestamp::default();
         self.life.loads_since_reset = 0;
         self.attentions = Attentions::default();
         self.attentions.queue(attention);

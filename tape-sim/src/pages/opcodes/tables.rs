@@ -72,6 +72,11 @@ const ERASE_16: &[u8] = &[
 const LOG_SENSE: &[u8] = &[0x4D, 0, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0];
 const SECURITY_IN: &[u8] = &[0xA2, 0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
 const SECURITY_OUT: &[u8] = &[0xB5, 0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
+const IDENTIFYING_IN: &[u8] = &[0xA3, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE, 0];
+const IDENTIFYING_OUT: &[u8] = &[0xA4, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE, 0];
+const REPORT_TMF: &[u8] = &[0xA3, 0x1F, 0x80, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
+const TIMESTAMP_IN: &[u8] = &[0xA3, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
+const TIMESTAMP_OUT: &[u8] = &[0xA4, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
 const MODE_SENSE_10: &[u8] = &[0x5A, 0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0];
 
 /// The drive's commands, ascending by opcode and service action.
@@ -179,7 +184,12 @@ pub static DRIVE: &[Command] = &[
     plain("ERASE(16)", ERASE_16, |t| t.erase_s),
     plain("REPORT LUNS", REPORT_LUNS, other),
     plain("SECURITY PROTOCOL IN", SECURITY_IN, other),
+    action("REPORT IDENTIFYING INFORMATION", IDENTIFYING_IN, 0x05),
     action("REPORT SUPPORTED OPERATION CODES", REPORT_OPCODES, 0x0C),
+    action("REPORT SUPPORTED TMF", REPORT_TMF, 0x0D),
+    action("REPORT TIMESTAMP", TIMESTAMP_IN, 0x0F),
+    action("SET IDENTIFYING INFORMATION", IDENTIFYING_OUT, 0x06),
+    action("SET TIMESTAMP", TIMESTAMP_OUT, 0x0F),
     plain("SECURITY PROTOCOL OUT", SECURITY_OUT, other),
 ];
 
