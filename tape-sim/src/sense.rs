@@ -73,6 +73,8 @@ codes! {
     RESET_OCCURRED = 0x29, 0x00, "Power on, reset, or bus device reset occurred.";
     POWER_ON = 0x29, 0x01, "Power on occurred.";
     MODE_PARAMETERS_CHANGED = 0x2A, 0x01, "Mode parameters changed.";
+    LOG_PARAMETERS_CHANGED = 0x2A, 0x02, "Log parameters changed.";
+    TIMESTAMP_CHANGED = 0x2A, 0x10, "Timestamp changed.";
     ENCRYPTION_CHANGED_BY_OTHER = 0x2A, 0x11,
         "Data encryption parameters changed by another I_T nexus.";
     ENCRYPTION_CHANGED_BY_EVENT = 0x2A, 0x12,

@@ -7,6 +7,7 @@ mod common;
 use common::*;
 use tape_sim::pages::alert;
 use tape_sim::ssc::{CleaningWish, Direction};
+use tape_sim::target::{Data, Nexus};
 
 fn log_sense(page: u8) -> [u8; 10] {
     [0x4D, 0, 0x40 | page, 0, 0, 0, 0, 0x10, 0, 0]
@@ -133,6 +134,12 @@ fn corrected_errors_are_counted_until_log_select() {
         "the volume's life goes on"
     );
     assert_eq!(number(&mut bench, 0x0C, 0), 5000, "another page");
+    let reset = [0x4C, 2, 0x42, 0, 0, 0, 0, 0, 0, 0];
+    let other = Nexus(7);
+    while outcome(&bench.drive().execute_as(other, &TUR, Data::None)) != "good" {}
+    assert_eq!(bench.none(&reset), "good");
+    let told = bench.drive().execute_as(other, &TUR, Data::None);
+    assert_eq!(outcome(&told), "06/2A/02", "other hosts hear of it");
     let list = [2, 0, 0, 8, 0, 6, 0x40, 4, 0, 0, 0, 3];
     assert_eq!(
         bench.send(&[0x4C, 0, 0x40, 0, 0, 0, 0, 0, 12, 0], &list),

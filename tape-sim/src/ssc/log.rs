@@ -7,9 +7,10 @@ use crate::cartridge::partition::Partition;
 use crate::cartridge::{MANUFACTURER, MB, partition_warning_zone_bytes};
 use crate::mam::{DRIVES_REMEMBERED, Mam, id};
 use crate::pages::log::{
-    self, Activity, DeviceStatus, DriveLife, DriveLog, ErrorCounters, PartitionView, Usage,
-    VolumeView,
+    self, Activity, DeviceStatus, DriveLife, DriveLog, ErrorCounters, LogChanges, PartitionView,
+    Usage, VolumeView,
 };
+use crate::sense;
 use crate::target::{Data, Reply, be16, receive, send};
 
 impl DriveTarget {
@@ -28,6 +29,10 @@ impl DriveTarget {
         let len = usize::from(be16(cdb, 7));
         let list = receive(data, len)?;
         let changes = log::select(&self.log(), cdb, list)?;
+        if changes != LogChanges::default() {
+            self.state
+                .queue_for_others(self.nexus, sense::LOG_PARAMETERS_CHANGED);
+        }
         for page in changes.reset_pages {
             self.reset_page(page);
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DriveTarget;
 use crate::pages::{maintenance, opcodes};
-use crate::sense::Sense;
+use crate::sense::{self, Sense};
 use crate::target::{Data, Reply, be32, receive, send};
 
 /// Service actions.
@@ -89,6 +89,8 @@ impl DriveTarget {
                     at_ms: maintenance::parse_timestamp(receive(data, len)?)?,
                     clock_ms: self.clock.now_ms(),
                 };
+                self.state
+                    .queue_for_others(self.nexus, sense::TIMESTAMP_CHANGED);
             }
             _ => return Err(Sense::invalid_cdb_field(1, Some(4)).into()),
         }
