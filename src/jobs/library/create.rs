@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::devices::{changer_transport, open_changer, open_drive};
+use super::snapshot::left_over;
 use super::{ConfiguredDrive, LibraryConfig};
 use crate::changer::ElementKind;
 use crate::jobs::{JobError, StateDir};
@@ -114,16 +115,20 @@ pub fn create_hardware(
 fn with_changer(device: &Path, drives: &[PathBuf]) -> Result<LibraryConfig, JobError> {
     let mut changer = open_changer(changer_transport(device)?)?;
     let inventory = changer.inventory().map_err(JobError::Changer)?;
-    let known: Vec<String> = inventory
+    let told: Vec<Option<String>> = inventory
         .of_kind(ElementKind::Drive)
-        .filter_map(|element| element.drive_serial.clone())
+        .map(|element| element.drive_serial.clone())
         .collect();
-    let mut configured: Vec<ConfiguredDrive> = Vec::with_capacity(drives.len());
+    let mut found = Vec::with_capacity(drives.len());
     for drive in drives {
-        let serial = open_drive(Box::new(SgTransport::open(drive, Sharing::Exclusive)?))?
-            .identity()
-            .serial
-            .clone();
+        let opened = open_drive(Box::new(SgTransport::open(drive, Sharing::Exclusive)?))?;
+        found.push((drive, opened.identity().serial.clone()));
+    }
+    let left_over = left_over(&told, found.iter().map(|(_, serial)| serial.as_str()));
+    let left_over = left_over.map(str::to_owned);
+    let known: Vec<String> = told.into_iter().flatten().chain(left_over).collect();
+    let mut configured: Vec<ConfiguredDrive> = Vec::with_capacity(drives.len());
+    for (drive, serial) in found {
         if !known.contains(&serial) {
             let (drive, changer) = (drive.clone(), changer.name().to_owned());
             return Err(JobError::DriveNotInLibrary {

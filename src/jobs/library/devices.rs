@@ -92,7 +92,11 @@ impl Devices {
             .wait_ready(LIBRARY_PATIENCE, &mut |_| ControlFlow::Continue(()))
             .map_err(JobError::Changer)?;
         let inventory = changer.inventory().map_err(JobError::Changer)?;
-        Ok(Some(snapshot(&inventory)))
+        let mut snapshot = snapshot(&inventory);
+        if let Nodes::Changer(drives) = &self.nodes {
+            snapshot.name_left_over(drives.iter().map(|drive| drive.serial.as_str()));
+        }
+        Ok(Some(snapshot))
     }
 
     /// Moves a cartridge between two elements.

@@ -53,7 +53,32 @@ impl Place {
     }
 }
 
+/// The drive in the one element that tells no serial number: the one of `configured` that no
+/// element tells. Some libraries cut their report short, and with it the last serial number.
+pub(crate) fn left_over<'a>(
+    told: &[Option<String>],
+    configured: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let silent = told.iter().filter(|serial| serial.is_none()).count();
+    let untold = |serial: &&str| !told.iter().flatten().any(|told| told == serial);
+    let mut left: Vec<&str> = configured.into_iter().filter(untold).collect();
+    left.dedup();
+    match (silent, &left[..]) {
+        (1, [only]) => Some(only),
+        _ => None,
+    }
+}
+
 impl Snapshot {
+    /// Names the drive in the one element that tells none, if that leaves no choice.
+    pub(crate) fn name_left_over<'a>(&mut self, configured: impl IntoIterator<Item = &'a str>) {
+        let told: Vec<_> = self.drives.iter().map(|p| p.serial.clone()).collect();
+        let serial = left_over(&told, configured).map(str::to_owned);
+        if let Some(silent) = self.drives.iter_mut().find(|place| place.serial.is_none()) {
+            silent.serial = serial;
+        }
+    }
+
     /// All elements that can hold a cartridge.
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         self.drives
@@ -76,5 +101,29 @@ impl Snapshot {
             .find(|slot| Some(slot.address) == source)
             .or_else(|| self.slots.iter().find(empty))
             .map(|slot| slot.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left_over;
+
+    #[test]
+    fn only_a_drive_without_alternative_is_in_the_element_that_tells_none() {
+        let told = |serials: &[&str]| -> Vec<Option<String>> {
+            let some = |serial: &&str| (!serial.is_empty()).then(|| (*serial).to_owned());
+            serials.iter().map(some).collect()
+        };
+        for (elements, configured, found) in [
+            (&["A", ""][..], &["A", "B"][..], Some("B")),
+            (&["", "B"], &["A"], Some("A")),
+            (&["A", ""], &["A"], None),
+            (&["A", ""], &["B", "C"], None),
+            (&["", ""], &["A", "B"], None),
+            (&["A", "B"], &["A", "C"], None),
+        ] {
+            let drive = left_over(&told(elements), configured.iter().copied());
+            assert_eq!(drive, found, "{elements:?} {configured:?}");
+        }
     }
 }
