@@ -13,7 +13,10 @@ mod store;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::reservation::Reservations;
 use crate::sense::Code;
+use crate::spc::Attentions;
+use crate::target::Nexus;
 
 pub use doors::{Door, MAGAZINE_SLOTS, insert_magazine, remove_magazine, set_door};
 pub use label::Label;
@@ -194,6 +197,12 @@ pub struct Inventory {
     /// TapeAlert flags of the library, the most significant bit is flag 1.
     #[serde(default)]
     pub(crate) alerts: u64,
+    /// Who has the changer to itself.
+    #[serde(default, skip_serializing_if = "Reservations::is_free")]
+    pub(crate) reservations: Reservations,
+    /// Unit attentions of reservations, for initiators that have not heard of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) attentions: BTreeMap<Nexus, Attentions>,
 }
 
 /// What the drive in bay N sees of the library: the content of `drives/N/bay.json`.

@@ -32,6 +32,7 @@ pub mod inventory;
 pub mod library;
 pub mod mam;
 pub mod pages;
+pub mod reservation;
 pub mod sense;
 pub mod smc;
 pub mod spc;

@@ -66,6 +66,7 @@ codes! {
     INVALID_CDB_FIELD = 0x24, 0x00, "Invalid field in CDB.";
     INVALID_PARAMETER = 0x26, 0x00, "Invalid field in parameter list.";
     PARAMETER_VALUE = 0x26, 0x02, "Parameter value invalid.";
+    INVALID_RELEASE = 0x26, 0x04, "Invalid release of persistent reservation.";
     DECRYPTION_KEY_FAIL_LIMIT = 0x26, 0x10, "Data decryption key fail limit reached.";
     WRITE_PROTECTED = 0x27, 0x00, "Write protected.";
     MEDIUM_MAY_HAVE_CHANGED = 0x28, 0x00, "Not ready to ready change, medium may have changed.";
@@ -74,6 +75,9 @@ codes! {
     POWER_ON = 0x29, 0x01, "Power on occurred.";
     MODE_PARAMETERS_CHANGED = 0x2A, 0x01, "Mode parameters changed.";
     LOG_PARAMETERS_CHANGED = 0x2A, 0x02, "Log parameters changed.";
+    RESERVATIONS_PREEMPTED = 0x2A, 0x03, "Reservations preempted.";
+    RESERVATIONS_RELEASED = 0x2A, 0x04, "Reservations released.";
+    REGISTRATIONS_PREEMPTED = 0x2A, 0x05, "Registrations preempted.";
     TIMESTAMP_CHANGED = 0x2A, 0x10, "Timestamp changed.";
     ENCRYPTION_CHANGED_BY_OTHER = 0x2A, 0x11,
         "Data encryption parameters changed by another I_T nexus.";

@@ -38,6 +38,11 @@ impl Attentions {
         }
     }
 
+    /// True if none waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The next attention, removed from the queue.
     pub fn take(&mut self) -> Option<Sense> {
         self.0.pop_front().map(Sense::attention)

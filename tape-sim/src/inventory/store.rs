@@ -5,6 +5,7 @@ use crate::error::SimError;
 use crate::files::{
     FORMAT_VERSION, adopt_format, lock, read_json, read_json_opt, share_lock, try_lock, write_json,
 };
+use crate::reservation::Reservations;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -108,6 +109,8 @@ pub fn create(dir: &Path, layout: Layout, barcodes: &[Option<String>]) -> Result
         removed_magazines: BTreeMap::new(),
         exceptions: BTreeMap::new(),
         alerts: 0,
+        reservations: Reservations::default(),
+        attentions: BTreeMap::new(),
     };
     if let Some(reason) = inventory.flaw() {
         return Err(SimError::Spec { reason });

@@ -31,7 +31,7 @@ impl ChangerTarget {
             CLOSE => false,
             _ => return Err(Sense::invalid_cdb_field(4, Some(4)).into()),
         };
-        if open && self.prevented.is_some() {
+        if open && !self.prevented.is_empty() {
             return Err(Sense::illegal(sense::REMOVAL_PREVENTED).into());
         }
         self.update(|state| {
@@ -50,14 +50,15 @@ impl ChangerTarget {
     /// PREVENT ALLOW MEDIUM REMOVAL (SPC-4 §6.15): locks doors, mail slots and magazines against
     /// the operator, for as long as one handle wants it.
     pub(super) fn prevent_allow(&mut self, cdb: &[u8]) -> Reply {
-        self.prevented = match cdb[4] {
-            0 => None,
+        match cdb[4] {
+            0 => drop(self.prevented.remove(&self.nexus)),
             1 => {
                 let held = hold_lock(&self.config.library_dir);
-                Some(held.map_err(|error| self.host_failure(error))?)
+                let held = held.map_err(|error| self.host_failure(error))?;
+                self.prevented.insert(self.nexus, held);
             }
             _ => return Err(Sense::invalid_cdb_field(4, Some(1)).into()),
-        };
+        }
         Ok(0)
     }
 }

@@ -10,6 +10,7 @@ mod motion;
 mod status;
 mod tags;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -18,10 +19,13 @@ use crate::generation::Generation;
 use crate::inventory::{self, Events, Inventory};
 use crate::pages::inquiry::{self, DeviceType, Identity};
 use crate::pages::{mode_changer, opcodes};
+use crate::reservation::{access, persistent};
 use crate::sense::{self, FieldPointer, Sense, key};
 use crate::spc;
 use crate::ssc::VENDOR;
-use crate::target::{Completion, Data, Refusal, Reply, Target, be16, be32, complete, send};
+use crate::target::{
+    Completion, Data, Nexus, Refusal, Reply, Target, be16, be32, complete, receive, send,
+};
 use tags::Found;
 
 /// INQUIRY product identification of the changer.
@@ -48,11 +52,13 @@ pub struct ChangerConfig {
 #[derive(Debug)]
 pub struct ChangerTarget {
     config: ChangerConfig,
-    /// What this handle's host knows of the library's events.
-    seen: Events,
+    /// The initiator of the present command.
+    nexus: Nexus,
+    /// What each initiator of this handle knows of the library's events.
+    seen: BTreeMap<Nexus, Events>,
     host_error: Option<String>,
-    /// Held while this handle's host prevents removal; gone with the handle, as the lock is.
-    prevented: Option<File>,
+    /// Held while an initiator prevents removal; gone with the handle, as the lock is.
+    prevented: BTreeMap<Nexus, File>,
     /// What SEND VOLUME TAG last found.
     found: Option<Found>,
 }
@@ -67,11 +73,22 @@ impl ChangerTarget {
         let seen = inventory::open(&config.library_dir)?.reported;
         Ok(Self {
             config,
-            seen,
+            nexus: Nexus::HOST,
+            seen: BTreeMap::from([(Nexus::HOST, seen)]),
             host_error: None,
-            prevented: None,
+            prevented: BTreeMap::new(),
             found: None,
         })
+    }
+
+    /// Executes `cdb` as the initiator `nexus` would have it.
+    pub fn execute_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
+        self.nexus = nexus;
+        let reply = self.run(cdb, data);
+        if let Err(refusal) = &reply {
+            self.alert_to(refusal);
+        }
+        complete(reply, false)
     }
 
     /// What the host's file system said when a command last failed for its sake.
@@ -89,10 +106,17 @@ impl ChangerTarget {
             return Err(attention.into());
         }
         opcodes::check(opcodes::CHANGER, cdb)?;
+        let reservations = &state.reservations;
+        reservations.admit(self.nexus, access::of_changer(cdb))?;
         doors::check_ready(opcode, &state)?;
         match opcode {
-            // Nothing to wait for; and one host: what it reserves nobody contests.
-            0x00 | 0x16 | 0x17 => Ok(0),
+            // Nothing to wait for.
+            0x00 => Ok(0),
+            0x16 | 0x17 | 0x56 | 0x57 | 0x5F => self.reserve(cdb, data),
+            0x5E => {
+                let reply = persistent::reply(cdb, &state.reservations, self.config.naa)?;
+                send(data, &reply, be16(cdb, 7).into())
+            }
             0x03 => {
                 let pending = self.take_attention(&state)?.unwrap_or(Sense::none());
                 spc::request_sense(cdb, data, &pending)
@@ -156,29 +180,69 @@ impl ChangerTarget {
         Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE).into()
     }
 
-    /// The next unit attention of this handle, which is then known to its host. Events that no
-    /// open handle has reported are left for the next handle.
+    /// The next unit attention of the present initiator, which then knows of it. Events that no
+    /// open handle's host has been told of are left for the next handle.
     fn take_attention(&mut self, state: &Inventory) -> Result<Option<Sense>, Refusal> {
+        let nexus = self.nexus;
         let events = state.events;
-        let code = if events.power_ons != self.seen.power_ons {
+        let seen = self.seen.entry(nexus).or_default();
+        let code = if events.power_ons != seen.power_ons {
             // Power on supersedes the rest (SAM-5 §5.14.6).
-            self.seen = events;
+            *seen = events;
             sense::POWER_ON
-        } else if events.slot_changes != self.seen.slot_changes {
-            self.seen.slot_changes = events.slot_changes;
+        } else if events.slot_changes != seen.slot_changes {
+            seen.slot_changes = events.slot_changes;
             sense::MEDIUM_MAY_HAVE_CHANGED
-        } else if events.mail_slot_accesses != self.seen.mail_slot_accesses {
-            self.seen.mail_slot_accesses = events.mail_slot_accesses;
+        } else if events.mail_slot_accesses != seen.mail_slot_accesses {
+            seen.mail_slot_accesses = events.mail_slot_accesses;
             sense::IMPORT_EXPORT_ACCESSED
         } else {
-            return Ok(None);
+            return self.take_reserved_attention(state);
         };
-        let seen = self.seen;
-        self.update(|state| {
-            state.reported = state.reported.latest(seen);
-            Ok(())
-        })?;
+        let seen = *seen;
+        if nexus == Nexus::HOST {
+            self.update(|state| {
+                state.reported = state.reported.latest(seen);
+                Ok(())
+            })?;
+        }
         Ok(Some(Sense::attention(code)))
+    }
+
+    /// The next unit attention that another initiator's reservation has left for this one.
+    fn take_reserved_attention(&mut self, state: &Inventory) -> Result<Option<Sense>, Refusal> {
+        let nexus = self.nexus;
+        if !state.attentions.contains_key(&nexus) {
+            return Ok(None);
+        }
+        self.update(|state| {
+            let waiting = state.attentions.get_mut(&nexus);
+            let next = waiting.and_then(|waiting| waiting.take());
+            state.attentions.retain(|_, waiting| !waiting.is_empty());
+            Ok(next)
+        })
+    }
+
+    /// RESERVE, RELEASE and PERSISTENT RESERVE OUT.
+    fn reserve(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        let nexus = self.nexus;
+        self.update(|state| {
+            // Another handle may have reserved since this command was admitted.
+            state.reservations.admit(nexus, access::of_changer(cdb))?;
+            match cdb[0] {
+                0x16 | 0x56 => state.reservations.reserve_unit(nexus),
+                0x17 | 0x57 => state.reservations.release_unit(nexus),
+                _ => {
+                    let list = receive(data, persistent::list_bytes(cdb))?;
+                    let out = persistent::parse_out(cdb, list)?;
+                    for (other, code) in state.reservations.serve(nexus, &out)? {
+                        state.attentions.entry(other).or_default().queue(code);
+                    }
+                    return Ok(list.len());
+                }
+            }
+            Ok(0)
+        })
     }
 
     /// INQUIRY (SPC-4 §6.4).
@@ -225,10 +289,6 @@ fn invalid_element(byte: u16) -> Refusal {
 
 impl Target for ChangerTarget {
     fn execute(&mut self, cdb: &[u8], data: Data<'_>) -> Completion {
-        let reply = self.run(cdb, data);
-        if let Err(refusal) = &reply {
-            self.alert_to(refusal);
-        }
-        complete(reply, false)
+        self.execute_as(Nexus::HOST, cdb, data)
     }
 }

@@ -270,13 +270,14 @@ impl DriveTarget {
         Ok(0)
     }
 
-    /// PREVENT ALLOW MEDIUM REMOVAL (SPC-4 §6.15).
+    /// PREVENT ALLOW MEDIUM REMOVAL (SPC-4 §6.15), each initiator for itself.
     pub(super) fn prevent_allow(&mut self, cdb: &[u8]) -> Reply {
         match cdb[4] & 0x03 {
-            0 => self.state.prevented = false,
-            1 => self.state.prevented = true,
+            0 => self.state.preventing.remove(&self.nexus),
+            1 => self.state.preventing.insert(self.nexus),
             _ => return Err(Sense::invalid_cdb_field(4, Some(1)).into()),
-        }
+        };
+        self.state.prevented = !self.state.preventing.is_empty();
         self.save_state()
             .map_err(|error| self.host_failure(error))?;
         Ok(0)

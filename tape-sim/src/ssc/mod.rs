@@ -17,6 +17,7 @@ mod maintenance;
 mod motion;
 mod protect;
 mod report;
+mod reserve;
 mod security;
 mod state;
 mod tape;
@@ -34,9 +35,10 @@ use crate::error::SimError;
 use crate::files::try_lock;
 use crate::generation::Generation;
 use crate::pages::opcodes;
+use crate::reservation::{access, persistent};
 use crate::sense::{self, Sense};
 use crate::spc;
-use crate::target::{Completion, Data, Nexus, Refusal, Reply, Target, complete};
+use crate::target::{Completion, Data, Nexus, Refusal, Reply, Target, be16, complete, send};
 use failure::deferred;
 pub use health::{CleaningWish, Direction};
 use load::BayStamp;
@@ -267,6 +269,8 @@ impl DriveTarget {
             return Err(attention.into());
         }
         opcodes::check(opcodes::DRIVE, cdb)?;
+        let reservations = &self.state.reservations;
+        reservations.admit(self.nexus, access::of_drive(cdb))?;
         match opcode {
             0x03 => {
                 let attention = self.state.attentions(self.nexus).take();
@@ -276,8 +280,11 @@ impl DriveTarget {
             0x05 => self.read_block_limits(data),
             0x12 => self.inquiry(cdb, data),
             0x15 | 0x55 => self.mode_select(cdb, data),
-            // One host: what it reserves nobody contests.
-            0x16 | 0x17 => Ok(0),
+            0x16 | 0x17 | 0x56 | 0x57 | 0x5F => self.reserve(cdb, data),
+            0x5E => {
+                let reply = persistent::reply(cdb, &self.state.reservations, self.naa)?;
+                send(data, &reply, usize::from(be16(cdb, 7)))
+            }
             0x1A | 0x5A => self.mode_sense(cdb, data),
             0x1B => self.load_unload(cdb),
             0x1E => self.prevent_allow(cdb),

@@ -3,7 +3,7 @@
 //! Written when the drive is taken, when a cartridge comes or goes and when the drive is given
 //! back, never per block. The library reads `threaded` and `prevented` from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::mam::{Mam, id};
 use crate::pages::alert;
 use crate::pages::log::Diagnostic;
 use crate::pages::mode_tape::TapeModes;
+use crate::reservation::Reservations;
 use crate::sense;
 use crate::spc::Attentions;
 use crate::target::Nexus;
@@ -114,6 +115,12 @@ pub struct DriveState {
     pub threaded: bool,
     /// A host has prevented removal.
     pub prevented: bool,
+    /// The initiators that have.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub preventing: BTreeSet<Nexus>,
+    /// Who has the drive to itself.
+    #[serde(default, skip_serializing_if = "Reservations::is_free")]
+    pub reservations: Reservations,
     /// Cartridge in the drive.
     pub barcode: Option<String>,
     /// Arrivals and departures seen so far.
@@ -164,6 +171,8 @@ impl DriveState {
             in_use: false,
             threaded: false,
             prevented: false,
+            preventing: BTreeSet::new(),
+            reservations: Reservations::default(),
             barcode: None,
             moves: 0,
             phase: Phase::Empty,
@@ -196,6 +205,10 @@ impl DriveState {
             return Ok(state);
         };
         adopt_format(path, &mut state.format)?;
+        if state.prevented && state.preventing.is_empty() {
+            // Format 1 knew one initiator.
+            state.preventing.insert(Nexus::HOST);
+        }
         Ok(state)
     }
 
@@ -211,6 +224,8 @@ impl DriveState {
     /// What power on and reset do: all that a host has set is gone, the tape is at BOP.
     pub fn reset(&mut self, attention: sense::Code) {
         self.prevented = false;
+        self.preventing.clear();
+        self.reservations.reset();
         self.partition = 0;
         self.object = 0;
         self.modes = TapeModes::default();

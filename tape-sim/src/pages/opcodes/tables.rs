@@ -77,6 +77,10 @@ const IDENTIFYING_OUT: &[u8] = &[0xA4, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF,
 const REPORT_TMF: &[u8] = &[0xA3, 0x1F, 0x80, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
 const TIMESTAMP_IN: &[u8] = &[0xA3, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
 const TIMESTAMP_OUT: &[u8] = &[0xA4, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
+const PERSISTENT_IN: &[u8] = &[0x5E, 0x1F, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0];
+const PERSISTENT_OUT: &[u8] = &[0x5F, 0x1F, 0xFF, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0];
+const RESERVE_10: &[u8] = &[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const RELEASE_10: &[u8] = &[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const MODE_SENSE_10: &[u8] = &[0x5A, 0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0];
 
 /// The drive's commands, ascending by opcode and service action.
@@ -147,7 +151,40 @@ pub static DRIVE: &[Command] = &[
         &[0x55, 0x10, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         other,
     ),
+    plain("RESERVE(10)", RESERVE_10, other),
+    plain("RELEASE(10)", RELEASE_10, other),
     plain("MODE SENSE(10)", MODE_SENSE_10, other),
+    action("PERSISTENT RESERVE IN (read keys)", PERSISTENT_IN, 0x00),
+    action(
+        "PERSISTENT RESERVE IN (read reservation)",
+        PERSISTENT_IN,
+        0x01,
+    ),
+    action(
+        "PERSISTENT RESERVE IN (report capabilities)",
+        PERSISTENT_IN,
+        0x02,
+    ),
+    action(
+        "PERSISTENT RESERVE IN (read full status)",
+        PERSISTENT_IN,
+        0x03,
+    ),
+    action("PERSISTENT RESERVE OUT (register)", PERSISTENT_OUT, 0x00),
+    action("PERSISTENT RESERVE OUT (reserve)", PERSISTENT_OUT, 0x01),
+    action("PERSISTENT RESERVE OUT (release)", PERSISTENT_OUT, 0x02),
+    action("PERSISTENT RESERVE OUT (clear)", PERSISTENT_OUT, 0x03),
+    action("PERSISTENT RESERVE OUT (preempt)", PERSISTENT_OUT, 0x04),
+    action(
+        "PERSISTENT RESERVE OUT (preempt and abort)",
+        PERSISTENT_OUT,
+        0x05,
+    ),
+    action(
+        "PERSISTENT RESERVE OUT (register and ignore key)",
+        PERSISTENT_OUT,
+        0x06,
+    ),
     plain("WRITE FILEMARKS(16)", WRITE_FILEMARKS_16, |t| {
         t.write_filemarks_s
     }),
@@ -224,7 +261,40 @@ pub static CHANGER: &[Command] = &[
         scan,
     ),
     plain("LOG SENSE", LOG_SENSE, other),
+    plain("RESERVE(10)", RESERVE_10, other),
+    plain("RELEASE(10)", RELEASE_10, other),
     plain("MODE SENSE(10)", MODE_SENSE_10, other),
+    action("PERSISTENT RESERVE IN (read keys)", PERSISTENT_IN, 0x00),
+    action(
+        "PERSISTENT RESERVE IN (read reservation)",
+        PERSISTENT_IN,
+        0x01,
+    ),
+    action(
+        "PERSISTENT RESERVE IN (report capabilities)",
+        PERSISTENT_IN,
+        0x02,
+    ),
+    action(
+        "PERSISTENT RESERVE IN (read full status)",
+        PERSISTENT_IN,
+        0x03,
+    ),
+    action("PERSISTENT RESERVE OUT (register)", PERSISTENT_OUT, 0x00),
+    action("PERSISTENT RESERVE OUT (reserve)", PERSISTENT_OUT, 0x01),
+    action("PERSISTENT RESERVE OUT (release)", PERSISTENT_OUT, 0x02),
+    action("PERSISTENT RESERVE OUT (clear)", PERSISTENT_OUT, 0x03),
+    action("PERSISTENT RESERVE OUT (preempt)", PERSISTENT_OUT, 0x04),
+    action(
+        "PERSISTENT RESERVE OUT (preempt and abort)",
+        PERSISTENT_OUT,
+        0x05,
+    ),
+    action(
+        "PERSISTENT RESERVE OUT (register and ignore key)",
+        PERSISTENT_OUT,
+        0x06,
+    ),
     plain("REPORT LUNS", REPORT_LUNS, other),
     action("REPORT SUPPORTED OPERATION CODES", REPORT_OPCODES, 0x0C),
     plain(
