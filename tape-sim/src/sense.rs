@@ -55,6 +55,7 @@ codes! {
     BECOMING_READY = 0x04, 0x01, "Logical unit is in process of becoming ready.";
     INITIALIZING_REQUIRED = 0x04, 0x02, "Logical unit not ready, initializing command required.";
     MANUAL_INTERVENTION = 0x04, 0x03, "Logical unit not ready, manual intervention required.";
+    COMMUNICATION_FAILURE = 0x08, 0x00, "Logical unit communication failure.";
     WRITE_ERROR = 0x0C, 0x00, "Write error.";
     BLOCK_GUARD_CHECK_FAILED = 0x10, 0x01, "Logical block guard check failed.";
     UNRECOVERED_READ = 0x11, 0x00, "Unrecovered read error.";

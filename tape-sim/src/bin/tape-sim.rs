@@ -28,7 +28,7 @@ usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generati
        tape-sim door DIR open|close [front]
        tape-sim magazine DIR remove|insert N
        tape-sim exec DIR changer|DRIVE CDB_HEX [--in BYTES | --out]
-       tape-sim attach DIR [--foreground] [--max-transfer-kib N]
+       tape-sim attach DIR [--foreground]
        tape-sim detach DIR
 
 A cartridge is named by the barcode it was made with, whatever its label shows later. door is
@@ -316,31 +316,12 @@ const READY: &str = "attached";
 const SERVER_LOG: &str = "attach.log";
 
 fn attach(dir: &Path, options: &[&str]) -> Result<u8, Failure> {
-    let mut foreground = false;
-    let mut max_transfer_bytes = daemon::MAX_TRANSFER_BYTES;
-    let mut rest = options;
-    loop {
-        rest = match *rest {
-            [] => break,
-            ["--foreground", ref rest @ ..] => {
-                foreground = true;
-                rest
-            }
-            ["--max-transfer-kib", value, ref rest @ ..] => {
-                let kib: u32 = number(value, "--max-transfer-kib")?;
-                max_transfer_bytes = kib
-                    .checked_mul(1 << 10)
-                    .filter(|bytes| (1..=daemon::MAX_TRANSFER_BYTES).contains(bytes))
-                    .ok_or_else(|| Failure::Value(value.to_string(), "--max-transfer-kib"))?;
-                rest
-            }
-            _ => return Err(Failure::Usage),
-        };
+    match *options {
+        [] => return attach_in_background(dir),
+        ["--foreground"] => {}
+        _ => return Err(Failure::Usage),
     }
-    if !foreground {
-        return attach_in_background(dir, options);
-    }
-    daemon::serve(dir, max_transfer_bytes, |attached| {
+    daemon::serve(dir, |attached| {
         // Whoever started us may have gone; the devices are there all the same.
         let mut out = io::stdout().lock();
         for unit in attached {
@@ -374,13 +355,12 @@ fn line(attached: &Attached) -> String {
 }
 
 /// Starts this program as a server in a process group of its own, and waits until it is ready.
-fn attach_in_background(dir: &Path, options: &[&str]) -> Result<u8, Failure> {
+fn attach_in_background(dir: &Path) -> Result<u8, Failure> {
     let log_path = Library::open(dir)?.dir().join(SERVER_LOG);
     let log = File::create(&log_path).map_err(SimError::io(&log_path))?;
     let mut server = Command::new(std::env::current_exe()?)
         .arg("attach")
         .arg(dir)
-        .args(options)
         .arg("--foreground")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -16,6 +16,8 @@ use crate::library::fnv;
 const CONFIGFS: &str = "/sys/kernel/config";
 /// Block size that `hw_max_sectors` counts in, bytes.
 const SECTOR_BYTES: u32 = 512;
+/// Largest transfer, 1 MiB: `tcm_loop` takes 256 pieces of a page.
+const MAX_SECTORS: u32 = (1 << 20) / SECTOR_BYTES;
 /// Data area of a unit: a few of the largest transfers at a time.
 const DATA_AREA_MIB: u32 = 16;
 /// Attributes of a backstore. A tape command takes hours: no time limit. Reservations and reset
@@ -101,17 +103,12 @@ impl Attachment {
         self.backstores.exists() || self.adapter.exists()
     }
 
-    /// The backstore of `unit`, and whether it was there already. `max_transfer_bytes` is the
-    /// largest data phase of a new one.
+    /// The backstore of `unit`, and whether it was there already.
     ///
     /// # Errors
     ///
     /// `NoModule`, `Kernel`.
-    pub fn backstore(
-        &self,
-        unit: u16,
-        max_transfer_bytes: u32,
-    ) -> Result<(Backstore, bool), AttachError> {
+    pub fn backstore(&self, unit: u16) -> Result<(Backstore, bool), AttachError> {
         make(&self.backstores).map_err(missing("target_core_user"))?;
         let backstore = self.named_backstore(&unit_name(unit));
         if is_enabled(&backstore.folder) {
@@ -120,12 +117,11 @@ impl Attachment {
             return Ok((backstore, true));
         }
         make(&backstore.folder).map_err(AttachError::kernel(&backstore.folder))?;
-        let max_sectors = (max_transfer_bytes / SECTOR_BYTES).max(1);
         // Without a size the kernel computes one so large that it gives its own sense data in
         // descriptor format.
         let control = format!(
             "dev_config=tape-sim,dev_size={},nl_reply_supported=-1,hw_block_size={SECTOR_BYTES},\
-             hw_max_sectors={max_sectors},max_data_area_mb={DATA_AREA_MIB}",
+             hw_max_sectors={MAX_SECTORS},max_data_area_mb={DATA_AREA_MIB}",
             2 * SECTOR_BYTES
         );
         write(&backstore.folder.join("control"), &control)?;
@@ -223,7 +219,12 @@ impl Attachment {
             let _ = write(&group.join("nexus"), "NULL");
             unmake(&group)?;
         }
-        unmake(&self.adapter)
+        unmake(&self.adapter)?;
+        if let Some(fabric) = self.adapter.parent() {
+            // It keeps the module in use; refused as long as it holds another adapter.
+            let _ = fs::remove_dir(fabric);
+        }
+        Ok(())
     }
 
     /// Removes the backstores, which nobody serves or shows.

@@ -22,9 +22,6 @@ use crate::error::SimError;
 use crate::files::{lock, try_lock};
 use crate::library::Library;
 
-/// Largest data phase, bytes: `tcm_loop` has 256 scatter elements of a page.
-pub const MAX_TRANSFER_BYTES: u32 = 1 << 20;
-
 /// Where a unit has appeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nodes {
@@ -60,8 +57,8 @@ fn title(unit: u16) -> String {
 }
 
 /// Attaches the library in `dir` and serves it until SIGTERM or SIGINT; then gives every drive
-/// back, its buffer on tape, and returns. The devices stay. `max_transfer_bytes` is the largest
-/// data phase of devices that are made now. `ready` is called once all units are there.
+/// back, its buffer on tape, and returns. The devices stay. `ready` is
+/// called once all units are there.
 ///
 /// A library whose server ended is taken up again: after an orderly end as it was, after a kill
 /// with the drives reset and the commands that had been waiting failed.
@@ -69,11 +66,7 @@ fn title(unit: u16) -> String {
 /// # Errors
 ///
 /// Any; devices that were made by a failed call are removed again.
-pub fn serve(
-    dir: &Path,
-    max_transfer_bytes: u32,
-    ready: impl FnOnce(&[Attached]),
-) -> Result<(), AttachError> {
+pub fn serve(dir: &Path, ready: impl FnOnce(&[Attached])) -> Result<(), AttachError> {
     let library = Library::open(dir)?;
     Attachment::check_kernel()?;
     let lock_path = lock_path(library.dir());
@@ -86,7 +79,6 @@ pub fn serve(
     let start = Start {
         library: &library,
         attachment: Attachment::new(library.dir()),
-        max_transfer_bytes,
         // An orderly end leaves the file empty.
         killed: server_pid(&lock_path).is_some(),
     };
@@ -128,7 +120,6 @@ fn system(errno: nix::errno::Errno) -> AttachError {
 struct Start<'a> {
     library: &'a Library,
     attachment: Attachment,
-    max_transfer_bytes: u32,
     /// The server before did not end in order.
     killed: bool,
 }
@@ -156,7 +147,7 @@ impl Start<'_> {
     }
 
     fn server(&self, unit: u16) -> Result<Server, AttachError> {
-        let (backstore, existed) = self.attachment.backstore(unit, self.max_transfer_bytes)?;
+        let (backstore, existed) = self.attachment.backstore(unit)?;
         let device: Box<dyn Device> = match unit.checked_sub(1) {
             None => Box::new(self.library.changer()?),
             Some(index) => {

@@ -20,7 +20,7 @@ use crate::error::SimError;
 use crate::sense::{self, Sense, key};
 use crate::smc::ChangerTarget;
 use crate::ssc::DriveTarget;
-use crate::target::{Completion, Data, Target, status};
+use crate::target::{Data, Target, status};
 
 /// Resets among the task management functions (`TCMU_TMR_*`).
 const RESETS: [u8; 3] = [5, 6, 7];
@@ -137,31 +137,23 @@ impl<M: SharedMemory> Executor<M> {
         &mut self.ring
     }
 
-    /// Fails every waiting command: a server was killed with them. They end as a reset in
-    /// mid-command does; if the device has such a unit attention to report, it is that.
+    /// Fails every waiting command with 0B/08/00: a server was killed with them. The device is
+    /// not asked, so that its own unit attention is left for the next command: st ends a file that
+    /// it was writing with a filemark, and that must not go to a drive that was reset to BOT.
     ///
     /// # Errors
     ///
     /// As [`Ring::oldest`].
     pub fn fail_waiting(&mut self) -> Result<(), RingError> {
-        let mut sense = Sense::attention(sense::RESET_OCCURRED).to_bytes(false);
-        let mut asked = false;
+        let lost = Sense::new(key::ABORTED_COMMAND, sense::COMMUNICATION_FAILURE);
+        let answer = Answer {
+            status: status::CHECK_CONDITION,
+            sense: &lost.to_bytes(false),
+            data_in: None,
+        };
         while let Some(entry) = self.ring.oldest()? {
             match entry {
                 Entry::Command(request) | Entry::Malformed(request) => {
-                    if !asked {
-                        const TEST_UNIT_READY: [u8; 6] = [0; 6];
-                        let pending = self.device.execute(&TEST_UNIT_READY, Data::None);
-                        if is_attention(&pending) {
-                            sense = pending.sense;
-                        }
-                        asked = true;
-                    }
-                    let answer = Answer {
-                        status: status::CHECK_CONDITION,
-                        sense: &sense,
-                        data_in: None,
-                    };
                     self.ring.answer(&request, answer);
                 }
                 Entry::TaskManagement { place, .. } => self.ring.skip(place),
@@ -225,17 +217,6 @@ impl<M: SharedMemory> Executor<M> {
         };
         self.ring.answer(request, answer);
     }
-}
-
-fn is_attention(completion: &Completion) -> bool {
-    const RESPONSE_DESCRIPTOR: u8 = 0x72;
-    let key_at = if completion.sense.first() == Some(&RESPONSE_DESCRIPTOR) {
-        1
-    } else {
-        2
-    };
-    let key = completion.sense.get(key_at).map(|byte| byte & 0x0F);
-    completion.status == status::CHECK_CONDITION && key == Some(key::UNIT_ATTENTION)
 }
 
 impl<M> fmt::Debug for Executor<M> {
