@@ -12,7 +12,7 @@ use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::{Meaning, cdb};
 use crate::transport::Data;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long to wait for a drive.

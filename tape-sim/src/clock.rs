@@ -1,13 +1,18 @@
-//! Time as the drives see it: injected, so that a test decides when a second has passed.
+//! The host's time: injected, so that a test decides when a second has passed.
+//!
+//! What a device makes of it is in [`crate::timeline`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-/// A clock that never goes back.
+/// A clock that never goes back, and the means to wait for it.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since an arbitrary moment.
-    fn now_ms(&self) -> u64;
+    /// Time since an arbitrary moment.
+    fn now(&self) -> Duration;
+    /// Returns when `duration` has passed.
+    fn sleep(&self, duration: Duration);
 }
 
 /// The host's monotonic clock.
@@ -21,24 +26,46 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        thread::sleep(duration);
     }
 }
 
-/// A clock that moves only when told to. Clones share the time.
+/// A clock that moves only when told to, and when somebody waits for it. Clones share the time.
 #[derive(Debug, Clone, Default)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub struct ManualClock {
+    now_ns: Arc<AtomicU64>,
+    slept_ns: Arc<AtomicU64>,
+}
 
 impl ManualClock {
-    /// Lets `ms` milliseconds pass.
-    pub fn advance_ms(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::Relaxed);
+    /// Lets `duration` pass.
+    pub fn advance(&self, duration: Duration) {
+        self.now_ns.fetch_add(nanos(duration), Ordering::Relaxed);
+    }
+
+    /// How long devices have waited for it.
+    pub fn slept(&self) -> Duration {
+        Duration::from_nanos(self.slept_ns.load(Ordering::Relaxed))
     }
 }
 
 impl Clock for ManualClock {
-    fn now_ms(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.now_ns.load(Ordering::Relaxed))
     }
+
+    fn sleep(&self, duration: Duration) {
+        self.slept_ns.fetch_add(nanos(duration), Ordering::Relaxed);
+        self.advance(duration);
+    }
+}
+
+/// Whole nanoseconds; 584 years is the most.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

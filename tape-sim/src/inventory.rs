@@ -10,8 +10,12 @@ mod label;
 mod operator;
 mod store;
 
+use crate::clock::nanos;
+use crate::physics::robot;
+use crate::ssc::Busy;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::reservation::Reservations;
 use crate::sense::Code;
@@ -203,6 +207,21 @@ pub struct Inventory {
     /// Unit attentions of reservations, for initiators that have not heard of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) attentions: BTreeMap<Nexus, Attentions>,
+    /// Where the robot stands, and its time.
+    #[serde(default)]
+    pub(crate) robot: Robot,
+    /// The robot's time at the last arrival or departure, per drive, in nanoseconds.
+    #[serde(default)]
+    drive_moved_ns: Vec<u64>,
+}
+
+/// The robot between two moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Robot {
+    /// Its time since the library was made, in nanoseconds.
+    pub time_ns: u64,
+    /// Address of the element before which it stands; 0: at home.
+    pub at: u16,
 }
 
 /// What the drive in bay N sees of the library: the content of `drives/N/bay.json`.
@@ -212,6 +231,10 @@ pub struct Bay {
     pub moves: u64,
     /// The cartridge in the drive.
     pub barcode: Option<String>,
+    /// The robot's time when that was last changed, in nanoseconds: the drive's goes on no
+    /// earlier.
+    #[serde(default)]
+    pub time_ns: u64,
 }
 
 /// What the library sees of the drive in bay N: the part of `drives/N/state.json` it reads.
@@ -223,6 +246,21 @@ pub struct DriveHold {
     /// A host has prevented removal.
     #[serde(default)]
     pub prevented: bool,
+    /// The drive's time when it last told, in nanoseconds.
+    #[serde(default)]
+    pub time_ns: u64,
+    /// What goes on in it.
+    #[serde(default)]
+    pub busy: Option<Busy>,
+}
+
+impl DriveHold {
+    /// When the robot can reach into the drive, in nanoseconds of the drive's time.
+    #[must_use]
+    pub fn free_ns(&self) -> u64 {
+        let end_ns = self.busy.map_or(0, |busy| busy.end_ns);
+        self.time_ns.max(end_ns)
+    }
 }
 
 impl Inventory {
@@ -297,6 +335,33 @@ impl Inventory {
     fn count_drive_move(&mut self, drive: u16) {
         if let Some(moves) = self.drive_moves.get_mut(usize::from(drive)) {
             *moves += 1;
+            self.drive_moved_ns.resize(self.drive_moves.len(), 0);
+            self.drive_moved_ns[usize::from(drive)] = self.robot.time_ns;
+        }
+    }
+
+    /// The robot's time. Of what happens without the robot this is the best date there is.
+    #[must_use]
+    pub fn robot(&self) -> Robot {
+        self.robot
+    }
+
+    /// The robot works for `duration`, not before `begin_ns`, and then stands before `at`.
+    pub(crate) fn robot_works(&mut self, begin_ns: u64, duration: Duration, at: u16) {
+        let begin_ns = self.robot.time_ns.max(begin_ns);
+        self.robot = Robot {
+            time_ns: begin_ns.saturating_add(nanos(duration)),
+            at,
+        };
+    }
+
+    /// Where an element is along the robot's way, from 0 to 1: drives and mail slots at one end.
+    pub(crate) fn place_of(&self, address: u16) -> robot::Place {
+        match self.layout.element(address) {
+            Some((ElementType::Storage, slot)) => {
+                f64::from(slot + 1) / f64::from(self.layout.slots)
+            }
+            _ => 0.0,
         }
     }
 
@@ -309,6 +374,11 @@ impl Inventory {
                 .copied()
                 .unwrap_or(0),
             barcode: content.map(|content| content.barcode.clone()),
+            time_ns: self
+                .drive_moved_ns
+                .get(usize::from(drive))
+                .copied()
+                .unwrap_or(0),
         }
     }
 

@@ -32,6 +32,7 @@ pub mod inventory;
 pub mod library;
 pub mod mam;
 pub mod pages;
+pub mod physics;
 pub mod reservation;
 pub mod sense;
 pub mod smc;
@@ -40,3 +41,4 @@ pub mod ssc;
 pub mod target;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub mod tcmu;
+pub mod timeline;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use crate::generation::Generation;
 use crate::inventory::{self, FIRST_DRIVE_ADDRESS, Label, Layout};
 use crate::smc::{ChangerConfig, ChangerTarget};
 use crate::ssc::{DriveConfig, DriveTarget};
+use crate::timeline::Timing;
 
 /// NAA 5 with an OUI that is locally administered: no manufacturer's.
 const NAA: u64 = 0x5 << 60 | 0x02_5453 << 36;
@@ -41,6 +43,10 @@ pub struct LibrarySpec {
     pub buffer_bytes: Option<u64>,
     /// Number that serial numbers are made from; `None`: made from the directory's path.
     pub seed: Option<u32>,
+    /// Whether devices really take the time that they say.
+    pub timing: Timing,
+    /// LTO-9 cartridges come as from the factory: their first load takes 20 minutes to 2 hours.
+    pub factory_new: bool,
 }
 
 impl Default for LibrarySpec {
@@ -54,6 +60,8 @@ impl Default for LibrarySpec {
             cartridges: None,
             buffer_bytes: None,
             seed: None,
+            timing: Timing::Virtual,
+            factory_new: false,
         }
     }
 }
@@ -67,6 +75,10 @@ struct LibraryInfo {
     capacity_bytes: Option<u64>,
     buffer_bytes: Option<u64>,
     seed: u32,
+    #[serde(default)]
+    timing: Timing,
+    #[serde(default)]
+    factory_new: bool,
 }
 
 /// A library on disk.
@@ -112,6 +124,9 @@ impl Library {
         }
         for barcode in barcodes.iter().flatten() {
             cartridge::create(&dir, barcode, spec.capacity_bytes)?;
+            if spec.factory_new {
+                cartridge::make_factory_new(&dir, barcode)?;
+            }
         }
         let layout = Layout {
             drives: spec.drives,
@@ -128,6 +143,8 @@ impl Library {
             seed: spec
                 .seed
                 .unwrap_or(fnv(dir.as_os_str().as_encoded_bytes()) as u32),
+            timing: spec.timing,
+            factory_new: spec.factory_new,
         };
         // Last: a directory is a library once this file is there.
         write_json(&dir.join("library.json"), &info)?;
@@ -183,7 +200,7 @@ impl Library {
         self.drive_with_clock(index, Arc::new(SystemClock::default()))
     }
 
-    /// Takes drive `index` and gives it its time.
+    /// Takes drive `index` and gives it its clock, which only [`Timing::Real`] looks at.
     ///
     /// # Errors
     ///
@@ -205,6 +222,7 @@ impl Library {
             library_serial: self.changer_serial(),
             element_address: FIRST_DRIVE_ADDRESS + index,
             buffer_bytes: self.info.buffer_bytes,
+            timing: self.info.timing,
         };
         DriveTarget::open(config, clock)
     }
@@ -215,7 +233,16 @@ impl Library {
     ///
     /// `Io`, `Format`, `Version` for the inventory.
     pub fn changer(&self) -> Result<ChangerTarget, SimError> {
-        ChangerTarget::open(ChangerConfig {
+        self.changer_with_clock(Arc::new(SystemClock::default()))
+    }
+
+    /// Opens the changer and gives it its clock, which only [`Timing::Real`] looks at.
+    ///
+    /// # Errors
+    ///
+    /// As [`Library::changer`].
+    pub fn changer_with_clock(&self, clock: Arc<dyn Clock>) -> Result<ChangerTarget, SimError> {
+        let config = ChangerConfig {
             library_dir: self.dir.clone(),
             serial: self.changer_serial(),
             naa: self.naa(0),
@@ -223,7 +250,23 @@ impl Library {
             drive_serials: (0..self.info.drives)
                 .map(|index| self.drive_serial(index))
                 .collect(),
-        })
+            timing: self.info.timing,
+        };
+        ChangerTarget::open(config, clock)
+    }
+
+    /// How far the time of the library has come: that of its latest device, as its files say. A
+    /// drive in use writes its time when a cartridge comes or goes, and each minute of it.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`, `Version`.
+    pub fn elapsed(&self) -> Result<Duration, SimError> {
+        let mut latest_ns = inventory::read(&self.dir)?.robot().time_ns;
+        for drive in 0..self.info.drives {
+            latest_ns = latest_ns.max(inventory::read_hold(&self.dir, drive)?.time_ns);
+        }
+        Ok(Duration::from_nanos(latest_ns))
     }
 
     /// Puts a cartridge into mail slot `mail_slot`, from 0. One that the directory does not hold is
@@ -244,6 +287,9 @@ impl Library {
         if !cartridge::is_barcode(barcode) || !cartridge::folder(&self.dir, barcode).exists() {
             let capacity_bytes = capacity_bytes.or(self.info.capacity_bytes);
             cartridge::create(&self.dir, barcode, capacity_bytes)?;
+            if self.info.factory_new {
+                cartridge::make_factory_new(&self.dir, barcode)?;
+            }
         }
         inventory::insert(&self.dir, mail_slot, barcode)
     }

@@ -52,9 +52,12 @@ codes! {
     BEGINNING_OF_PARTITION = 0x00, 0x04, "Beginning-of-partition/medium detected.";
     END_OF_DATA = 0x00, 0x05, "End-of-data detected.";
     PROGRAMMABLE_EARLY_WARNING = 0x00, 0x07, "Programmable early warning detected.";
+    NOT_READY_UNKNOWN = 0x04, 0x00, "Logical unit not ready, cause not reportable.";
     BECOMING_READY = 0x04, 0x01, "Logical unit is in process of becoming ready.";
     INITIALIZING_REQUIRED = 0x04, 0x02, "Logical unit not ready, initializing command required.";
     MANUAL_INTERVENTION = 0x04, 0x03, "Logical unit not ready, manual intervention required.";
+    FORMAT_IN_PROGRESS = 0x04, 0x04, "Logical unit not ready, format in progress.";
+    OPERATION_IN_PROGRESS = 0x04, 0x07, "Logical unit not ready, operation in progress.";
     COMMUNICATION_FAILURE = 0x08, 0x00, "Logical unit communication failure.";
     WRITE_ERROR = 0x0C, 0x00, "Write error.";
     BLOCK_GUARD_CHECK_FAILED = 0x10, 0x01, "Logical block guard check failed.";
@@ -146,6 +149,8 @@ pub struct Sense {
     pub information: Option<i64>,
     /// Offending field of an ILLEGAL REQUEST.
     pub field: Option<FieldPointer>,
+    /// How much of an operation under way is done, of 65536 (SPC-4 §4.5.2.4.4).
+    pub progress: Option<u16>,
 }
 
 const FIXED_LEN: usize = 18;
@@ -171,6 +176,7 @@ impl Sense {
             ili: false,
             information: None,
             field: None,
+            progress: None,
         }
     }
 
@@ -237,6 +243,12 @@ impl Sense {
         self
     }
 
+    /// Sets the progress indication.
+    pub const fn with_progress(mut self, done: u16) -> Self {
+        self.progress = Some(done);
+        self
+    }
+
     /// The bytes of the chosen format.
     pub fn to_bytes(&self, descriptor: bool) -> Vec<u8> {
         if descriptor {
@@ -252,12 +264,17 @@ impl Sense {
     }
 
     fn key_specific(&self) -> Option<[u8; 3]> {
-        self.field.map(|field| {
+        let pointer = self.field.map(|field| {
             let place = if field.in_cdb { IN_CDB } else { 0 };
             let bit = field.bit.map_or(0, |bit| BIT_POINTER_VALID | bit & 0x07);
             let [high, low] = field.byte.to_be_bytes();
             [SKSV | place | bit, high, low]
-        })
+        });
+        let progress = self.progress.map(|done| {
+            let [high, low] = done.to_be_bytes();
+            [SKSV, high, low]
+        });
+        pointer.or(progress)
     }
 
     /// Fixed format, 18 bytes (SPC-4 §4.5.3). INFORMATION that does not fit 32 bits is not valid.

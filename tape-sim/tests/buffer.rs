@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use tape_sim::library::LibrarySpec;
 
@@ -83,14 +85,14 @@ fn a_full_buffer_lets_the_oldest_leave() {
 #[test]
 fn objects_reach_the_tape_with_time() {
     let mut bench = Bench::ready();
-    bench.clock.advance_ms(5000);
+    bench.drive().host_spends(Duration::from_secs(5));
     bench.write(&[1; 10]);
-    bench.clock.advance_ms(600);
+    bench.drive().host_spends(Duration::from_millis(600));
     bench.write(&[2; 20]);
     assert_eq!(buffered(&mut bench), (0, 2, 30));
-    bench.clock.advance_ms(400);
+    bench.drive().host_spends(Duration::from_millis(400));
     assert_eq!(buffered(&mut bench), (1, 1, 20));
-    bench.clock.advance_ms(600);
+    bench.drive().host_spends(Duration::from_millis(600));
     assert_eq!(buffered(&mut bench), (2, 0, 0));
 }
 

@@ -22,9 +22,9 @@ fn a_drive_wakes_up_empty_loads_by_itself_and_tells_once() {
     assert_eq!(bench.none(&TUR), "02/3A/00");
     assert_eq!(bench.none(&LOAD), "02/3A/00");
     bench.put(Some(TAPE));
-    for expected in ["02/04/01", "02/04/01", "06/28/00", "good", "good"] {
-        assert_eq!(bench.none(&TUR), expected);
-    }
+    assert_eq!(bench.none(&TUR), "02/04/01");
+    assert_eq!(bench.poll("02/04/01"), "06/28/00");
+    assert_eq!(bench.none(&TUR), "good");
     assert_eq!(bench.none(&UNLOAD), "good");
     assert_eq!(bench.none(&TUR), "02/04/02");
     assert_eq!(bench.none(&UNLOAD), "good");
@@ -41,9 +41,8 @@ fn an_immediate_load_returns_before_the_tape_is_ready() {
     let mut bench = Bench::ready();
     bench.none(&UNLOAD);
     assert_eq!(bench.none(&[0x1B, 1, 0, 0, 1, 0]), "good");
-    for expected in ["02/04/01", "02/04/01", "good"] {
-        assert_eq!(bench.none(&TUR), expected);
-    }
+    assert_eq!(bench.none(&TUR), "02/04/01");
+    assert_eq!(bench.poll("02/04/01"), "good");
 }
 
 #[test]
@@ -151,10 +150,12 @@ fn media_of_other_generations() {
         });
         bench.library.insert(0, barcode, Some(64 * MIB)).unwrap();
         bench.put(Some(barcode));
-        for _ in 0..4 {
-            bench.none(&TUR);
+        bench.none(&TUR);
+        let mut answer = bench.poll("02/04/01");
+        if answer == "06/28/00" {
+            answer = bench.none(&TUR);
         }
-        assert_eq!(bench.none(&TUR), ready, "{generation:?} {barcode}");
+        assert_eq!(answer, ready, "{generation:?} {barcode}");
         assert_eq!(bench.write(&[1; 10]), written, "{generation:?} {barcode}");
         assert_eq!(bench.none(&UNLOAD), "good", "{generation:?} {barcode}");
     }
@@ -165,10 +166,8 @@ fn a_cleaning_cartridge_cleans_and_comes_out_by_itself() {
     let mut bench = Bench::cold(&small());
     bench.none(&TUR);
     bench.put(Some("CLNU01CU"));
-    for _ in 0..3 {
-        assert_eq!(bench.none(&TUR), "02/30/03");
-    }
-    assert_eq!(bench.none(&TUR), "02/04/02");
+    assert_eq!(bench.none(&TUR), "02/30/03");
+    assert_eq!(bench.poll("02/30/03"), "02/04/02");
     assert_eq!(bench.write(&[1]), "02/04/02");
     bench.edit("CLNU01CU", "cleanings_left", 0.into());
     bench.put(None);

@@ -281,17 +281,23 @@ fn identifying_information_outlives_the_power_and_the_time_does_not() {
 
     let report = maintenance(0xA3, 0x0F, 0, 12);
     let set = [0, 0, 0, 0, 0x01, 0x9A, 0, 0, 0, 0, 0, 0];
-    bench.clock.advance_ms(300);
+    bench
+        .drive()
+        .host_spends(std::time::Duration::from_millis(300));
+    // The tape has been loaded since the power came on: that took 17 s.
+    let [.., high, low] = 17_300_u64.to_be_bytes();
     assert_eq!(
         bench.reply(&report, 12),
-        [0, 10, 0, 0, 0, 0, 0, 0, 1, 0x2C, 0, 0]
+        [0, 10, 0, 0, 0, 0, 0, 0, high, low, 0, 0]
     );
     assert_eq!(bench.send(&maintenance(0xA4, 0x0F, 0, 12), &set), "good");
     assert_eq!(
         bench.send(&maintenance(0xA4, 0x0F, 0, 11), &set[..11]),
         "05/1A/00"
     );
-    bench.clock.advance_ms(5);
+    bench
+        .drive()
+        .host_spends(std::time::Duration::from_millis(5));
     let told = [0, 10, 2, 0, 0x01, 0x9A, 0, 0, 0, 5, 0, 0];
     assert_eq!(bench.reply(&report, 12), told);
     // Another process goes on with both.

@@ -15,10 +15,12 @@ use tape_sim::library::{Library, LibrarySpec};
 use tape_sim::target::{Completion, Data, Target};
 use tape_sim::tcmu::AttachError;
 use tape_sim::tcmu::daemon::{self, Attached};
+use tape_sim::timeline::Timing;
 
 const USAGE: &str = "\
 usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generation 5..10]
                            [--cartridges N] [--capacity-mib N] [--buffer-mib N]
+                           [--speedup N] [--factory-new on|off]
        tape-sim status DIR
        tape-sim cartridge DIR BARCODE
        tape-sim insert DIR MAIL_SLOT BARCODE [--capacity-mib N]
@@ -30,6 +32,10 @@ usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generati
        tape-sim exec DIR changer|DRIVE CDB_HEX [--in BYTES | --out]
        tape-sim attach DIR [--foreground]
        tape-sim detach DIR
+
+create makes a library in which nothing waits: time is counted, not passed. With --speedup its
+devices take their time, N times as fast as hardware. Factory-new LTO-9 cartridges are measured
+on their first load, for 20 minutes to 2 hours. status says how far each device's time has come.
 
 A cartridge is named by the barcode it was made with, whatever its label shows later. door is
 about the mail slots' door, or with front about the one that stops the robot. A magazine has 12
@@ -105,6 +111,14 @@ fn mebibytes(text: &str, what: &'static str) -> Result<u64, Failure> {
         .ok_or_else(|| Failure::Value(text.to_string(), what))
 }
 
+fn switch(text: &str, what: &'static str) -> Result<bool, Failure> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(Failure::Value(text.to_string(), what)),
+    }
+}
+
 fn create(dir: &Path, options: &[&str]) -> Result<u8, Failure> {
     let mut spec = LibrarySpec::default();
     for pair in options.chunks(2) {
@@ -119,6 +133,11 @@ fn create(dir: &Path, options: &[&str]) -> Result<u8, Failure> {
             ["--buffer-mib", value] => {
                 spec.buffer_bytes = Some(mebibytes(value, "--buffer-mib")?);
             }
+            ["--speedup", value] => {
+                let speedup = number(value, "--speedup")?;
+                spec.timing = Timing::Real { speedup };
+            }
+            ["--factory-new", value] => spec.factory_new = switch(value, "--factory-new")?,
             ["--generation", value] => {
                 spec.generation = Generation::from_number(number(value, "--generation")?)
                     .ok_or_else(|| Failure::Value(value.to_string(), "--generation"))?;
@@ -139,13 +158,15 @@ fn status(dir: &Path) -> Result<u8, Failure> {
         let hold = inventory::read_hold(library.dir(), drive)?;
         let said = |said: bool, word: &'static str| if said { word } else { "" };
         println!(
-            "drive {drive} {} {}{}{}",
+            "drive {drive} {} {}{}{} {}",
             library.drive_serial(drive),
             bay.barcode.as_deref().unwrap_or("empty"),
             said(hold.threaded, " threaded"),
             said(hold.prevented, " prevented"),
+            seconds(hold.time_ns),
         );
     }
+    println!("changer {}", seconds(inventory.robot().time_ns));
     for (address, content) in inventory.contents() {
         let label = match &content.label {
             Label::Readable => String::new(),
@@ -167,6 +188,15 @@ fn status(dir: &Path) -> Result<u8, Failure> {
         println!("magazine {magazine} out");
     }
     Ok(0)
+}
+
+/// A device's time: seconds since it was made.
+fn seconds(time_ns: u64) -> String {
+    format!(
+        "{}.{:03} s",
+        time_ns / 1_000_000_000,
+        time_ns / 1_000_000 % 1000
+    )
 }
 
 fn cartridge(dir: &Path, barcode: &str) -> Result<u8, Failure> {
@@ -210,12 +240,7 @@ fn remove(dir: &Path, slot: &str) -> Result<u8, Failure> {
 }
 
 fn protect(dir: &Path, barcode: &str, on: &str) -> Result<u8, Failure> {
-    let protected = match on {
-        "on" => true,
-        "off" => false,
-        _ => return Err(Failure::Usage),
-    };
-    Library::open(dir)?.set_write_protected(barcode, protected)?;
+    Library::open(dir)?.set_write_protected(barcode, switch(on, "protect")?)?;
     Ok(0)
 }
 

@@ -16,6 +16,7 @@ use crate::files::{FORMAT_VERSION, adopt_format, read_json, read_json_opt, write
 use crate::generation::{CartridgeKind, Format, format_by_density, identify_barcode};
 use crate::inventory::Label;
 use crate::mam::{Birth, Mam, id};
+use crate::physics::medium;
 use partition::Partition;
 
 /// Largest partition: tape positions are 48 bits wide, and early warning needs room behind.
@@ -28,6 +29,8 @@ const MIN_EARLY_WARNING_ZONE_BYTES: u64 = 8 << 20;
 const CLEANINGS: u16 = 50;
 /// Bytes in the megabyte of SCSI's capacity fields.
 pub const MB: u64 = 1_000_000;
+/// Density code of the format whose cartridges are measured on their first load: LTO-9.
+const OPTIMIZED_DENSITY: u8 = 0x60;
 /// Manufacturer in the chip of every simulated cartridge.
 pub const MANUFACTURER: &str = "TAPESIM";
 /// Date of manufacture of every simulated cartridge.
@@ -65,6 +68,9 @@ pub struct CartridgeInfo {
     /// SET CAPACITY: the part of the tape in use, in 65535ths.
     #[serde(default = "full_length")]
     pub proportion: u16,
+    /// What is left of the measuring of a new LTO-9 cartridge, in milliseconds; 0: it is done.
+    #[serde(default)]
+    pub optimization_ms: u64,
 }
 
 /// Kinds of cartridges.
@@ -156,6 +162,7 @@ pub fn create(
         worm_suspect: false,
         tape_bytes: 0,
         proportion: full_length(),
+        optimization_ms: 0,
     };
     Mam::new(&Birth {
         density: info.density,
@@ -173,6 +180,22 @@ pub fn create(
 /// The whole tape, in 65535ths.
 const fn full_length() -> u16 {
     u16::MAX
+}
+
+/// Makes the cartridge of `barcode` one that no drive has loaded yet: if it is of a format that
+/// is measured on the first load, that is still to be done.
+///
+/// # Errors
+///
+/// `Io`, `Format`, `Version`.
+pub fn make_factory_new(library_dir: &Path, barcode: &str) -> Result<(), SimError> {
+    let mut cartridge = Cartridge::open(&folder(library_dir, barcode))?;
+    if cartridge.info.density == Some(OPTIMIZED_DENSITY) {
+        let seed = crate::library::fnv(cartridge.info.serial.as_bytes());
+        cartridge.info.optimization_ms = medium::optimization(seed).as_millis() as u64;
+        cartridge.save_info()?;
+    }
+    Ok(())
 }
 
 fn checked_capacity(format: &Format, asked: Option<u64>) -> Result<u64, SimError> {

@@ -1,6 +1,6 @@
 //! The inventory's files: `inventory.json`, its lock, and the bays made from it.
 
-use super::{Bay, Content, DriveHold, Events, FIRST_SLOT_ADDRESS, Inventory, Layout};
+use super::{Bay, Content, DriveHold, Events, FIRST_SLOT_ADDRESS, Inventory, Layout, Robot};
 use crate::error::SimError;
 use crate::files::{
     FORMAT_VERSION, adopt_format, lock, read_json, read_json_opt, share_lock, try_lock, write_json,
@@ -111,6 +111,8 @@ pub fn create(dir: &Path, layout: Layout, barcodes: &[Option<String>]) -> Result
         alerts: 0,
         reservations: Reservations::default(),
         attentions: BTreeMap::new(),
+        robot: Robot::default(),
+        drive_moved_ns: vec![0; layout.drives.into()],
     };
     if let Some(reason) = inventory.flaw() {
         return Err(SimError::Spec { reason });

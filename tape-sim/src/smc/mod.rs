@@ -11,9 +11,13 @@ mod status;
 mod tags;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::SimError;
 use crate::generation::Generation;
 use crate::inventory::{self, Events, Inventory};
@@ -26,6 +30,7 @@ use crate::ssc::VENDOR;
 use crate::target::{
     Completion, Data, Nexus, Refusal, Reply, Target, be16, be32, complete, receive, send,
 };
+use crate::timeline::{Timeline, Timing};
 use tags::Found;
 
 /// INQUIRY product identification of the changer.
@@ -46,10 +51,11 @@ pub struct ChangerConfig {
     pub generation: Generation,
     /// Unit serial numbers of the drives in order.
     pub drive_serials: Vec<String>,
+    /// How the library's time goes on.
+    pub timing: Timing,
 }
 
 /// A handle on the changer. There may be several at a time.
-#[derive(Debug)]
 pub struct ChangerTarget {
     config: ChangerConfig,
     /// The initiator of the present command.
@@ -61,6 +67,7 @@ pub struct ChangerTarget {
     prevented: BTreeMap<Nexus, File>,
     /// What SEND VOLUME TAG last found.
     found: Option<Found>,
+    time: Timeline,
 }
 
 impl ChangerTarget {
@@ -69,25 +76,35 @@ impl ChangerTarget {
     /// # Errors
     ///
     /// `Io`, `Format`, `Version` for the inventory.
-    pub fn open(config: ChangerConfig) -> Result<Self, SimError> {
-        let seen = inventory::open(&config.library_dir)?.reported;
+    pub fn open(config: ChangerConfig, clock: Arc<dyn Clock>) -> Result<Self, SimError> {
+        let inventory = inventory::open(&config.library_dir)?;
+        let time = Timeline::new(config.timing, clock, inventory.robot.time_ns);
         Ok(Self {
             config,
             nexus: Nexus::HOST,
-            seen: BTreeMap::from([(Nexus::HOST, seen)]),
+            seen: BTreeMap::from([(Nexus::HOST, inventory.reported)]),
             host_error: None,
             prevented: BTreeMap::new(),
             found: None,
+            time,
         })
+    }
+
+    /// The robot's time since the library was made, as far as this handle has seen it.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.time.now()
     }
 
     /// Executes `cdb` as the initiator `nexus` would have it.
     pub fn execute_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
         self.nexus = nexus;
+        self.time.begin();
         let reply = self.run(cdb, data);
         if let Err(refusal) = &reply {
             self.alert_to(refusal);
         }
+        self.time.settle();
         complete(reply, false)
     }
 
@@ -134,7 +151,7 @@ impl ChangerTarget {
             }
             0x1B => self.open_close(cdb),
             0x1E => self.prevent_allow(cdb),
-            0x2B => motion::position_to_element(cdb, &state),
+            0x2B => self.position_to_element(cdb),
             0x4D => self.log_sense(cdb, data, &state),
             0xA0 => spc::report_luns(cdb, data),
             0xA3 => self.report_opcodes(cdb, data),
@@ -158,9 +175,13 @@ impl ChangerTarget {
         change: impl FnOnce(&mut Inventory) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let mut failure = None;
+        let mut robot_ns = 0;
         let result = inventory::update(&self.config.library_dir, Failure::Host, |state| {
-            change(state).map_err(Failure::Refused)
+            let result = change(state).map_err(Failure::Refused);
+            robot_ns = state.robot.time_ns;
+            result
         });
+        self.time.meet(robot_ns);
         let result = result.map_err(|failed| match failed {
             Failure::Refused(refusal) => refusal,
             Failure::Host(error) => {
@@ -290,5 +311,14 @@ fn invalid_element(byte: u16) -> Refusal {
 impl Target for ChangerTarget {
     fn execute(&mut self, cdb: &[u8], data: Data<'_>) -> Completion {
         self.execute_as(Nexus::HOST, cdb, data)
+    }
+}
+
+impl fmt::Debug for ChangerTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChangerTarget")
+            .field("config", &self.config)
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
     }
 }

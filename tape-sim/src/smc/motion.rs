@@ -6,6 +6,7 @@ use crate::cartridge;
 use crate::inventory::{
     Content, Door, ElementType, FIRST_DRIVE_ADDRESS, Inventory, TRANSPORT_ADDRESS, read_hold,
 };
+use crate::physics::robot;
 use crate::sense::{self, Sense, key};
 use crate::target::{Refusal, Reply, be16};
 use std::path::Path;
@@ -53,6 +54,7 @@ impl ChangerTarget {
     /// MOVE MEDIUM (SMC-3 §6.6). Moving to where the cartridge is does nothing.
     pub(super) fn move_medium(&mut self, cdb: &[u8]) -> Reply {
         let dir = self.config.library_dir.clone();
+        let now_ns = self.time.now_ns();
         self.update(|state| {
             check_transport(cdb)?;
             let source = element(cdb, SOURCE_AT, state)?;
@@ -63,7 +65,8 @@ impl ChangerTarget {
             }
             check_hand(source, state)?;
             check_destination(destination, DESTINATION_AT, state)?;
-            check_hold(&dir, source, state)?;
+            let free_ns = check_hold(&dir, source, state)?;
+            carry(state, free_ns.max(now_ns), source, destination);
             let content = pick(source, state)?;
             state.place(destination, content);
             Ok(0)
@@ -74,6 +77,7 @@ impl ChangerTarget {
     /// the source and goes to the second destination, which may be the source.
     pub(super) fn exchange_medium(&mut self, cdb: &[u8]) -> Reply {
         let dir = self.config.library_dir.clone();
+        let now_ns = self.time.now_ns();
         self.update(|state| {
             check_transport(cdb)?;
             let source = element(cdb, SOURCE_AT, state)?;
@@ -88,8 +92,10 @@ impl ChangerTarget {
             if second != source {
                 check_destination(second, SECOND_DESTINATION_AT, state)?;
             }
-            check_hold(&dir, source, state)?;
-            check_hold(&dir, first, state)?;
+            let free_ns = check_hold(&dir, source, state)?;
+            let free_ns = free_ns.max(check_hold(&dir, first, state)?);
+            carry(state, free_ns.max(now_ns), source, first);
+            carry(state, now_ns, first, second);
             let arriving = pick(source, state)?;
             let leaving = pick(first, state)?;
             state.place(first, arriving);
@@ -97,13 +103,29 @@ impl ChangerTarget {
             Ok(0)
         })
     }
+
+    /// POSITION TO ELEMENT (SMC-3 §6.9): the robot goes there.
+    pub(super) fn position_to_element(&mut self, cdb: &[u8]) -> Reply {
+        let now_ns = self.time.now_ns();
+        self.update(|state| {
+            check_transport(cdb)?;
+            let to = element(cdb, SOURCE_AT, state)?;
+            reachable(to, state)?;
+            let at = state.place_of(state.robot.at);
+            let slots = state.layout().slots;
+            let duration = robot::travel_time(slots, at, state.place_of(to));
+            state.robot_works(now_ns, duration, to);
+            Ok(0)
+        })
+    }
 }
 
-/// POSITION TO ELEMENT (SMC-3 §6.9): the robot goes there and nothing is seen of it.
-pub(super) fn position_to_element(cdb: &[u8], state: &Inventory) -> Reply {
-    check_transport(cdb)?;
-    reachable(element(cdb, SOURCE_AT, state)?, state)?;
-    Ok(0)
+/// The robot brings a cartridge from `source` to `destination`, not before `begin_ns`.
+fn carry(state: &mut Inventory, begin_ns: u64, source: u16, destination: u16) {
+    let at = state.place_of(state.robot.at);
+    let (from, to) = (state.place_of(source), state.place_of(destination));
+    let duration = robot::move_time(state.layout().slots, at, from, to);
+    state.robot_works(begin_ns, duration, destination);
 }
 
 /// There is one robot; address 0 is it, and the default too.
@@ -169,9 +191,10 @@ fn check_destination(address: u16, at: u16, state: &Inventory) -> Result<(), Ref
 }
 
 /// A drive must have let go of its cartridge: this library does not unload drives itself.
-fn check_hold(dir: &Path, address: u16, state: &Inventory) -> Result<(), Refusal> {
+/// Returns when the cartridge can be reached, in nanoseconds.
+fn check_hold(dir: &Path, address: u16, state: &Inventory) -> Result<u64, Refusal> {
     let Some((ElementType::DataTransfer, _)) = state.layout().element(address) else {
-        return Ok(());
+        return Ok(0);
     };
     let hold = read_hold(dir, address - FIRST_DRIVE_ADDRESS)
         .map_err(|_| Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE))?;
@@ -180,7 +203,7 @@ fn check_hold(dir: &Path, address: u16, state: &Inventory) -> Result<(), Refusal
     } else if hold.threaded {
         Err(Sense::illegal(sense::UNLOAD_FAILURE).into())
     } else {
-        Ok(())
+        Ok(hold.free_ns())
     }
 }
 

@@ -3,8 +3,10 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use super::DriveTarget;
+use super::busy::{Busy, Operation};
 use super::state::{Phase, Session};
 use super::tape::Tape;
 use crate::cartridge::{self, Cartridge, Kind};
@@ -15,13 +17,9 @@ use crate::inventory::{bay_path, read_bay};
 use crate::mam::id;
 use crate::pages::alert::{self, Subject};
 use crate::pages::block_protection::BlockProtection;
+use crate::physics::model::{CLEANING, drive_mechanics};
 use crate::sense::{self, Sense, key};
 use crate::target::{Refusal, Reply};
-
-/// Commands that find a loading drive not ready.
-const LOADING_COMMANDS: u8 = 2;
-/// Commands that find a cleaning drive not ready.
-const CLEANING_COMMANDS: u8 = 3;
 
 /// LOAD UNLOAD byte 4.
 const LOAD: u8 = 0x01;
@@ -52,6 +50,8 @@ impl DriveTarget {
             return Ok(());
         }
         self.tape = None;
+        self.time.meet(bay.time_ns);
+        self.state.busy = None;
         self.state.moves = bay.moves;
         self.state.barcode = bay.barcode;
         let phase = match self.state.barcode {
@@ -81,10 +81,9 @@ impl DriveTarget {
             self.state.raise(alert::UNSUPPORTED_FORMAT);
             return Ok(Phase::Incompatible);
         }
-        Ok(Phase::Loading {
-            commands_left: LOADING_COMMANDS,
-            attention,
-        })
+        let mechanics = drive_mechanics(self.generation);
+        self.begin_operation(Operation::Loading, mechanics.load, None);
+        Ok(Phase::Loading { attention })
     }
 
     fn begin_cleaning(&mut self, cartridge: &mut Cartridge) -> Result<Phase, SimError> {
@@ -96,9 +95,8 @@ impl DriveTarget {
         cartridge.info.cleanings_left = left;
         cartridge.save_info()?;
         self.state.life.cleanings += 1;
-        Ok(Phase::Cleaning {
-            commands_left: CLEANING_COMMANDS,
-        })
+        self.begin_operation(Operation::Cleaning, CLEANING, None);
+        Ok(Phase::Cleaning {})
     }
 
     /// What this drive can do with `cartridge`.
@@ -107,7 +105,7 @@ impl DriveTarget {
         density.map_or(Access::None, |density| self.generation.access(density))
     }
 
-    /// Threads the tape: the end of a load.
+    /// The end of threading or measuring: the tape is ready, or is to be measured first.
     fn finish_load(&mut self) -> Result<(), SimError> {
         let opened = self.open_tape();
         let mut tape = match opened {
@@ -118,6 +116,9 @@ impl DriveTarget {
                 return self.save_state();
             }
         };
+        if self.measure(&mut tape.cartridge)? {
+            return self.save_state();
+        }
         tape.cartridge.mam.record_load(super::VENDOR, &self.serial);
         tape.cartridge.save_mam()?;
         self.state.session = Session::new(&tape.cartridge.mam);
@@ -134,6 +135,27 @@ impl DriveTarget {
         self.save_state()
     }
 
+    /// Lets a new cartridge be measured after it was threaded; true while that is to be waited
+    /// for. What is done when the power fails need not be done again.
+    fn measure(&mut self, cartridge: &mut Cartridge) -> Result<bool, SimError> {
+        let Some(busy) = self.state.busy else {
+            return Ok(false);
+        };
+        let left = Duration::from_millis(cartridge.info.optimization_ms);
+        if left.is_zero() {
+            return Ok(false);
+        }
+        if busy.operation != Operation::Optimizing {
+            self.begin_operation(Operation::Optimizing, left, Some(busy.end_ns));
+        }
+        if self.busy().is_some() {
+            return Ok(true);
+        }
+        cartridge.info.optimization_ms = 0;
+        cartridge.save_info()?;
+        Ok(false)
+    }
+
     /// Opens the tape of the cartridge in the drive, at BOP.
     pub(super) fn open_tape(&self) -> Result<Tape, SimError> {
         let barcode = self.state.barcode.as_deref().unwrap_or_default();
@@ -148,43 +170,27 @@ impl DriveTarget {
     /// The NOT READY (or other) condition that the command ends with.
     pub(super) fn require_medium(&mut self) -> Result<(), Refusal> {
         let not_ready = |code| Err(Sense::not_ready(code).into());
+        if let Some(busy) = self.busy() {
+            return Err(busy.sense(self.time.now_ns()).into());
+        }
         match self.state.phase {
             Phase::Ready => Ok(()),
             Phase::Empty => not_ready(sense::MEDIUM_NOT_PRESENT),
             Phase::Seated => not_ready(sense::INITIALIZING_REQUIRED),
-            Phase::Loading {
-                commands_left: 0,
-                attention,
-            } => {
+            Phase::Loading { attention } => {
                 self.finish_load()
                     .map_err(|error| self.host_failure(error))?;
-                if attention {
+                if attention && self.state.phase == Phase::Ready {
                     return Err(Sense::attention(sense::MEDIUM_MAY_HAVE_CHANGED).into());
                 }
                 self.require_medium()
             }
-            Phase::Loading {
-                commands_left,
-                attention,
-            } => {
-                self.state.phase = Phase::Loading {
-                    commands_left: commands_left - 1,
-                    attention,
-                };
-                not_ready(sense::BECOMING_READY)
-            }
-            Phase::Cleaning { commands_left: 0 } => {
+            Phase::Cleaning {} => {
                 self.cleaned();
                 self.state.enter(Phase::Seated);
                 self.save_state()
                     .map_err(|error| self.host_failure(error))?;
                 not_ready(sense::INITIALIZING_REQUIRED)
-            }
-            Phase::Cleaning { commands_left } => {
-                self.state.phase = Phase::Cleaning {
-                    commands_left: commands_left - 1,
-                };
-                not_ready(sense::CLEANING_CARTRIDGE)
             }
             Phase::Expired => not_ready(sense::CLEANING_FAILURE),
             Phase::Incompatible => {
@@ -205,31 +211,52 @@ impl DriveTarget {
         if cdb[4] & LOAD != 0 && cdb[4] & HOLD == 0 {
             return self.load(cdb[1] & IMMED != 0);
         }
+        self.refuse_while_indivisible()?;
         if self.state.prevented {
             self.state.raise(alert::NO_REMOVAL);
             return Err(Sense::illegal(sense::REMOVAL_PREVENTED).into());
         }
-        self.unload()
+        self.unload(cdb[1] & IMMED != 0)
+    }
+
+    /// The first measuring of a cartridge must not be broken off, nor what a command has begun
+    /// with IMMED.
+    fn refuse_while_indivisible(&self) -> Result<(), Refusal> {
+        let indivisible = |busy: &Busy| {
+            !matches!(
+                busy.operation,
+                Operation::Loading | Operation::Cleaning | Operation::Unloading
+            )
+        };
+        match self.busy().filter(indivisible) {
+            Some(busy) => Err(busy.sense(self.time.now_ns()).into()),
+            None => Ok(()),
+        }
     }
 
     fn load(&mut self, immediate: bool) -> Reply {
+        if self.tape.is_some() {
+            self.refuse_while_indivisible()?;
+        }
         if let Some(tape) = &mut self.tape {
             let moved = tape.locate_object(0, 0);
             moved.map_err(|error| self.write_failure(error))?;
             return Ok(0);
         }
-        if !matches!(self.state.phase, Phase::Loading { .. }) {
+        if !matches!(self.state.phase, Phase::Loading { .. } | Phase::Cleaning {}) {
+            self.wait_until_idle();
             self.thread().map_err(|error| self.host_failure(error))?;
         }
         if immediate {
             return Ok(0);
         }
-        if matches!(self.state.phase, Phase::Loading { .. }) {
+        while matches!(self.state.phase, Phase::Loading { .. }) {
+            self.wait_until_idle();
             self.finish_load()
                 .map_err(|error| self.host_failure(error))?;
         }
         match self.state.phase {
-            Phase::Ready | Phase::Cleaning { .. } => Ok(0),
+            Phase::Ready | Phase::Cleaning {} => Ok(0),
             _ => self.require_medium().map(|()| 0),
         }
     }
@@ -247,7 +274,7 @@ impl DriveTarget {
         self.save_state()
     }
 
-    fn unload(&mut self) -> Reply {
+    fn unload(&mut self, immediate: bool) -> Reply {
         if let Some(mut tape) = self.tape.take() {
             let flushed = tape.flush();
             if let Err(error) = flushed {
@@ -261,9 +288,12 @@ impl DriveTarget {
         self.demount_keys();
         if matches!(
             self.state.phase,
-            Phase::Ready | Phase::Loading { .. } | Phase::Cleaning { .. }
+            Phase::Ready | Phase::Loading { .. } | Phase::Cleaning {}
         ) {
             self.state.enter(Phase::Seated);
+            self.state.busy = None;
+            let mechanics = drive_mechanics(self.generation);
+            self.operate(Operation::Unloading, mechanics.unload, immediate);
         }
         self.save_state()
             .map_err(|error| self.host_failure(error))?;

@@ -97,11 +97,10 @@ impl DriveTarget {
             .tape
             .as_ref()
             .is_some_and(|tape| tape.buffer().objects() > 0);
-        let activity = match self.state.phase {
-            Phase::Loading { .. } => Activity::Loading,
-            Phase::Cleaning { .. } => Activity::Cleaning,
-            Phase::Ready if buffered => Activity::Writing,
-            _ => Activity::Idle,
+        let activity = match self.busy() {
+            Some(busy) => busy.operation.activity(),
+            None if buffered => Activity::Writing,
+            None => Activity::Idle,
         };
         DeviceStatus {
             removal_prevented: self.state.prevented,

@@ -87,7 +87,7 @@ impl DriveTarget {
                 self.state.timestamp = Timestamp {
                     origin: SET_BY_HOST,
                     at_ms: maintenance::parse_timestamp(receive(data, len)?)?,
-                    clock_ms: self.clock.now_ms(),
+                    clock_ms: self.time.now_ms(),
                 };
                 self.state
                     .queue_for_others(self.nexus, sense::TIMESTAMP_CHANGED);
@@ -101,6 +101,6 @@ impl DriveTarget {
 
     /// Origin of the drive's time, and milliseconds since then.
     pub(super) fn timestamp(&self) -> (u8, u64) {
-        self.state.timestamp.read(self.clock.now_ms())
+        self.state.timestamp.read(self.time.now_ms())
     }
 }

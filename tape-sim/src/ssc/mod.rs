@@ -7,6 +7,7 @@
 mod address;
 mod block_check;
 mod buffer;
+mod busy;
 mod erase;
 mod failure;
 mod format;
@@ -39,6 +40,8 @@ use crate::reservation::{access, persistent};
 use crate::sense::{self, Sense};
 use crate::spc;
 use crate::target::{Completion, Data, Nexus, Refusal, Reply, Target, be16, complete, send};
+use crate::timeline::{Timeline, Timing};
+pub use busy::{Busy, Operation};
 use failure::deferred;
 pub use health::{CleaningWish, Direction};
 use load::BayStamp;
@@ -71,6 +74,8 @@ pub struct DriveConfig {
     pub element_address: u16,
     /// Write buffer in bytes; `None`: 64 MiB, or an eighth of a smaller cartridge.
     pub buffer_bytes: Option<u64>,
+    /// How the drive's time goes on.
+    pub timing: Timing,
 }
 
 /// A drive that this process has to itself.
@@ -83,7 +88,7 @@ pub struct DriveTarget {
     library_serial: String,
     element_address: u16,
     buffer_bytes: Option<u64>,
-    clock: Arc<dyn Clock>,
+    time: Timeline,
     state: DriveState,
     /// Present exactly in [`Phase::Ready`].
     tape: Option<Tape>,
@@ -128,6 +133,7 @@ impl DriveTarget {
             state.reset(sense::RESET_OCCURRED);
         }
         state.in_use = true;
+        let time = Timeline::new(config.timing, clock, state.time_ns);
         let mut drive = DriveTarget {
             library_dir: config.library_dir,
             index: config.index,
@@ -137,7 +143,7 @@ impl DriveTarget {
             library_serial: config.library_serial,
             element_address: config.element_address,
             buffer_bytes: config.buffer_bytes,
-            clock,
+            time,
             state,
             tape: None,
             bay_stamp: None,
@@ -156,7 +162,7 @@ impl DriveTarget {
 
     /// Takes up a threaded tape again, at the position in the state.
     fn resume(&mut self) -> Result<(), SimError> {
-        self.state.timestamp.resume(self.clock.now_ms());
+        self.state.timestamp.resume(self.time.now_ms());
         if self.state.phase == Phase::Ready {
             let (partition, object) = (self.state.partition, self.state.object);
             let found = self.open_tape().and_then(|mut tape| {
@@ -230,7 +236,7 @@ impl DriveTarget {
             self.update_mam(&mut tape);
             tape.cartridge.save_mam()?;
         }
-        self.state.timestamp.keep(self.clock.now_ms());
+        self.state.timestamp.keep(self.time.now_ms());
         self.state.in_use = false;
         if self.keys.any() {
             // They end with the handle, and whoever relied on them has to know.
@@ -245,7 +251,7 @@ impl DriveTarget {
     pub fn execute_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
         self.nexus = nexus;
         let before = self.state.traffic;
-        let reply = self.run(cdb, data);
+        let reply = self.run_in_time(cdb, data);
         self.note_outcome(cdb, before, &reply);
         complete(reply, self.state.modes.descriptor_sense)
     }
@@ -255,7 +261,8 @@ impl DriveTarget {
         self.host_error.as_deref()
     }
 
-    fn save_state(&self) -> Result<(), SimError> {
+    fn save_state(&mut self) -> Result<(), SimError> {
+        self.state.time_ns = self.time.now_ns();
         let home = self.library_dir.join("drives").join(self.index.to_string());
         self.state.save(&home.join("state.json"))
     }
@@ -273,8 +280,9 @@ impl DriveTarget {
         reservations.admit(self.nexus, access::of_drive(cdb))?;
         match opcode {
             0x03 => {
+                let under_way = self.busy().map(|busy| busy.sense(self.time.now_ns()));
                 let attention = self.state.attentions(self.nexus).take();
-                let pending = attention.or_else(|| self.deferred.take());
+                let pending = attention.or_else(|| self.deferred.take()).or(under_way);
                 spc::request_sense(cdb, data, &pending.unwrap_or(Sense::none()))
             }
             0x05 => self.read_block_limits(data),
@@ -302,7 +310,7 @@ impl DriveTarget {
 
     fn run_on_medium(&mut self, opcode: u8, cdb: &[u8], data: Data<'_>) -> Reply {
         self.require_medium()?;
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.time.now_ms();
         if let (Some(tape), Some(before_ms)) = (&mut self.tape, now_ms.checked_sub(DRAIN_AFTER_MS))
             && let Err(error) = tape.drain_older(before_ms)
         {
@@ -360,8 +368,7 @@ impl fmt::Debug for DriveTarget {
 
 impl Drop for DriveTarget {
     fn drop(&mut self) {
-        let buffered = self.tape.as_ref().map_or(0, |tape| tape.buffer().objects());
-        if buffered == 0 && self.state.in_use {
+        if self.waiting_objects() == 0 && self.state.in_use {
             // Nobody is left to hear of a failure; the next handle then finds `in_use` set.
             let _ = self.give_back();
         }

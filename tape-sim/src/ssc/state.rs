@@ -1,13 +1,15 @@
 //! What a drive keeps between processes: `drives/N/state.json`.
 //!
-//! Written when the drive is taken, when a cartridge comes or goes and when the drive is given
-//! back, never per block. The library reads `threaded` and `prevented` from it.
+//! Written when the drive is taken, when a cartridge comes or goes, each minute of the drive's
+//! time and when the drive is given back, never per block. The library reads `threaded`,
+//! `prevented`, `time_ns` and `busy` from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::busy::Busy;
 use super::health::{Cleanliness, Errors};
 use super::maintenance::Timestamp;
 use crate::error::SimError;
@@ -27,10 +29,8 @@ use crate::target::Nexus;
 pub enum Phase {
     /// No cartridge.
     Empty,
-    /// Threading: this many more commands are told to wait.
+    /// Threading, and measuring if the cartridge is new; [`DriveState::busy`] says until when.
     Loading {
-        /// Commands still to be refused with 02/04/01.
-        commands_left: u8,
         /// The host did not ask for the load: it is told with 06/28/00.
         attention: bool,
     },
@@ -38,11 +38,8 @@ pub enum Phase {
     Ready,
     /// Seated but not threaded: unloaded, or never loaded.
     Seated,
-    /// A cleaning cartridge at work: this many more commands are told so.
-    Cleaning {
-        /// Commands still to be refused with 02/30/03.
-        commands_left: u8,
-    },
+    /// A cleaning cartridge at work; [`DriveState::busy`] says until when.
+    Cleaning {},
     /// A cleaning cartridge that has no uses left.
     Expired,
     /// A medium this drive cannot use.
@@ -161,6 +158,15 @@ pub struct DriveState {
     /// The drive's time.
     #[serde(default)]
     pub timestamp: Timestamp,
+    /// The drive's time since it was made, in nanoseconds.
+    #[serde(default)]
+    pub time_ns: u64,
+    /// What the drive is about, or was about last.
+    #[serde(default)]
+    pub busy: Option<Busy>,
+    /// Commands in a row that have done nothing but ask.
+    #[serde(default)]
+    pub polls: u32,
 }
 
 impl DriveState {
@@ -190,6 +196,9 @@ impl DriveState {
             cleanliness: Cleanliness::default(),
             identifying: Vec::new(),
             timestamp: Timestamp::default(),
+            time_ns: 0,
+            busy: None,
+            polls: 0,
         }
     }
 
@@ -229,6 +238,10 @@ impl DriveState {
         self.partition = 0;
         self.object = 0;
         self.modes = TapeModes::default();
+        if self.phase == Phase::Ready {
+            // Loading and cleaning go on where they were; a motion does not.
+            self.busy = None;
+        }
         self.alerts = 0;
         self.traffic = Traffic::default();
         self.errors = Errors::default();
@@ -270,7 +283,7 @@ impl DriveState {
         self.phase = phase;
         self.threaded = matches!(
             phase,
-            Phase::Loading { .. } | Phase::Ready | Phase::Cleaning { .. }
+            Phase::Loading { .. } | Phase::Ready | Phase::Cleaning {}
         );
     }
 

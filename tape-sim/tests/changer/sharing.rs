@@ -2,7 +2,7 @@
 
 use crate::support::{DRIVE, MAIL, Robot, SLOT, move_medium};
 use std::collections::BTreeSet;
-use tape_sim::inventory::{self, Bay};
+use tape_sim::inventory;
 use tape_sim::target::{Data, Target};
 
 #[test]
@@ -57,11 +57,9 @@ fn a_bay_left_behind_by_a_killed_process_is_put_right() {
     // Killed after inventory.json was replaced and before bay.json was.
     std::fs::write(&bay_path, stale).unwrap();
     let _next = robot.library.changer().unwrap();
-    let expected = Bay {
-        moves: 1,
-        barcode: Some("SIM001L9".to_owned()),
-    };
-    assert_eq!(inventory::read_bay(&dir, 0).unwrap(), expected);
+    let bay = inventory::read_bay(&dir, 0).unwrap();
+    assert_eq!((bay.moves, bay.barcode.as_deref()), (1, Some("SIM001L9")));
+    assert!(bay.time_ns > 0, "the drive learns when");
 }
 
 #[test]

@@ -291,7 +291,7 @@ fn a_drive_that_holds_its_tape_is_not_accessible() {
     let mut flags = || robot.reply(&element_status(0x04, DRIVE, 1, 0, 255))[18];
     assert_eq!(flags(), 0x09, "nobody has threaded it yet");
     let mut drive = library.drive(0).unwrap();
-    let ready = (0..10).any(|_| drive.execute(&[0; 6], Data::None).status == 0);
+    let ready = (0..100).any(|_| drive.execute(&[0; 6], Data::None).status == 0);
     assert!(ready);
     assert_eq!(flags(), 0x01);
     assert_eq!(

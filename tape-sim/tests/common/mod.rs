@@ -89,12 +89,23 @@ impl Bench {
 
     /// Polls until TEST UNIT READY is good.
     pub fn settle(&mut self) {
-        for _ in 0..10 {
+        for _ in 0..100 {
             if self.none(&TUR) == "good" {
                 return;
             }
         }
         panic!("the drive does not become ready");
+    }
+
+    /// Polls while TEST UNIT READY says `busy`; the answer that is another.
+    pub fn poll(&mut self, busy: &str) -> String {
+        for _ in 0..1000 {
+            let answer = self.none(&TUR);
+            if answer != busy {
+                return answer;
+            }
+        }
+        panic!("the drive says {busy} for ever");
     }
 
     pub fn open(&mut self) {
