@@ -137,7 +137,8 @@ impl Drive {
         if sense.key == SenseKey::UnitAttention {
             self.position_proven = false;
         }
-        let error = self.error(action, kind_of(sense), sense.to_string());
+        let mut error = self.error(action, kind_of(sense), sense.to_string());
+        error.reaction = Some(sense.reaction());
         if sense.key == SenseKey::IllegalRequest && !sense.deferred {
             self.place = place;
         }
@@ -171,6 +172,7 @@ impl Drive {
             action: action.to_string(),
             kind,
             what,
+            reaction: None,
             source: None,
         }
     }

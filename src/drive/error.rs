@@ -1,5 +1,6 @@
 //! Failures of a drive, by what can be done about them.
 
+use crate::scsi::Reaction;
 use crate::transport::TransportError;
 
 /// What callers branch on. The text of the error is for people.
@@ -76,6 +77,8 @@ pub struct DriveError {
     pub kind: DriveErrorKind,
     /// What happened, for people; with key, ASC and ASCQ where sense came back.
     pub what: String,
+    /// What helps, where the drive said what happened by sense data.
+    pub reaction: Option<Reaction>,
     /// The transport's error, where there was no answer.
     #[source]
     pub source: Option<Box<TransportError>>,

@@ -17,11 +17,13 @@ pub mod mode;
 pub mod opcode;
 pub mod opcodes;
 pub mod position;
+mod reaction;
 pub mod sense;
 mod sense_table;
 pub mod tape_alert;
 pub mod timeouts;
 
+pub use reaction::Reaction;
 pub use sense_table::Meaning;
 
 /// A reply that does not have the shape its standard demands.

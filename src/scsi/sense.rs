@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::bytes::{array_at, u16_at};
+use super::reaction::Reaction;
 use super::sense_table::{self, Meaning};
 
 /// The sense key: the coarse kind of a condition.
@@ -205,6 +206,12 @@ impl Sense {
     #[must_use]
     pub fn meaning(&self) -> Meaning {
         sense_table::look_up(self.key, self.asc, self.ascq).0
+    }
+
+    /// What helps against the condition.
+    #[must_use]
+    pub fn reaction(&self) -> Reaction {
+        sense_table::react(self.key, self.asc, self.ascq)
     }
 
     /// True where the command succeeded and the sense only adds to that: RECOVERED ERROR,

@@ -1,9 +1,10 @@
-//! The one table from sense key, ASC and ASCQ to what it means and to the sentence an
-//! operator reads (scsi-tape facts 2.6, 2.7 and 4.5).
+//! The one table from sense key, ASC and ASCQ to what it means, what helps, and the
+//! sentence an operator reads (scsi-tape facts 2.6, 2.7 and 4.5).
 //!
 //! A row with a key wins over one without; a row with an ASCQ wins over one for the whole
 //! ASC; what the table does not know falls back to its key.
 
+use super::reaction::Reaction;
 use super::sense::SenseKey;
 
 /// What a condition means for the caller, whatever device and command it came from.
@@ -68,7 +69,16 @@ struct Row {
     asc: u8,
     ascq: Option<u8>,
     meaning: Meaning,
+    /// What helps, where that is not what helps against everything of this meaning.
+    reaction: Option<Reaction>,
     sentence: &'static str,
+}
+
+impl Row {
+    const fn then(mut self, reaction: Reaction) -> Row {
+        self.reaction = Some(reaction);
+        self
+    }
 }
 
 const fn any(asc: u8, ascq: u8, meaning: Meaning, sentence: &'static str) -> Row {
@@ -77,6 +87,7 @@ const fn any(asc: u8, ascq: u8, meaning: Meaning, sentence: &'static str) -> Row
         asc,
         ascq: Some(ascq),
         meaning,
+        reaction: None,
         sentence,
     }
 }
@@ -87,6 +98,7 @@ const fn keyed(key: SenseKey, asc: u8, ascq: u8, meaning: Meaning, sentence: &'s
         asc,
         ascq: Some(ascq),
         meaning,
+        reaction: None,
         sentence,
     }
 }
@@ -97,11 +109,13 @@ const fn all(asc: u8, meaning: Meaning, sentence: &'static str) -> Row {
         asc,
         ascq: None,
         meaning,
+        reaction: None,
         sentence,
     }
 }
 
 use Meaning as M;
+use Reaction as R;
 use SenseKey as K;
 
 // One row, one line.
@@ -116,7 +130,7 @@ const TABLE: &[Row] = &[
     any(0x00, 0x05, M::EndOfData, "the end of the recorded data was met"),
     any(0x00, 0x07, M::Information, "the programmable early warning was passed"),
     any(0x00, 0x16, M::BecomingReady, "an operation is in progress"),
-    any(0x00, 0x17, M::Information, "the drive asks to be cleaned"),
+    any(0x00, 0x17, M::Information, "the drive asks to be cleaned").then(R::Clean),
     any(0x00, 0x18, M::BecomingReady, "an erase is in progress"),
     any(0x00, 0x19, M::BecomingReady, "a locate is in progress"),
     any(0x00, 0x1A, M::BecomingReady, "a rewind is in progress"),
@@ -129,37 +143,40 @@ const TABLE: &[Row] = &[
     any(0x04, 0x04, M::BecomingReady, "a format is in progress"),
     any(0x04, 0x07, M::BecomingReady, "an operation is in progress"),
     any(0x04, 0x0C, M::NotReady, "this port of the device is not available"),
-    any(0x04, 0x10, M::Medium, "the cartridge memory cannot be accessed"),
+    any(0x04, 0x10, M::Medium, "the cartridge memory cannot be accessed").then(R::OtherTape),
     any(0x04, 0x12, M::NotReady, "the device was taken offline"),
     any(0x04, 0x13, M::BecomingReady, "a security association is being made"),
     all(0x08, M::Transient, "communication within the device failed"),
     all(0x09, M::Medium, "the drive cannot follow the track: clean it, try another tape"),
     keyed(K::HardwareError, 0x09, 0x00, M::Hardware, "the drive cannot follow the track"),
     any(0x0A, 0x00, M::Information, "an error log is full"),
-    all(0x0B, M::Hardware, "the device warns of its temperature or condition"),
+    all(0x0B, M::Hardware, "the device warns of its temperature or condition").then(R::Stop),
     keyed(K::RecoveredError, 0x0B, 0x01, M::Information, "the drive is hot"),
     all(0x0C, M::Medium, "the tape could not be written here"),
     any(0x0C, 0x04, M::Hardware, "the drive's compression check failed while writing"),
     all(0x0E, M::Transient, "an information unit was damaged on its way"),
     any(0x10, 0x01, M::Transient, "a block's checksum was wrong on its way to the drive"),
-    all(0x10, M::Unsupported, "the protection information does not fit"),
+    all(0x10, M::Unsupported, "the protection information does not fit").then(R::Stop),
     all(0x11, M::Medium, "the tape could not be read here"),
-    any(0x11, 0x0D, M::Medium, "the data on tape does not decompress"),
-    any(0x11, 0x12, M::Medium, "the cartridge memory could not be read"),
-    all(0x14, M::Medium, "the drive does not find its place on the tape"),
+    any(0x11, 0x0D, M::Medium, "the data on tape does not decompress").then(R::OtherTape),
+    any(0x11, 0x12, M::Medium, "the cartridge memory could not be read").then(R::OtherTape),
+    all(0x14, M::Medium, "the drive does not find its place on the tape").then(R::Reposition),
+    any(0x14, 0x04, M::Medium, "the blocks on this tape are out of order").then(R::OtherTape),
     any(0x14, 0x03, M::EndOfDataMissing, "no end of data on this tape: blank, or cut off"),
-    all(0x15, M::Hardware, "the drive's or robot's positioning failed"),
-    any(0x15, 0x02, M::Medium, "positioning failed: the tape could not be read there"),
+    all(0x15, M::Hardware, "the drive's or robot's positioning failed").then(R::Reposition),
+    any(0x15, 0x02, M::Medium, "the place could not be read").then(R::Reposition),
     all(0x17, M::Information, "data was recovered by retries"),
     all(0x18, M::Information, "data was recovered by error correction"),
-    any(0x1A, 0x00, M::Unsupported, "the device refuses the length of the parameters"),
+    any(0x1A, 0x00, M::Unsupported, "the parameters have a wrong length").then(R::Stop),
     all(0x1B, M::Transient, "the transfer lost its synchronisation"),
     any(0x20, 0x00, M::Unsupported, "the device does not know this command"),
-    any(0x20, 0x0C, M::Unsupported, "this command needs the append-only mode"),
+    any(0x20, 0x0C, M::Unsupported, "this command needs the append-only mode").then(R::GoOn),
     any(0x21, 0x01, M::NoSuchElement, "there is no such element in the library"),
     any(0x24, 0x00, M::Unsupported, "the device refuses a field of the command"),
-    any(0x25, 0x00, M::Unsupported, "there is no such logical unit"),
-    any(0x26, 0x10, M::Encrypted, "too many wrong keys; reload the tape"),
+    any(0x25, 0x00, M::Unsupported, "there is no such logical unit").then(R::Stop),
+    any(0x26, 0x10, M::Encrypted, "too many wrong keys; reload the tape").then(R::Stop),
+    any(0x26, 0x11, M::Encrypted, "the description of the key is incomplete"),
+    any(0x26, 0x12, M::Encrypted, "the drive does not find the key that is named"),
     all(0x26, M::Unsupported, "the device refuses a field of the parameters"),
     all(0x27, M::WriteProtected, "the tape is write-protected"),
     any(0x28, 0x00, M::Changed, "the medium may have been changed"),
@@ -175,34 +192,37 @@ const TABLE: &[Row] = &[
     any(0x2A, 0x12, M::Changed, "the encryption was changed by the vendor's means"),
     any(0x2A, 0x13, M::Encrypted, "the encryption key was changed while in use"),
     any(0x2A, 0x14, M::Notice, "the security capabilities changed"),
-    any(0x2C, 0x00, M::Unsupported, "the device refuses this order of commands"),
+    any(0x2C, 0x00, M::Unsupported, "the device refuses this order of commands").then(R::Stop),
     any(0x2C, 0x0B, M::Reserved, "the device wants to be reserved first"),
-    any(0x2F, 0x00, M::Changed, "another host cleared the commands"),
+    any(0x2E, 0x00, M::Information, "not all was done in the time allowed"),
+    any(0x2F, 0x00, M::Changed, "another host cleared the commands").then(R::Retry),
     all(0x30, M::IncompatibleMedium, "this cartridge does not suit this drive"),
     any(0x30, 0x01, M::IncompatibleMedium, "the format of this tape is unknown to the drive"),
     any(0x30, 0x02, M::IncompatibleMedium, "the drive cannot read this tape's format"),
     any(0x30, 0x03, M::CleaningCartridge, "a cleaning cartridge is in the drive"),
     any(0x30, 0x04, M::IncompatibleMedium, "the drive cannot write this cartridge"),
     any(0x30, 0x05, M::IncompatibleMedium, "the drive only reads this generation of tape"),
-    any(0x30, 0x07, M::CleaningCartridge, "the cleaning cartridge is used up"),
-    any(0x30, 0x0C, M::WriteProtected, "this tape can be written once; only appending is allowed"),
-    any(0x30, 0x0D, M::Medium, "the integrity check of this write-once tape failed"),
-    all(0x31, M::Medium, "the format of the tape is damaged"),
-    all(0x33, M::Medium, "the tape is shorter than it should be"),
+    any(0x30, 0x07, M::CleaningCartridge, "the cleaning cartridge is used up").then(R::Operator),
+    any(0x30, 0x0C, M::WriteProtected, "on a write-once tape, only append").then(R::Reposition),
+    any(0x30, 0x0D, M::Medium, "a write-once tape failed its check").then(R::OtherTape),
+    all(0x31, M::Medium, "the format of the tape is damaged").then(R::OtherTape),
+    all(0x33, M::Medium, "the tape is shorter than it should be").then(R::OtherTape),
     any(0x37, 0x00, M::Information, "the device rounded a parameter"),
     any(0x39, 0x00, M::Unsupported, "the device cannot save parameters"),
     any(0x3A, 0x02, M::Unreachable, "a door or mail slot is open"),
     all(0x3A, M::NoMedium, "no tape in the drive"),
-    any(0x3B, 0x00, M::Medium, "the drive lost its place on the tape"),
-    any(0x3B, 0x08, M::Hardware, "repositioning failed"),
-    any(0x3B, 0x0C, M::Unsupported, "this works at the beginning of the tape only"),
+    any(0x3B, 0x00, M::Medium, "the drive lost its place on the tape").then(R::Reposition),
+    any(0x3B, 0x08, M::Hardware, "repositioning failed").then(R::Reposition),
+    any(0x3B, 0x0C, M::Unsupported, "this works at the beginning only").then(R::Reposition),
     any(0x3B, 0x0D, M::DestinationFull, "the destination is occupied"),
     any(0x3B, 0x0E, M::SourceEmpty, "the source is empty"),
     any(0x3B, 0x11, M::Unreachable, "the magazine is not accessible"),
     any(0x3B, 0x12, M::Unreachable, "the magazine was removed"),
     any(0x3B, 0x13, M::Changed, "a magazine was inserted"),
+    any(0x3D, 0x00, M::Unsupported, "the device refuses a bit of the request").then(R::Stop),
     any(0x3E, 0x00, M::BecomingReady, "the device is configuring itself"),
     all(0x3F, M::Changed, "the device's firmware or identity was changed"),
+    any(0x3F, 0x0F, M::Transient, "an echo buffer was overwritten"),
     all(0x40, M::Hardware, "the device's self-test failed"),
     all(0x41, M::Hardware, "the data path of the device failed"),
     all(0x43, M::Transient, "a message was damaged on its way"),
@@ -215,40 +235,67 @@ const TABLE: &[Row] = &[
     all(0x4B, M::Transient, "the data phase failed"),
     all(0x4C, M::Hardware, "the device could not configure itself"),
     all(0x4E, M::Transient, "two commands overlapped"),
-    any(0x50, 0x00, M::Medium, "the end of data cannot be appended to"),
-    any(0x50, 0x01, M::WriteProtected, "a write-once tape is written at its end of data only"),
-    all(0x51, M::Medium, "the erase failed"),
-    all(0x52, M::Medium, "the cartridge is faulty"),
-    any(0x53, 0x00, M::Hardware, "the cartridge could not be loaded or ejected"),
+    any(0x50, 0x00, M::Medium, "the end of data cannot be appended to").then(R::OtherTape),
+    any(0x50, 0x01, M::WriteProtected, "write-once: only behind the data").then(R::Reposition),
+    all(0x51, M::Medium, "the erase failed").then(R::OtherTape),
+    all(0x52, M::Medium, "the cartridge is faulty").then(R::OtherTape),
+    any(0x53, 0x00, M::Hardware, "the cartridge could not be loaded or ejected").then(R::Operator),
     any(0x53, 0x01, M::DriveHoldsMedium, "the drive has not unloaded the cartridge"),
     any(0x53, 0x02, M::RemovalPrevented, "removal of the cartridge is prevented"),
     any(0x53, 0x03, M::DriveHoldsMedium, "the drive does not let go of the cartridge"),
     any(0x53, 0x04, M::Hardware, "the tape could not be threaded or unthreaded"),
-    any(0x5A, 0x01, M::Notice, "the eject button was pressed"),
+    any(0x55, 0x08, M::Unsupported, "the drive holds no more keys").then(R::Stop),
+    any(0x5A, 0x01, M::Notice, "the eject button was pressed").then(R::Stop),
     any(0x5A, 0x02, M::WriteProtected, "write protection was switched on at the drive"),
     all(0x5B, M::Information, "a log counter is full"),
     keyed(K::UnitAttention, 0x5D, 0x00, M::Notice, "the device expects to fail soon"),
     keyed(K::UnitAttention, 0x5D, 0xFF, M::Notice, "a test of the failure prediction"),
     all(0x5D, M::Information, "the device expects to fail soon"),
     all(0x74, M::Encrypted, "the data is encrypted and the key does not fit"),
+    any(0x74, 0x00, M::Encrypted, "the drive forbids this by its security rules").then(R::Stop),
     any(0x74, 0x01, M::Encrypted, "the block is encrypted and decryption is off"),
+    any(0x74, 0x02, M::Encrypted, "the block is not encrypted, and only encrypted ones are read"),
     any(0x74, 0x03, M::Encrypted, "the block is encrypted with another key"),
-    any(0x82, 0x82, M::Information, "the drive asks to be cleaned"),
-    any(0x82, 0x52, M::Information, "the medium is getting worse"),
+    any(0x74, 0x04, M::Encrypted, "the encrypted block is damaged").then(R::Stop),
+    any(0x74, 0x05, M::Encrypted, "the block could not be decrypted").then(R::Stop),
+    any(0x74, 0x08, M::Unsupported, "a signature does not fit").then(R::Stop),
+    any(0x74, 0x0C, M::Unsupported, "the device refuses the security parameters").then(R::Stop),
+    any(0x74, 0x10, M::Unsupported, "the device refuses the security association").then(R::Stop),
+    any(0x74, 0x11, M::Unsupported, "the device refuses the security association").then(R::Stop),
+    any(0x74, 0x12, M::Unsupported, "the device refuses the security association").then(R::Stop),
+    any(0x74, 0x30, M::Unsupported, "the device refuses the security association").then(R::Stop),
+    any(0x82, 0x82, M::Information, "the drive asks to be cleaned").then(R::Clean),
+    any(0x82, 0x52, M::Information, "the medium is getting worse").then(R::OtherTape),
     any(0x82, 0x83, M::Information, "the drive was cleaned, or has wrong firmware"),
     keyed(K::UnitAttention, 0x82, 0x83, M::Notice, "the drive was cleaned"),
-    all(0x85, M::WriteProtected, "the drive protected the tape itself after a failure"),
+    keyed(K::UnitAttention, 0x83, 0x83, M::Notice, "the drive was cleaned"),
+    all(0x85, M::WriteProtected, "the drive failed, and protects it").then(R::OtherDrive),
     all(0xEE, M::Encrypted, "the key service failed"),
     all(0xEF, M::Encrypted, "an encryption key is required"),
 ];
 
-/// Meaning and sentence for a condition.
-pub(super) fn look_up(key: SenseKey, asc: u8, ascq: u8) -> (Meaning, &'static str) {
+/// What helps against a condition.
+pub(super) fn react(key: SenseKey, asc: u8, ascq: u8) -> Reaction {
+    let meaning = look_up(key, asc, ascq).0;
+    match find(key, asc, ascq) {
+        // The row's own word counts where its meaning does.
+        Some(row) if row.meaning == meaning => row.reaction,
+        _ => None,
+    }
+    .unwrap_or_else(|| Reaction::to(meaning))
+}
+
+fn find(key: SenseKey, asc: u8, ascq: u8) -> Option<&'static Row> {
     let fits = |row: &&Row| {
         row.asc == asc && row.ascq.is_none_or(|q| q == ascq) && row.key.is_none_or(|k| k == key)
     };
     let rank = |row: &&Row| (row.ascq.is_some(), row.key.is_some());
-    match TABLE.iter().filter(fits).max_by_key(rank) {
+    TABLE.iter().filter(fits).max_by_key(rank)
+}
+
+/// Meaning and sentence for a condition.
+pub(super) fn look_up(key: SenseKey, asc: u8, ascq: u8) -> (Meaning, &'static str) {
+    match find(key, asc, ascq) {
         // An informational code under a key that says failure does not make it harmless.
         Some(row) if row.meaning == M::Information && !is_success(key) => {
             (by_key(key).0, row.sentence)
@@ -285,38 +332,6 @@ fn by_key(key: SenseKey) -> (Meaning, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn conditions_mean_what_the_reaction_table_says() {
-        for (key, asc, ascq, meaning) in [
-            (K::NoSense, 0x00, 0x02, M::Information),
-            (K::VolumeOverflow, 0x00, 0x02, M::EndOfPartition),
-            (K::MediumError, 0x00, 0x02, M::Medium),
-            (K::BlankCheck, 0x00, 0x05, M::EndOfData),
-            (K::MediumError, 0x00, 0x05, M::EndOfData),
-            (K::BlankCheck, 0x14, 0x03, M::EndOfDataMissing),
-            (K::MediumError, 0x14, 0x03, M::EndOfDataMissing),
-            (K::NotReady, 0x04, 0x01, M::BecomingReady),
-            (K::NotReady, 0x04, 0x02, M::NeedsLoad),
-            (K::NotReady, 0x3A, 0x04, M::NoMedium),
-            (K::NotReady, 0x30, 0x03, M::CleaningCartridge),
-            (K::DataProtect, 0x30, 0x05, M::IncompatibleMedium),
-            (K::DataProtect, 0x30, 0x0C, M::WriteProtected),
-            (K::DataProtect, 0x99, 0x99, M::WriteProtected),
-            (K::UnitAttention, 0x29, 0x07, M::Changed),
-            (K::UnitAttention, 0x2A, 0x10, M::Notice),
-            (K::UnitAttention, 0x99, 0x01, M::Changed),
-            (K::IllegalRequest, 0x53, 0x01, M::DriveHoldsMedium),
-            (K::HardwareError, 0x3B, 0x0E, M::SourceEmpty),
-            (K::HardwareError, 0x40, 0x80, M::Hardware),
-            (K::AbortedCommand, 0x47, 0x03, M::Transient),
-            (K::MediumError, 0x17, 0x01, M::Medium),
-            (K::NotReady, 0x82, 0x82, M::NotReady),
-        ] {
-            let found = look_up(key, asc, ascq).0;
-            assert_eq!(found, meaning, "{key:?} {asc:02X}/{ascq:02X}");
-        }
-    }
 
     #[test]
     fn no_row_is_listed_twice() {

@@ -49,6 +49,7 @@ impl TestDrive {
                 action: format!("writing block {next}"),
                 kind,
                 what: "it broke".to_owned(),
+                reaction: None,
                 source: None,
             }),
             _ => Ok(()),

@@ -84,6 +84,7 @@ impl MemoryTape {
             action: format!("at object {}", self.next),
             kind,
             what: format!("{kind:?}"),
+            reaction: None,
             source: None,
         }
     }

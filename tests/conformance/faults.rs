@@ -50,7 +50,7 @@ fn a_failed_write_is_named_by_its_cause_and_never_sent_twice() {
         (
             sense(K::DataProtect, 0x30, 0x0C),
             DriveErrorKind::WriteProtected,
-            "written once",
+            "write-once tape",
         ),
         (
             sense(K::MediumError, 0x0C, 0x00),

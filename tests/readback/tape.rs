@@ -66,6 +66,7 @@ fn error(kind: DriveErrorKind, action: &str) -> DriveError {
         action: action.to_owned(),
         kind,
         what,
+        reaction: None,
         source: None,
     }
 }

@@ -61,7 +61,9 @@ impl JobError {
 
     /// What to do next, as a sentence; `None` where the cause itself says it.
     pub fn advice(&self) -> Option<String> {
-        self.tape_advice().or_else(|| self.site_advice())
+        self.tape_advice()
+            .or_else(|| self.site_advice())
+            .or_else(|| self.drive_advice())
     }
 
     fn tape_advice(&self) -> Option<String> {
@@ -120,6 +122,29 @@ impl JobError {
             }
             _ => return None,
         })
+    }
+
+    /// What helps against what the drive said, by the table of sense data.
+    fn drive_advice(&self) -> Option<String> {
+        let source = match self {
+            JobError::Drive { source, .. } | JobError::NotReady { source, .. } => source,
+            JobError::Volume { source, .. }
+            | JobError::Engine(EngineError::Volume { source, .. }) => match source {
+                VolumeError::Drive { source, .. } => &**source,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let advice = match source.kind {
+            DriveErrorKind::Reserved => {
+                "Another host uses the drive: stop its program, or let it release the drive."
+            }
+            DriveErrorKind::UntrustedPosition => {
+                "Do not write with this drive; use another one, and have this one seen to."
+            }
+            _ => source.reaction?.advice()?,
+        };
+        Some(advice.to_owned())
     }
 
     fn site_advice(&self) -> Option<String> {
