@@ -239,13 +239,8 @@ impl Mam {
 
     /// Bytes left for host attributes (0004h): what they take is their value and header.
     fn space_remaining(&self) -> u64 {
-        let taken: usize = self
-            .values
-            .values()
-            .map(|value| value.len() + attribute::HEADER_BYTES)
-            .sum();
-        self.number(0, id::MAM_CAPACITY)
-            .saturating_sub(taken as u64)
+        let capacity = self.number(0, id::MAM_CAPACITY);
+        capacity.saturating_sub(taken_bytes(&self.values))
     }
 
     /// Reply to READ ATTRIBUTE.
@@ -297,6 +292,7 @@ impl Mam {
     ///
     /// # Errors
     ///
+    /// 05/55/06 if the chip has no room left;
     /// 05/26/00 for an unknown or read-only attribute, or a wrong format or length; 05/1A/00 for
     /// a cut list; 05/24/00 for a volume or partition that does not exist.
     pub fn write_attribute(&mut self, cdb: &[u8], list: &[u8]) -> Result<(), Sense> {
@@ -321,6 +317,10 @@ impl Mam {
                 new.insert(key, value.to_vec());
             }
         }
+        let grows = taken_bytes(&new) > taken_bytes(&self.values);
+        if grows && taken_bytes(&new) > self.number(0, id::MAM_CAPACITY) {
+            return Err(Sense::illegal(sense::CHIP_FULL));
+        }
         self.values = new;
         Ok(())
     }
@@ -336,6 +336,14 @@ impl Mam {
         }
         Ok(byte(7))
     }
+}
+
+/// What these values take in the chip: each with its header.
+fn taken_bytes(values: &BTreeMap<(u16, u8), Vec<u8>>) -> u64 {
+    let sizes = values
+        .values()
+        .map(|value| value.len() + attribute::HEADER_BYTES);
+    sizes.sum::<usize>() as u64
 }
 
 /// Service actions of READ ATTRIBUTE.

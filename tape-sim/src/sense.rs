@@ -109,6 +109,7 @@ codes! {
     UNLOAD_FAILURE = 0x53, 0x01, "Unload tape failure.";
     REMOVAL_PREVENTED = 0x53, 0x02, "Medium removal prevented.";
     REMOVAL_PREVENTED_BY_DRIVE = 0x53, 0x03, "Medium removal prevented by data transfer element.";
+    CHIP_FULL = 0x55, 0x06, "Auxiliary memory out of space.";
     OPERATOR_WRITE_PROTECT = 0x5A, 0x02, "Operator selected write protect.";
     SECURITY_ERROR = 0x74, 0x00, "Security error.";
     UNABLE_TO_DECRYPT = 0x74, 0x01, "Unable to decrypt data.";

@@ -259,6 +259,30 @@ fn a_bad_list_is_refused_at_the_byte_to_blame_and_changes_nothing() {
 }
 
 #[test]
+fn a_full_chip_takes_nothing_more_and_can_be_emptied() {
+    let mut mam = chip();
+    let pool = |value: &[u8]| list(&[attribute(0x0808, 2, value)]);
+    mam.write_attribute(&WRITE, &pool(&[b' '; 160])).unwrap();
+    let taken = mam.number(0, id::MAM_CAPACITY)
+        - u64::from_be_bytes(
+            value(&mam, id::MAM_SPACE_REMAINING)
+                .unwrap()
+                .try_into()
+                .unwrap(),
+        );
+    mam.set_number(0, id::MAM_CAPACITY, taken + 12);
+    // 5 bytes of header and 8 of value are one too many.
+    let vendor = list(&[attribute(0x0800, 1, b"TAPEWRT ")]);
+    let before = mam.clone();
+    assert_eq!(refusal(mam.write_attribute(&WRITE, &vendor)), "05/55/06");
+    assert_eq!(mam, before);
+    mam.write_attribute(&WRITE, &list(&[attribute(0x0805, 0, &[0])]))
+        .unwrap();
+    mam.write_attribute(&WRITE, &pool(&[])).unwrap();
+    mam.write_attribute(&WRITE, &vendor).unwrap();
+}
+
+#[test]
 fn partitions_share_what_belongs_to_the_volume_only() {
     let mut mam = chip();
     mam.set_partitions(2);
