@@ -123,6 +123,12 @@ pub fn bit(number: u8) -> u64 {
     1 << (64 - u32::from(number.clamp(1, 64)))
 }
 
+/// All flags that there are, in such a field.
+#[must_use]
+pub fn all() -> u64 {
+    flags_of(Subject::Medium) | flags_of(Subject::Drive)
+}
+
 /// The flags about `subject` in such a field.
 #[must_use]
 pub fn flags_of(subject: Subject) -> u64 {

@@ -1,5 +1,6 @@
 //! INQUIRY (SPC-4 §6.4): the standard data; the vital product data pages are in `vpd`.
 
+use super::block_protection::Method;
 pub(crate) use super::vpd::push_designator;
 use super::{push_padded, vpd};
 use crate::sense::Sense;
@@ -31,6 +32,8 @@ pub struct Identity<'a> {
     pub naa: u64,
     /// The bay that the library has given a drive (VPD B3h and B4h).
     pub bay: Option<Bay<'a>>,
+    /// Methods of logical block protection, ascending (VPD B5h); empty if it has none.
+    pub block_checks: &'a [Method],
 }
 
 /// Where in a library a drive stands.
@@ -95,7 +98,8 @@ fn standard(identity: &Identity<'_>) -> Vec<u8> {
         DeviceType::Tape => MULTI_PORT,
         DeviceType::Changer => MULTI_PORT | WIDE_ADDRESSES,
     };
-    data.extend_from_slice(&[(len - 5) as u8, 0, ports, COMMAND_QUEUING]);
+    let protect = u8::from(!identity.block_checks.is_empty());
+    data.extend_from_slice(&[(len - 5) as u8, protect, ports, COMMAND_QUEUING]);
     push_padded(&mut data, identity.vendor, 8);
     push_padded(&mut data, identity.product, 16);
     push_padded(&mut data, identity.revision, 4);

@@ -4,6 +4,7 @@
 //! Pages that a vendor defines are not here: the simulated devices have no firmware to name.
 
 use super::alert;
+use super::block_protection::CHECK_BYTES;
 use super::inquiry::{Bay, DeviceType, Identity};
 use super::push_padded;
 use crate::sense::Sense;
@@ -30,6 +31,7 @@ static TAPE_PAGES: &[VpdPage] = &[
     page(0xB2, tape_alert_flags),
     page(0xB3, library_serial),
     page(0xB4, element_address),
+    page(0xB5, block_protection),
 ];
 
 /// Pages of the changer after 00h, ascending.
@@ -102,13 +104,17 @@ fn push_port(out: &mut Vec<u8>, identity: &Identity<'_>) {
     push_designator(out, [SAS_BINARY, 0x93], &port);
 }
 
-/// Extended INQUIRY data: simple tasks only, no volatile cache that would outlive a block.
-fn extended_inquiry(_: &Identity<'_>) -> Option<Vec<u8>> {
+/// Extended INQUIRY data: simple tasks only; SPT 1 says that blocks can be protected.
+fn extended_inquiry(identity: &Identity<'_>) -> Option<Vec<u8>> {
+    const BLOCK_PROTECTION: u8 = 0x08;
     const BODY_BYTES: usize = 60;
     const SIMPLE_TASKS_AT: usize = 1;
     const SIMPLE_TASKS: u8 = 0x01;
     let mut body = vec![0; BODY_BYTES];
     body[SIMPLE_TASKS_AT] = SIMPLE_TASKS;
+    if !identity.block_checks.is_empty() {
+        body[0] = BLOCK_PROTECTION;
+    }
     Some(body)
 }
 
@@ -149,8 +155,7 @@ fn sequential_access(_: &Identity<'_>) -> Option<Vec<u8>> {
 
 /// TapeAlert supported flags: flag 1 is the most significant bit.
 fn tape_alert_flags(_: &Identity<'_>) -> Option<Vec<u8>> {
-    let flags = alert::ALERTS.iter().map(|alert| alert::bit(alert.number));
-    Some(flags.fold(0, |all, flag| all | flag).to_be_bytes().to_vec())
+    Some(alert::all().to_be_bytes().to_vec())
 }
 
 /// Automation device serial number: the library's.
@@ -163,6 +168,19 @@ fn library_serial(identity: &Identity<'_>) -> Option<Vec<u8>> {
 fn element_address(identity: &Identity<'_>) -> Option<Vec<u8>> {
     let [high, low] = identity.bay?.element_address.to_be_bytes();
     Some(vec![0, 0, high, low])
+}
+
+/// Logical block protection: a descriptor per method, each for writes and for reads.
+fn block_protection(identity: &Identity<'_>) -> Option<Vec<u8>> {
+    const DESCRIPTOR_LENGTH: u8 = 7;
+    const WRITES_AND_READS: u8 = 0x80 | 0x40;
+    let mut body = vec![0; 4];
+    for method in identity.block_checks {
+        let check = CHECK_BYTES as u8;
+        body.extend_from_slice(&[DESCRIPTOR_LENGTH, *method as u8, check, WRITES_AND_READS]);
+        body.extend_from_slice(&[0; 4]);
+    }
+    (!identity.block_checks.is_empty()).then_some(body)
 }
 
 /// Appends a designation descriptor; `kind` is protocol and code set, then PIV, association and

@@ -276,6 +276,7 @@ impl ChangerTarget {
             serial: &self.config.serial,
             naa: self.config.naa,
             bay: None,
+            block_checks: &[],
         };
         send(data, &inquiry::reply(&identity, cdb)?, be16(cdb, 3).into())
     }

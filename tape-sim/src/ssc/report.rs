@@ -8,6 +8,7 @@ use crate::cartridge::MB;
 use crate::cartridge::partition::Partition;
 use crate::generation::{Access, MIN_BLOCK_BYTES};
 use crate::mam::id;
+use crate::pages::block_protection::Method;
 use crate::pages::density::{self, MountedDensity};
 use crate::pages::inquiry::{self, Bay, DeviceType, Identity};
 use crate::pages::mode_tape::MountedMedium;
@@ -36,6 +37,11 @@ impl DriveTarget {
                 library_serial: &self.library_serial,
                 element_address: self.element_address,
             }),
+            block_checks: if self.generation.has_crc32c() {
+                &[Method::ReedSolomon, Method::Crc32c]
+            } else {
+                &[Method::ReedSolomon]
+            },
         };
         send(
             data,

@@ -2,6 +2,7 @@
 
 use crate::{hex, refusal};
 use tape_sim::generation::Generation;
+use tape_sim::pages::block_protection::Method;
 use tape_sim::pages::density::{self, MountedDensity};
 use tape_sim::pages::inquiry::{self, Bay, DeviceType, Identity};
 use tape_sim::pages::opcodes::{self, CHANGER, DRIVE};
@@ -17,6 +18,7 @@ const TAPE: Identity<'_> = Identity {
         library_serial: "0000005E_LL01",
         element_address: 0x0103,
     }),
+    block_checks: &[Method::ReedSolomon, Method::Crc32c],
 };
 
 fn inquiry(evpd: u8, page: u8) -> Vec<u8> {
@@ -26,8 +28,7 @@ fn inquiry(evpd: u8, page: u8) -> Vec<u8> {
 #[test]
 fn standard_inquiry_has_the_captured_shape() {
     let data = inquiry(0, 0);
-    // Byte 5 of the captured drive says PROTECT: logical block protection, which is not here.
-    assert_eq!(data[..8], hex("01 80 06 12 41 00 10 02"));
+    assert_eq!(data[..8], hex("01 80 06 12 41 01 10 02"));
     assert_eq!(&data[8..36], b"TAPESIM ULTRIUM-TD9     1   ");
     assert_eq!(data.len(), 70);
     assert_eq!(data[58..70], hex("00A2 0C28 0460 0520 0A28 0502"));
@@ -37,7 +38,7 @@ fn standard_inquiry_has_the_captured_shape() {
 fn vital_product_data_names_the_drive() {
     assert_eq!(
         inquiry(1, 0x00),
-        hex("01 00 000C 00 80 83 86 87 88 90 B0 B1 B2 B3 B4")
+        hex("01 00 000D 00 80 83 86 87 88 90 B0 B1 B2 B3 B4 B5")
     );
     assert_eq!(inquiry(1, 0x80)[..4], hex("01 80 000A"));
     assert_eq!(&inquiry(1, 0x80)[4..], b"0000005E01");
@@ -73,9 +74,9 @@ fn vital_product_data_names_the_drive() {
 
 #[test]
 fn vital_product_data_says_where_the_drive_is_and_what_it_can_do() {
-    let mut extended = hex("01 86 003C 00 01");
+    let mut extended = hex("01 86 003C 08 01");
     extended.resize(64, 0);
-    assert_eq!(inquiry(1, 0x86), extended, "simple tasks");
+    assert_eq!(inquiry(1, 0x86), extended, "block protection, simple tasks");
     let cases = [
         (0x87, "01 87 0004 3F FF 0000"),
         (
@@ -87,6 +88,10 @@ fn vital_product_data_says_where_the_drive_is_and_what_it_can_do() {
         (0xB2, "01 B2 0008 FFFFFFFFFFFFFFF8"),
         (0xB3, "01 B3 000D 30303030303035455F4C4C3031"),
         (0xB4, "01 B4 0004 0000 0103"),
+        (
+            0xB5,
+            "01 B5 0014 00000000 07 01 04 C0 00000000 07 02 04 C0 00000000",
+        ),
     ];
     for (page, expected) in cases {
         assert_eq!(inquiry(1, page), hex(expected), "{page:02X}");
@@ -105,6 +110,7 @@ fn the_changer_has_the_captured_shape_too() {
         product: "LIBRARY",
         serial: "0000005E_LL01",
         bay: None,
+        block_checks: &[],
         ..TAPE
     };
     let reply = |evpd, page| inquiry::reply(&changer, &[0x12, evpd, page, 0, 255, 0]).unwrap();
