@@ -188,3 +188,22 @@ fn a_worn_cartridge_is_reported_at_load() {
         assert_eq!(flags(&mut bench), Vec::from_iter(expected), "{loads}");
     }
 }
+
+#[test]
+fn a_host_can_try_what_a_flag_does() {
+    let mut bench = Bench::ready();
+    let test = |bench: &mut Bench, number: i32| {
+        let mut list = vec![0, 0, 0x10, 0, 0x1C, 0x0A, 0x0C, 0x04, 0, 0, 0, 0];
+        list.extend_from_slice(&number.to_be_bytes());
+        assert_eq!(bench.send(&[0x15, 0x10, 0, 0, 16, 0], &list), "good");
+        flags(bench)
+    };
+    assert_eq!(test(&mut bench, 0x14), [alert::CLEAN_NOW]);
+    assert_eq!(
+        number(&mut bench, 0x0C, 0x0100),
+        0,
+        "the drive itself wants no cleaning"
+    );
+    assert_eq!(test(&mut bench, -0x14), [0u8; 0]);
+    assert_eq!(test(&mut bench, 32_767).len(), alert::ALERTS.len());
+}

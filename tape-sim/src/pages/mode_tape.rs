@@ -3,12 +3,13 @@
 //! [`TapeModes`] holds what a host can set; everything else in a page is constant or follows
 //! the mounted medium.
 
+use super::alert;
 use super::block_protection::{self, BlockProtection};
 use super::mode::{self, BLOCK_DESCRIPTOR_BYTES, Header, Page, page_0, sub_page};
 use super::mode_partition::{self, PartitionPlan};
 use crate::generation::MAX_BLOCK_BYTES;
 use crate::sense::{self, Sense, key};
-use crate::target::{be16, be24};
+use crate::target::{be16, be24, be32};
 use serde::{Deserialize, Serialize};
 
 /// The mounted medium as the mode parameters show it. The default is an empty drive.
@@ -95,12 +96,15 @@ impl Default for TapeModes {
 /// Page codes.
 mod page {
     pub const ERROR_RECOVERY: u8 = 0x01;
+    pub const DISCONNECT: u8 = 0x02;
     pub const CONTROL: u8 = 0x0A;
     pub const DATA_PROTECTION: u8 = 0xF0;
     pub const COMPRESSION: u8 = 0x0F;
     pub const DEVICE_CONFIGURATION: u8 = 0x10;
     pub const CONFIGURATION_EXTENSION: u8 = 0x01;
     pub const PARTITION: u8 = 0x11;
+    pub const LOGICAL_UNIT: u8 = 0x18;
+    pub const PORT: u8 = 0x19;
     pub const EXCEPTIONS: u8 = 0x1C;
     pub const MEDIUM_CONFIGURATION: u8 = 0x1D;
 }
@@ -123,6 +127,15 @@ const SOFTWARE_WRITE_PROTECT: u8 = 0x04;
 /// WTRE 2 and ROR 2 (keep the position on reset), as LTO drives have them.
 const WTRE_AND_ROR: u8 = 0x90;
 const DEXCPT: u8 = 0x08;
+const TEST: u8 = 0x04;
+/// Where the test flag number begins in the body of page 1Ch.
+const TEST_FLAG_AT: usize = 6;
+/// Test flag number that stands for all flags.
+const ALL_FLAGS: u32 = 32_767;
+/// Protocol identifier on pages 18h and 19h.
+const SAS: u8 = 0x06;
+/// How long a SAS port waits for a host that is gone.
+const NEXUS_LOSS_MS: u16 = 2000;
 const WRITE_MODE: u8 = 0xF0;
 const APPEND_ONLY: u8 = 0x10;
 
@@ -130,6 +143,7 @@ const APPEND_ONLY: u8 = 0x10;
 const ERROR_RECOVERY_MASK: &[u8] = &[0x2F, 0xFF, 0, 0, 0, 0, 0xFF];
 const CONTROL_MASK: &[u8] = &[D_SENSE];
 const COMPRESSION_MASK: &[u8] = &[DCE];
+const EXCEPTIONS_MASK: &[u8] = &[TEST, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
 const CONFIGURATION_MASK: &[u8] = &[
     0,
     0,
@@ -150,6 +164,39 @@ const PARTITION_MASK: &[u8] = &[
 ];
 const EXTENSION_MASK: &[u8] = &[0, WRITE_MODE, 0xFF, 0xFF];
 
+/// What TEST on page 1Ch does to TapeAlert flags (SSC-4 §8.5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertTest {
+    /// Sets the flag with this number.
+    Set(u8),
+    /// Clears it.
+    Clear(u8),
+    /// Sets all flags that there are.
+    SetAll,
+}
+
+/// The test that the body of page 1Ch asks for; the offset of a wrong field otherwise.
+fn alert_test(body: &[u8]) -> Result<Option<AlertTest>, usize> {
+    let number = be32(body, TEST_FLAG_AT);
+    let known = |number: u32| {
+        let number = u8::try_from(number).ok()?;
+        alert::ALERTS
+            .iter()
+            .map(|alert| alert.number)
+            .find(|own| *own == number)
+    };
+    match (body[0] & TEST != 0, number) {
+        (false, 0) => Ok(None),
+        (false, _) => Err(TEST_FLAG_AT),
+        (true, ALL_FLAGS) => Ok(Some(AlertTest::SetAll)),
+        (true, _) => {
+            let set = known(number).map(AlertTest::Set);
+            let clear = known(number.wrapping_neg()).map(AlertTest::Clear);
+            set.or(clear).map(Some).ok_or(TEST_FLAG_AT)
+        }
+    }
+}
+
 fn flag(set: bool, mask: u8) -> u8 {
     if set { mask } else { 0 }
 }
@@ -164,16 +211,23 @@ impl TapeModes {
         mode::reply(cdb, &self.header(medium), &self.pages(medium))
     }
 
-    /// Carries out MODE SELECT(6) or (10) with parameter list `list`; all or nothing.
+    /// Carries out MODE SELECT(6) or (10) with parameter list `list`; all or nothing. Returns what
+    /// page 1Ch asks to be done with TapeAlert flags.
     ///
     /// # Errors
     ///
     /// 05/26/00 when a field that is not changeable differs from its current value or a value
     /// is not possible, 05/1A/00 for a cut list, 05/24/00 for pages without PF.
-    pub fn select(&mut self, cdb: &[u8], list: &[u8], medium: &MountedMedium) -> Result<(), Sense> {
+    pub fn select(
+        &mut self,
+        cdb: &[u8],
+        list: &[u8],
+        medium: &MountedMedium,
+    ) -> Result<Option<AlertTest>, Sense> {
         if list.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
+        let mut test = None;
         let selection = mode::parse_selection(cdb, list)?;
         let mut new = self.clone();
         let (at, device_specific) = selection.device_specific;
@@ -189,11 +243,16 @@ impl TapeModes {
             let pages = new.pages(medium);
             let (code, subpage, body) = mode::check_page(at, sent, &pages)?;
             let body_at = at + sent.len() - body.len();
+            if (code, subpage) == (page::EXCEPTIONS, 0) {
+                test = alert_test(body)
+                    .map_err(|offset| Sense::invalid_parameter(body_at + offset, None))?;
+                continue;
+            }
             new.apply_page(code, subpage, body, medium)
                 .map_err(|offset| Sense::invalid_parameter(body_at + offset, None))?;
         }
         *self = new;
-        Ok(())
+        Ok(test)
     }
 
     /// The host or the tab keeps the medium from being written.
@@ -223,13 +282,19 @@ impl TapeModes {
         };
         vec![
             page(Self::error_recovery, ERROR_RECOVERY_MASK),
+            page(|_, _| page_0(page::DISCONNECT, &[0; 14]), &[]),
             page(Self::control, CONTROL_MASK),
             page(Self::data_protection, block_protection::CHANGEABLE),
             page(Self::data_compression, COMPRESSION_MASK),
             page(Self::device_configuration, CONFIGURATION_MASK),
             page(Self::configuration_extension, EXTENSION_MASK),
             page(Self::partitions, PARTITION_MASK),
-            page(Self::exceptions, &[]),
+            page(
+                |_, _| page_0(page::LOGICAL_UNIT, &[SAS, 0, 0, 0, 0, 0]),
+                &[],
+            ),
+            page(Self::port, &[]),
+            page(Self::exceptions, EXCEPTIONS_MASK),
             page(Self::medium_configuration, &[]),
         ]
     }
@@ -321,6 +386,14 @@ impl TapeModes {
         self.partition_plan =
             plan.map_err(|offset| Sense::invalid_parameter(at + 2 + offset, None))?;
         Ok(())
+    }
+
+    /// Port control of SAS: only the time after which a lost host is given up.
+    fn port(&self, _: &MountedMedium) -> Vec<u8> {
+        let mut body = [0; 14];
+        body[0] = SAS;
+        body[2..4].copy_from_slice(&NEXUS_LOSS_MS.to_be_bytes());
+        page_0(page::PORT, &body)
     }
 
     /// Informational exceptions are not reported by sense data: TapeAlert flags are polled.

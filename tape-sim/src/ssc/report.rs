@@ -8,10 +8,11 @@ use crate::cartridge::MB;
 use crate::cartridge::partition::Partition;
 use crate::generation::{Access, MIN_BLOCK_BYTES};
 use crate::mam::id;
+use crate::pages::alert;
 use crate::pages::block_protection::Method;
 use crate::pages::density::{self, MountedDensity};
 use crate::pages::inquiry::{self, Bay, DeviceType, Identity};
-use crate::pages::mode_tape::MountedMedium;
+use crate::pages::mode_tape::{AlertTest, MountedMedium};
 use crate::sense;
 use crate::target::{Data, Reply, be16, be32, receive, send};
 
@@ -79,7 +80,12 @@ impl DriveTarget {
         let list = receive(data, len)?;
         let medium = self.mounted_medium();
         let before = self.state.modes.clone();
-        self.state.modes.select(cdb, list, &medium)?;
+        match self.state.modes.select(cdb, list, &medium)? {
+            Some(AlertTest::Set(number)) => self.state.raise(number),
+            Some(AlertTest::Clear(number)) => self.state.alerts &= !alert::bit(number),
+            Some(AlertTest::SetAll) => self.state.alerts = alert::all(),
+            None => {}
+        }
         if self.state.modes != before {
             let changed = sense::MODE_PARAMETERS_CHANGED;
             self.state.queue_for_others(self.nexus, changed);

@@ -3,7 +3,7 @@
 use crate::{hex, refusal};
 use proptest::prelude::*;
 use tape_sim::pages::block_protection::{BlockProtection, Method};
-use tape_sim::pages::mode_tape::{MountedMedium, TapeModes};
+use tape_sim::pages::mode_tape::{AlertTest, MountedMedium, TapeModes};
 
 fn lto9() -> MountedMedium {
     MountedMedium {
@@ -113,12 +113,15 @@ fn all_pages_ascend_and_say_their_length() {
     }
     let expected = [
         (0x01, 0, 12),
+        (0x02, 0, 16),
         (0x0A, 0, 12),
         (0x0A, 0xF0, 32),
         (0x0F, 0, 16),
         (0x10, 0, 16),
         (0x10, 1, 32),
         (0x11, 0, 16),
+        (0x18, 0, 8),
+        (0x19, 0, 16),
         (0x1C, 0, 12),
         (0x1D, 0, 32),
     ];
@@ -360,6 +363,29 @@ fn append_only_is_given_up_at_bop_or_without_medium_only() {
             Some(expected) => assert_eq!(refusal(result), expected),
             None => assert!(!modes.append_only && result.is_ok()),
         }
+    }
+}
+
+#[test]
+fn alerts_can_be_tested_by_mode_select() {
+    let cases = [
+        ("08 04 00000000 00000000", Ok(None)),
+        ("0C 04 00000000 00000014", Ok(Some(AlertTest::Set(0x14)))),
+        ("0C 04 00000000 FFFFFFEC", Ok(Some(AlertTest::Clear(0x14)))),
+        ("0C 04 00000000 00007FFF", Ok(Some(AlertTest::SetAll))),
+        ("0C 04 00000000 00000000", Err("05/26/00 #12")),
+        ("0C 04 00000000 0000003E", Err("05/26/00 #12")),
+        ("08 04 00000000 00000001", Err("05/26/00 #12")),
+    ];
+    for (body, expected) in cases {
+        let mut modes = TapeModes::default();
+        let list = [hex("00 00 10 00 1C 0A"), hex(body)].concat();
+        let result = modes.select(&SELECT_6, &list, &lto9());
+        match expected {
+            Ok(test) => assert_eq!(result, Ok(test), "{body}"),
+            Err(refused) => assert_eq!(refusal(result), refused, "{body}"),
+        }
+        assert_eq!(modes, TapeModes::default(), "a test changes no mode");
     }
 }
 
