@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use tape_sim::pages::alert;
 use tape_sim::ssc::{CleaningWish, Direction};
@@ -206,4 +208,15 @@ fn a_host_can_try_what_a_flag_does() {
     );
     assert_eq!(test(&mut bench, -0x14), [0u8; 0]);
     assert_eq!(test(&mut bench, 32_767).len(), alert::ALERTS.len());
+}
+
+#[test]
+fn the_hours_with_power_on_are_counted() {
+    let mut bench = Bench::ready();
+    assert_eq!(number(&mut bench, 0x14, 2), 0);
+    bench.drive().host_spends(Duration::from_secs(2 * 3600));
+    assert_eq!(number(&mut bench, 0x14, 2), 2);
+    bench.drive().power_cut().unwrap();
+    bench.settle();
+    assert_eq!(number(&mut bench, 0x14, 2), 2, "of its life");
 }

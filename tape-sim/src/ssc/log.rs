@@ -13,6 +13,8 @@ use crate::pages::log::{
 use crate::sense;
 use crate::target::{Data, Reply, be16, receive, send};
 
+const MS_PER_HOUR: u64 = 3_600_000;
+
 impl DriveTarget {
     /// LOG SENSE (SPC-4 §6.8).
     pub(super) fn log_sense(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
@@ -81,6 +83,7 @@ impl DriveTarget {
             life: DriveLife {
                 loads: life.loads,
                 cleanings: life.cleanings,
+                power_on_hours: u32::try_from(self.time.now_ms() / MS_PER_HOUR).unwrap_or(u32::MAX),
                 power_cycles: life.power_cycles,
                 loads_since_reset: life.loads_since_reset,
                 hard_write_errors: life.hard_write_errors,
