@@ -132,7 +132,7 @@ fn support_pages_are_exact() {
     assert_eq!(bench.spin(0x00)[4..], codes);
     assert_eq!(bench.spin(0x01), [0, 1, 0, 2, 0, 0x10]);
     assert_eq!(bench.spin(0x11), [0, 0x11, 0, 1, 0]);
-    assert_eq!(bench.spin(0x12)[..8], [0, 0x12, 0, 12, 1, 4, 0, 7]);
+    assert_eq!(bench.spin(0x12)[..8], [0, 0x12, 0, 12, 1, 7, 0, 7]);
     let absent = bench.spin(0x10);
     assert_eq!(absent.len(), 44);
     assert_eq!(absent[..5], [0, 0x10, 0, 40, 0x05]);
@@ -419,6 +419,61 @@ fn keys_end_with_power_with_the_handle_and_with_the_volume_if_asked() {
     bench.open();
     assert_eq!(bench.none(&TUR), "06/2A/12");
     assert_eq!(modes(&mut bench), [0, 0]);
+}
+
+/// PERSISTENT RESERVE OUT with type 3, exclusive access.
+fn reserve_as(bench: &mut Bench, nexus: Nexus, action: u8, key: u8, service_key: u8) -> String {
+    let mut list = [0; 24];
+    (list[7], list[15]) = (key, service_key);
+    let cdb = [0x5F, action, 3, 0, 0, 0, 0, 0, 24, 0];
+    let drive = bench.drive();
+    outcome(&drive.execute_as(nexus, &cdb, Data::Out(&list)))
+}
+
+#[test]
+fn keys_end_with_the_reservation_if_asked() {
+    const CKORP: u8 = 0x02;
+    const CKORL: u8 = 0x01;
+    const RELEASE: u8 = 2;
+    const PREEMPT: u8 = 4;
+    let cases = [
+        (0, RELEASE, true),
+        (0, PREEMPT, true),
+        (CKORP, RELEASE, true),
+        (CKORP, PREEMPT, false),
+        (CKORL, RELEASE, false),
+        (CKORL, PREEMPT, false),
+    ];
+    for (flag, action, stays) in cases {
+        let mut bench = Bench::ready();
+        bench.drive().execute_as(GUEST, &TUR, Data::None);
+        let list = keyed(set(SCOPE_ALL, flag, 2, 2), &KEY_1, &[]);
+        if flag != 0 {
+            assert_eq!(bench.spout(&list), "05/26/00", "nothing is reserved");
+        }
+        reserve_as(&mut bench, Nexus::HOST, 0, 0, 1);
+        reserve_as(&mut bench, GUEST, 0, 0, 2);
+        reserve_as(&mut bench, Nexus::HOST, 1, 1, 0);
+        assert_eq!(bench.spout(&list), "good");
+        bench
+            .drive()
+            .execute_as(GUEST, &[0x03, 0, 0, 0, 0, 0], Data::None);
+        let ended = match action {
+            RELEASE => reserve_as(&mut bench, Nexus::HOST, RELEASE, 1, 0),
+            _ => reserve_as(&mut bench, GUEST, PREEMPT, 2, 1),
+        };
+        assert_eq!(ended, "good");
+        if action == PREEMPT {
+            reserve_as(&mut bench, GUEST, RELEASE, 2, 0);
+        }
+        while bench.none(&TUR).starts_with("06") {}
+        let modes = if stays { [2, 2] } else { [0, 0] };
+        assert_eq!(
+            bench.spin(0x20)[5..7],
+            modes,
+            "flag {flag}, action {action}"
+        );
+    }
 }
 
 #[test]

@@ -89,6 +89,10 @@ pub struct SetEncryption {
     pub raw_read_disabled: bool,
     /// The key goes with the volume.
     pub clear_on_demount: bool,
+    /// The key goes when the initiator's persistent reservation is preempted.
+    pub clear_on_preempt: bool,
+    /// The key goes when the initiator's persistent reservation ends in any way.
+    pub clear_on_loss: bool,
     /// Blocks are encrypted when written.
     pub encrypt: bool,
     /// What becomes of blocks that are read.
@@ -166,14 +170,8 @@ pub fn parse_set(list: &[u8]) -> Result<SetEncryption, Sense> {
         RAW_ENABLED => false,
         _ => return invalid(set::FLAGS, 5),
     };
-    for (mask, bit) in [
-        (SUPPLEMENTAL_KEY, 3),
-        (CLEAR_ON_PREEMPT, 1),
-        (CLEAR_ON_LOSS, 0),
-    ] {
-        if flags & mask != 0 {
-            return invalid(set::FLAGS, bit);
-        }
+    if flags & SUPPLEMENTAL_KEY != 0 {
+        return invalid(set::FLAGS, 3);
     }
     let (encrypt, decryption) = modes(list)?;
     let mut parsed = SetEncryption {
@@ -182,6 +180,8 @@ pub fn parse_set(list: &[u8]) -> Result<SetEncryption, Sense> {
         check_external,
         raw_read_disabled,
         clear_on_demount: flags & CLEAR_ON_DEMOUNT != 0,
+        clear_on_preempt: flags & CLEAR_ON_PREEMPT != 0,
+        clear_on_loss: flags & CLEAR_ON_LOSS != 0,
         encrypt,
         decryption,
         ..SetEncryption::public(lock)
@@ -218,6 +218,8 @@ impl SetEncryption {
             check_external: 0,
             raw_read_disabled: false,
             clear_on_demount: false,
+            clear_on_preempt: false,
+            clear_on_loss: false,
             encrypt: false,
             decryption: Decryption::Off,
             key: None,
@@ -322,12 +324,12 @@ pub fn constant(page: u16) -> Option<Vec<u8>> {
     Some(framed(page, &body))
 }
 
-/// Data encryption management capabilities: LOCK, CKOD, and all three scopes.
+/// Data encryption management capabilities: LOCK, all ways to clear a key, all three scopes.
 fn management() -> Vec<u8> {
     const LOCK_C: u8 = 0x01;
-    const CKOD_C: u8 = 0x04;
+    const CLEARING: u8 = CLEAR_ON_DEMOUNT | CLEAR_ON_PREEMPT | CLEAR_ON_LOSS;
     const ALL_SCOPES: u8 = 0x07;
-    let mut body = vec![LOCK_C, CKOD_C, 0, ALL_SCOPES];
+    let mut body = vec![LOCK_C, CLEARING, 0, ALL_SCOPES];
     body.resize(12, 0);
     body
 }

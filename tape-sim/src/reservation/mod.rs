@@ -199,6 +199,12 @@ impl Reservations {
         others.map(|other| (*other, code)).collect()
     }
 
+    /// The initiators that hold the persistent reservation.
+    pub fn holders(&self) -> Vec<Nexus> {
+        let registered = self.keys.keys().copied();
+        registered.filter(|nexus| self.is_holder(*nexus)).collect()
+    }
+
     fn is_holder(&self, nexus: Nexus) -> bool {
         self.held.is_some_and(|held| {
             held.holder == nexus || (held.kind.is_of_all() && self.keys.contains_key(&nexus))

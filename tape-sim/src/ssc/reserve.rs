@@ -1,7 +1,7 @@
 //! Reserving the drive: the rules are in [`crate::reservation`], here they meet its state.
 
 use super::DriveTarget;
-use crate::reservation::persistent;
+use crate::reservation::persistent::{self, Service};
 use crate::target::{Data, Reply, receive};
 
 impl DriveTarget {
@@ -15,9 +15,15 @@ impl DriveTarget {
             _ => {
                 let list = receive(data, persistent::list_bytes(cdb))?;
                 let out = persistent::parse_out(cdb, list)?;
-                for (nexus, code) in reservations.serve(self.nexus, &out)? {
+                let mut losers = reservations.holders();
+                let told = reservations.serve(self.nexus, &out)?;
+                let holders = reservations.holders();
+                losers.retain(|nexus| !holders.contains(nexus));
+                for (nexus, code) in told {
                     self.state.attentions(nexus).queue(code);
                 }
+                let preempted = matches!(out.service, Service::Preempt(_));
+                self.lose_keys(&losers, preempted);
                 moved = list.len();
             }
         }

@@ -27,6 +27,9 @@ pub struct Parameters {
     pub check_external: u8,
     /// The key goes with the volume.
     clear_on_demount: bool,
+    /// The key goes when the initiator's reservation is preempted, or ends in any way.
+    clear_on_preempt: bool,
+    clear_on_loss: bool,
     /// Count of changes when they were set: names the key.
     pub instance: u32,
 }
@@ -90,6 +93,8 @@ impl Keys {
                 raw_read_disabled: sent.raw_read_disabled,
                 check_external: sent.check_external,
                 clear_on_demount: sent.clear_on_demount,
+                clear_on_preempt: sent.clear_on_preempt,
+                clear_on_loss: sent.clear_on_loss,
                 instance: self.instance,
             };
             let scope = sent.scope;
@@ -106,8 +111,21 @@ impl Keys {
     /// The volume is gone, and with it the keys that were set to go with it. True if there were
     /// any.
     pub fn demount(&mut self) -> bool {
+        self.clear(|_, parameters| parameters.clear_on_demount)
+    }
+
+    /// The initiators in `losers` no longer hold the drive, `preempted` or not: keys that were
+    /// set to go then are gone. True if there were any.
+    pub fn lose_reservation(&mut self, losers: &[Nexus], preempted: bool) -> bool {
+        self.clear(|nexus, parameters| {
+            let goes = parameters.clear_on_loss || (preempted && parameters.clear_on_preempt);
+            goes && losers.contains(&nexus)
+        })
+    }
+
+    fn clear(&mut self, goes: impl Fn(Nexus, &Parameters) -> bool) -> bool {
         let before = self.own.len();
-        self.own.retain(|_, own| !own.parameters.clear_on_demount);
+        self.own.retain(|nexus, own| !goes(*nexus, &own.parameters));
         let changed = self.own.len() < before;
         self.instance = self.instance.wrapping_add(changed.into());
         changed

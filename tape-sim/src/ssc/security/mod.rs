@@ -14,7 +14,7 @@ use crate::cartridge::seal::{NONCE_BYTES, Seal, TAG_BYTES};
 use crate::generation::Access;
 use crate::pages::encryption::{self, Decryption, NextBlock, Status, page, protocol};
 use crate::sense::{self, Code, Sense, key};
-use crate::target::{Data, Refusal, Reply, be16, be32, receive, send};
+use crate::target::{Data, Nexus, Refusal, Reply, be16, be32, receive, send};
 use cipher::Key;
 pub(super) use keys::Keys;
 
@@ -152,6 +152,10 @@ impl DriveTarget {
         if sent.clear_on_demount && mounted.is_none() {
             return Err(Sense::invalid_parameter(5, Some(2)).into());
         }
+        let needs_reservation = sent.clear_on_preempt || sent.clear_on_loss;
+        if needs_reservation && !self.state.reservations.holders().contains(&self.nexus) {
+            return Err(Sense::invalid_parameter(5, Some(1)).into());
+        }
         if sent.encrypt && mounted.is_some_and(|cartridge| !is_encryptable(cartridge)) {
             return Err(Sense::invalid_parameter(6, None).into());
         }
@@ -261,12 +265,22 @@ impl DriveTarget {
 
     /// The volume leaves: keys that were to go with it are forgotten.
     pub(super) fn demount_keys(&mut self) {
-        if self.keys.demount() {
-            let nexus = self.nexus;
-            let changed = sense::ENCRYPTION_CHANGED_BY_EVENT;
-            self.state.queue_for_others(nexus, changed);
-        }
+        let gone = self.keys.demount();
+        self.tell_of_lost_keys(gone);
         self.key_failures = KeyFailures::default();
+    }
+
+    /// `losers` have lost the drive, `preempted` or not: keys that were to go then are forgotten.
+    pub(super) fn lose_keys(&mut self, losers: &[Nexus], preempted: bool) {
+        let gone = self.keys.lose_reservation(losers, preempted);
+        self.tell_of_lost_keys(gone);
+    }
+
+    fn tell_of_lost_keys(&mut self, gone: bool) {
+        if gone {
+            let changed = sense::ENCRYPTION_CHANGED_BY_EVENT;
+            self.state.queue_for_others(self.nexus, changed);
+        }
     }
 }
 
