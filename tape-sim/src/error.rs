@@ -75,6 +75,14 @@ pub enum SimError {
         /// What stands in the way.
         reason: String,
     },
+    /// A rule of a fault script that makes no sense.
+    #[error("fault {rule:?}: {reason}")]
+    Fault {
+        /// Its id.
+        rule: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A specification that makes no library.
     #[error("bad library specification: {reason}")]
     Spec {

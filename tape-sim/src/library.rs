@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::cartridge::{self, Cartridge};
 use crate::clock::{Clock, SystemClock};
 use crate::error::SimError;
+use crate::fault::{self, FaultScript, Rule};
 use crate::files::{FORMAT_VERSION, adopt_format, read_json, write_json};
 use crate::generation::Generation;
 use crate::inventory::{self, FIRST_DRIVE_ADDRESS, Label, Layout};
@@ -313,6 +314,44 @@ impl Library {
         let mut cartridge = self.cartridge(barcode)?;
         cartridge.info.write_protected = protected;
         cartridge.save_info()
+    }
+
+    /// What goes wrong in this library.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Format`, `Version`; `Fault` for a rule that makes no sense.
+    pub fn faults(&self) -> Result<FaultScript, SimError> {
+        fault::read(&self.dir)
+    }
+
+    /// Replaces the fault script; its rules begin anew. Devices notice with their next command.
+    ///
+    /// # Errors
+    ///
+    /// `Fault` for a rule that makes no sense, `Io`.
+    pub fn set_faults(&self, script: &FaultScript) -> Result<(), SimError> {
+        fault::write(&self.dir, script, true)
+    }
+
+    /// Adds a rule to the fault script; the others go on where they were.
+    ///
+    /// # Errors
+    ///
+    /// As [`Library::set_faults`].
+    pub fn add_fault(&self, rule: Rule) -> Result<(), SimError> {
+        let mut script = self.faults()?;
+        script.rules.push(rule);
+        fault::write(&self.dir, &script, false)
+    }
+
+    /// Removes the fault script. What it has done to cartridges and doors stays done.
+    ///
+    /// # Errors
+    ///
+    /// `Io`.
+    pub fn clear_faults(&self) -> Result<(), SimError> {
+        fault::clear(&self.dir)
     }
 
     /// Sticks another label on a cartridge. Hosts are told with 28/00 if it is in the library.

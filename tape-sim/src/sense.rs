@@ -59,6 +59,7 @@ codes! {
     FORMAT_IN_PROGRESS = 0x04, 0x04, "Logical unit not ready, format in progress.";
     OPERATION_IN_PROGRESS = 0x04, 0x07, "Logical unit not ready, operation in progress.";
     COMMUNICATION_FAILURE = 0x08, 0x00, "Logical unit communication failure.";
+    CHIP_NOT_ACCESSIBLE = 0x04, 0x10, "Logical unit not ready, auxiliary memory not accessible.";
     WRITE_ERROR = 0x0C, 0x00, "Write error.";
     BLOCK_GUARD_CHECK_FAILED = 0x10, 0x01, "Logical block guard check failed.";
     UNRECOVERED_READ = 0x11, 0x00, "Unrecovered read error.";

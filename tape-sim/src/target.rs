@@ -25,6 +25,8 @@ pub mod status {
     pub const CHECK_CONDITION: u8 = 0x02;
     /// Another nexus holds a reservation.
     pub const RESERVATION_CONFLICT: u8 = 0x18;
+    /// The command ended without an answer of its own.
+    pub const TASK_ABORTED: u8 = 0x40;
 }
 
 /// How a command ended.
@@ -36,6 +38,23 @@ pub struct Completion {
     pub sense: Vec<u8>,
     /// Bytes moved in the data phase, in either direction.
     pub transferred_bytes: usize,
+    /// False: no answer comes. The host's path waits until its time is up; whether the command
+    /// was executed it cannot know. A path that cannot be silent ends it with the status here,
+    /// which is TASK ABORTED.
+    pub answered: bool,
+}
+
+impl Completion {
+    /// The device does not answer.
+    #[must_use]
+    pub fn no_answer() -> Self {
+        Completion {
+            status: status::TASK_ABORTED,
+            sense: Vec::new(),
+            transferred_bytes: 0,
+            answered: false,
+        }
+    }
 }
 
 /// An I_T nexus: one initiator as the unit sees it.
@@ -89,11 +108,13 @@ pub fn complete(reply: Reply, descriptor_sense: bool) -> Completion {
             status: status::GOOD,
             sense: Vec::new(),
             transferred_bytes,
+            answered: true,
         },
         Err(Refusal::ReservationConflict) => Completion {
             status: status::RESERVATION_CONFLICT,
             sense: Vec::new(),
             transferred_bytes: 0,
+            answered: true,
         },
         Err(Refusal::Check {
             sense,
@@ -102,6 +123,7 @@ pub fn complete(reply: Reply, descriptor_sense: bool) -> Completion {
             status: status::CHECK_CONDITION,
             sense: sense.to_bytes(descriptor_sense),
             transferred_bytes,
+            answered: true,
         },
     }
 }

@@ -137,6 +137,7 @@ impl Target for Fake {
             status,
             sense,
             transferred_bytes,
+            answered: true,
         }
     }
 }

@@ -29,6 +29,7 @@ usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generati
        tape-sim label DIR BARCODE readable|unreadable|none|shows TEXT
        tape-sim door DIR open|close [front]
        tape-sim magazine DIR remove|insert N
+       tape-sim faults DIR show|set FILE|add RULE_JSON|clear
        tape-sim exec DIR changer|DRIVE CDB_HEX [--in BYTES | --out]
        tape-sim attach DIR [--foreground]
        tape-sim detach DIR
@@ -61,12 +62,14 @@ enum Failure {
     Value(String, &'static str),
     #[error(transparent)]
     Sim(#[from] SimError),
-    #[error("standard input or output: {0}")]
+    #[error("input or output: {0}")]
     Stdio(#[from] io::Error),
     #[error(transparent)]
     Attach(#[from] AttachError),
     #[error("the server did not start:\n{0}")]
     Server(String),
+    #[error("no fault script: {0}")]
+    Script(#[from] serde_json::Error),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         ["label", dir, barcode, ref shows @ ..] => label(Path::new(dir), barcode, shows),
         ["door", dir, action, ref which @ ..] => door(Path::new(dir), action, which),
         ["magazine", dir, action, number] => magazine(Path::new(dir), action, number),
+        ["faults", dir, ref what @ ..] => faults(Path::new(dir), what),
         ["exec", dir, unit, cdb, ref options @ ..] => exec(Path::new(dir), unit, cdb, options),
         ["attach", dir, ref options @ ..] => attach(Path::new(dir), options),
         ["detach", dir] => detach(Path::new(dir)),
@@ -282,6 +286,18 @@ fn magazine(dir: &Path, action: &str, magazine: &str) -> Result<u8, Failure> {
     Ok(0)
 }
 
+fn faults(dir: &Path, what: &[&str]) -> Result<u8, Failure> {
+    let library = Library::open(dir)?;
+    match *what {
+        ["show"] => println!("{}", serde_json::to_string_pretty(&library.faults()?)?),
+        ["set", file] => library.set_faults(&serde_json::from_slice(&fs::read(file)?)?)?,
+        ["add", rule] => library.add_fault(serde_json::from_str(rule)?)?,
+        ["clear"] => library.clear_faults()?,
+        _ => return Err(Failure::Usage),
+    }
+    Ok(0)
+}
+
 fn exec(dir: &Path, unit: &str, cdb: &str, options: &[&str]) -> Result<u8, Failure> {
     let cdb = parse_hex(cdb).ok_or_else(|| Failure::Value(cdb.to_string(), "CDB_HEX"))?;
     let mut received = Vec::new();
@@ -324,6 +340,9 @@ fn report(completion: &Completion, host_error: Option<&str>) {
         .iter()
         .map(|byte| format!(" {byte:02X}"))
         .collect();
+    if !completion.answered {
+        eprintln!("no answer");
+    }
     eprintln!(
         "status {:02X}, {} bytes{}{sense}",
         completion.status,

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod doors;
+mod fault;
 mod motion;
 mod status;
 mod tags;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::error::SimError;
+use crate::fault::Faults;
 use crate::generation::Generation;
 use crate::inventory::{self, Events, Inventory};
 use crate::pages::inquiry::{self, DeviceType, Identity};
@@ -68,6 +70,8 @@ pub struct ChangerTarget {
     /// What SEND VOLUME TAG last found.
     found: Option<Found>,
     time: Timeline,
+    /// What goes wrong here.
+    faults: Faults,
 }
 
 impl ChangerTarget {
@@ -79,6 +83,7 @@ impl ChangerTarget {
     pub fn open(config: ChangerConfig, clock: Arc<dyn Clock>) -> Result<Self, SimError> {
         let inventory = inventory::open(&config.library_dir)?;
         let time = Timeline::new(config.timing, clock, inventory.robot.time_ns);
+        let faults = Faults::new(&config.library_dir, None);
         Ok(Self {
             config,
             nexus: Nexus::HOST,
@@ -87,6 +92,7 @@ impl ChangerTarget {
             prevented: BTreeMap::new(),
             found: None,
             time,
+            faults,
         })
     }
 
@@ -100,12 +106,12 @@ impl ChangerTarget {
     pub fn execute_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
         self.nexus = nexus;
         self.time.begin();
-        let reply = self.run(cdb, data);
-        if let Err(refusal) = &reply {
+        let answer = self.run_with_faults(cdb, data);
+        if let Some(Err(refusal)) = &answer {
             self.alert_to(refusal);
         }
         self.time.settle();
-        complete(reply, false)
+        answer.map_or_else(Completion::no_answer, |reply| complete(reply, false))
     }
 
     /// What the host's file system said when a command last failed for its sake.

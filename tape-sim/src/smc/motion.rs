@@ -120,6 +120,17 @@ impl ChangerTarget {
     }
 }
 
+/// MOVE MEDIUM from one element to another.
+pub(super) fn move_cdb(from: u16, to: u16) -> [u8; 12] {
+    let mut cdb = [0; 12];
+    cdb[0] = 0xA5;
+    for (at, address) in [(SOURCE_AT, from), (DESTINATION_AT, to)] {
+        let at = usize::from(at);
+        cdb[at..at + 2].copy_from_slice(&address.to_be_bytes());
+    }
+    cdb
+}
+
 /// The robot brings a cartridge from `source` to `destination`, not before `begin_ns`.
 fn carry(state: &mut Inventory, begin_ns: u64, source: u16, destination: u16) {
     let at = state.place_of(state.robot.at);

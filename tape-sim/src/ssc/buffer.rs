@@ -89,6 +89,11 @@ impl Buffer {
         count
     }
 
+    /// Loses everything.
+    pub fn clear(&mut self) {
+        self.remove(self.waiting.len());
+    }
+
     /// Removes the oldest `count` objects: they are on tape now.
     pub fn remove(&mut self, count: usize) {
         for (_, record) in self.waiting.drain(..count.min(self.waiting.len())) {

@@ -10,6 +10,7 @@ mod buffer;
 mod busy;
 mod erase;
 mod failure;
+mod fault;
 mod format;
 mod health;
 mod load;
@@ -43,6 +44,7 @@ use crate::target::{Completion, Data, Nexus, Refusal, Reply, Target, be16, compl
 use crate::timeline::{Timeline, Timing};
 pub use busy::{Busy, Operation};
 use failure::deferred;
+use fault::DriveFaults;
 pub use health::{CleaningWish, Direction};
 use load::BayStamp;
 use protect::Overwrite;
@@ -102,6 +104,8 @@ pub struct DriveTarget {
     nexus: Nexus,
     keys: Keys,
     key_failures: KeyFailures,
+    /// What goes wrong here.
+    faults: DriveFaults,
     /// Held as long as the handle lives.
     _lock: File,
 }
@@ -134,6 +138,7 @@ impl DriveTarget {
         }
         state.in_use = true;
         let time = Timeline::new(config.timing, clock, state.time_ns);
+        let faults = DriveFaults::new(&config.library_dir, config.index);
         let mut drive = DriveTarget {
             library_dir: config.library_dir,
             index: config.index,
@@ -153,6 +158,7 @@ impl DriveTarget {
             nexus: Nexus::HOST,
             keys: Keys::default(),
             key_failures: KeyFailures::default(),
+            faults,
             _lock: lock,
         };
         drive.watch_bay()?;
@@ -251,7 +257,9 @@ impl DriveTarget {
     pub fn execute_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
         self.nexus = nexus;
         let before = self.state.traffic;
-        let reply = self.run_in_time(cdb, data);
+        let Some(reply) = self.run_with_faults(cdb, data) else {
+            return Completion::no_answer();
+        };
         self.note_outcome(cdb, before, &reply);
         complete(reply, self.state.modes.descriptor_sense)
     }

@@ -167,6 +167,7 @@ impl DriveTarget {
     /// Where a block leaves the medium: fills `out` with as much as fits, steps over it and
     /// returns its length, that of its check included.
     pub(super) fn take_block(&mut self, record: &Record, out: &mut [u8]) -> Result<usize, Refusal> {
+        self.fault_on_read(record)?;
         let length = self.recorded_block(record, out)?;
         self.tape()?.step();
         Ok(self.append_check(out, length))

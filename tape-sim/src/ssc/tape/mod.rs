@@ -46,6 +46,8 @@ pub struct Tape {
     buffer: Buffer,
     partition: usize,
     object: u64,
+    /// The medium will not take this object.
+    bad_object: Option<u64>,
 }
 
 impl Tape {
@@ -64,6 +66,7 @@ impl Tape {
             buffer: Buffer::new(buffer),
             partition: 0,
             object: 0,
+            bad_object: None,
         })
     }
 
@@ -264,13 +267,37 @@ impl Tape {
 
     /// Lets the oldest `count` objects reach the tape.
     fn drain(&mut self, mut count: usize) -> io::Result<()> {
+        let recorded = self.current().objects();
+        let good = self.bad_object.map(|bad| bad.saturating_sub(recorded));
+        // Buffered objects fit memory, and so usize.
+        let met = good.map(|good| good as usize).filter(|good| *good < count);
+        count = met.unwrap_or(count);
         while count > 0 {
             let records = self.buffer.oldest(count.min(DRAIN_RECORDS));
             self.current_mut().append(&records)?;
             self.buffer.remove(records.len());
             count -= records.len();
         }
+        if met.is_some() {
+            self.lose_buffer();
+            return Err(io::Error::other("the medium does not take this object"));
+        }
         Ok(())
+    }
+
+    /// What has not reached the tape is gone; the position is behind what has.
+    pub fn lose_buffer(&mut self) {
+        if self.buffer.objects() > 0 {
+            self.buffer.clear();
+            self.object = self.end_object();
+        }
+        self.bad_object = None;
+    }
+
+    /// Lets the write of the object at the position fail, or of the oldest one that waits.
+    pub fn spoil_next_write(&mut self, oldest: bool) {
+        let next = self.object - if oldest { self.buffer.objects() } else { 0 };
+        self.bad_object = Some(next);
     }
 
     /// Lets all buffered objects reach the tape.
