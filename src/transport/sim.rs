@@ -18,7 +18,7 @@ const MAX_TRANSFER_BYTES: usize = 8 << 20;
 
 enum Unit {
     Drive(Box<DriveTarget>),
-    Changer(ChangerTarget),
+    Changer(Box<ChangerTarget>),
     /// The transport is gone, and the drive with it.
     Closed,
 }
@@ -30,6 +30,7 @@ enum Unit {
 pub struct SimTransport {
     unit: Arc<Mutex<Unit>>,
     name: String,
+    max_transfer_bytes: usize,
 }
 
 /// Cuts the power of a simulated drive that something else has in use: for tests of
@@ -69,11 +70,13 @@ impl SimTransport {
     /// [`TransportErrorKind::NotFound`] if there is no such library or drive.
     pub fn drive(directory: &Path, index: u16) -> Result<SimTransport, TransportError> {
         let name = format!("drive {index} of simulated library {}", directory.display());
-        let target = Library::open(directory).and_then(|library| library.drive(index));
-        let target = target.map_err(|error| translate(&name, error))?;
+        let opened = Library::open(directory)
+            .and_then(|library| Ok((library.drive(index)?, adapter_limit(&library)?)));
+        let (target, max_transfer_bytes) = opened.map_err(|error| translate(&name, error))?;
         Ok(SimTransport {
             unit: Arc::new(Mutex::new(Unit::Drive(Box::new(target)))),
             name,
+            max_transfer_bytes,
         })
     }
 
@@ -84,11 +87,13 @@ impl SimTransport {
     /// [`TransportErrorKind::NotFound`] if there is no such library.
     pub fn changer(directory: &Path) -> Result<SimTransport, TransportError> {
         let name = format!("changer of simulated library {}", directory.display());
-        let target = Library::open(directory).and_then(|library| library.changer());
-        let target = target.map_err(|error| translate(&name, error))?;
+        let opened = Library::open(directory)
+            .and_then(|library| Ok((library.changer()?, adapter_limit(&library)?)));
+        let (target, max_transfer_bytes) = opened.map_err(|error| translate(&name, error))?;
         Ok(SimTransport {
-            unit: Arc::new(Mutex::new(Unit::Changer(target))),
+            unit: Arc::new(Mutex::new(Unit::Changer(Box::new(target)))),
             name,
+            max_transfer_bytes,
         })
     }
 
@@ -104,20 +109,23 @@ impl Transport for SimTransport {
         &mut self,
         cdb: &[u8],
         data: Data<'_>,
-        _timeout: Duration,
+        timeout: Duration,
     ) -> Result<Completion, TransportError> {
         let length = match &data {
             Data::None => 0,
             Data::In(buffer) => buffer.len(),
             Data::Out(bytes) => bytes.len(),
         };
-        if length > MAX_TRANSFER_BYTES {
-            return Err(TransportError {
-                device: self.name.clone(),
-                kind: TransportErrorKind::TooLong,
-                what: format!("{length} bytes; the simulated path carries {MAX_TRANSFER_BYTES}"),
-                source: None,
-            });
+        let failed = |kind, what| TransportError {
+            device: self.name.clone(),
+            kind,
+            what,
+            source: None,
+        };
+        let limit = self.max_transfer_bytes;
+        if length > limit {
+            let what = format!("{length} bytes; the simulated path carries {limit}");
+            return Err(failed(TransportErrorKind::TooLong, what));
         }
         let data = match data {
             Data::None => target::Data::None,
@@ -129,6 +137,11 @@ impl Transport for SimTransport {
             Unit::Changer(changer) => changer.execute(cdb, data),
             Unit::Closed => unreachable!("only dropping the transport closes the unit"),
         };
+        if !completion.answered {
+            // Nobody waits for what is known not to come.
+            let what = format!("no answer within {} s", timeout.as_secs());
+            return Err(failed(TransportErrorKind::TimedOut, what));
+        }
         Ok(Completion {
             status: Status(completion.status),
             sense: completion.sense,
@@ -141,7 +154,7 @@ impl Transport for SimTransport {
     }
 
     fn max_transfer_bytes(&self) -> usize {
-        MAX_TRANSFER_BYTES
+        self.max_transfer_bytes
     }
 }
 
@@ -153,6 +166,14 @@ impl Drop for SimTransport {
             tracing::error!(device = %self.name, %error, "the simulated drive lost its buffer");
         }
     }
+}
+
+/// What the path carries, the host's adapter of the library's fault script included.
+fn adapter_limit(library: &Library) -> Result<usize, SimError> {
+    let limit = library.faults()?.max_transfer_bytes;
+    Ok(limit.map_or(MAX_TRANSFER_BYTES, |bytes| {
+        MAX_TRANSFER_BYTES.min(bytes as usize)
+    }))
 }
 
 /// A panic while the lock was held leaves the unit as usable as a drive after a failed

@@ -22,3 +22,4 @@ mod drive;
 mod faults;
 mod poor;
 mod rack;
+mod scripted;
