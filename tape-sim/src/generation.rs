@@ -112,6 +112,11 @@ pub struct Timeouts {
     pub verify_s: u32,
     /// READ BUFFER and WRITE BUFFER.
     pub buffer_s: u32,
+    /// SEND DIAGNOSTIC.
+    pub diagnostic_s: u32,
+    /// GENERATE and RECEIVE RECOMMENDED ACCESS ORDER; 0: the drive has neither. Full-height
+    /// drives have them from LTO-9 on, and the simulated drives are full-height.
+    pub access_order_s: u32,
     /// Everything else.
     pub other_s: u32,
 }

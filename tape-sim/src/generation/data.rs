@@ -210,6 +210,8 @@ const LTO5_TIMEOUTS: Timeouts = Timeouts {
     set_capacity_s: 780,
     verify_s: 16_920,
     buffer_s: 60,
+    diagnostic_s: 2100,
+    access_order_s: 0,
     other_s: 60,
 };
 const LTO6_TIMEOUTS: Timeouts = Timeouts {
@@ -227,6 +229,7 @@ const LTO7_TIMEOUTS: Timeouts = Timeouts {
     read_s: 2280,
     verify_s: 28_860,
     buffer_s: 480,
+    diagnostic_s: 1980,
     ..LTO5_TIMEOUTS
 };
 const LTO8_TIMEOUTS: Timeouts = Timeouts {
@@ -239,6 +242,7 @@ const LTO9_TIMEOUTS: Timeouts = Timeouts {
     locate_s: 2940,
     read_s: 2340,
     verify_s: 63_300,
+    access_order_s: 60,
     ..LTO7_TIMEOUTS
 };
 

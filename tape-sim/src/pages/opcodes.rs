@@ -32,7 +32,35 @@ impl Command {
     }
 }
 
+impl Command {
+    /// A drive of these timeouts has the command: for one that it lacks the timeout is 0.
+    fn is_in(&self, timeouts: &Timeouts) -> bool {
+        (self.timeout_s)(timeouts) > 0
+    }
+}
+
 const SERVICE_ACTION: u8 = 0x1F;
+
+/// As [`check`], for a drive that lacks the commands with a timeout of 0.
+///
+/// # Errors
+///
+/// As [`check`].
+pub fn check_for(
+    table: &'static [Command],
+    timeouts: &Timeouts,
+    cdb: &[u8],
+) -> Result<&'static Command, Sense> {
+    let command = check(table, cdb)?;
+    if command.is_in(timeouts) {
+        return Ok(command);
+    }
+    let same = |other: &&Command| other.opcode() == command.opcode() && other.is_in(timeouts);
+    if table.iter().any(|other| same(&other)) {
+        return Err(Sense::invalid_cdb_field(1, Some(4)));
+    }
+    Err(Sense::illegal(sense::INVALID_OPCODE))
+}
 
 /// Finds the command of `cdb` in `table` and checks length and reserved bits, the control byte
 /// included.
@@ -88,7 +116,7 @@ pub fn reply(table: &[Command], timeouts: &Timeouts, cdb: &[u8]) -> Result<Vec<u
     let same_opcode = || {
         table
             .iter()
-            .filter(move |command| command.opcode() == opcode)
+            .filter(move |command| command.opcode() == opcode && command.is_in(timeouts))
     };
     let exact =
         || same_opcode().find(|command| command.service_action.map(u16::from) == Some(asked));
@@ -114,7 +142,7 @@ pub fn reply(table: &[Command], timeouts: &Timeouts, cdb: &[u8]) -> Result<Vec<u
 /// The list of all commands (SPC-4 table 251).
 fn all(table: &[Command], timeouts: &Timeouts, with_timeouts: bool) -> Vec<u8> {
     let mut data = vec![0; 4];
-    for command in table {
+    for command in table.iter().filter(|command| command.is_in(timeouts)) {
         let flags = command.service_action.map_or(0, |_| SERVICE_ACTION_VALID)
             | if with_timeouts { TIMEOUTS_FOLLOW } else { 0 };
         let action = command.service_action.unwrap_or(0);

@@ -126,6 +126,7 @@ impl DriveTarget {
         self.tape = Some(tape);
         self.state.modes.block_length_bytes = 0;
         self.state.modes.partition_plan = None;
+        self.forget_session();
         self.state.modes.protection = BlockProtection::default();
         self.state.life.loads += 1;
         self.state.life.loads_since_reset += 1;

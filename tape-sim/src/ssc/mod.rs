@@ -4,10 +4,12 @@
 //! buffer loses them, as killing the process does, and the next handle finds the drive
 //! reset; [`DriveTarget::close`] lets them reach the tape first.
 
+mod access_order;
 mod address;
 mod block_check;
 mod buffer;
 mod busy;
+mod diagnostic;
 mod erase;
 mod failure;
 mod fault;
@@ -42,7 +44,9 @@ use crate::sense::{self, Sense};
 use crate::spc;
 use crate::target::{Completion, Data, Nexus, Refusal, Reply, Target, be16, complete, send};
 use crate::timeline::{Timeline, Timing};
+use access_order::AccessOrder;
 pub use busy::{Busy, Operation};
+use diagnostic::PathBuffers;
 use failure::deferred;
 use fault::DriveFaults;
 pub use health::{CleaningWish, Direction};
@@ -54,6 +58,9 @@ use tape::Tape;
 
 /// T10 vendor identification of the simulated devices.
 pub const VENDOR: &str = "TAPESIM ";
+/// Byte 1 of MAINTENANCE IN and OUT, and the service action of both access order commands.
+const SERVICE_ACTION: u8 = 0x1F;
+const ACCESS_ORDER: u8 = 0x1D;
 /// Buffered objects reach the tape after this long, whatever the host does.
 const DRAIN_AFTER_MS: u64 = 1000;
 
@@ -98,6 +105,8 @@ pub struct DriveTarget {
     host_error: Option<String>,
     /// What ALLOW OVERWRITE has permitted.
     overwrite: Overwrite,
+    access_order: AccessOrder,
+    path_buffers: PathBuffers,
     /// An error of a command that ended with GOOD before it was done.
     deferred: Option<Sense>,
     /// The initiator of the present command.
@@ -154,6 +163,8 @@ impl DriveTarget {
             bay_stamp: None,
             host_error: None,
             overwrite: Overwrite::No,
+            access_order: AccessOrder::default(),
+            path_buffers: PathBuffers::default(),
             deferred: None,
             nexus: Nexus::HOST,
             keys: Keys::default(),
@@ -209,6 +220,8 @@ impl DriveTarget {
     }
 
     fn restart(&mut self, attention: sense::Code) -> Result<(), SimError> {
+        self.forget_session();
+        self.path_buffers = PathBuffers::default();
         let session = self
             .tape
             .take()
@@ -233,6 +246,13 @@ impl DriveTarget {
             flushed.map_err(SimError::io(&tape.cartridge.folder))?;
         }
         self.give_back()
+    }
+
+    /// What the drive keeps of a mounted medium beside the state: gone with it.
+    fn forget_session(&mut self) {
+        self.overwrite = Overwrite::No;
+        self.access_order = AccessOrder::default();
+        self.deferred = None;
     }
 
     fn give_back(&mut self) -> Result<(), SimError> {
@@ -283,7 +303,7 @@ impl DriveTarget {
         {
             return Err(attention.into());
         }
-        opcodes::check(opcodes::DRIVE, cdb)?;
+        opcodes::check_for(opcodes::DRIVE, &self.generation.model().timeouts, cdb)?;
         let reservations = &self.state.reservations;
         reservations.admit(self.nexus, access::of_drive(cdb))?;
         match opcode {
@@ -293,7 +313,7 @@ impl DriveTarget {
                 let pending = attention.or_else(|| self.deferred.take()).or(under_way);
                 spc::request_sense(cdb, data, &pending.unwrap_or(Sense::none()))
             }
-            0x05 => self.read_block_limits(data),
+            0x05 => self.read_block_limits(cdb, data),
             0x12 => self.inquiry(cdb, data),
             0x15 | 0x55 => self.mode_select(cdb, data),
             0x16 | 0x17 | 0x56 | 0x57 | 0x5F => self.reserve(cdb, data),
@@ -304,13 +324,18 @@ impl DriveTarget {
             0x1A | 0x5A => self.mode_sense(cdb, data),
             0x1B => self.load_unload(cdb),
             0x1E => self.prevent_allow(cdb),
+            0x1C => self.receive_diagnostic(cdb, data),
+            0x1D => self.send_diagnostic(cdb, data),
+            0x3B => self.write_buffer(cdb, data),
+            0x3C => self.read_buffer(cdb, data),
             0x44 => self.report_density(cdb, data),
             0x4C => self.log_select(cdb, data),
             0x4D => self.log_sense(cdb, data),
             0xA0 => spc::report_luns(cdb, data),
             0xA2 => self.security_in(cdb, data),
+            0xA3 if cdb[1] & SERVICE_ACTION == ACCESS_ORDER => self.receive_access_order(cdb, data),
             0xA3 => self.maintenance_in(cdb, data),
-            0xA4 => self.maintenance_out(cdb, data),
+            0xA4 if cdb[1] & SERVICE_ACTION != ACCESS_ORDER => self.maintenance_out(cdb, data),
             0xB5 => self.security_out(cdb, data),
             _ => self.run_on_medium(opcode, cdb, data),
         }
@@ -343,6 +368,7 @@ impl DriveTarget {
             0x82 => self.allow_overwrite(cdb),
             0x8C => self.read_attribute(cdb, data),
             0x8D => self.write_attribute(cdb, data),
+            0xA4 => self.generate_access_order(cdb, data),
             _ => Err(Sense::illegal(sense::INVALID_OPCODE).into()),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The bytes are made in [`crate::pages`] and [`crate::mam`]; here their views are filled in.
 
+use super::protect::Overwrite;
 use super::tape::Tape;
 use super::{DriveTarget, VENDOR};
 use crate::cartridge::MB;
@@ -16,6 +17,10 @@ use crate::pages::mode_tape::{AlertTest, MountedMedium};
 use crate::sense;
 use crate::target::{Data, Reply, be16, be32, receive, send};
 
+/// READ BLOCK LIMITS byte 1: MLOI.
+const MAXIMUM_OBJECT_ID: u8 = 0x01;
+/// Object numbers have 48 bits on LTO.
+const MAX_OBJECT: u64 = (1 << 48) - 1;
 /// Product revision level.
 const REVISION: &str = env!("CARGO_PKG_VERSION_MAJOR");
 
@@ -52,7 +57,12 @@ impl DriveTarget {
     }
 
     /// READ BLOCK LIMITS (SSC-4 §7.6).
-    pub(super) fn read_block_limits(&mut self, data: Data<'_>) -> Reply {
+    pub(super) fn read_block_limits(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
+        if cdb[1] & MAXIMUM_OBJECT_ID != 0 {
+            let mut reply = [0; 20];
+            reply[12..].copy_from_slice(&MAX_OBJECT.to_be_bytes());
+            return send(data, &reply, reply.len());
+        }
         let [_, high, middle, low] = self.generation.model().max_block_bytes.to_be_bytes();
         let [min_high, min_low] = MIN_BLOCK_BYTES.to_be_bytes();
         let reply = [0, high, middle, low, min_high, min_low];
@@ -85,6 +95,9 @@ impl DriveTarget {
             Some(AlertTest::Clear(number)) => self.state.alerts &= !alert::bit(number),
             Some(AlertTest::SetAll) => self.state.alerts = alert::all(),
             None => {}
+        }
+        if self.state.modes.append_only != before.append_only {
+            self.overwrite = Overwrite::No;
         }
         if self.state.modes != before {
             let changed = sense::MODE_PARAMETERS_CHANGED;

@@ -29,6 +29,15 @@ fn other(timeouts: &Timeouts) -> u32 {
     timeouts.other_s
 }
 
+fn access_order(timeouts: &Timeouts) -> u32 {
+    timeouts.access_order_s
+}
+
+/// Mode, buffer, offset and length.
+const fn buffer(opcode: u8) -> [u8; 10] {
+    [opcode, 0x1F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0]
+}
+
 /// A move may end with a drive loading or unloading, which outlasts the robot's 300 s.
 fn robot(timeouts: &Timeouts) -> u32 {
     timeouts.load_s.max(300)
@@ -62,6 +71,10 @@ const fn explicit(opcode: u8, flags: u8) -> [u8; 16] {
 const READ_16: &[u8] = &explicit(0x88, 0x03);
 const WRITE_16: &[u8] = &explicit(0x8A, WRITE_SEQUENCE);
 const WRITE_FILEMARKS_16: &[u8] = &explicit(0x80, WRITE_SEQUENCE);
+const RECEIVE_ORDER: &[u8] = &[
+    0xA3, 0x9F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0,
+];
+const GENERATE_ORDER: &[u8] = &[0xA4, 0x1F, 0x07, 0x07, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
 const ALLOW_OVERWRITE: &[u8] = &[
     0x82, 0, 0x0F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
 ];
@@ -91,7 +104,7 @@ pub static DRIVE: &[Command] = &[
     plain("FORMAT MEDIUM", &[0x04, 0x01, 0x0F, 0, 0, 0], |t| {
         t.format_s
     }),
-    plain("READ BLOCK LIMITS", &[0x05, 0, 0, 0, 0, 0], other),
+    plain("READ BLOCK LIMITS", &[0x05, 0x01, 0, 0, 0, 0], other),
     plain("READ(6)", &[0x08, 0x03, 0xFF, 0xFF, 0xFF, 0], |t| t.read_s),
     plain("WRITE(6)", &[0x0A, 0x01, 0xFF, 0xFF, 0xFF, 0], |t| {
         t.write_s
@@ -118,6 +131,14 @@ pub static DRIVE: &[Command] = &[
     plain("MODE SENSE(6)", &[0x1A, 0x08, 0xFF, 0xFF, 0xFF, 0], other),
     plain("LOAD UNLOAD", &[0x1B, 0x01, 0, 0, 0x0F, 0], |t| t.load_s),
     plain(
+        "RECEIVE DIAGNOSTIC RESULTS",
+        &[0x1C, 0x01, 0xFF, 0xFF, 0xFF, 0],
+        other,
+    ),
+    plain("SEND DIAGNOSTIC", &[0x1D, 0x14, 0, 0xFF, 0xFF, 0], |t| {
+        t.diagnostic_s
+    }),
+    plain(
         "PREVENT ALLOW MEDIUM REMOVAL",
         &[0x1E, 0, 0, 0, 0x03, 0],
         other,
@@ -135,6 +156,8 @@ pub static DRIVE: &[Command] = &[
         READ_POSITION_EXTENDED,
         0x08,
     ),
+    plain("WRITE BUFFER", &buffer(0x3B), |t| t.buffer_s),
+    plain("READ BUFFER", &buffer(0x3C), |t| t.buffer_s),
     plain(
         "REPORT DENSITY SUPPORT",
         &[0x44, 0x03, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
@@ -214,7 +237,7 @@ pub static DRIVE: &[Command] = &[
     plain(
         "LOCATE(16)",
         &[
-            0x92, 0x1B, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
+            0x92, 0x1B, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
         ],
         |t| t.locate_s,
     ),
@@ -225,8 +248,16 @@ pub static DRIVE: &[Command] = &[
     action("REPORT SUPPORTED OPERATION CODES", REPORT_OPCODES, 0x0C),
     action("REPORT SUPPORTED TMF", REPORT_TMF, 0x0D),
     action("REPORT TIMESTAMP", TIMESTAMP_IN, 0x0F),
+    Command {
+        timeout_s: access_order,
+        ..action("RECEIVE RECOMMENDED ACCESS ORDER", RECEIVE_ORDER, 0x1D)
+    },
     action("SET IDENTIFYING INFORMATION", IDENTIFYING_OUT, 0x06),
     action("SET TIMESTAMP", TIMESTAMP_OUT, 0x0F),
+    Command {
+        timeout_s: access_order,
+        ..action("GENERATE RECOMMENDED ACCESS ORDER", GENERATE_ORDER, 0x1D)
+    },
     plain("SECURITY PROTOCOL OUT", SECURITY_OUT, other),
 ];
 

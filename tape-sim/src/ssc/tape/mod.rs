@@ -146,6 +146,21 @@ impl Tape {
         Ok(self.current_mut().record(object)?.position_bytes)
     }
 
+    /// Where `object` of `partition` begins, in bytes of tape from BOP; `None` for EOD and behind.
+    /// Nothing may be buffered.
+    ///
+    /// # Errors
+    ///
+    /// The host's error.
+    pub fn place_bytes(&mut self, partition: u8, object: u64) -> io::Result<Option<u64>> {
+        match self.partitions.get_mut(usize::from(partition)) {
+            Some(found) if object < found.objects() => {
+                Ok(Some(found.record(object)?.position_bytes))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Where early warning begins in the current partition, in bytes from BOP.
     pub fn early_warning_bytes(&self) -> u64 {
         self.current().capacity_bytes()
