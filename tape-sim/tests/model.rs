@@ -1,5 +1,5 @@
-//! Random sequences of commands on a drive and on a tape in memory that moves one object at a
-//! time; and random bytes, which must come to an orderly end.
+//! Random sequences of commands on a drive and on a tape in memory that has two partitions and
+//! moves one object at a time; and random bytes, which must come to an orderly end.
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -20,19 +20,46 @@ const BLOCK_LENGTH: u32 = 5000;
 fn tiny() -> LibrarySpec {
     LibrarySpec {
         slots: 1,
-        capacity_bytes: Some(CAPACITY),
+        capacity_bytes: Some(2 * CAPACITY),
         buffer_bytes: Some(BUFFER),
         ..small()
     }
 }
 
+/// A drive whose tape has two partitions of [`CAPACITY`] each.
+fn two_partitions() -> Bench {
+    let mut bench = Bench::with(&tiny());
+    let equal = bench.change_page(0x11, 0, |page| {
+        page[3] = 1;
+        page[4] = 0x40 | page[4] & 0x1F;
+    });
+    assert_eq!(equal, "good");
+    assert_eq!(bench.none(&[0x04, 0, 1, 0, 0, 0]), "good");
+    bench.block_length(BLOCK_LENGTH);
+    bench
+}
+
 #[derive(Debug, Clone)]
 enum Op {
-    Write { length: u32, byte: u8 },
-    WriteFixed { blocks: u32, byte: u8 },
-    Filemarks { count: u32, immediate: bool },
-    Read { length: u32, sili: bool },
-    ReadFixed { blocks: u32 },
+    Write {
+        length: u32,
+        byte: u8,
+    },
+    WriteFixed {
+        blocks: u32,
+        byte: u8,
+    },
+    Filemarks {
+        count: u32,
+        immediate: bool,
+    },
+    Read {
+        length: u32,
+        sili: bool,
+    },
+    ReadFixed {
+        blocks: u32,
+    },
     SpaceBlocks(i32),
     SpaceFilemarks(i32),
     SpaceEnd,
@@ -40,6 +67,39 @@ enum Op {
     LocateFile(u64),
     Rewind,
     Erase,
+    ReadAt {
+        partition: u8,
+        object: u64,
+        length: u32,
+    },
+    WriteAt {
+        first: bool,
+        partition: u8,
+        object: u64,
+        byte: u8,
+    },
+    MarksAt {
+        first: bool,
+        object: u64,
+        count: u32,
+    },
+    Switch {
+        partition: u8,
+        object: u64,
+    },
+    SwitchToEnd(u8),
+    Verify {
+        length: u32,
+    },
+    VerifyFixed {
+        blocks: u32,
+    },
+    VerifyMarks(u32),
+    AppendOnly(bool),
+    Allow {
+        what: u8,
+        here: bool,
+    },
     PowerCut,
     Reopen,
 }
@@ -59,8 +119,46 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0u64..8).prop_map(Op::LocateFile),
         1 => Just(Op::Rewind),
         1 => Just(Op::Erase),
+        3 => place(),
+        2 => (0u8..3, 0u64..20)
+            .prop_map(|(partition, object)| Op::Switch { partition, object }),
+        1 => (0u8..2).prop_map(Op::SwitchToEnd),
+        2 => verify(),
+        1 => any::<bool>().prop_map(Op::AppendOnly),
+        2 => (0u8..3, any::<bool>()).prop_map(|(what, here)| Op::Allow { what, here }),
         1 => Just(Op::PowerCut),
         1 => Just(Op::Reopen),
+    ]
+}
+
+/// Commands with an explicit address.
+fn place() -> impl Strategy<Value = Op> {
+    let write = (any::<bool>(), 0u8..2, 0u64..20, 0u8..4);
+    prop_oneof![
+        (0u8..3, 0u64..30, 1u32..60_000).prop_map(|(partition, object, length)| Op::ReadAt {
+            partition,
+            object,
+            length
+        }),
+        write.prop_map(|(first, partition, object, byte)| Op::WriteAt {
+            first,
+            partition,
+            object,
+            byte
+        }),
+        (any::<bool>(), 0u64..20, 0u32..3).prop_map(|(first, object, count)| Op::MarksAt {
+            first,
+            object,
+            count
+        }),
+    ]
+}
+
+fn verify() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (1u32..60_000).prop_map(|length| Op::Verify { length }),
+        (1u32..6).prop_map(|blocks| Op::VerifyFixed { blocks }),
+        (1u32..4).prop_map(Op::VerifyMarks),
     ]
 }
 
@@ -90,7 +188,15 @@ struct Model {
     at: usize,
     /// Objects that have left the buffer.
     on_tape: usize,
+    partition: u8,
+    /// What is recorded in the other partition.
+    other: Vec<Object>,
+    append_only: bool,
+    /// What ALLOW OVERWRITE has allowed: 0 nothing, 1 here, 2 to format.
+    allowed: u8,
 }
+
+const PROTECTED: &str = "07/5A/02";
 
 impl Model {
     fn used(&self, objects: usize) -> u64 {
@@ -115,6 +221,60 @@ impl Model {
 
     fn flush(&mut self) {
         self.on_tape = self.objects.len();
+    }
+
+    /// The buffer may reach the tape at any time: what the drive says of it is believed, unless
+    /// that is less than must be there or more than was written. From then on it has to be true.
+    fn lets_reach_tape(&mut self, before: usize) {
+        if self.at == self.objects.len() && (self.on_tape..=self.at).contains(&before) {
+            self.on_tape = before;
+        }
+    }
+
+    /// May something be written at the position? Asking uses up what was allowed.
+    fn may_write(&mut self) -> bool {
+        let allowed = std::mem::take(&mut self.allowed);
+        let marks_alone = self.objects[self.at..]
+            .iter()
+            .all(|object| *object == Object::Mark);
+        let closing = match self.at.checked_sub(1) {
+            None => marks_alone,
+            Some(before) => marks_alone && self.objects[before] == Object::Mark,
+        };
+        !self.append_only || self.at == self.objects.len() || closing || allowed == 1
+    }
+
+    /// Goes to `object` of `partition`; false: there are fewer, and the tape is at their end.
+    fn go(&mut self, partition: u8, object: u64) -> bool {
+        self.flush();
+        if partition != self.partition {
+            std::mem::swap(&mut self.objects, &mut self.other);
+            self.partition = partition;
+            self.flush();
+        }
+        self.locate(object as usize) == "good"
+    }
+
+    /// What an explicit address does before a write: `Some` is how the command ends.
+    fn begin_at(&mut self, first: bool, partition: u8, object: u64) -> Option<String> {
+        let here = (self.partition, self.at as u64) == (partition, object);
+        if !first && !here {
+            return Some("05/3B/00".to_string());
+        }
+        (!here && !self.go(partition, object)).then(|| "08/00/05".to_string())
+    }
+
+    /// Writes `count` times, as WRITE and WRITE FILEMARKS do; `unit`: what the residual counts
+    /// for each.
+    fn write(&mut self, object: &Object, count: u32, unit: u32) -> String {
+        if !self.may_write() {
+            return PROTECTED.to_string();
+        }
+        let done = (0..count).take_while(|_| self.put(object.clone())).count() as u32;
+        if done == count {
+            return self.after_write();
+        }
+        format!("0D/00/02 EOM {}", (count - done) * unit)
     }
 
     fn after_write(&self) -> String {
@@ -227,57 +387,99 @@ impl Model {
 }
 
 fn write_both(bench: &mut Bench, model: &mut Model, op: &Op) -> (String, String) {
+    let block = |length: u32, byte: u8| Object::Block {
+        length: length.into(),
+        byte,
+    };
     match *op {
         Op::Write { length, byte } => {
             let found = bench.write(&vec![byte; length as usize]);
-            let object = Object::Block {
-                length: length.into(),
-                byte,
-            };
-            let expected = if model.put(object) {
-                model.after_write()
-            } else {
-                format!("0D/00/02 EOM {length}")
-            };
-            (found, expected)
+            (found, model.write(&block(length, byte), 1, length))
         }
         Op::WriteFixed { blocks, byte } => {
             let data = vec![byte; (blocks * BLOCK_LENGTH) as usize];
             let found = bench.send(&write(true, blocks), &data);
-            let object = Object::Block {
-                length: BLOCK_LENGTH.into(),
-                byte,
-            };
-            let done = (0..blocks)
-                .take_while(|_| model.put(object.clone()))
-                .count() as u32;
-            let expected = if done == blocks {
-                model.after_write()
-            } else {
-                format!("0D/00/02 EOM {}", blocks - done)
-            };
-            (found, expected)
+            (found, model.write(&block(BLOCK_LENGTH, byte), blocks, 1))
+        }
+        Op::WriteAt {
+            first,
+            partition,
+            object,
+            byte,
+        } => {
+            const LENGTH: u32 = 700;
+            let cdb = explicit(0x8A, u8::from(first) << 2, partition, object, LENGTH);
+            let found = bench.send(&cdb, &[byte; LENGTH as usize]);
+            let ended = model.begin_at(first, partition, object);
+            let written = ended.unwrap_or_else(|| model.write(&block(LENGTH, byte), 1, LENGTH));
+            (found, written)
         }
         Op::Filemarks { count, immediate } => {
             let found = bench.none(&filemarks(count, immediate));
-            let done = (0..count).take_while(|_| model.put(Object::Mark)).count() as u32;
-            if !immediate {
-                model.flush();
-            }
-            let expected = if done < count {
-                format!("0D/00/02 EOM {}", count - done)
-            } else if count == 0 {
-                "good".to_string()
-            } else {
-                model.after_write()
-            };
-            (found, expected)
+            (found, write_marks(model, count, immediate, None))
+        }
+        Op::MarksAt {
+            first,
+            object,
+            count,
+        } => {
+            let partition = model.partition;
+            let flags = u8::from(first) << 2;
+            let found = bench.none(&explicit(0x80, flags, partition, object, count));
+            (
+                found,
+                write_marks(model, count, false, Some((first, object))),
+            )
         }
         _ => unreachable!("only the writing operations come here"),
     }
 }
 
+/// `at`: an explicit address in the current partition, and whether it begins a sequence.
+fn write_marks(model: &mut Model, count: u32, immediate: bool, at: Option<(bool, u64)>) -> String {
+    if let Some((first, object)) = at {
+        let here = model.at as u64 == object;
+        if !first && !here {
+            return "05/3B/00".to_string();
+        }
+        let partition = model.partition;
+        if count > 0
+            && let Some(ended) = model.begin_at(first, partition, object)
+        {
+            return ended;
+        }
+    }
+    let outcome = match count {
+        0 => "good".to_string(),
+        _ => model.write(&Object::Mark, count, 1),
+    };
+    if !immediate && outcome != PROTECTED {
+        model.flush();
+    }
+    outcome
+}
+
 fn read_both(bench: &mut Bench, model: &mut Model, op: &Op) -> (String, String) {
+    model.allowed = 0;
+    if let Op::ReadAt {
+        partition,
+        object,
+        length,
+    } = *op
+    {
+        let cdb = explicit(0x88, 0, partition, object, length);
+        let (found, data) = bench.receive(&cdb, length as usize);
+        if partition > 1 {
+            return (found, "05/24/00".to_string());
+        }
+        if !model.go(partition, object) {
+            return (found, format!("08/00/05 {length}"));
+        }
+        let start = model.at;
+        let (expected, moved) = model.read(length, false);
+        compare(model, start, moved, &data, op);
+        return (found, expected);
+    }
     let start = model.at;
     let ((found, data), (expected, moved)) = match *op {
         // The block length is set, so SILI hides short blocks only.
@@ -291,6 +493,12 @@ fn read_both(bench: &mut Bench, model: &mut Model, op: &Op) -> (String, String) 
         ),
         _ => unreachable!("only the reading operations come here"),
     };
+    compare(model, start, moved, &data, op);
+    (found, expected)
+}
+
+/// Compares what was read, beginning with object `start`, with what the model has there.
+fn compare(model: &Model, start: usize, moved: u64, data: &[u8], op: &Op) {
     let stored = model.objects[start..]
         .iter()
         .flat_map(|object| match object {
@@ -300,32 +508,118 @@ fn read_both(bench: &mut Bench, model: &mut Model, op: &Op) -> (String, String) 
     let stored: Vec<u8> = stored.take(moved as usize).collect();
     assert_eq!(data.len() as u64, moved, "{op:?}");
     assert!(data == stored, "{op:?} read other bytes");
-    (found, expected)
+}
+
+/// Modes, and commands that change or check the recording without data.
+fn other_both(bench: &mut Bench, model: &mut Model, op: &Op) -> (String, String) {
+    let verify = |flags: u8, length: u32| {
+        let [_, a, b, c] = length.to_be_bytes();
+        [0x13, flags, a, b, c, 0]
+    };
+    match *op {
+        Op::Verify { length } => {
+            model.allowed = 0;
+            (bench.none(&verify(0, length)), model.read(length, false).0)
+        }
+        Op::VerifyFixed { blocks } => {
+            model.allowed = 0;
+            (bench.none(&verify(1, blocks)), model.read_fixed(blocks).0)
+        }
+        Op::VerifyMarks(count) => {
+            model.allowed = 0;
+            (
+                bench.none(&verify(8, count)),
+                model.space(count as i32, true),
+            )
+        }
+        Op::AppendOnly(on) => {
+            let at_bop = (model.partition, model.at) == (0, 0);
+            let expected = if model.append_only && !on && !at_bop {
+                "05/26/00"
+            } else {
+                if model.append_only != on {
+                    model.allowed = 0;
+                }
+                model.append_only = on;
+                "good"
+            };
+            (bench.append_only(on), expected.to_string())
+        }
+        Op::Allow { what, here } => {
+            let object = model.at as u64 + u64::from(!here);
+            let found = bench.none(&allow_overwrite(what, model.partition, object));
+            let expected = match (model.append_only, what, here) {
+                (false, _, _) => "05/20/0C",
+                (true, 1, false) => "05/3B/00",
+                _ => "good",
+            };
+            model.allowed = if expected == "good" { what } else { 0 };
+            (found, expected.to_string())
+        }
+        Op::Erase => {
+            let found = bench.none(&ERASE);
+            if std::mem::take(&mut model.allowed) != 2 && model.append_only {
+                return (found, PROTECTED.to_string());
+            }
+            model.flush();
+            model.objects.truncate(model.at);
+            model.flush();
+            (found, "good".to_string())
+        }
+        _ => unreachable!("the other operations do not come here"),
+    }
 }
 
 fn both(bench: &mut Bench, model: &mut Model, op: &Op) -> (String, String) {
     match *op {
-        Op::Write { .. } | Op::WriteFixed { .. } | Op::Filemarks { .. } => {
-            write_both(bench, model, op)
+        Op::Write { .. }
+        | Op::WriteFixed { .. }
+        | Op::WriteAt { .. }
+        | Op::Filemarks { .. }
+        | Op::MarksAt { .. } => return write_both(bench, model, op),
+        Op::Read { .. } | Op::ReadFixed { .. } | Op::ReadAt { .. } => {
+            return read_both(bench, model, op);
         }
-        Op::Read { .. } | Op::ReadFixed { .. } => read_both(bench, model, op),
+        Op::Verify { .. }
+        | Op::VerifyFixed { .. }
+        | Op::VerifyMarks(_)
+        | Op::AppendOnly(_)
+        | Op::Allow { .. }
+        | Op::Erase => return other_both(bench, model, op),
+        _ => {}
+    }
+    // Every motion withdraws what was allowed; a refused one moves nothing.
+    if !matches!(op, Op::Switch { partition: 2.., .. }) {
+        model.allowed = 0;
+    }
+    match *op {
         Op::SpaceBlocks(count) => (bench.none(&space(0, count)), model.space(count, false)),
         Op::SpaceFilemarks(count) => (bench.none(&space(1, count)), model.space(count, true)),
         Op::SpaceEnd => (bench.none(&SPACE_EOD), model.locate(model.objects.len())),
         Op::Locate(object) => (bench.none(&locate10(object)), model.locate(object as usize)),
         Op::LocateFile(file) => (bench.none(&locate16(8, file)), model.locate_file(file)),
         Op::Rewind => (bench.none(&REWIND), model.locate(0)),
-        Op::Erase => {
-            let found = bench.none(&ERASE);
-            model.flush();
-            model.objects.truncate(model.at);
-            model.flush();
-            (found, "good".to_string())
+        Op::Switch { partition, object } => {
+            let mut cdb = locate16(0x02, object);
+            cdb[3] = partition;
+            let expected = match partition {
+                0 | 1 if model.go(partition, object) => "good",
+                0 | 1 => "08/00/05",
+                _ => "05/24/00",
+            };
+            (bench.none(&cdb), expected.to_string())
+        }
+        Op::SwitchToEnd(partition) => {
+            let mut cdb = locate16(0x1A, 0);
+            cdb[3] = partition;
+            model.go(partition, 0);
+            (bench.none(&cdb), model.locate(model.objects.len()))
         }
         Op::PowerCut => {
             bench.drive().power_cut().unwrap();
             model.objects.truncate(model.on_tape);
-            model.at = 0;
+            model.go(0, 0);
+            model.append_only = false;
             let found = bench.none(&TUR);
             bench.block_length(BLOCK_LENGTH);
             (found, "06/29/01".to_string())
@@ -336,19 +630,23 @@ fn both(bench: &mut Bench, model: &mut Model, op: &Op) -> (String, String) {
             model.flush();
             (bench.none(&TUR), "good".to_string())
         }
+        _ => unreachable!("dealt with above"),
     }
 }
 
 proptest! {
     #[test]
     fn the_drive_agrees_with_a_tape_in_memory(ops in prop::collection::vec(op(), 1..80)) {
-        let mut bench = Bench::with(&tiny());
-        bench.block_length(BLOCK_LENGTH);
+        let mut bench = two_partitions();
         let mut model = Model::default();
         for (number, op) in ops.iter().enumerate() {
             let (found, expected) = both(&mut bench, &mut model, op);
             prop_assert_eq!(found, expected, "operation {} {:?}", number, op);
-            prop_assert_eq!(bench.position(), model.position(), "after {} {:?}", number, op);
+            let short = bench.reply(&[0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0], 20);
+            prop_assert_eq!(short[1], model.partition, "after {} {:?}", number, op);
+            let position = bench.position();
+            model.lets_reach_tape(position.on_tape as usize);
+            prop_assert_eq!(position, model.position(), "after {} {:?}", number, op);
         }
     }
 
@@ -385,7 +683,8 @@ proptest! {
 /// Bytes that look like a CDB often enough: a known opcode and few bits beyond.
 fn cdb() -> impl Strategy<Value = (Vec<u8>, u8, Vec<u8>)> {
     let commands = opcodes::DRIVE.iter().chain(opcodes::CHANGER);
-    let opcodes: Vec<u8> = commands.map(|command| command.opcode()).collect();
+    let mut opcodes: Vec<u8> = commands.map(|command| command.opcode()).collect();
+    opcodes.extend(0..=u8::MAX);
     let known = (
         prop::sample::select(opcodes),
         prop::collection::vec(sparse(), 15),
