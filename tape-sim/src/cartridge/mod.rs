@@ -8,6 +8,7 @@ pub mod seal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -190,9 +191,8 @@ const fn full_length() -> u16 {
 /// `Io`, `Format`, `Version`.
 pub fn make_factory_new(library_dir: &Path, barcode: &str) -> Result<(), SimError> {
     let mut cartridge = Cartridge::open(&folder(library_dir, barcode))?;
-    if cartridge.info.density == Some(OPTIMIZED_DENSITY) {
-        let seed = crate::library::fnv(cartridge.info.serial.as_bytes());
-        cartridge.info.optimization_ms = medium::optimization(seed).as_millis() as u64;
+    if !cartridge.optimization().is_zero() {
+        cartridge.info.optimization_ms = cartridge.optimization().as_millis() as u64;
         cartridge.save_info()?;
     }
     Ok(())
@@ -340,6 +340,14 @@ impl Cartridge {
     /// The recording format; `None` for a cleaning cartridge.
     pub fn format(&self) -> Option<&'static Format> {
         self.info.density.and_then(format_by_density)
+    }
+
+    /// How long a drive measures this cartridge; nothing if its format is not measured.
+    pub fn optimization(&self) -> Duration {
+        if self.info.density != Some(OPTIMIZED_DENSITY) {
+            return Duration::ZERO;
+        }
+        medium::optimization(crate::library::fnv(self.info.serial.as_bytes()))
     }
 
     /// True for write-once media.

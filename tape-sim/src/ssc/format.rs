@@ -1,12 +1,18 @@
 //! FORMAT MEDIUM and SET CAPACITY: a blank tape, divided or shortened.
 
+use std::time::Duration;
+
 use super::DriveTarget;
+use super::busy::Operation;
 use super::protect::Change;
 use super::tape::Tape;
 use crate::cartridge::layout::{Division, divide};
+use crate::physics::model::FORMATTING;
 use crate::sense::{self, Sense};
 use crate::target::{Refusal, Reply, be16};
 
+/// Byte 1 of both commands.
+const IMMED: u8 = 0x01;
 /// FORMAT MEDIUM byte 2 (SSC-4 table 44).
 const FORMAT: u8 = 0x0F;
 const ONE_PARTITION: u8 = 0;
@@ -32,7 +38,9 @@ impl DriveTarget {
             .and_then(|format| divide(format, usable, &division));
         // The plan was made for another medium.
         let partitions = partitions.ok_or(Sense::illegal(sense::PARAMETER_VALUE))?;
-        self.reformat(partitions, proportion)
+        // A format that is measured on its first load is measured again.
+        let duration = FORMATTING + self.tape()?.cartridge.optimization();
+        self.reformat(cdb, partitions, proportion, duration)
     }
 
     /// SET CAPACITY (SSC-4 §7.10): one partition on a part of the tape.
@@ -43,7 +51,7 @@ impl DriveTarget {
         let before = std::mem::replace(&mut cartridge.info.proportion, proportion);
         let usable = cartridge.usable_bytes();
         cartridge.info.proportion = before;
-        self.reformat(vec![usable], proportion)
+        self.reformat(cdb, vec![usable], proportion, FORMATTING)
     }
 
     /// 05/3B/0C unless the tape is at BOP of partition 0.
@@ -55,7 +63,13 @@ impl DriveTarget {
         Err(Sense::illegal(sense::POSITION_PAST_BEGINNING).into())
     }
 
-    fn reformat(&mut self, partitions_bytes: Vec<u64>, proportion: u16) -> Reply {
+    fn reformat(
+        &mut self,
+        cdb: &[u8],
+        partitions_bytes: Vec<u64>,
+        proportion: u16,
+        duration: Duration,
+    ) -> Reply {
         self.require_writable(Change::Destroy)?;
         self.state.modes.partition_plan = None;
         let Some(tape) = self.tape.take() else {
@@ -72,6 +86,7 @@ impl DriveTarget {
                 return Err(self.host_failure(error));
             }
         }
+        self.operate(Operation::Formatting, duration, cdb[1] & IMMED != 0);
         Ok(0)
     }
 }

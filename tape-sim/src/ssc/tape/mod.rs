@@ -172,8 +172,8 @@ impl Tape {
             .saturating_sub(u64::from(pews_mb) * MB)
     }
 
-    /// Where the current partition ends.
-    fn limit_bytes(&self) -> u64 {
+    /// Where the current partition ends, in bytes from BOP.
+    pub fn limit_bytes(&self) -> u64 {
         let capacity = self.early_warning_bytes();
         let tape = self.cartridge.usable_bytes();
         let format = self.cartridge.format();
