@@ -66,7 +66,11 @@ pub const CASES: [Case; 15] = [
         &[],
         a_synchronous_filemark_confirms_itself,
     ),
-    ("the mode is set and told", &[], the_mode_is_set_and_told),
+    (
+        "the mode is set and told",
+        &[Need::Compression],
+        the_mode_is_set_and_told,
+    ),
     (
         "the medium and what is left on it are told",
         &[],

@@ -26,6 +26,8 @@ use crate::bench::{Bench, NOWHERE, quiet, ready};
 pub enum Need {
     /// ERASE.
     Erase,
+    /// Compression that can be switched.
+    Compression,
     /// A drive keeps its tape from the robot until it is unloaded.
     Hold,
     /// READ ELEMENT STATUS returns as many bytes as it announces. What is cut off is the
@@ -39,6 +41,7 @@ impl Need {
     pub fn name(self) -> &'static str {
         match self {
             Need::Erase => "ERASE",
+            Need::Compression => "compression to switch",
             Need::Hold => "a hold on the loaded tape",
             Need::WholeReports => "whole element reports",
             Need::ElementErrors => "a word for missing elements",
@@ -143,13 +146,14 @@ impl Rack {
     /// What this library and its first drive lack.
     pub fn lacks(&self) -> Vec<Need> {
         let bay = self.load();
-        let mut lacks: Vec<Need> = self.drive_lacks(&bay).into_iter().collect();
+        let mut lacks = self.drive_lacks(&bay);
         lacks.extend(self.changer_lacks(&bay));
         self.tidy();
         lacks
     }
 
-    fn drive_lacks(&self, bay: &Element) -> Option<Need> {
+    fn drive_lacks(&self, bay: &Element) -> Vec<Need> {
+        let mut lacks = Vec::new();
         let mut drive = Drive::open(self.drive_transport(bay)).unwrap();
         wait_for_tape(&mut drive);
         drive.set_mode(&DriveMode::default()).unwrap();
@@ -158,10 +162,20 @@ impl Rack {
         drive.write_block(&[0; 512]).unwrap();
         drive.rewind().unwrap();
         match drive.erase_short().map_err(kind) {
-            Ok(()) => None,
-            Err(DriveErrorKind::Unsupported) => Some(Need::Erase),
+            Ok(()) => {}
+            Err(DriveErrorKind::Unsupported) => lacks.push(Need::Erase),
             Err(kind) => panic!("erasing: {kind:?}"),
         }
+        let compressing = DriveMode {
+            compression: true,
+            ..DriveMode::default()
+        };
+        match drive.set_mode(&compressing).map_err(kind) {
+            Ok(_) => drive.set_mode(&DriveMode::default()).map(drop).unwrap(),
+            Err(DriveErrorKind::Unsupported) => lacks.push(Need::Compression),
+            Err(kind) => panic!("compressing: {kind:?}"),
+        }
+        lacks
     }
 
     fn changer_lacks(&self, bay: &Element) -> Vec<Need> {
