@@ -4,8 +4,10 @@
 //! sense. Real hardware (`sg`), the simulator (`sim`) and the trace (`record`) meet
 //! here and nowhere above.
 
+pub mod attached;
 mod error;
 pub mod fault;
+pub mod holders;
 pub mod record;
 pub mod sg;
 mod sg_failure;

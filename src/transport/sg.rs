@@ -24,9 +24,10 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use super::sg_failure::{cannot_open, cannot_send, path_failure};
+pub use super::sg_failure::in_container;
+use super::sg_failure::{cannot_open, cannot_send, in_use, path_failure};
 use super::sg_node;
-pub use super::sg_node::{AttachedDevice, attached_devices};
+pub use super::sg_node::resolve;
 use super::{Completion, Data, Status, Transport, TransportError, TransportErrorKind};
 
 /// Who else may use the device while we have it.
@@ -121,6 +122,19 @@ impl SgTransport {
         } else {
             format!("{shown} ({})", sg.display())
         };
+        SgTransport::open_named(name, &sg, sharing)
+    }
+
+    /// As [`open`](Self::open), for the sg node `sg` itself, which messages call `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_named(
+        name: String,
+        sg: &Path,
+        sharing: Sharing,
+    ) -> Result<SgTransport, TransportError> {
         let exclusive = if sharing == Sharing::Exclusive {
             libc::O_EXCL
         } else {
@@ -130,8 +144,8 @@ impl SgTransport {
             .read(true)
             .write(true)
             .custom_flags(libc::O_NONBLOCK | exclusive)
-            .open(&sg)
-            .map_err(|source| cannot_open(&name, source))?;
+            .open(sg)
+            .map_err(|source| cannot_open(&name, sg, source))?;
         let mut transport = SgTransport {
             file,
             _tape_node: None,
@@ -141,7 +155,7 @@ impl SgTransport {
         transport.check_driver()?;
         transport.reserve();
         if sharing == Sharing::Exclusive {
-            transport._tape_node = hold_tape_node(&transport.name, &sg)?;
+            transport._tape_node = hold_tape_node(&transport.name, sg)?;
         }
         Ok(transport)
     }
@@ -300,7 +314,7 @@ fn hold_tape_node(device: &str, sg: &Path) -> Result<Option<File>, TransportErro
         Err(source) if source.raw_os_error() == Some(libc::EBUSY) => Err(TransportError {
             device: device.to_owned(),
             kind: TransportErrorKind::Busy,
-            what: format!("another program uses the drive through {}", node.display()),
+            what: format!("{} is in use: {}", node.display(), in_use(sg)),
             source: Some(source),
         }),
         Err(error) => {

@@ -2,14 +2,12 @@
 //!
 //! Looks at names and at sysfs only; opens nothing.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::attached::{SYSFS, is_numbered, names_in, sg_driver_loaded};
+use super::sg_failure::{in_container, nothing_there};
 use super::{TransportError, TransportErrorKind};
-
-/// Where the kernel shows its devices.
-const SYSFS: &str = "/sys/class";
 
 /// The sg node behind `path`: an sg node itself, a tape or changer node (`/dev/nst0`,
 /// `/dev/st0`, `/dev/sch0`), or a link to one of these (`/dev/tape/by-id/…`).
@@ -17,7 +15,7 @@ const SYSFS: &str = "/sys/class";
 /// # Errors
 ///
 /// [`TransportErrorKind::NotFound`] with the cure; [`TransportErrorKind::Denied`].
-pub(super) fn resolve(path: &Path) -> Result<PathBuf, TransportError> {
+pub fn resolve(path: &Path) -> Result<PathBuf, TransportError> {
     let node = path
         .canonicalize()
         .map_err(|source| cannot_find(path, source))?;
@@ -35,45 +33,10 @@ pub(super) fn tape_node_of(sg: &Path) -> Option<PathBuf> {
         .join("scsi_generic")
         .join(sg.file_name()?)
         .join("device/scsi_tape");
-    let plain = |name: &String| {
-        name.strip_prefix("nst")
-            .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()))
-    };
     names_in(&tapes)
         .into_iter()
-        .find(plain)
+        .find(|name| is_numbered(name, "nst"))
         .map(|name| sg.with_file_name(name))
-}
-
-/// A device that the sg driver has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttachedDevice {
-    /// Its sg node.
-    pub node: PathBuf,
-    /// Peripheral device type: 01h tape drive, 08h medium changer.
-    pub device_type: u8,
-}
-
-/// All devices that the sg driver has, by number. Asks sysfs alone: opens no device.
-#[must_use]
-pub fn attached_devices() -> Vec<AttachedDevice> {
-    attached(Path::new(SYSFS))
-}
-
-fn attached(sysfs: &Path) -> Vec<AttachedDevice> {
-    let class = sysfs.join("scsi_generic");
-    let mut names = names_in(&class);
-    names.retain(|name| is_numbered(name, "sg"));
-    names.sort_by_key(|name| (name.len(), name.clone()));
-    let device = |name: String| {
-        let text = fs::read_to_string(class.join(&name).join("device/type")).ok()?;
-        let device_type = text.trim().parse().ok()?;
-        Some(AttachedDevice {
-            node: Path::new("/dev").join(name),
-            device_type,
-        })
-    };
-    names.into_iter().filter_map(device).collect()
 }
 
 fn sg_of(sysfs: &Path, node: &Path) -> Result<PathBuf, String> {
@@ -83,6 +46,13 @@ fn sg_of(sysfs: &Path, node: &Path) -> Result<PathBuf, String> {
         .unwrap_or_default();
     if is_numbered(name, "sg") {
         return Ok(node.to_owned());
+    }
+    if name.starts_with("IBMtape") || name.starts_with("IBMchanger") {
+        return Err(format!(
+            "{name} is of IBM's lin_tape driver, which is not used: give the device's sg node \
+             (`library scan` lists it), and let no program use {name} meanwhile; to do without \
+             lin_tape: rmmod lin_tape && modprobe st"
+        ));
     }
     let class = if name.starts_with("sch") {
         "scsi_changer"
@@ -109,43 +79,33 @@ fn sg_of(sysfs: &Path, node: &Path) -> Result<PathBuf, String> {
     }
 }
 
-fn is_numbered(name: &str, prefix: &str) -> bool {
-    name.strip_prefix(prefix)
-        .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()))
-}
-
-fn names_in(directory: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect()
-}
-
 fn cannot_find(path: &Path, source: io::Error) -> TransportError {
     let (kind, what) = match source.kind() {
-        io::ErrorKind::PermissionDenied => {
-            (TransportErrorKind::Denied, "this user may not look there")
-        }
+        io::ErrorKind::PermissionDenied => (
+            TransportErrorKind::Denied,
+            "this user may not look there".to_owned(),
+        ),
         io::ErrorKind::NotFound => (
             TransportErrorKind::NotFound,
-            "there is no such device; `lsscsi -g` lists those that the kernel knows; if \
-             there are no sg nodes at all, load the driver: modprobe sg",
+            nothing_there(sg_driver_loaded(), in_container()),
         ),
-        _ => (TransportErrorKind::NotFound, "the device cannot be found"),
+        _ => (
+            TransportErrorKind::NotFound,
+            "the device cannot be found".to_owned(),
+        ),
     };
     TransportError {
         device: path.display().to_string(),
         kind,
-        what: what.to_owned(),
+        what,
         source: Some(source),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -176,25 +136,8 @@ mod tests {
         }
         let told = sg_of(sysfs.path(), Path::new("/dev/nst1")).unwrap_err();
         assert!(told.contains("modprobe sg"), "{told}");
-    }
-
-    #[test]
-    fn attached_devices_are_listed_by_number() {
-        let sysfs = tempfile::tempdir().unwrap();
-        for (name, device_type) in [("sg10", "8"), ("sg2", "1"), ("sg0", "0")] {
-            let device = sysfs.path().join("scsi_generic").join(name).join("device");
-            fs::create_dir_all(&device).unwrap();
-            fs::write(device.join("type"), format!("{device_type}\n")).unwrap();
-        }
-        let found: Vec<_> = attached(sysfs.path())
-            .into_iter()
-            .map(|device| (device.node, device.device_type))
-            .collect();
-        let expected = [("/dev/sg0", 0), ("/dev/sg2", 1), ("/dev/sg10", 8)];
-        assert_eq!(
-            found,
-            expected.map(|(node, kind)| (PathBuf::from(node), kind))
-        );
+        let told = sg_of(sysfs.path(), Path::new("/dev/IBMtape0n")).unwrap_err();
+        assert!(told.contains("rmmod lin_tape"), "{told}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod catalog_loss;
 mod exits;
 mod harness;
 mod kill;
+mod library;
 mod main_job;
 mod random;
 mod readable_without_us;

@@ -15,7 +15,8 @@ use tapewright::drive::{
 use tapewright::scsi::cdb::{self, ElementRequest};
 use tapewright::scsi::elements::parse_elements;
 use tapewright::scsi::inquiry::TYPE_TAPE;
-use tapewright::transport::sg::{SgTransport, Sharing, attached_devices};
+use tapewright::transport::attached::attached_devices;
+use tapewright::transport::sg::{SgTransport, Sharing};
 use tapewright::transport::sim::SimTransport;
 use tapewright::transport::{Data, Transport};
 

@@ -70,8 +70,17 @@ pub enum Command {
 pub enum LibraryCommand {
     /// Make a simulated library, or name the devices of a real one; it becomes the current one
     Create(LibraryCreateArgs),
+    /// Make a simulated library that exists the current one
+    Use {
+        /// Its directory
+        #[arg(long, value_name = "DIR")]
+        sim: PathBuf,
+    },
     /// Drives, slots, barcodes and what is loaded. Moves nothing
     Status,
+    /// Every changer and drive that this host has: nodes, serial numbers, firmware, which drive
+    /// sits in which library. Claims and moves nothing
+    Scan,
 }
 
 #[derive(Debug, Args)]
@@ -81,10 +90,12 @@ pub struct LibraryCreateArgs {
     /// Make a simulated library in this new directory
     #[arg(long, value_name = "DIR", conflicts_with_all = ["changer", "drive"])]
     pub sim: Option<PathBuf>,
-    /// The changer of a real library: /dev/sgN or a link in /dev/tape/by-id
-    #[arg(long, value_name = "DEVICE", requires = "drive")]
+    /// The changer of a real library: /dev/sgN or a link in /dev/tape/by-id. Its drives are
+    /// found by serial number
+    #[arg(long, value_name = "DEVICE")]
     pub changer: Option<PathBuf>,
-    /// A drive: /dev/tape/by-id/…, /dev/nstN or /dev/sgN. Repeat for each drive
+    /// A drive: /dev/tape/by-id/…, /dev/nstN or /dev/sgN. Repeat for each drive; with a changer
+    /// only to leave others out, or where the library does not tell serial numbers
     #[arg(long, value_name = "DEVICE")]
     pub drive: Vec<PathBuf>,
     /// Simulated: number of drives

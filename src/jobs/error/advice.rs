@@ -5,6 +5,7 @@ use catalogs::{CatalogError, LedgerError};
 use super::{JobError, JobErrorKind};
 use crate::drive::{DriveError, DriveErrorKind};
 use crate::engine::EngineError;
+use crate::jobs::library::Misplaced;
 use crate::transport::TransportErrorKind;
 use crate::volume::VolumeError;
 
@@ -21,6 +22,7 @@ impl JobError {
             JobError::Simulator { .. } => K::Host,
             JobError::DriveNotInLibrary { .. } | JobError::DriveMissing { .. } => K::BadDevice,
             JobError::Changer(_) | JobError::LabelNotReadBack { .. } => K::BadDevice,
+            JobError::Misplaced(_) => K::BadDevice,
             JobError::DriveBusy { .. } | JobError::LibraryBusy { .. } => K::Busy,
             JobError::TapeBusy { .. } => K::Busy,
             JobError::LibraryFull { .. } | JobError::TapeMissing { .. } => K::NeedsOperator,
@@ -154,6 +156,15 @@ impl JobError {
             }
             JobError::DriveNotInLibrary { .. } => {
                 "Give the drives of this changer, or the changer of these drives.".to_owned()
+            }
+            JobError::Misplaced(Misplaced::Vanished { .. }) => {
+                "Check power and cable. `library scan` lists what is attached; a device that was \
+                 exchanged is taken over with `library create`."
+                    .to_owned()
+            }
+            JobError::Misplaced(Misplaced::Ambiguous { .. }) => {
+                "Choose one by its link below /dev/tape/by-path: `library create` with --drive."
+                    .to_owned()
             }
             JobError::DriveMissing { .. } => {
                 "Check power, cable and device names; `library status` shows what answers."

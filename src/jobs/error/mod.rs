@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::library::Misplaced;
 use super::lock::NotLocked;
 use super::state::StateError;
 use crate::changer::ChangerError;
@@ -103,6 +104,9 @@ pub enum JobError {
         /// Serial numbers of the changer's drive elements.
         known: Vec<String>,
     },
+    /// A configured device is not where its serial number is, or is there twice.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
     /// None of the configured drives answers.
     #[error("no drive of the library can be used: {}", list(.drives, "none is configured"))]
     DriveMissing {

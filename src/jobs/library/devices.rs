@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::lookup::{self, NotOpened, Whereabouts};
 use super::snapshot::{Cartridge, Place, Snapshot};
 use super::{CartridgeKind, ConfiguredDrive, LibraryConfig};
 use crate::changer::{Changer, ChangerIdentity, Element, ElementAddress, ElementKind, Inventory};
@@ -14,6 +15,7 @@ use crate::drive::Drive;
 use crate::error_text::with_causes;
 use crate::jobs::JobError;
 use crate::scsi::cdb::carries_payload;
+use crate::scsi::inquiry::{TYPE_CHANGER, TYPE_TAPE};
 use crate::transport::Transport;
 use crate::transport::record::Recorder;
 use crate::transport::sg::{SgTransport, Sharing};
@@ -21,7 +23,7 @@ use crate::transport::sg::{SgTransport, Sharing};
 use crate::transport::sim::SimTransport;
 
 /// A library that was switched on counts its cartridges first.
-const LIBRARY_PATIENCE: Duration = Duration::from_secs(1800);
+pub(super) const LIBRARY_PATIENCE: Duration = Duration::from_secs(1800);
 
 /// A library whose changer, if it has one, is open.
 pub(crate) struct Devices {
@@ -40,7 +42,7 @@ enum Nodes {
     #[cfg(feature = "sim")]
     SimulatedSingle(PathBuf),
     Changer(Vec<ConfiguredDrive>),
-    Single(PathBuf),
+    Single(ConfiguredDrive),
 }
 
 impl Devices {
@@ -55,16 +57,30 @@ impl Devices {
             LibraryConfig::SimulatedDrive { dir } => {
                 return Err(JobError::NoSimulator { dir: dir.clone() });
             }
-            LibraryConfig::Changer { changer, drives } => (
+            LibraryConfig::Changer {
+                changer,
+                serial,
+                drives,
+            } => (
                 Nodes::Changer(drives.clone()),
-                Some(changer_transport(changer)?),
+                Some(lookup::open(
+                    (changer, serial),
+                    TYPE_CHANGER,
+                    Sharing::Shared,
+                )?),
             ),
-            LibraryConfig::SingleDrive { drive } => (Nodes::Single(drive.clone()), None),
+            LibraryConfig::SingleDrive { drive, serial } => {
+                let (device, serial) = (drive.clone(), serial.clone());
+                (Nodes::Single(ConfiguredDrive { device, serial }), None)
+            }
         };
         let changer = match changer {
             Some(transport) => Some(open_changer(traced(transport, trace)?)?),
             None => None,
         };
+        if let Some(changer) = &changer {
+            check_changer(changer.identity(), config)?;
+        }
         let trace = trace.map(Path::to_owned);
         Ok(Devices {
             nodes,
@@ -114,7 +130,11 @@ impl Devices {
 
     /// Claims the drive in a drive element, found by its serial number.
     pub(crate) fn open_drive_at(&self, place: &Place) -> Result<Drive, JobError> {
-        open_drive(traced(self.transport_at(place)?, self.trace.as_deref())?)
+        let drive = open_drive(traced(self.transport_at(place)?, self.trace.as_deref())?)?;
+        match &self.nodes {
+            Nodes::Changer(drives) => same_drive(drive, configured(drives, place)),
+            _ => Ok(drive),
+        }
     }
 
     /// How people name the drive in this element; `None` if it is not configured.
@@ -128,9 +148,7 @@ impl Devices {
                     dir.display()
                 ))
             }
-            Nodes::Changer(drives) => {
-                configured(drives, place).map(|drive| drive.device.display().to_string())
-            }
+            Nodes::Changer(drives) => configured(drives, place).map(name_now),
             #[cfg(feature = "sim")]
             Nodes::SimulatedSingle(_) => None,
             Nodes::Single(_) => None,
@@ -142,10 +160,14 @@ impl Devices {
         let transport: Box<dyn Transport> = match &self.nodes {
             #[cfg(feature = "sim")]
             Nodes::SimulatedSingle(dir) => Box::new(SimTransport::drive(dir, 0)?),
-            Nodes::Single(device) => Box::new(SgTransport::open(device, Sharing::Exclusive)?),
+            Nodes::Single(drive) => drive_transport(drive)?,
             _ => unreachable!("a library with a changer has drive elements"),
         };
-        open_drive(traced(transport, self.trace.as_deref())?)
+        let drive = open_drive(traced(transport, self.trace.as_deref())?)?;
+        match &self.nodes {
+            Nodes::Single(configured) => same_drive(drive, Some(configured)),
+            _ => Ok(drive),
+        }
     }
 
     fn transport_at(&self, place: &Place) -> Result<Box<dyn Transport>, JobError> {
@@ -156,13 +178,18 @@ impl Devices {
                 Ok(Box::new(SimTransport::drive(dir, index)?))
             }
             Nodes::Changer(drives) => {
-                let drive = configured(drives, place).ok_or_else(|| missing(place))?;
-                Ok(Box::new(SgTransport::open(
-                    &drive.device,
-                    Sharing::Exclusive,
-                )?))
+                drive_transport(configured(drives, place).ok_or_else(|| missing(place))?)
             }
             _ => Err(missing(place)),
+        }
+    }
+}
+
+impl From<NotOpened> for JobError {
+    fn from(error: NotOpened) -> JobError {
+        match error {
+            NotOpened::Misplaced(error) => error.into(),
+            NotOpened::Transport(error) => error.into(),
         }
     }
 }
@@ -182,6 +209,43 @@ fn configured<'a>(drives: &'a [ConfiguredDrive], place: &Place) -> Option<&'a Co
         .find(|drive| Some(drive.serial.as_str()) == place.serial.as_deref())
 }
 
+/// The way to a configured drive, wherever it is now.
+fn drive_transport(drive: &ConfiguredDrive) -> Result<Box<dyn Transport>, JobError> {
+    let named = (drive.device.as_path(), drive.serial.as_str());
+    Ok(lookup::open(named, TYPE_TAPE, Sharing::Exclusive)?)
+}
+
+/// How people name a configured drive, with its present node if it has moved.
+fn name_now(drive: &ConfiguredDrive) -> String {
+    let name = drive.device.display();
+    match lookup::whereabouts(&drive.device, &drive.serial, TYPE_TAPE) {
+        Ok(Whereabouts::Moved(node)) => format!("{name}, now {}", node.display()),
+        Ok(Whereabouts::AsConfigured) | Err(_) => name.to_string(),
+    }
+}
+
+/// The drive's own word on who it is, where the kernel had none.
+fn same_drive(drive: Drive, configured: Option<&ConfiguredDrive>) -> Result<Drive, JobError> {
+    let found = &drive.identity().serial;
+    match configured {
+        Some(ConfiguredDrive { device, serial }) if !serial.is_empty() && serial != found => {
+            Err(lookup::vanished(device, serial, Some(found.clone())).into())
+        }
+        _ => Ok(drive),
+    }
+}
+
+fn check_changer(found: &ChangerIdentity, config: &LibraryConfig) -> Result<(), JobError> {
+    match config {
+        LibraryConfig::Changer {
+            changer, serial, ..
+        } if !serial.is_empty() && *serial != found.serial => {
+            Err(lookup::vanished(changer, serial, Some(found.serial.clone())).into())
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(feature = "sim")]
 fn simulated_index(serials: &[String], place: &Place) -> Option<u16> {
     let index = serials
@@ -195,6 +259,11 @@ pub(super) fn open_drive(transport: Box<dyn Transport>) -> Result<Drive, JobErro
     Drive::open(transport).map_err(|error| JobError::DriveMissing {
         drives: vec![with_causes(&error)],
     })
+}
+
+/// Claims the drive behind a node, whoever it is.
+pub(crate) fn open_exclusive(node: &Path) -> Result<Drive, JobError> {
+    open_drive(Box::new(SgTransport::open(node, Sharing::Exclusive)?))
 }
 
 /// The way to the changer behind a device node.

@@ -5,6 +5,8 @@
 
 mod create;
 mod devices;
+mod lookup;
+mod scan;
 mod snapshot;
 mod status;
 
@@ -12,7 +14,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use create::{SimulatedSpec, create_hardware, create_simulated};
+pub use create::{SimulatedSpec, create_hardware, create_simulated, use_simulated};
+pub use lookup::Misplaced;
+pub use scan::{DriveElement, FoundChanger, FoundDevice, FoundDrive, LibraryScan, scan};
 pub use status::{
     CartridgeKind, CartridgeStatus, DriveStatus, KnownVolume, LibraryStatus, SlotStatus, status,
 };
@@ -36,24 +40,31 @@ pub enum LibraryConfig {
     },
     /// A changer and its drives.
     Changer {
-        /// Device node of the changer.
+        /// Device node of the changer when it was configured.
         changer: PathBuf,
+        /// Its unit serial number, by which it is found again; empty if it tells none.
+        #[serde(default)]
+        serial: String,
         /// Its drives, each with the changer's drive element it sits in.
         drives: Vec<ConfiguredDrive>,
     },
     /// One drive, loaded by hand.
     SingleDrive {
-        /// Device node of the drive.
+        /// Device node of the drive when it was configured.
         drive: PathBuf,
+        /// Its unit serial number, by which it is found again; empty if it tells none.
+        #[serde(default)]
+        serial: String,
     },
 }
 
 /// A drive of a changer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfiguredDrive {
-    /// Device node of the drive.
+    /// Device node of the drive when it was configured.
     pub device: PathBuf,
-    /// Unit serial number, by which it is found again in the changer's inventory.
+    /// Unit serial number, by which it is found again on the host and in the changer's
+    /// inventory.
     pub serial: String,
 }
 

@@ -143,7 +143,7 @@ pub fn status(site: Site<'_>) -> Result<LibraryStatus, JobError> {
 /// The drive of a library without changer: what is in it only loading it would tell.
 fn only_drive(library: &LibraryConfig) -> Option<DriveStatus> {
     let device = match library {
-        LibraryConfig::SingleDrive { drive } => drive.display().to_string(),
+        LibraryConfig::SingleDrive { drive, .. } => drive.display().to_string(),
         LibraryConfig::SimulatedDrive { dir } => {
             format!("drive 0 of simulated library {}", dir.display())
         }

@@ -3,18 +3,23 @@
 use std::io;
 
 use tapewright::jobs::library::{
-    self, CartridgeKind, CartridgeStatus, LibraryConfig, LibraryStatus, SimulatedSpec, SlotStatus,
+    self, CartridgeKind, CartridgeStatus, FoundDevice, LibraryConfig, LibraryScan, LibraryStatus,
+    SimulatedSpec, SlotStatus,
 };
 
 use super::{Context, Ended, state_words};
 use crate::args::{LibraryCommand, LibraryCreateArgs};
 use crate::exit::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, counted};
 
 /// Creates or shows the library.
 pub fn run(context: &mut Context<'_>, command: &LibraryCommand) -> Ended {
     match command {
         LibraryCommand::Create(args) => create(context, args)?,
+        LibraryCommand::Use { sim } => {
+            library::use_simulated(context.site.state, sim)?;
+        }
+        LibraryCommand::Scan => return scan(context),
         LibraryCommand::Status => {}
     }
     let status = library::status(context.site)?;
@@ -46,6 +51,80 @@ fn create(context: &Context<'_>, args: &LibraryCreateArgs) -> Result<(), Failure
     Ok(())
 }
 
+fn scan(context: &mut Context<'_>) -> Ended {
+    let found = library::scan();
+    if context.output.is_json() {
+        context.output.json(&found)?;
+    } else {
+        render_scan(&mut context.output, &found)?;
+    }
+    Ok(match found.changers.is_empty() && found.drives.is_empty() {
+        true => Exit::NotFound,
+        false => Exit::Done,
+    })
+}
+
+/// The host's devices for people.
+fn render_scan(output: &mut Output, found: &LibraryScan) -> io::Result<()> {
+    if found.changers.is_empty() && found.drives.is_empty() {
+        return output
+            .line("no tape drive and no changer found; `doctor` says what may be missing");
+    }
+    let mut rows = Vec::new();
+    for changer in &found.changers {
+        let drives = changer.drive_elements.len() as u64;
+        let place = format!(
+            "{}, {}, {}",
+            counted(drives, "drive"),
+            counted(changer.slots as u64, "slot"),
+            counted(changer.mail_slots as u64, "mail slot")
+        );
+        rows.push(device_row("changer", &changer.device, "", place));
+    }
+    for drive in &found.drives {
+        let place = match (&drive.changer, &drive.element) {
+            (Some(changer), Some(element)) => format!(
+                "drive {} of {} (element {})",
+                element.number,
+                changer.display(),
+                element.address
+            ),
+            _ => "in no library seen here".to_owned(),
+        };
+        let generation = drive.generation.as_deref().unwrap_or("?");
+        rows.push(device_row("drive", &drive.device, generation, place));
+    }
+    let head = [
+        "", "NODE", "ALSO", "SERIAL", "DEVICE", "FIRMWARE", "LTO", "PLACE",
+    ];
+    output.table(&head, &rows)?;
+    let devices = found.changers.iter().map(|changer| &changer.device);
+    let devices = devices.chain(found.drives.iter().map(|drive| &drive.device));
+    for device in devices {
+        for link in &device.links {
+            output.line(format!("{}: {}", device.node.display(), link.display()))?;
+        }
+        if let Some(problem) = &device.problem {
+            output.line(format!("{}: {problem}", device.node.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn device_row(kind: &str, device: &FoundDevice, generation: &str, place: String) -> Vec<String> {
+    let other = device.other_node.as_ref();
+    vec![
+        kind.to_owned(),
+        device.node.display().to_string(),
+        other.map_or_else(|| "–".to_owned(), |node| node.display().to_string()),
+        device.serial.clone().unwrap_or_else(|| "?".to_owned()),
+        format!("{} {}", device.vendor, device.product),
+        device.revision.clone(),
+        generation.trim_start_matches("LTO-").to_owned(),
+        place,
+    ]
+}
+
 /// The library for people.
 pub fn render(output: &mut Output, status: &LibraryStatus) -> io::Result<()> {
     let kind = match &status.library {
@@ -54,7 +133,7 @@ pub fn render(output: &mut Output, status: &LibraryStatus) -> io::Result<()> {
         LibraryConfig::SimulatedDrive { dir, .. } => {
             format!("one simulated drive in {}, served by hand", dir.display())
         }
-        LibraryConfig::SingleDrive { drive } => format!("single drive {}", drive.display()),
+        LibraryConfig::SingleDrive { drive, .. } => format!("single drive {}", drive.display()),
     };
     match &status.changer {
         Some(changer) => output.line(format!("{kind} ({changer})"))?,
