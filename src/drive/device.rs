@@ -159,6 +159,25 @@ impl Drive {
         Ok(())
     }
 
+    /// Whether the drive can have frames repeated that were lost on SAS. `None` if it is not
+    /// on SAS or does not tell. Whether the adapter has it switched on, no command tells.
+    ///
+    /// # Errors
+    ///
+    /// Transport failures; [`DriveErrorKind::Malformed`] if another page came.
+    pub fn transport_layer_retries(&mut self) -> Result<Option<bool>, DriveError> {
+        let action = format_args!("asking for the path's retries");
+        let mut page = [0; VPD_BYTES];
+        let ask = cdb::inquiry_vpd(inquiry::PAGE_PROTOCOL, VPD_BYTES as u16);
+        match self.command_if_known(action, &ask, Data::In(&mut page))? {
+            None => Ok(None),
+            Some(got) => {
+                let told = inquiry::parse_transport_layer_retries(&page[..got]);
+                self.decoded(action, told)
+            }
+        }
+    }
+
     fn ask_identity(&mut self) -> Result<DriveIdentity, DriveError> {
         let action = format_args!("identifying the drive");
         let mut data = [0; INQUIRY_BYTES];

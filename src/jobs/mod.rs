@@ -17,6 +17,7 @@ mod append_check;
 pub mod archive;
 mod catalog;
 mod convert;
+pub mod doctor;
 pub mod dump;
 mod error;
 pub mod find;

@@ -12,6 +12,9 @@ pub const PAGE_SERIAL: u8 = 0x80;
 /// VPD page with device identification.
 pub const PAGE_IDENTIFICATION: u8 = 0x83;
 
+/// VPD page with what the transport protocol adds to a logical unit.
+pub const PAGE_PROTOCOL: u8 = 0x90;
+
 /// Standard INQUIRY data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inquiry {
@@ -69,6 +72,29 @@ fn vpd_body(data: &[u8], page: u8) -> Result<&[u8], BadReply> {
 /// [`BadReply`] if the page is cut off or another one.
 pub fn parse_serial(data: &[u8]) -> Result<String, BadReply> {
     vpd_body(data, PAGE_SERIAL).map(text)
+}
+
+/// Whether the device can repeat frames lost on SAS (TLR CONTROL SUPPORTED of its first port;
+/// SPC-4 7.8.11, SPL-3 9.2.11.2), from VPD page 90. `None` if no port is on SAS.
+///
+/// # Errors
+///
+/// [`BadReply`] if the page is cut off or another one.
+pub fn parse_transport_layer_retries(data: &[u8]) -> Result<Option<bool>, BadReply> {
+    const HEADER_BYTES: usize = 8;
+    const SAS: u8 = 6;
+    let mut rest = vpd_body(data, PAGE_PROTOCOL)?;
+    while let Some(header) = rest.first_chunk::<HEADER_BYTES>() {
+        let length = usize::from(u16::from_be_bytes([header[6], header[7]]));
+        let end = rest.len().min(HEADER_BYTES + length);
+        if header[2] & 0x0F == SAS
+            && let Some(control) = rest[..end].get(HEADER_BYTES)
+        {
+            return Ok(Some(control & 0x01 != 0));
+        }
+        rest = &rest[end..];
+    }
+    Ok(None)
 }
 
 /// One designator: a name that a device gives itself (SPC-4 7.8.6).
@@ -141,6 +167,34 @@ mod tests {
     }
 
     #[test]
+    fn transport_layer_retries_are_those_of_a_sas_port() {
+        let page = |descriptors: &[u8]| {
+            let length = u8::try_from(descriptors.len()).unwrap();
+            [&[0x01, 0x90, 0x00, length], descriptors].concat()
+        };
+        let (on, off) = (
+            [0, 1, 6, 0, 0, 0, 0, 4, 1, 0, 0, 0],
+            [0, 1, 6, 0, 0, 0, 0, 4, 0, 0, 0, 0],
+        );
+        let fibre = [0, 2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0];
+        for (bytes, told) in [
+            (page(&on), Some(true)),
+            (page(&off), Some(false)),
+            (page(&fibre), None),
+            (page(&[fibre, on].concat()), Some(true)),
+            (page(&on[..8]), None),
+            (page(&[]), None),
+        ] {
+            assert_eq!(
+                parse_transport_layer_retries(&bytes),
+                Ok(told),
+                "{bytes:02X?}"
+            );
+        }
+        assert!(parse_transport_layer_retries(&[1, 0x80, 0, 0]).is_err());
+    }
+
+    #[test]
     fn designators_are_split_by_their_lengths() {
         let mut bytes = vec![0x02, 0x01, 0x00, 0x22];
         bytes.extend(b"HPE     Ultrium 9-SCSI  CZ12345678");
@@ -161,6 +215,10 @@ mod tests {
                 *code = PAGE_SERIAL;
             }
             let _ = parse_serial(&data);
+            if let Some(code) = data.get_mut(1) {
+                *code = PAGE_PROTOCOL;
+            }
+            let _ = parse_transport_layer_retries(&data);
         }
     }
 }

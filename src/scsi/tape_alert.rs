@@ -23,6 +23,14 @@ pub struct TapeAlert {
     pub name: &'static str,
 }
 
+impl TapeAlert {
+    /// Whether it asks for a cleaning cartridge: "clean now" and "clean periodic".
+    #[must_use]
+    pub fn asks_for_cleaning(&self) -> bool {
+        matches!(self.number, 0x14 | 0x15)
+    }
+}
+
 /// The set of flags; the most significant bit is flag 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TapeAlerts(pub u64);

@@ -62,6 +62,8 @@ pub enum Command {
     /// The catalog: rebuild it from the tapes
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Check machine, drivers, library and drives before the first tape is written. Touches no tape
+    Doctor,
     /// Show all of the above in a temporary place, with a directory of yours
     Demo(DemoArgs),
 }

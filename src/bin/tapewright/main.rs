@@ -93,6 +93,7 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> commands::Ended {
         Command::Restore(args) => commands::restore::run(context, args),
         Command::Verify(args) => commands::verify::run(context, args),
         Command::Catalog(command) => commands::catalog::run(context, command),
+        Command::Doctor => commands::doctor::run(context),
         Command::Demo(args) => commands::demo::run(args, context.output.is_json()),
     }
 }

@@ -21,7 +21,7 @@ pub use status::{
     CartridgeKind, CartridgeStatus, DriveStatus, KnownVolume, LibraryStatus, SlotStatus, status,
 };
 
-pub(crate) use devices::Devices;
+pub(crate) use devices::{Devices, open_exclusive};
 pub(crate) use snapshot::{Cartridge, Place, Snapshot};
 
 /// Where the devices of a library are.

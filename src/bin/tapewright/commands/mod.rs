@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod catalog;
 pub mod demo;
+pub mod doctor;
 pub mod find;
 pub mod library;
 pub mod restore;

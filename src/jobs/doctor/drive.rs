@@ -1,0 +1,214 @@
+//! One drive: who it is, what it can do, how it feels.
+
+use super::host::Volumes;
+use super::{Examination, Verdict};
+use crate::drive::{Drive, DriveError, SequentialDevice as _};
+use crate::error_text::with_causes;
+use crate::jobs::JobErrorKind;
+use crate::scsi::tape_alert::{Severity, TapeAlert};
+use crate::volume::label::DEFAULT_BLOCK_BYTES;
+
+/// Examines an open drive, which the checks call `about`.
+pub(super) fn examine(drive: &mut Drive, about: &str, volumes: Volumes, found: &mut Examination) {
+    identity(drive, about, found);
+    formats(drive, about, found);
+    longest_block(drive.max_block_bytes() as u64, volumes, about, found);
+    alerts(drive, about, found);
+    protection(drive, about, found);
+    retries(drive, about, found);
+    for notice in drive.notices() {
+        found.note(about, Verdict::Warning, notice.clone());
+    }
+}
+
+fn identity(drive: &Drive, about: &str, found: &mut Examination) {
+    let who = drive.identity();
+    let generation = who.generation.map_or_else(
+        || "a generation that its name does not tell".to_owned(),
+        |generation| generation.to_string(),
+    );
+    found.ok(
+        about,
+        format!(
+            "{} {}, {generation}, firmware {}, reached as {}",
+            who.vendor,
+            who.product,
+            who.revision,
+            drive.name()
+        ),
+    );
+    if who.serial.is_empty() {
+        found.note(
+            about,
+            Verdict::Warning,
+            "it tells no serial number, so it is known by its node alone, which may change",
+        );
+    }
+}
+
+fn formats(drive: &mut Drive, about: &str, found: &mut Examination) {
+    match drive.densities() {
+        Err(error) => failed(about, &error, found),
+        Ok(densities) if densities.is_empty() => {
+            found.unknown(about, "it does not tell which formats it reads and writes");
+        }
+        Ok(densities) => {
+            let names = |writable: bool| -> Vec<&str> {
+                let those = densities.iter().filter(|d| d.writable == writable);
+                let mut names: Vec<&str> = those.map(|d| &*d.name).collect();
+                names.dedup();
+                names
+            };
+            let mut what = format!("writes {}", names(true).join(", "));
+            if !names(false).is_empty() {
+                what.push_str(&format!("; only reads {}", names(false).join(", ")));
+            }
+            found.ok(about, what);
+        }
+    }
+}
+
+/// The longest block that drive, adapter and kernel carry, against what tapes have.
+fn longest_block(bytes: u64, volumes: Volumes, about: &str, found: &mut Examination) {
+    let shown = kib(bytes);
+    let (usual, longest) = (u64::from(DEFAULT_BLOCK_BYTES), volumes.longest_block_bytes);
+    let cure = "use another host adapter, or raise its limit (max_sectors, max_sgl_entries of its \
+                driver); new tapes: tape label --block-size";
+    if bytes < longest {
+        let needed = kib(longest);
+        let what = format!("blocks of up to {shown} pass, and tapes in use have {needed}");
+        found.problem(about, JobErrorKind::BadDevice, what, cure);
+    } else if bytes < usual {
+        let what = format!(
+            "blocks of up to {shown} pass, fewer bytes than the usual {}",
+            kib(usual)
+        );
+        found.warn(about, what, cure);
+    } else {
+        found.ok(about, format!("blocks of up to {shown} pass"));
+    }
+}
+
+fn kib(bytes: u64) -> String {
+    format!("{} KiB", bytes >> 10)
+}
+
+fn alerts(drive: &mut Drive, about: &str, found: &mut Examination) {
+    match drive.tape_alerts() {
+        Err(error) => failed(about, &error, found),
+        Ok(flags) if flags.is_empty() => found.ok(about, "no TapeAlert flag is set"),
+        Ok(flags) => {
+            for flag in flags.iter() {
+                alert(flag, about, found);
+            }
+        }
+    }
+}
+
+fn alert(flag: TapeAlert, about: &str, found: &mut Examination) {
+    let what = format!("TapeAlert {:02X}h: {}", flag.number, flag.name);
+    if flag.asks_for_cleaning() {
+        found.warn(about, what, "let it have its cleaning cartridge");
+        return;
+    }
+    match flag.severity {
+        Severity::Information => found.ok(about, what),
+        Severity::Warning => found.note(about, Verdict::Warning, what),
+        Severity::Critical => found.problem(
+            about,
+            JobErrorKind::BadDevice,
+            what,
+            "write nothing with it until its maker or its library's display has said why",
+        ),
+    }
+}
+
+/// Whether the tape in it, if there is one, can be written.
+fn protection(drive: &mut Drive, about: &str, found: &mut Examination) {
+    match drive.medium() {
+        Err(error) => failed(about, &error, found),
+        Ok(medium) if medium.write_protected => found.warn(
+            about,
+            "the tape in it is write-protected",
+            "if it is meant to be written, slide its tab",
+        ),
+        Ok(_) => {}
+    }
+}
+
+/// Transport layer retries: without them a frame lost on SAS is a lost command, and the tape's
+/// position with it.
+fn retries(drive: &mut Drive, about: &str, found: &mut Examination) {
+    match drive.transport_layer_retries() {
+        Err(error) => failed(about, &error, found),
+        Ok(None) => found.unknown(
+            about,
+            "whether its path repeats lost frames (TLR) does not apply, or it does not tell",
+        ),
+        Ok(Some(true)) => found.unknown(
+            about,
+            "it can repeat lost frames (TLR); whether the adapter has that on, Linux does not \
+             tell (mpt3sas does where the drive can)",
+        ),
+        Ok(Some(false)) => found.note(
+            about,
+            Verdict::Warning,
+            "it cannot repeat frames lost on SAS (TLR): keep cables short, and look at dmesg",
+        ),
+    }
+}
+
+fn failed(about: &str, error: &DriveError, found: &mut Examination) {
+    let what = with_causes(error);
+    found.problem(about, JobErrorKind::BadDevice, what, "");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(found: &Examination) -> (Verdict, bool) {
+        assert_eq!(found.checks.len(), 1, "{found:?}");
+        (found.checks[0].verdict, found.checks[0].cure.is_some())
+    }
+
+    #[test]
+    fn the_longest_block_is_held_against_the_tapes() {
+        for (carried, in_use, verdict) in [
+            (1 << 20, 512 << 10, Verdict::Ok),
+            (512 << 10, 0, Verdict::Ok),
+            (256 << 10, 0, Verdict::Warning),
+            (256 << 10, 256 << 10, Verdict::Warning),
+            (512 << 10, 1 << 20, Verdict::Problem),
+        ] {
+            let mut found = Examination::default();
+            let volumes = Volumes {
+                longest_block_bytes: in_use,
+            };
+            longest_block(carried, volumes, "drive", &mut found);
+            let expected = (verdict, verdict != Verdict::Ok);
+            assert_eq!(only(&found), expected, "{carried} for {in_use}");
+        }
+    }
+
+    #[test]
+    fn an_alert_weighs_as_much_as_the_drive_says() {
+        use Severity::{Critical, Information, Warning};
+        for (number, severity, expected) in [
+            (0x0A, Information, (Verdict::Ok, false)),
+            (0x01, Warning, (Verdict::Warning, false)),
+            (0x15, Warning, (Verdict::Warning, true)),
+            (0x14, Critical, (Verdict::Warning, true)),
+            (0x1E, Critical, (Verdict::Problem, true)),
+        ] {
+            let flag = TapeAlert {
+                number,
+                severity,
+                name: "flag",
+            };
+            let mut found = Examination::default();
+            alert(flag, "drive", &mut found);
+            assert_eq!(only(&found), expected, "{number:02X}");
+        }
+    }
+}

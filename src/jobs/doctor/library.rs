@@ -1,0 +1,200 @@
+//! The library: is there one, does its changer answer, does each of its drives.
+
+use super::host::Volumes;
+use super::{Examination, Verdict, drive};
+use crate::drive::Drive;
+use crate::jobs::library::{
+    Devices, FoundDevice, FoundDrive, LibraryConfig, LibraryScan, Place, open_exclusive, scan,
+};
+use crate::jobs::state::StateError;
+use crate::jobs::{JobError, JobErrorKind, Site};
+
+const LIBRARY: &str = "library";
+
+/// Whether the library is played by this program, so that the kernel has no part in it.
+pub(super) fn is_simulated(site: Site<'_>) -> bool {
+    matches!(
+        site.state.library(),
+        Ok(LibraryConfig::Simulated { .. } | LibraryConfig::SimulatedDrive { .. })
+    )
+}
+
+/// Checks the library and its drives; where none is set up, all that the host has.
+pub(super) fn examine(site: Site<'_>, volumes: Volumes, found: &mut Examination) {
+    let config = match site.state.library() {
+        Ok(config) => config,
+        Err(StateError::NoLibrary { .. }) => {
+            let scan = scan();
+            no_library(&scan, found);
+            on_host(&scan, found);
+            for drive in &scan.drives {
+                let about = drive.device.node.display().to_string();
+                one(open_exclusive(&drive.device.node), &about, volumes, found);
+            }
+            return;
+        }
+        Err(error) => return found.error(LIBRARY, &error.into()),
+    };
+    if !is_simulated(site) {
+        on_host(&scan(), found);
+    }
+    if let Err(error) = configured(site, &config, volumes, found) {
+        found.error(LIBRARY, &error);
+    }
+}
+
+/// What to set up, as a command to be typed.
+fn no_library(scan: &LibraryScan, found: &mut Examination) {
+    let command = match (&scan.changers[..], &scan.drives[..]) {
+        ([changer, ..], _) => format!("--changer {}", changer.device.best_name().display()),
+        ([], [drive, ..]) => format!("--drive {}", drive.device.best_name().display()),
+        ([], []) => "--sim DIR".to_owned(),
+    };
+    found.warn(
+        LIBRARY,
+        "none is set up",
+        format!("tapewright library create {command}"),
+    );
+}
+
+/// The host's changers and drives, as far as they can be judged without opening a drive.
+fn on_host(scan: &LibraryScan, found: &mut Examination) {
+    if scan.changers.is_empty() && scan.drives.is_empty() {
+        found.problem(
+            LIBRARY,
+            JobErrorKind::BadDevice,
+            "the kernel has no tape drive and no changer",
+            "check power and cables; have the adapter look again: \
+             echo '- - -' | tee /sys/class/scsi_host/host*/scan",
+        );
+    }
+    for changer in &scan.changers {
+        let about = changer.device.node.display().to_string();
+        if let Some(problem) = &changer.device.problem {
+            found.problem(&about, JobErrorKind::BadDevice, problem.clone(), "");
+            continue;
+        }
+        found.ok(
+            &about,
+            format!(
+                "changer {}: {} drives, {} slots, {} mail slots",
+                described(&changer.device),
+                changer.drive_elements.len(),
+                changer.slots,
+                changer.mail_slots
+            ),
+        );
+        for element in &changer.drive_elements {
+            let number = element.number;
+            let Some(serial) = &element.serial else {
+                found.note(
+                    &about,
+                    Verdict::Warning,
+                    format!("it does not tell which drive is in its drive element {number}"),
+                );
+                continue;
+            };
+            let attached = |drive: &FoundDrive| drive.device.serial.as_ref() == Some(serial);
+            if !scan.drives.iter().any(attached) {
+                found.warn(
+                    &about,
+                    format!("its drive {number} (serial number {serial}) is not on this host"),
+                    "if it should be, check its power, cable and zoning",
+                );
+            }
+        }
+    }
+    for drive in &scan.drives {
+        names(drive, found);
+    }
+}
+
+fn names(drive: &FoundDrive, found: &mut Examination) {
+    let about = drive.device.node.display().to_string();
+    if let Some(problem) = &drive.device.problem {
+        found.note(&about, Verdict::Warning, problem.clone());
+    }
+    match (drive.device.links.first(), &drive.device.serial) {
+        (Some(link), _) => found.ok(&about, format!("its lasting name is {}", link.display())),
+        (None, Some(_)) => found.ok(
+            &about,
+            "it has no link below /dev/tape, and is found by its serial number",
+        ),
+        (None, None) => found.warn(
+            &about,
+            "it has neither a link below /dev/tape nor a serial number, and its node may change",
+            "udevadm trigger --subsystem-match=scsi_tape",
+        ),
+    }
+}
+
+fn described(device: &FoundDevice) -> String {
+    let serial = device.serial.as_deref().unwrap_or("none");
+    format!(
+        "{} {}, firmware {}, serial number {serial}",
+        device.vendor, device.product, device.revision
+    )
+}
+
+fn configured(
+    site: Site<'_>,
+    config: &LibraryConfig,
+    volumes: Volumes,
+    found: &mut Examination,
+) -> Result<(), JobError> {
+    let mut devices = Devices::open(config, site.trace)?;
+    let Some(snapshot) = devices.snapshot()? else {
+        one(devices.open_only_drive(), "drive", volumes, found);
+        return Ok(());
+    };
+    found.ok(
+        LIBRARY,
+        format!(
+            "its changer answers: {} drives, {} slots, {} mail slots",
+            snapshot.drives.len(),
+            snapshot.slots.len(),
+            snapshot.mail_slots.len()
+        ),
+    );
+    for place in snapshot.places() {
+        if let Some(problem) = &place.problem {
+            let what = format!("element {} is in {problem}", place.address);
+            found.warn(LIBRARY, what, "look at the library's display");
+        }
+    }
+    let mut usable = 0;
+    for place in &snapshot.drives {
+        let about = name_of(place);
+        if devices.drive_name(place).is_none() {
+            found.warn(
+                &about,
+                "it is in the library, but not configured",
+                "if it is attached to this host, `library create --changer` finds it",
+            );
+            continue;
+        }
+        usable += 1;
+        one(devices.open_drive_at(place), &about, volumes, found);
+    }
+    if usable == 0 {
+        found.problem(
+            LIBRARY,
+            JobErrorKind::BadDevice,
+            "none of its drives is configured",
+            "`library scan` shows what is attached; `library create --changer` takes it over",
+        );
+    }
+    Ok(())
+}
+
+fn name_of(place: &Place) -> String {
+    let serial = place.serial.as_deref().unwrap_or("unknown");
+    format!("drive {} (serial number {serial})", place.number)
+}
+
+fn one(opened: Result<Drive, JobError>, about: &str, volumes: Volumes, found: &mut Examination) {
+    match opened {
+        Ok(mut opened) => drive::examine(&mut opened, about, volumes, found),
+        Err(error) => found.error(about, &error),
+    }
+}

@@ -1,0 +1,74 @@
+//! `tapewright doctor` as a user meets it.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::harness::Place;
+
+fn checks(place: &Place) -> (i32, Vec<Value>) {
+    let ran = place.run(["doctor", "--json"], [""; 0]);
+    let found: Value = serde_json::from_str(&ran.stdout()).expect("one JSON document");
+    let checks = found["checks"].as_array().expect("checks").clone();
+    (ran.0.status.code().expect("an exit code"), checks)
+}
+
+fn says(checks: &[Value], verdict: &str, words: &str) -> bool {
+    checks.iter().any(|check| {
+        let text = format!("{}: {} {}", check["about"], check["what"], check["cure"]);
+        check["verdict"] == verdict && text.contains(words)
+    })
+}
+
+#[test]
+fn a_sound_simulated_library_has_no_problem_and_keeps_its_tapes() {
+    let place = Place::with_pool("64MiB", 1);
+    let before = place.json(["library", "status"]);
+    let (code, found) = checks(&place);
+    assert_eq!(code, 0, "{found:#?}");
+    for words in [
+        "can be written and locked",
+        "it knows 1 tapes",
+        "its changer answers: 2 drives",
+        "LTO-9, firmware",
+        "blocks of up to 8192 KiB pass",
+        "no TapeAlert flag",
+    ] {
+        assert!(says(&found, "ok", words), "{words}: {found:#?}");
+    }
+    assert_eq!(
+        place.json(["library", "status"]),
+        before,
+        "nothing was moved"
+    );
+    let ran = place.run(["doctor"], [""; 0]).expect_done();
+    assert!(ran.stdout().contains("0 problems and "), "{}", ran.stdout());
+}
+
+#[test]
+fn each_trouble_is_named_with_its_cure_and_its_exit_code() {
+    let place = Place::with_pool("64MiB", 1);
+    let ledger = place.path("state/catalog/ledger.jsonl");
+    let text = fs::read_to_string(&ledger).unwrap();
+    fs::write(&ledger, text.replace("SIM001L9", "SIM009L9")).unwrap();
+    let (code, found) = checks(&place);
+    assert_eq!(code, 1, "{found:#?}");
+    assert!(says(&found, "problem", "catalog"), "{found:#?}");
+    // The other checks are made all the same.
+    assert!(says(&found, "ok", "its changer answers"), "{found:#?}");
+
+    fs::write(&ledger, text).unwrap();
+    fs::rename(place.path("library"), place.path("elsewhere")).unwrap();
+    let (code, found) = checks(&place);
+    assert_eq!(code, 1, "{found:#?}");
+    assert!(says(&found, "problem", "library"), "{found:#?}");
+}
+
+#[test]
+fn without_a_library_the_command_to_set_one_up_is_given() {
+    let (_, found) = checks(&Place::empty());
+    assert!(
+        says(&found, "warning", "tapewright library create"),
+        "{found:#?}"
+    );
+}
