@@ -95,3 +95,22 @@ fn a_tape_that_is_not_there_calls_for_the_operator() {
         ran.stdout()
     );
 }
+
+#[test]
+fn what_only_looks_does_without_a_log() {
+    let (place, source) = archived();
+    let log = place.path("state/log/tapewright.log");
+    std::fs::remove_file(&log).expect("a log");
+    std::fs::create_dir(&log).expect("something that cannot be a log");
+    let found = place.run(["find"], [&source]).expect_done();
+    assert!(
+        found.stderr().contains("without a log"),
+        "{}",
+        found.stderr()
+    );
+    assert!(!found.stdout().is_empty());
+    place.run(["tape", "list"], [""; 0]).expect_done();
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_exit(1);
+}

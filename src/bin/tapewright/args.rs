@@ -1,4 +1,4 @@
-//! What the user may type, as clap sees it. Holds no behaviour.
+//! What the user may type, as clap sees it, and which of it only looks.
 
 use std::path::PathBuf;
 
@@ -66,6 +66,22 @@ pub enum Command {
     Doctor,
     /// Show all of the above in a temporary place, with a directory of yours
     Demo(DemoArgs),
+}
+
+impl Command {
+    /// Whether it changes neither tapes nor the state directory.
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Command::Library(command) => {
+                matches!(command, LibraryCommand::Status | LibraryCommand::Scan)
+            }
+            Command::Tape(command) => {
+                matches!(command, TapeCommand::List | TapeCommand::Show { .. })
+            }
+            Command::Find(_) | Command::Doctor => true,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

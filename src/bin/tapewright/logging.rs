@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// A log of this size is set aside once, as `tapewright.log.1`.
@@ -34,18 +35,31 @@ pub fn start(dir: &Path, verbose: u8) -> io::Result<()> {
         .with_ansi(false)
         .with_writer(Mutex::new(file))
         .with_filter(from(verbose.max(1)));
-    let to_stderr = (verbose > 0).then(|| {
+    tracing_subscriber::registry()
+        .with(to_file)
+        .with(to_stderr(verbose))
+        .init();
+    Ok(())
+}
+
+/// Starts logging to stderr alone, if `verbose` asks for it.
+pub fn start_without_file(verbose: u8) {
+    tracing_subscriber::registry()
+        .with(to_stderr(verbose))
+        .init();
+}
+
+fn to_stderr<S>(verbose: u8) -> Option<impl Layer<S>>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    (verbose > 0).then(|| {
         tracing_subscriber::fmt::layer()
             .with_ansi(io::stderr().is_terminal())
             .with_writer(io::stderr)
             .without_time()
             .with_filter(from(verbose))
-    });
-    tracing_subscriber::registry()
-        .with(to_file)
-        .with(to_stderr)
-        .init();
-    Ok(())
+    })
 }
 
 /// What is of interest: our own words from a level on, of what we build on only warnings.

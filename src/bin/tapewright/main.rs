@@ -47,8 +47,18 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     }
     let root = state_root(cli.global.state.as_deref())?;
     let state = StateDir::open(&root).map_err(tapewright::jobs::JobError::from)?;
-    logging::start(&state.log_dir(), cli.global.verbose)
-        .map_err(|error| Failure::Io(format!("opening the log in {}", root.display()), error))?;
+    if let Err(error) = logging::start(&state.log_dir(), cli.global.verbose) {
+        let failure = Failure::Io(format!("opening the log in {}", root.display()), error);
+        // What changes nothing needs no record of it.
+        if !cli.command.only_reads() {
+            return Err(failure);
+        }
+        logging::start_without_file(cli.global.verbose);
+        eprintln!(
+            "tapewright: going on without a log: {}",
+            failure.words().unwrap_or_default()
+        );
+    }
     tracing::info!(arguments = ?std::env::args_os().skip(1).collect::<Vec<_>>(), "start");
     let output = Output::new(cli.global.json);
     with_context(&root, cli, output, |context| {

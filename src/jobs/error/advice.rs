@@ -56,7 +56,7 @@ impl JobError {
             | JobError::NoSuchBarcodeOrJob { .. }
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
-            JobError::Catalog(_) => K::Catalog,
+            JobError::Catalog(_) | JobError::LabelNotRecorded { .. } => K::Catalog,
             JobError::Engine(error) => engine_kind(error),
         }
     }
@@ -102,6 +102,10 @@ impl JobError {
             JobError::OtherVolume { barcode, .. } => format!(
                 "Find out which cartridge this is; if the tape is right and the catalog is not, \
                  `catalog rebuild {barcode}`."
+            ),
+            JobError::LabelNotRecorded { barcode, .. } => format!(
+                "Cure the catalog (`doctor` looks at it), then `catalog rebuild {barcode}`; the \
+                 tape need not be labelled again."
             ),
             JobError::UnknownVolume { barcode, .. } => format!(
                 "`catalog rebuild {barcode}` reads it into the catalog; nothing is lost meanwhile."

@@ -331,6 +331,15 @@ pub enum JobError {
         /// What came back.
         what: String,
     },
+    /// The tape has its label, the catalog does not know it.
+    #[error("the label of tape {barcode} is written and whole, but not recorded")]
+    LabelNotRecorded {
+        /// The tape.
+        barcode: String,
+        /// What is wrong with the catalog.
+        #[source]
+        source: catalogs::CatalogError,
+    },
 
     /// The user asked to stop before anything was begun.
     #[error("stopped on request")]

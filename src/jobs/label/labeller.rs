@@ -161,7 +161,11 @@ impl Labeller<'_> {
             replaces: known,
         };
         self.catalog
-            .append(label.labelled_at, &Event::VolumeLabelled(labelled))?;
+            .append(label.labelled_at, &Event::VolumeLabelled(labelled))
+            .map_err(|source| JobError::LabelNotRecorded {
+                barcode: barcode.clone(),
+                source,
+            })?;
         Ok(LabelledTape {
             barcode,
             volume: label.volume,
