@@ -7,6 +7,7 @@
 mod command;
 mod device;
 mod error;
+mod health;
 mod medium;
 mod mode;
 mod proof;
@@ -17,6 +18,7 @@ mod walk;
 
 pub use device::{Drive, DriveIdentity};
 pub use error::{DriveError, DriveErrorKind};
+pub use health::{Health, HealthCounters};
 pub use medium::{CartridgeMemory, ChipLabel, MediumInfo};
 pub use mode::{DriveMode, ModeInEffect};
 pub use proof::PositionSource;

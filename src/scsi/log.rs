@@ -62,6 +62,13 @@ impl LogPage {
             .map(|(_, value)| &value[..])
     }
 
+    /// All parameters, by code and value, in the order received.
+    pub(super) fn values(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        self.parameters
+            .iter()
+            .map(|(code, value)| (*code, &value[..]))
+    }
+
     /// Native bytes left in partition 0, from page 31 (in MiB) or page 17 (in MB).
     #[must_use]
     pub fn remaining_bytes(&self) -> Option<u64> {

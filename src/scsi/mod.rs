@@ -20,6 +20,7 @@ pub mod position;
 mod reaction;
 pub mod sense;
 mod sense_table;
+pub mod statistics;
 pub mod tape_alert;
 pub mod timeouts;
 

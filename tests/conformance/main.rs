@@ -20,6 +20,7 @@ mod bench;
 mod changer;
 mod drive;
 mod faults;
+mod health;
 mod poor;
 mod rack;
 mod scripted;
