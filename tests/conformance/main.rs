@@ -24,3 +24,4 @@ mod health;
 mod poor;
 mod rack;
 mod scripted;
+mod throughput;
