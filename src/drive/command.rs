@@ -68,6 +68,7 @@ impl Drive {
         let transferred_bytes = completion.transferred_bytes;
         let sense = match Answer::of(&completion) {
             Answer::Good => {
+                self.capabilities.commands.learn(cdb, None);
                 return Next::Ended(Ended {
                     transferred_bytes,
                     sense: None,
@@ -87,6 +88,7 @@ impl Drive {
             }
             Answer::Checked(sense) => sense,
         };
+        self.learn(cdb, &sense);
         let attention = sense.key == SenseKey::UnitAttention && self.swallow_attentions;
         let interrupted = sense.meaning() == Meaning::Transient
             && cdb::harmless_to_repeat(cdb)
@@ -99,6 +101,15 @@ impl Drive {
             transferred_bytes,
             sense: Some(sense),
         })
+    }
+
+    /// Keeps what a check condition shows of the drive's commands. While the drive is opened
+    /// not all was asked: what it lacks is said at the end of that.
+    fn learn(&mut self, cdb: &[u8], sense: &Sense) {
+        self.capabilities.commands.learn(cdb, Some(sense));
+        if sense.key == SenseKey::IllegalRequest && !self.swallow_attentions {
+            self.notice_lacks();
+        }
     }
 
     /// Sends a command for which sense other than success is a failure; returns the

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::capability::{Capabilities, VPD_BYTES};
 use super::proof::{Place, PositionSource};
 use super::reckoning::Reckoning;
 use super::walk::Spacing;
@@ -10,13 +11,10 @@ use crate::scsi::block_limits;
 use crate::scsi::cdb;
 use crate::scsi::density::Generation;
 use crate::scsi::inquiry;
-use crate::scsi::opcodes::parse_supported;
 use crate::scsi::timeouts::Timeouts;
 use crate::transport::{Data, Transport};
 
 const INQUIRY_BYTES: usize = 96;
-const VPD_BYTES: usize = 252;
-const SUPPORTED_COMMANDS_BYTES: usize = 16 * 1024;
 
 /// Who a drive is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -70,6 +68,7 @@ pub struct Drive {
     pub(super) counting: Vec<u8>,
     /// Which form of LOCATE the drive has not refused.
     pub(super) locates: Locates,
+    pub(super) capabilities: Capabilities,
     /// What the drive cannot do, for people, each once.
     notices: Vec<String>,
     identity: DriveIdentity,
@@ -105,13 +104,14 @@ impl Drive {
             spacing: Spacing::Untried,
             counting: Vec::new(),
             locates: Locates::Sixteen,
+            capabilities: Capabilities::default(),
             notices: Vec::new(),
             identity: DriveIdentity::default(),
             limit_bytes: cdb::MAX_TRANSFER_6_BYTES,
         };
         drive.identity = drive.ask_identity()?;
         drive.timeouts = Timeouts::of_drive(drive.identity.generation);
-        drive.ask_timeouts()?;
+        drive.ask_capabilities()?;
         drive.ask_block_limit()?;
         drive.swallow_attentions = false;
         Ok(drive)
@@ -190,10 +190,8 @@ impl Drive {
             );
             return Err(self.error(action, DriveErrorKind::Unsupported, what));
         }
-        let mut page = [0; VPD_BYTES];
-        let ask = cdb::inquiry_vpd(inquiry::PAGE_SERIAL, VPD_BYTES as u16);
-        let got = self.command_if_known(action, &ask, Data::In(&mut page))?;
-        let serial = got.and_then(|got| inquiry::parse_serial(&page[..got]).ok());
+        let page = self.product_page(inquiry::PAGE_SERIAL)?;
+        let serial = page.and_then(|data| inquiry::parse_serial(&data).ok());
         Ok(DriveIdentity {
             generation: Generation::of_product(&found.product),
             vendor: found.vendor,
@@ -203,24 +201,14 @@ impl Drive {
         })
     }
 
-    fn ask_timeouts(&mut self) -> Result<(), DriveError> {
-        let action = format_args!("asking for the drive's timeouts");
-        let mut data = vec![0; SUPPORTED_COMMANDS_BYTES];
-        let ask = cdb::report_supported_opcodes(SUPPORTED_COMMANDS_BYTES as u32);
-        if let Some(got) = self.command_if_known(action, &ask, Data::In(&mut data))?
-            && let Ok(commands) = parse_supported(&data[..got])
-        {
-            self.timeouts.adopt(&commands);
-        }
-        Ok(())
-    }
-
     fn ask_block_limit(&mut self) -> Result<(), DriveError> {
         let action = format_args!("asking for the drive's block limits");
         let mut data = [0; block_limits::BYTES];
         let got = self.command(action, &cdb::read_block_limits(), Data::In(&mut data))?;
         let limits = self.decoded(action, block_limits::parse(&data[..got]))?;
+        self.capabilities.min_block_bytes = limits.min_bytes;
         if limits.max_bytes > 0 {
+            self.capabilities.max_block_bytes = Some(limits.max_bytes);
             self.limit_bytes = limits.max_bytes as usize;
         }
         Ok(())

@@ -4,6 +4,7 @@
 //! it with SCSI commands over a [`crate::transport::Transport`]. Knows neither the
 //! changer nor what the blocks mean.
 
+mod capability;
 mod command;
 mod device;
 mod error;
@@ -16,6 +17,7 @@ mod reckoning;
 mod sequential;
 mod walk;
 
+pub use capability::Capabilities;
 pub use device::{Drive, DriveIdentity};
 pub use error::{DriveError, DriveErrorKind};
 pub use health::{Health, HealthCounters};

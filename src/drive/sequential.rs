@@ -3,6 +3,7 @@
 
 use std::fmt::Arguments;
 
+use super::capability::NO_LOCATE;
 use super::command::Ended;
 use super::device::Locates;
 use super::proof::{Place, is_ignorance};
@@ -104,7 +105,7 @@ impl SequentialDevice for Drive {
         }
         self.moving();
         if !self.send_locate(action, block)? {
-            self.notice("it knows no LOCATE: it is moved by SPACE, which is slower".to_owned());
+            self.notice(NO_LOCATE.to_owned());
             return self.walk_to(block);
         }
         let found = self.ask_position(action)?;

@@ -169,6 +169,14 @@ pub struct Density {
     pub description: String,
 }
 
+impl Density {
+    /// Native capacity, in bytes.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> u64 {
+        u64::from(self.capacity_mb) * 1_000_000
+    }
+}
+
 const REPLY: &str = "REPORT DENSITY SUPPORT data";
 const DESCRIPTOR_BYTES: usize = 52;
 

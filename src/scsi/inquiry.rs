@@ -7,10 +7,16 @@ use super::bytes::{text, u16_at};
 pub const TYPE_TAPE: u8 = 0x01;
 /// Peripheral device type of a medium changer.
 pub const TYPE_CHANGER: u8 = 0x08;
+/// VPD page with the list of VPD pages.
+pub const PAGE_LIST: u8 = 0x00;
 /// VPD page with the unit serial number.
 pub const PAGE_SERIAL: u8 = 0x80;
 /// VPD page with device identification.
 pub const PAGE_IDENTIFICATION: u8 = 0x83;
+/// VPD page with what a tape drive can do.
+pub const PAGE_CAPABILITIES: u8 = 0xB0;
+/// VPD page with the methods of logical block protection.
+pub const PAGE_BLOCK_PROTECTION: u8 = 0xB5;
 
 /// VPD page with what the transport protocol adds to a logical unit.
 pub const PAGE_PROTOCOL: u8 = 0x90;
@@ -95,6 +101,67 @@ pub fn parse_transport_layer_retries(data: &[u8]) -> Result<Option<bool>, BadRep
         rest = &rest[end..];
     }
     Ok(None)
+}
+
+/// The VPD pages that a device has, from page 00.
+///
+/// # Errors
+///
+/// [`BadReply`] if the page is cut off or another one.
+pub fn parse_page_list(data: &[u8]) -> Result<Vec<u8>, BadReply> {
+    vpd_body(data, PAGE_LIST).map(<[u8]>::to_vec)
+}
+
+/// The names that a device gives itself, from VPD page 83, up to the first that is cut off.
+///
+/// # Errors
+///
+/// [`BadReply`] if the page is cut off or another one.
+pub fn parse_identification(data: &[u8]) -> Result<Vec<Designator>, BadReply> {
+    let mut rest = vpd_body(data, PAGE_IDENTIFICATION)?;
+    let mut designators = Vec::new();
+    while let Some((designator, behind)) = Designator::split(rest) {
+        designators.push(designator);
+        rest = behind;
+    }
+    Ok(designators)
+}
+
+/// Whether a tape drive takes write-once cartridges, from VPD page B0 (SSC-4 8.5.2).
+///
+/// # Errors
+///
+/// [`BadReply`] if the page is cut off or another one.
+pub fn parse_write_once(data: &[u8]) -> Result<bool, BadReply> {
+    let body = vpd_body(data, PAGE_CAPABILITIES)?;
+    let flags = body.first().ok_or_else(|| BadReply::short(VPD))?;
+    Ok(flags & 0x01 != 0)
+}
+
+/// Methods of logical block protection that a drive checks on writing, from VPD page B5
+/// (SSC-5 8.5): 1 is the Reed-Solomon CRC, 2 is CRC-32C.
+///
+/// # Errors
+///
+/// [`BadReply`] if the page is cut off or another one.
+pub fn parse_block_protection(data: &[u8]) -> Result<Vec<u8>, BadReply> {
+    let mut rest = vpd_body(data, PAGE_BLOCK_PROTECTION)?
+        .get(4..)
+        .unwrap_or(&[]);
+    let mut methods = Vec::new();
+    // Descriptors of {length after this byte, method, length of the check, flags, ...}.
+    while let Some((&length, behind)) = rest.split_first() {
+        let Some(descriptor) = behind.get(..usize::from(length)) else {
+            break;
+        };
+        if let [method, _, flags, ..] = *descriptor
+            && flags & 0x80 != 0
+        {
+            methods.push(method & 0x1F);
+        }
+        rest = &behind[descriptor.len()..];
+    }
+    Ok(methods)
 }
 
 /// One designator: a name that a device gives itself (SPC-4 7.8.6).
@@ -195,6 +262,17 @@ mod tests {
     }
 
     #[test]
+    fn pages_say_what_a_drive_can_do() {
+        let list = [0x01, 0x00, 0x00, 0x03, 0x00, 0x80, 0xB0];
+        assert_eq!(parse_page_list(&list).unwrap(), [0x00, 0x80, 0xB0]);
+        assert!(parse_write_once(&[0x01, 0xB0, 0, 2, 0x01, 0]).unwrap());
+        assert!(!parse_write_once(&[0x01, 0xB0, 0, 2, 0x02, 0]).unwrap());
+        let mut protection = vec![0x01, 0xB5, 0x00, 0x14, 0, 0, 0, 0];
+        protection.extend([7, 1, 4, 0xC0, 0, 0, 0, 0, 7, 2, 4, 0x40, 0, 0, 0, 0]);
+        assert_eq!(parse_block_protection(&protection).unwrap(), [1]);
+    }
+
+    #[test]
     fn designators_are_split_by_their_lengths() {
         let mut bytes = vec![0x02, 0x01, 0x00, 0x22];
         bytes.extend(b"HPE     Ultrium 9-SCSI  CZ12345678");
@@ -219,6 +297,15 @@ mod tests {
                 *code = PAGE_PROTOCOL;
             }
             let _ = parse_transport_layer_retries(&data);
+            for page in [PAGE_LIST, PAGE_IDENTIFICATION, PAGE_CAPABILITIES, PAGE_BLOCK_PROTECTION] {
+                if let Some(code) = data.get_mut(1) {
+                    *code = page;
+                }
+                let _ = parse_page_list(&data);
+                let _ = parse_identification(&data);
+                let _ = parse_write_once(&data);
+                let _ = parse_block_protection(&data);
+            }
         }
     }
 }

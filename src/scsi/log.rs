@@ -4,6 +4,10 @@ use super::BadReply;
 use super::bytes::{number, text, u16_at};
 use super::tape_alert::TapeAlerts;
 
+/// Log page with the list of log pages.
+pub const PAGE_LIST: u8 = 0x00;
+/// Log page with the state of the drive (very high frequency data).
+pub const PAGE_STATE: u8 = 0x11;
 /// Log page with TapeAlert flags; reading it leaves them set.
 pub const PAGE_ALERT_RESPONSE: u8 = 0x12;
 /// Log page with volume statistics.
@@ -18,6 +22,31 @@ const MAIN_REMAINING: u16 = 0x0001;
 const MAIN_MAXIMUM: u16 = 0x0003;
 const PARTITION_REMAINING: u16 = 0x0204;
 const VOLUME_SERIAL: u16 = 0x0040;
+const VERY_HIGH_FREQUENCY: u16 = 0x0000;
+const CALIBRATING: u8 = 0x0B;
+
+/// The log pages that a device has, from page 00 without subpages.
+///
+/// # Errors
+///
+/// [`BadReply`] if the header is cut off or names another page.
+pub fn parse_page_list(data: &[u8]) -> Result<Vec<u8>, BadReply> {
+    let body = body(data, PAGE_LIST)?;
+    Ok(body.iter().map(|code| code & 0x3F).collect())
+}
+
+fn body(data: &[u8], page: u8) -> Result<&[u8], BadReply> {
+    let (Some(&code), Some(length)) = (data.first(), u16_at(data, 2)) else {
+        return Err(BadReply::short(REPLY));
+    };
+    if code & 0x3F != page {
+        return Err(BadReply {
+            reply: REPLY,
+            problem: "another page than the one asked for",
+        });
+    }
+    Ok(&data[4..data.len().min(4 + usize::from(length))])
+}
 
 /// A log page, taken apart into its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,16 +62,7 @@ impl LogPage {
     ///
     /// [`BadReply`] if the header is cut off or names another page.
     pub fn parse(data: &[u8], page: u8) -> Result<LogPage, BadReply> {
-        let (Some(&code), Some(length)) = (data.first(), u16_at(data, 2)) else {
-            return Err(BadReply::short(REPLY));
-        };
-        if code & 0x3F != page {
-            return Err(BadReply {
-                reply: REPLY,
-                problem: "another page than the one asked for",
-            });
-        }
-        let mut rest = &data[4..data.len().min(4 + usize::from(length))];
+        let mut rest = body(data, page)?;
         let mut parameters = Vec::new();
         while let Some(&[high, low, _, length]) = rest.first_chunk() {
             let end = 4 + usize::from(length);
@@ -115,6 +135,13 @@ impl LogPage {
         )
     }
 
+    /// True if the drive says that it measures (calibrates for) its cartridge, from page 11.
+    #[must_use]
+    pub fn is_calibrating(&self) -> bool {
+        let data = self.value(VERY_HIGH_FREQUENCY);
+        self.page == PAGE_STATE && data.and_then(|data| data.get(2)) == Some(&CALIBRATING)
+    }
+
     /// The cartridge's serial number, from page 17.
     #[must_use]
     pub fn volume_serial(&self) -> Option<String> {
@@ -147,6 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn the_state_page_tells_that_a_cartridge_is_measured() {
+        let mut page = vec![0x11, 0, 0, 8, 0, 0, 0, 4, 0x31, 0x17, 0x0B, 0x00];
+        let calibrating = |page: &[u8]| LogPage::parse(page, PAGE_STATE).unwrap().is_calibrating();
+        assert!(calibrating(&page));
+        page[10] = 0x02;
+        assert!(!calibrating(&page));
+        let list = [0x00, 0, 0, 3, 0x00, 0x11, 0x31];
+        assert_eq!(parse_page_list(&list).unwrap(), [0x00, 0x11, 0x31]);
+    }
+
+    #[test]
     fn both_alert_pages_give_the_same_flags() {
         let mut page_2e = vec![0x2E, 0, 0x01, 0x40];
         for code in 1..=64u8 {
@@ -169,6 +207,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(mut data in prop::collection::vec(any::<u8>(), 4..200)) {
             let pages = [
+                PAGE_STATE,
                 PAGE_ALERT_RESPONSE,
                 PAGE_VOLUME_STATISTICS,
                 PAGE_TAPE_ALERT,
@@ -178,7 +217,7 @@ mod tests {
                 data[0] = page;
                 let log = LogPage::parse(&data, page).unwrap();
                 let _ = (log.remaining_bytes(), log.tape_alerts());
-                let _ = log.volume_serial();
+                let _ = (log.volume_serial(), log.is_calibrating());
             }
         }
 

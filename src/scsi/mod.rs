@@ -8,6 +8,7 @@ pub mod answer;
 pub mod block_limits;
 mod bytes;
 pub mod cdb;
+pub mod command_set;
 pub mod density;
 pub mod elements;
 pub mod inquiry;

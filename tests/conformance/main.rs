@@ -17,6 +17,7 @@
 
 mod attached;
 mod bench;
+mod capability;
 mod changer;
 mod drive;
 mod faults;

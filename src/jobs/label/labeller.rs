@@ -13,7 +13,7 @@ use crate::jobs::rebuild::reinstate;
 use crate::jobs::source::lock_volume;
 use crate::jobs::{JobError, Outcome, SOFTWARE, Site, catalog};
 use crate::monitor::Problem;
-use crate::scsi::density::Generation;
+use crate::scsi::density::{Density, Generation};
 use crate::volume::FORMAT;
 use crate::volume::label::{DEFAULT_BLOCK_BYTES, Identity, Label, identify, write_label};
 
@@ -30,13 +30,20 @@ pub(crate) fn medium(drive: &mut Drive) -> Result<Medium, DriveError> {
     let info = drive.medium()?;
     let native = info.generation.map(Generation::native_bytes);
     let capacity = drive.capacity_bytes()?;
+    // Of a format that came after us the drive knows more than we do.
+    let formats = &drive.capabilities().densities;
+    let format = formats.iter().find(|format| format.code == info.density);
+    let format = format.filter(|_| info.generation.is_none()).cloned();
+    let told = format.as_ref().map(Density::capacity_bytes);
     Ok(Medium {
         serial: drive.medium_serial()?,
         density: info.density,
         generation: info
             .generation
-            .map_or_else(String::new, |found| found.to_string()),
-        capacity_bytes: capacity.or(native).unwrap_or(0),
+            .map(|found| found.to_string())
+            .or(format.map(|format| format.name))
+            .unwrap_or_default(),
+        capacity_bytes: capacity.or(native).or(told).unwrap_or(0),
     })
 }
 

@@ -1,0 +1,134 @@
+//! What a drive says that it can do, what it does not say, and what is made of both.
+
+use crate::bench::{Bench, Liar, pattern, ready};
+use crate::poor::without;
+use tapewright::drive::{Drive, SequentialDevice};
+use tapewright::scsi::command_set::{Ability, Feature};
+use tapewright::scsi::density::Generation;
+use tapewright::scsi::log;
+use tapewright::scsi::opcode as op;
+use tapewright::transport::Transport;
+use tapewright::units::BlockAddress;
+
+fn drive_of(bench: &Bench, about: fn(&[u8]) -> bool, answer: Vec<u8>) -> Box<dyn Transport> {
+    let inner = Box::new(bench.drive_transport());
+    Box::new(Liar {
+        inner,
+        about,
+        answer,
+    })
+}
+
+#[test]
+fn an_lto_9_drive_says_all_that_it_can_do() {
+    let bench = Bench::new();
+    let drive = Drive::open(Box::new(bench.drive_transport())).unwrap();
+    let can = drive.capabilities();
+    assert!(can.commands.is_listed());
+    for feature in [
+        Feature::Locate16,
+        Feature::Space16,
+        Feature::PositionLong,
+        Feature::PositionExtended,
+        Feature::Read16,
+        Feature::Write16,
+        Feature::Verify,
+        Feature::Erase,
+        Feature::Format,
+        Feature::Log,
+        Feature::ReadChip,
+        Feature::WriteChip,
+        Feature::Densities,
+        Feature::Security,
+    ] {
+        assert_eq!(can.can(feature), Ability::Yes, "{feature:?}");
+    }
+    assert_eq!(can.has_log_page(log::PAGE_CAPACITY), Ability::Yes);
+    assert_eq!(can.has_log_page(0x3F), Ability::No);
+    assert_eq!(can.write_once, Ability::Yes);
+    assert!(can.block_protection.contains(&2), "{can:?}");
+    assert!(can.max_block_bytes.is_some_and(|bytes| bytes >= 1 << 20));
+    let own = can.densities.iter().find(|density| density.default);
+    assert_eq!(own.unwrap().code, Generation::Lto9.density());
+    let serials: Vec<_> = can.names.iter().filter_map(|name| name.serial()).collect();
+    assert!(serials.contains(&drive.identity().serial), "{serials:?}");
+    assert_eq!(drive.notices(), [""; 0]);
+}
+
+#[test]
+fn what_a_drive_lacks_is_said_once_and_what_follows_from_it() {
+    for (unknown, said) in [
+        (op::MAINTENANCE_IN, "shows when it refuses it"),
+        (op::LOG_SENSE, "how much room a tape has left"),
+        (op::LOG_SENSE, "no TapeAlert"),
+        (op::READ_ATTRIBUTE, "shows by its label only"),
+    ] {
+        let bench = Bench::new();
+        bench.load();
+        let mut drive = ready(without(Box::new(bench.drive_transport()), &[unknown]));
+        for _ in 0..2 {
+            assert_eq!(
+                drive.cartridge_memory().unwrap().is_none(),
+                unknown == op::READ_ATTRIBUTE
+            );
+            drive.remaining_bytes().unwrap();
+            drive.tape_alerts().unwrap();
+        }
+        let notices = drive.notices();
+        let times = notices.iter().filter(|notice| notice.contains(said));
+        assert_eq!(times.count(), 1, "{said}: {notices:?}");
+    }
+}
+
+/// Then nothing is concluded from what is not in it.
+#[test]
+fn a_list_that_no_tape_drive_has_is_not_believed() {
+    let bench = Bench::new();
+    bench.load();
+    let about = |cdb: &[u8]| cdb[0] == op::MAINTENANCE_IN;
+    let mut drive = ready(drive_of(&bench, about, vec![0; 4]));
+    let locate = |drive: &Drive| drive.capabilities().can(Feature::Locate16);
+    assert_eq!(locate(&drive), Ability::Unknown);
+    drive.write_block(&pattern(0, 4096)).unwrap();
+    drive.locate(BlockAddress(0)).unwrap();
+    assert_eq!(locate(&drive), Ability::Yes);
+}
+
+#[test]
+fn a_drive_is_used_whatever_it_answers_to_what_it_need_not_answer() {
+    const QUESTIONS: [fn(&[u8]) -> bool; 4] = [
+        |cdb| cdb[0] == op::MAINTENANCE_IN,
+        |cdb| cdb[0] == op::INQUIRY && cdb[1] == 1,
+        |cdb| cdb[0] == op::LOG_SENSE,
+        |cdb| cdb[0] == op::REPORT_DENSITY_SUPPORT,
+    ];
+    for about in QUESTIONS {
+        let endless = vec![0xFF; 70_000];
+        let answers = (0..8).map(|seed| pattern(seed, 300 << seed));
+        for answer in answers.chain([Vec::new(), vec![0; 2], vec![0; 400], endless]) {
+            let bench = Bench::new();
+            bench.load();
+            let mut drive = ready(drive_of(&bench, about, answer));
+            drive.write_block(&pattern(0, 4096)).unwrap();
+            drive.locate(BlockAddress(0)).unwrap();
+        }
+    }
+}
+
+/// Name and capacity are the drive's, where its format came after this program.
+#[test]
+fn a_format_of_the_future_is_known_by_the_drives_word() {
+    let mut report = vec![0x00, 0x36, 0, 0];
+    report.extend([0x70, 0x70, 0xA0, 0, 0, 0, 0x50, 0, 0, 0x7F, 0x20, 0]);
+    report.extend(144_000_000u32.to_be_bytes());
+    report.extend(b"LTO-CVE U-1464  Ultrium 14/64T      ");
+    let bench = Bench::new();
+    let about = |cdb: &[u8]| cdb[0] == op::REPORT_DENSITY_SUPPORT;
+    let drive = Drive::open(drive_of(&bench, about, report)).unwrap();
+    let [format] = &drive.capabilities().densities[..] else {
+        panic!("{:?}", drive.capabilities().densities);
+    };
+    assert_eq!((format.code, &*format.name), (0x70, "U-1464"));
+    assert_eq!(format.capacity_bytes(), 144_000_000_000_000);
+    assert_eq!(Generation::of_medium(format.code, 0), None);
+}
