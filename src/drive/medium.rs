@@ -7,7 +7,6 @@ use crate::scsi::log::{self, LogPage};
 use crate::scsi::mam::{self, Attribute, HostField};
 use crate::scsi::tape_alert::TapeAlerts;
 use crate::transport::Data;
-use crate::units::BlockAddress;
 
 const LOG_BYTES: usize = 16 * 1024;
 const MAM_BYTES: usize = 32 * 1024;
@@ -213,24 +212,5 @@ impl Drive {
         }
         let page = self.log_page(log::PAGE_VOLUME_STATISTICS)?;
         Ok(page.and_then(|page| page.volume_serial()))
-    }
-
-    /// Ends the data at the current position: everything behind it is gone. Flushes.
-    ///
-    /// # Errors
-    ///
-    /// [`super::DriveErrorKind::WriteProtected`], [`super::DriveErrorKind::PositionLost`],
-    /// medium and transport failures.
-    pub fn erase_short(&mut self) -> Result<(), DriveError> {
-        let action = format_args!("erasing the rest of the tape");
-        let at = self.known_position(action)?;
-        self.reckoning.writing(at);
-        self.command(action, &cdb::erase_short(), Data::None)?;
-        self.reckoning.met_end(at);
-        self.moving();
-        match self.is_counted() {
-            true => self.walk_to(BlockAddress(at)),
-            false => Ok(()),
-        }
     }
 }

@@ -8,12 +8,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Drive, DriveError, DriveErrorKind};
+use crate::scsi::command_set::Ability;
 use crate::scsi::sense::{Sense, SenseKey};
-use crate::scsi::{Meaning, cdb};
+use crate::scsi::{Meaning, cdb, log};
 use crate::transport::Data;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Before so much has passed an estimate is a guess.
+const ESTIMATE_AFTER: Duration = Duration::from_secs(10);
+
+/// What is said of a drive that measures a new LTO-9 cartridge.
+const MEASURING: &str = "measuring the new cartridge, which happens once in its life and takes \
+                         from 20 minutes to 2 hours; do not unload it or switch the drive off";
 
 /// How long to wait for a drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +48,49 @@ impl Default for ReadyWait {
 pub struct Waiting {
     /// Since the wait began.
     pub elapsed: Duration,
-    /// What the drive says, such as "becoming ready (2/04/01)".
+    /// What the drive says, such as "becoming ready (2/04/01)", or what is known of it.
     pub what: String,
     /// How far it is, in percent, where the drive tells.
     pub progress_percent: Option<u8>,
+    /// How long it will still take, by the progress made since it was first heard of.
+    pub remaining: Option<Duration>,
+}
+
+/// The progress of one operation, as it was first heard of.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    first: Option<(Duration, u16)>,
+}
+
+impl Pace {
+    /// What to tell of an operation of which the drive says `sense` after `elapsed`.
+    pub(super) fn waiting(&mut self, elapsed: Duration, sense: &Sense, what: &str) -> Waiting {
+        Waiting {
+            elapsed,
+            what: what.to_owned(),
+            progress_percent: sense
+                .progress
+                .and_then(|done| u8::try_from((u32::from(done) * 100) >> 16).ok()),
+            remaining: sense
+                .progress
+                .and_then(|done| self.remaining(elapsed, done)),
+        }
+    }
+
+    /// Progress is counted in 1/65536. It begins anew where it falls: another operation.
+    fn remaining(&mut self, elapsed: Duration, done: u16) -> Option<Duration> {
+        let (since, before) = *self.first.get_or_insert((elapsed, done));
+        if done < before {
+            self.first = Some((elapsed, done));
+            return None;
+        }
+        let spent = elapsed.checked_sub(since)?;
+        if done == before || spent < ESTIMATE_AFTER {
+            return None;
+        }
+        let left = u32::from(u16::MAX - done) + 1;
+        Some(spent * left / u32::from(done - before))
+    }
 }
 
 impl Drive {
@@ -66,6 +113,8 @@ impl Drive {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut load_sent = false;
+        let mut pace = Pace::default();
+        let mut measuring = false;
         self.new_session();
         loop {
             let ended = self.exchange(action, &cdb::test_unit_ready(), Data::None)?;
@@ -88,12 +137,31 @@ impl Drive {
             if elapsed >= allowed {
                 return Err(self.failure(action, &sense));
             }
-            if onlooker(&waiting(elapsed, &sense)).is_break() {
+            // Not at once: most loads are over before it could matter.
+            if pause > FIRST_PAUSE && !measuring && sense.meaning() == Meaning::BecomingReady {
+                measuring = self.is_measuring()?;
+            }
+            let said = sense.to_string();
+            let what = if measuring { MEASURING } else { &said };
+            if onlooker(&pace.waiting(elapsed, &sense, what)).is_break() {
                 let what = format!("stopped while the drive said: {sense}");
                 return Err(self.error(action, DriveErrorKind::Cancelled, what));
             }
             thread::sleep(pause.min(allowed - elapsed));
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Whether the drive says that it measures the cartridge. A drive that does not answer
+    /// while it is busy does not say it.
+    fn is_measuring(&mut self) -> Result<bool, DriveError> {
+        if self.capabilities.has_log_page(log::PAGE_STATE) != Ability::Yes {
+            return Ok(false);
+        }
+        match self.log_page(log::PAGE_STATE) {
+            Ok(page) => Ok(page.is_some_and(|page| page.is_calibrating())),
+            Err(error) if error.kind == DriveErrorKind::Transport => Err(error),
+            Err(_) => Ok(false),
         }
     }
 
@@ -143,12 +211,20 @@ impl Drive {
     }
 }
 
-fn waiting(elapsed: Duration, sense: &Sense) -> Waiting {
-    let percent = |progress: u16| u8::try_from((u32::from(progress) * 100) >> 16).ok();
-    let progress_percent = sense.progress.and_then(percent);
-    Waiting {
-        elapsed,
-        what: sense.to_string(),
-        progress_percent,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_by_the_progress_since_the_first_word() {
+        let mut pace = Pace::default();
+        let mut after = |seconds, done| pace.remaining(Duration::from_secs(seconds), done);
+        assert_eq!(after(5, 0x1000), None);
+        assert_eq!(after(12, 0x4000), None);
+        assert_eq!(after(25, 0x9000), Some(Duration::from_millis(17_500)));
+        // The load is over, and the measuring begins.
+        assert_eq!(after(30, 0), None);
+        assert_eq!(after(60, 0), None);
+        assert_eq!(after(130, 0x4000), Some(Duration::from_secs(300)));
     }
 }

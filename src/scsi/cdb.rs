@@ -7,6 +7,9 @@ use super::opcode as op;
 /// The longest data phase of READ(6) and WRITE(6), in bytes.
 pub const MAX_TRANSFER_6_BYTES: usize = 0x00FF_FFFF;
 
+const ERASE_LONG: u8 = 0x01;
+const ERASE_IMMEDIATE: u8 = 0x02;
+
 /// What SPACE counts (SSC-4, CODE field).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpaceCode {
@@ -50,8 +53,9 @@ pub struct ElementRequest {
 /// on the tape: such a command may be retried.
 #[must_use]
 pub fn harmless_to_repeat(cdb: &[u8]) -> bool {
-    const HARMLESS: [u8; 14] = [
+    const HARMLESS: [u8; 15] = [
         op::TEST_UNIT_READY,
+        op::REQUEST_SENSE,
         op::REWIND,
         op::READ_BLOCK_LIMITS,
         op::INQUIRY,
@@ -79,6 +83,12 @@ pub fn carries_payload(cdb: &[u8]) -> bool {
 #[must_use]
 pub fn test_unit_ready() -> [u8; 6] {
     [op::TEST_UNIT_READY, 0, 0, 0, 0, 0]
+}
+
+/// REQUEST SENSE, fixed format: what the device is doing, if nothing is wrong.
+#[must_use]
+pub fn request_sense(allocation_bytes: u8) -> [u8; 6] {
+    [op::REQUEST_SENSE, 0, 0, 0, allocation_bytes, 0]
 }
 
 /// REWIND, waiting for its end.
@@ -158,10 +168,19 @@ pub fn read_position(form: PositionForm) -> [u8; 10] {
     cdb
 }
 
-/// ERASE(6), short: end of data at the current position.
+/// ERASE(6): end of data at the current position; `long` overwrites all that is behind it.
+/// `immediate`: answer once it has begun.
 #[must_use]
-pub fn erase_short() -> [u8; 6] {
-    [op::ERASE_6, 0, 0, 0, 0, 0]
+pub fn erase(long: bool, immediate: bool) -> [u8; 6] {
+    let flag = |set: bool, bit| if set { bit } else { 0 };
+    let flags = flag(long, ERASE_LONG) | flag(immediate, ERASE_IMMEDIATE);
+    [op::ERASE_6, flags, 0, 0, 0, 0]
+}
+
+/// True for an ERASE that overwrites the rest of the tape, which takes hours.
+#[must_use]
+pub(super) fn is_long_erase(cdb: &[u8]) -> bool {
+    matches!(cdb, [op::ERASE_6, flags, ..] if flags & ERASE_LONG != 0)
 }
 
 /// LOAD UNLOAD: thread the tape and rewind, or unthread and eject.

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::cdb;
 use super::density::Generation;
 use super::opcode as op;
 use super::opcodes::SupportedCommand;
@@ -23,6 +24,8 @@ const INITIALIZE_SECONDS: u32 = 3600;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
     seconds: [u32; 256],
+    /// ERASE of the rest of the tape; the short form is in `seconds`.
+    long_erase: u32,
 }
 
 impl Timeouts {
@@ -30,6 +33,14 @@ impl Timeouts {
     /// recommend. A drive of unknown generation gets the longest of all.
     #[must_use]
     pub fn of_drive(generation: Option<Generation>) -> Timeouts {
+        let long_erase = match generation {
+            Some(g) if g <= Generation::Lto5 => 18_000,
+            Some(Generation::Lto6) => 24_600,
+            Some(Generation::Lto7) => 29_400,
+            Some(Generation::M8 | Generation::Lto8) => 121_448,
+            Some(Generation::Lto9) => 166_370,
+            _ => LONGEST_SECONDS,
+        };
         // Load, locate and space, read, write, filemarks, rewind.
         let [load, motion, read, write, marks, rewind] = match generation {
             Some(g) if g <= Generation::Lto5 => [780, 2040, 1500, 1500, 1620, 600],
@@ -53,7 +64,10 @@ impl Timeouts {
         ] {
             seconds[usize::from(opcode)] = value;
         }
-        Timeouts { seconds }
+        Timeouts {
+            seconds,
+            long_erase,
+        }
     }
 
     /// The table of a medium changer.
@@ -63,7 +77,10 @@ impl Timeouts {
         seconds[usize::from(op::MOVE_MEDIUM)] = MOVE_SECONDS;
         seconds[usize::from(op::INITIALIZE_ELEMENT_STATUS)] = INITIALIZE_SECONDS;
         seconds[usize::from(op::READ_ELEMENT_STATUS)] = MOVE_SECONDS;
-        Timeouts { seconds }
+        Timeouts {
+            seconds,
+            long_erase: ORDINARY_SECONDS,
+        }
     }
 
     /// Takes over what the device recommends, within reason: at least
@@ -75,12 +92,19 @@ impl Timeouts {
             };
             let seconds = &mut self.seconds[usize::from(command.opcode)];
             *seconds = recommended.clamp(ORDINARY_SECONDS, LONGEST_SECONDS);
+            if command.opcode == op::ERASE_6 {
+                // The one number that a drive gives for both forms is that of the long one.
+                self.long_erase = *seconds;
+            }
         }
     }
 
     /// How long to wait for `cdb`.
     #[must_use]
     pub fn of(&self, cdb: &[u8]) -> Duration {
+        if cdb::is_long_erase(cdb) {
+            return Duration::from_secs(u64::from(self.long_erase));
+        }
         let opcode = cdb.first().copied().unwrap_or(0);
         Duration::from_secs(u64::from(self.seconds[usize::from(opcode)]))
     }
@@ -88,7 +112,6 @@ impl Timeouts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cdb;
     use super::*;
 
     #[test]
@@ -113,5 +136,11 @@ mod tests {
         assert_eq!(timeouts.of(&cdb::rewind()), Duration::from_secs(60));
         assert_eq!(timeouts.of(&cdb::read_6(512)), Duration::from_secs(200_000));
         assert_eq!(timeouts.of(&cdb::write_6(512)), Duration::from_secs(1680));
+        let long = cdb::erase(true, false);
+        assert_eq!(timeouts.of(&long), Duration::from_secs(166_370));
+        timeouts.adopt(&[recommends(op::ERASE_6, 74_341)]);
+        assert_eq!(timeouts.of(&long), Duration::from_secs(74_341));
+        let short = cdb::erase(false, false);
+        assert_eq!(timeouts.of(&short), Duration::from_secs(74_341));
     }
 }

@@ -20,6 +20,7 @@ mod bench;
 mod capability;
 mod changer;
 mod drive;
+mod erase;
 mod faults;
 mod health;
 mod poor;

@@ -20,7 +20,7 @@ use super::library::{Cartridge, CartridgeKind, Devices, Snapshot};
 use super::restore::TapePlace;
 use super::{JobError, Site};
 use crate::changer::ElementAddress;
-use crate::drive::{Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait};
+use crate::drive::{Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait, Waiting};
 
 /// The tape format stores segments as they are, and counts on the native capacity. The
 /// programmable early warning stays off: each segment is bounded by what the drive says is
@@ -222,13 +222,22 @@ fn wait_ready(
     };
     drive.wait_ready(&wait, &mut |waiting| {
         if waiting.elapsed >= WORTH_TELLING {
-            site.monitor.phase(&waiting.what);
+            site.monitor.phase(&progress_of(waiting));
         }
         match site.monitor.stop_requested() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     })
+}
+
+/// What the drive is doing, how far it is and how long that will take.
+fn progress_of(waiting: &Waiting) -> String {
+    let percent = waiting.progress_percent;
+    let done = percent.map_or_else(String::new, |percent| format!(": {percent} %"));
+    let minutes = waiting.remaining.map(|left| left.as_secs().div_ceil(60));
+    let left = minutes.map_or_else(String::new, |minutes| format!(", about {minutes} min left"));
+    format!("{}{done}{left}", waiting.what)
 }
 
 /// Where tapes are, by barcode.
