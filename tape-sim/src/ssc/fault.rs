@@ -86,7 +86,13 @@ impl DriveTarget {
         let after = self.tape.as_ref().map(|tape| tape.object());
         let opcode = cdb.first().copied().unwrap_or_default();
         if WRITE_COMMANDS.contains(&opcode) && after < before {
-            reply = reply.map_err(super::failure::deferred);
+            reply = reply.map_err(|refusal| match refusal {
+                Refusal::Check { ref sense, .. } if sense.key == key::MEDIUM_ERROR => {
+                    super::failure::deferred(refusal)
+                }
+                // An explicit address leads back as well.
+                other => other,
+            });
         }
         if plan.reset {
             reply = match self.restart(sense::RESET_OCCURRED) {
