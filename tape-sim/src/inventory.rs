@@ -11,6 +11,7 @@ mod operator;
 mod store;
 
 use crate::clock::nanos;
+use crate::physics::deck::MotionCounters;
 use crate::physics::robot;
 use crate::ssc::Busy;
 use serde::{Deserialize, Serialize};
@@ -252,6 +253,20 @@ pub struct DriveHold {
     /// What goes on in it.
     #[serde(default)]
     pub busy: Option<Busy>,
+    /// What it has counted in its life.
+    #[serde(default)]
+    pub life: DriveWear,
+}
+
+/// What a drive has counted in its life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveWear {
+    /// Cartridges loaded.
+    #[serde(default)]
+    pub loads: u64,
+    /// Tape moved.
+    #[serde(default)]
+    pub motion: MotionCounters,
 }
 
 impl DriveHold {

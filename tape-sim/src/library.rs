@@ -40,7 +40,8 @@ pub struct LibrarySpec {
     pub capacity_bytes: Option<u64>,
     /// Blank cartridges; `None`: five slots in six. A free last slot gets a cleaning cartridge.
     pub cartridges: Option<u16>,
-    /// Write buffer of each drive in bytes; `None`: 64 MiB, or an eighth of a smaller cartridge.
+    /// Write buffer of each drive in bytes; `None`: the model's, or an eighth of a smaller
+    /// cartridge.
     pub buffer_bytes: Option<u64>,
     /// Number that serial numbers are made from; `None`: made from the directory's path.
     pub seed: Option<u32>,

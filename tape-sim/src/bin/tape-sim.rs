@@ -169,6 +169,14 @@ fn status(dir: &Path) -> Result<u8, Failure> {
             said(hold.prevented, " prevented"),
             seconds(hold.time_ns),
         );
+        let (loads, motion) = (hold.life.loads, hold.life.motion);
+        println!(
+            "drive {drive} has made {loads} loads, {} locates, {} rewinds, {} backhitches, {} m",
+            motion.locates,
+            motion.rewinds,
+            motion.backhitches,
+            motion.distance_mm / 1000,
+        );
     }
     println!("changer {}", seconds(inventory.robot().time_ns));
     for (address, content) in inventory.contents() {

@@ -347,7 +347,12 @@ impl Cartridge {
         if self.info.density != Some(OPTIMIZED_DENSITY) {
             return Duration::ZERO;
         }
-        medium::optimization(crate::library::fnv(self.info.serial.as_bytes()))
+        medium::optimization(self.seed())
+    }
+
+    /// What the cartridge's peculiarities follow from.
+    pub fn seed(&self) -> u64 {
+        crate::library::fnv(self.info.serial.as_bytes())
     }
 
     /// True for write-once media.

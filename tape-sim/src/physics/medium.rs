@@ -16,6 +16,29 @@ pub fn optimization(seed: u64) -> Duration {
 }
 
 const OPTIMIZATION_SALT: u64 = 1;
+const WRAP_SALT: u64 = 2;
+const LOCATE_SALT: u64 = 3;
+const WRAP_DEVIATION: f64 = 0.015;
+const LOCATE_DEVIATION_S: f64 = 2.0;
+
+/// What `wrap` holds, as a share of a mean wrap: 0.985 to 1.015.
+#[must_use]
+pub fn wrap_share(seed: u64, wrap: u64) -> f64 {
+    1.0 + WRAP_DEVIATION * spread(seed, &[WRAP_SALT, wrap])
+}
+
+/// How far a locate's time is from the mean: up to two seconds either way. `about` is where from,
+/// where to and which motion since the cartridge was loaded.
+#[must_use]
+pub fn locate_deviation_s(seed: u64, about: [u64; 3]) -> f64 {
+    let [from, to, motion] = about;
+    LOCATE_DEVIATION_S * spread(seed, &[LOCATE_SALT, from, to, motion])
+}
+
+/// As [`uniform`], from −1 to 1.
+fn spread(seed: u64, about: &[u64]) -> f64 {
+    2.0 * uniform(seed, about) - 1.0
+}
 
 /// A number from 0 to 1 that depends on nothing but `seed` and `about` (splitmix64).
 pub(super) fn uniform(seed: u64, about: &[u64]) -> f64 {

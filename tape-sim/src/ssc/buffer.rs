@@ -11,8 +11,7 @@ use crate::cartridge::record::{Kind, OBJECT_OVERHEAD_BYTES, Record};
 /// Buffered objects, oldest first.
 #[derive(Debug)]
 pub struct Buffer {
-    /// Each with the time it came, in milliseconds.
-    waiting: VecDeque<(u64, Record)>,
+    waiting: VecDeque<Record>,
     capacity_bytes: u64,
     data_bytes: u64,
     filemarks: u64,
@@ -30,10 +29,10 @@ impl Buffer {
     }
 
     /// Adds an object.
-    pub fn push(&mut self, now_ms: u64, record: Record) {
+    pub fn push(&mut self, record: Record) {
         self.data_bytes += u64::from(record.length_bytes);
         self.filemarks += u64::from(record.kind == Kind::Filemark);
-        self.waiting.push_back((now_ms, record));
+        self.waiting.push_back(record);
     }
 
     /// Objects in the buffer.
@@ -53,40 +52,40 @@ impl Buffer {
 
     /// The youngest object.
     pub fn last(&self) -> Option<&Record> {
-        self.waiting.back().map(|(_, record)| record)
+        self.waiting.back()
     }
 
     /// The oldest `count` objects.
     pub fn oldest(&self, count: usize) -> Vec<Record> {
-        self.waiting
-            .iter()
-            .take(count)
-            .map(|(_, record)| *record)
-            .collect()
+        self.waiting.iter().take(count).copied().collect()
     }
 
-    /// How many of the oldest have waited since `before_ms` or longer.
-    pub fn waiting_since(&self, before_ms: u64) -> usize {
-        self.waiting
-            .iter()
-            .take_while(|(came_ms, _)| *came_ms <= before_ms)
-            .count()
+    /// What the objects in the buffer take on tape, in bytes.
+    pub fn tape_bytes(&self) -> u64 {
+        self.data_bytes + self.objects() * OBJECT_OVERHEAD_BYTES
     }
 
-    /// How many of the oldest have to leave for the rest to fit. An object takes its
-    /// bytes and the tape's overhead.
-    pub fn excess(&self) -> usize {
-        let overhead = self.objects() * OBJECT_OVERHEAD_BYTES;
-        let mut over = (self.data_bytes + overhead).saturating_sub(self.capacity_bytes);
-        let mut count = 0;
-        for (_, record) in &self.waiting {
-            if over == 0 {
+    /// What is left of [`Buffer::tape_bytes`] when just so many of the oldest have left that the
+    /// rest fits.
+    pub fn fitting_bytes(&self) -> u64 {
+        let mut left = self.tape_bytes();
+        for record in &self.waiting {
+            if left <= self.capacity_bytes {
                 break;
             }
-            over = over.saturating_sub(u64::from(record.length_bytes) + OBJECT_OVERHEAD_BYTES);
-            count += 1;
+            left -= on_tape(record);
         }
-        count
+        left
+    }
+
+    /// How many of the oldest are on tape if `waiting_bytes` are not.
+    pub fn written(&self, waiting_bytes: u64) -> usize {
+        let mut left = self.tape_bytes();
+        let whole = |record: &&Record| {
+            left = left.saturating_sub(on_tape(record));
+            left >= waiting_bytes
+        };
+        self.waiting.iter().take_while(whole).count()
     }
 
     /// Loses everything.
@@ -96,9 +95,14 @@ impl Buffer {
 
     /// Removes the oldest `count` objects: they are on tape now.
     pub fn remove(&mut self, count: usize) {
-        for (_, record) in self.waiting.drain(..count.min(self.waiting.len())) {
+        for record in self.waiting.drain(..count.min(self.waiting.len())) {
             self.data_bytes -= u64::from(record.length_bytes);
             self.filemarks -= u64::from(record.kind == Kind::Filemark);
         }
     }
+}
+
+/// What `record` takes on tape, in bytes.
+fn on_tape(record: &Record) -> u64 {
+    u64::from(record.length_bytes) + OBJECT_OVERHEAD_BYTES
 }

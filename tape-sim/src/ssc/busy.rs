@@ -129,9 +129,14 @@ impl DriveTarget {
         self.time.begin();
         let found_busy = self.busy().is_some();
         let waiting = self.waiting_objects();
+        let end = self.tape.as_ref().map(|tape| tape.end_object());
         let reply = self.run(cdb, data);
+        self.collect();
         let asked = !matches!(cdb, [INQUIRY | REPORT_LUNS, ..]);
-        let found_waiting = waiting > 0 && self.waiting_objects() == waiting;
+        // A full buffer takes one object for each that leaves it.
+        let found_waiting = waiting > 0
+            && self.waiting_objects() == waiting
+            && self.tape.as_ref().map(|tape| tape.end_object()) == end;
         self.pass_poll(
             asked && found_busy && self.busy().is_some(),
             asked && found_waiting,
@@ -139,6 +144,26 @@ impl DriveTarget {
         let saved = self.save_time();
         self.time.settle();
         saved.and(reply)
+    }
+
+    /// Takes over what the tape's mechanics have taken of time, and what they have counted.
+    pub(super) fn collect(&mut self) {
+        if let Some(tape) = &mut self.tape {
+            self.time.meet(tape.deck.now_ns());
+            self.state.life.motion.add(&tape.deck.take_counters());
+        }
+    }
+
+    /// Puts the time that a motion has taken beyond the device's off, for the caller to account
+    /// for: the motion is to go on behind the command.
+    pub(super) fn take_motion_time(&mut self) -> Duration {
+        let now_ns = self.time.now_ns();
+        let Some(tape) = &mut self.tape else {
+            return Duration::ZERO;
+        };
+        let took_ns = tape.deck.now_ns().saturating_sub(now_ns);
+        tape.deck.set_now(now_ns);
+        Duration::from_nanos(took_ns)
     }
 
     /// Objects in the write buffer.

@@ -78,7 +78,7 @@ impl DriveTarget {
         // At BOP with nothing recorded nothing is buffered, and recordings are to go.
         let mut cartridge = tape.cartridge;
         let made = cartridge.reformat(partitions_bytes, proportion);
-        let opened = made.and_then(|()| Tape::open(cartridge, self.buffer_bytes));
+        let opened = made.and_then(|()| Tape::open(cartridge, self.generation, self.buffer_bytes));
         match opened {
             Ok(tape) => self.tape = Some(tape),
             Err(error) => {

@@ -220,6 +220,7 @@ impl DriveTarget {
             timestamp_ms,
             density: mounted.density,
             medium_type: mounted.medium_type,
+            motion_hours: self.state.life.motion.hours(),
             sense: [sense.key, sense.code.asc, sense.code.ascq],
             command: [byte(0), byte(1) & 0x1F],
             medium_serial: serial.unwrap_or_default(),

@@ -161,7 +161,8 @@ impl DriveTarget {
     pub(super) fn open_tape(&self) -> Result<Tape, SimError> {
         let barcode = self.state.barcode.as_deref().unwrap_or_default();
         let folder = cartridge::folder(&self.library_dir, barcode);
-        Tape::open(Cartridge::open(&folder)?, self.buffer_bytes)
+        let cartridge = Cartridge::open(&folder)?;
+        Tape::open(cartridge, self.generation, self.buffer_bytes)
     }
 
     /// Lets a load or cleaning go on, since a command asks for the medium.
@@ -226,7 +227,11 @@ impl DriveTarget {
         let indivisible = |busy: &Busy| {
             !matches!(
                 busy.operation,
-                Operation::Loading | Operation::Cleaning | Operation::Unloading
+                Operation::Loading
+                    | Operation::Cleaning
+                    | Operation::Unloading
+                    | Operation::Rewinding
+                    | Operation::Locating
             )
         };
         match self.busy().filter(indivisible) {
@@ -238,10 +243,14 @@ impl DriveTarget {
     fn load(&mut self, immediate: bool) -> Reply {
         if self.tape.is_some() {
             self.refuse_while_indivisible()?;
+            self.wait_until_idle();
         }
         if let Some(tape) = &mut self.tape {
-            let moved = tape.locate_object(0, 0);
+            tape.deck.catch_up(self.time.now_ns());
+            let moved = tape.travel(|tape| tape.locate_object(0, 0));
             moved.map_err(|error| self.write_failure(error))?;
+            let took = self.take_motion_time();
+            self.operate(Operation::Rewinding, took, immediate);
             return Ok(0);
         }
         if !matches!(self.state.phase, Phase::Loading { .. } | Phase::Cleaning {}) {
@@ -276,12 +285,8 @@ impl DriveTarget {
     }
 
     fn unload(&mut self, immediate: bool) -> Reply {
+        let unthread = self.wind_back()?;
         if let Some(mut tape) = self.tape.take() {
-            let flushed = tape.flush();
-            if let Err(error) = flushed {
-                self.tape = Some(tape);
-                return Err(self.write_failure(error));
-            }
             self.update_mam(&mut tape);
             let saved = tape.cartridge.save_mam();
             saved.map_err(|error| self.host_failure(error))?;
@@ -293,12 +298,35 @@ impl DriveTarget {
         ) {
             self.state.enter(Phase::Seated);
             self.state.busy = None;
-            let mechanics = drive_mechanics(self.generation);
-            self.operate(Operation::Unloading, mechanics.unload, immediate);
+            self.operate(Operation::Unloading, unthread, immediate);
         }
         self.save_state()
             .map_err(|error| self.host_failure(error))?;
         Ok(0)
+    }
+
+    /// Lets the buffer reach the tape and rewinds; returns what it takes from there on until the
+    /// robot can have the cartridge.
+    fn wind_back(&mut self) -> Result<Duration, Refusal> {
+        let mechanics = drive_mechanics(self.generation);
+        let Some(tape) = &mut self.tape else {
+            return Ok(mechanics.unload);
+        };
+        // A motion that was begun with IMMED ends first.
+        let busy = self.state.busy.map_or(0, |busy| busy.end_ns);
+        self.time.meet(busy);
+        tape.deck.catch_up(self.time.now_ns());
+        let flushed = tape.flush();
+        flushed.map_err(|error| self.write_failure(error))?;
+        self.collect();
+        let tape = self.tape()?;
+        let moved = tape.travel(|tape| tape.locate_object(0, 0));
+        moved.map_err(|error| self.write_failure(error))?;
+        let tape = self.tape()?;
+        let thirds = tape.written_thirds();
+        let took = self.take_motion_time();
+        self.collect();
+        Ok(took + mechanics.unload + mechanics.unthread_extra * thirds)
     }
 
     /// PREVENT ALLOW MEDIUM REMOVAL (SPC-4 §6.15), each initiator for itself.

@@ -13,6 +13,7 @@ use crate::pages::log::{
 use crate::sense;
 use crate::target::{Data, Reply, be16, receive, send};
 
+const MM_PER_METRE: u64 = 1000;
 const MS_PER_HOUR: u64 = 3_600_000;
 
 impl DriveTarget {
@@ -88,6 +89,8 @@ impl DriveTarget {
                 loads_since_reset: life.loads_since_reset,
                 hard_write_errors: life.hard_write_errors,
                 hard_read_errors: life.hard_read_errors,
+                motion_hours: life.motion.hours(),
+                metres: life.motion.distance_mm / MM_PER_METRE,
                 ..DriveLife::default()
             },
             serial: self.serial.clone(),

@@ -61,8 +61,6 @@ pub const VENDOR: &str = "TAPESIM ";
 /// Byte 1 of MAINTENANCE IN and OUT, and the service action of both access order commands.
 const SERVICE_ACTION: u8 = 0x1F;
 const ACCESS_ORDER: u8 = 0x1D;
-/// Buffered objects reach the tape after this long, whatever the host does.
-const DRAIN_AFTER_MS: u64 = 1000;
 
 /// What the library tells a drive about itself.
 #[derive(Debug, Clone)]
@@ -81,7 +79,8 @@ pub struct DriveConfig {
     pub library_serial: String,
     /// Address of the drive's element in the library.
     pub element_address: u16,
-    /// Write buffer in bytes; `None`: 64 MiB, or an eighth of a smaller cartridge.
+    /// Write buffer in bytes; `None`: the model's, or an eighth of a smaller
+    /// cartridge.
     pub buffer_bytes: Option<u64>,
     /// How the drive's time goes on.
     pub timing: Timing,
@@ -215,6 +214,7 @@ impl DriveTarget {
         if let Some(tape) = &mut self.tape {
             let flushed = tape.flush();
             flushed.map_err(SimError::io(&tape.cartridge.folder))?;
+            self.collect();
         }
         self.restart(sense::RESET_OCCURRED)
     }
@@ -256,6 +256,7 @@ impl DriveTarget {
     }
 
     fn give_back(&mut self) -> Result<(), SimError> {
+        self.collect();
         if let Some(mut tape) = self.tape.take() {
             self.state.partition = tape.partition();
             self.state.object = tape.object();
@@ -343,9 +344,9 @@ impl DriveTarget {
 
     fn run_on_medium(&mut self, opcode: u8, cdb: &[u8], data: Data<'_>) -> Reply {
         self.require_medium()?;
-        let now_ms = self.time.now_ms();
-        if let (Some(tape), Some(before_ms)) = (&mut self.tape, now_ms.checked_sub(DRAIN_AFTER_MS))
-            && let Err(error) = tape.drain_older(before_ms)
+        let now_ns = self.time.now_ns();
+        if let Some(tape) = &mut self.tape
+            && let Err(error) = tape.catch_up(now_ns)
         {
             return Err(deferred(self.write_failure(error)));
         }
@@ -354,12 +355,12 @@ impl DriveTarget {
         }
         match opcode {
             0x00 => Ok(0),
-            0x01 => self.rewind(),
+            0x01 => self.rewind(cdb),
             0x04 => self.format_medium(cdb),
             0x08 | 0x88 => self.read(cdb, data),
             0x0B => self.set_capacity(cdb),
-            0x0A | 0x8A => self.write(cdb, data, now_ms),
-            0x10 | 0x80 => self.write_filemarks(cdb, now_ms),
+            0x0A | 0x8A => self.write(cdb, data),
+            0x10 | 0x80 => self.write_filemarks(cdb),
             0x11 | 0x91 => self.space(cdb),
             0x13 | 0x8F => self.verify(cdb),
             0x19 | 0x93 => self.erase(cdb),

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::DriveTarget;
+use super::busy::Operation;
 use super::protect::Overwrite;
 use super::tape::{Halt, Tape};
 use crate::sense::{self, Sense, key};
@@ -13,6 +14,8 @@ const BLOCKS: u8 = 0;
 const FILEMARKS: u8 = 1;
 const END_OF_DATA: u8 = 3;
 
+/// REWIND and LOCATE byte 1.
+const IMMED: u8 = 0x01;
 /// LOCATE byte 1: change partition; LOCATE(16) destination types.
 const CHANGE_PARTITION: u8 = 0x02;
 const DESTINATION: u8 = 0x18;
@@ -59,13 +62,32 @@ impl DriveTarget {
         motion: impl FnOnce(&mut Tape) -> io::Result<Option<Halt>>,
     ) -> Result<Option<Halt>, Refusal> {
         self.overwrite = Overwrite::No;
-        let moved = motion(self.tape()?);
+        let moved = self.tape()?.travel(motion);
         moved.map_err(|error| self.write_failure(error))
     }
 
+    /// As [`DriveTarget::move_tape`]; with IMMED the motion goes on behind the commands to come,
+    /// while what was buffered is waited for in any case.
+    fn move_in_time(
+        &mut self,
+        operation: Operation,
+        immediate: bool,
+        motion: impl FnOnce(&mut Tape) -> io::Result<Option<Halt>>,
+    ) -> Result<Option<Halt>, Refusal> {
+        self.flush()?;
+        self.collect();
+        let halt = self.move_tape(motion)?;
+        let took = self.take_motion_time();
+        self.operate(operation, took, immediate);
+        Ok(halt)
+    }
+
     /// REWIND (SSC-4 §7.11): to BOP of the current partition.
-    pub(super) fn rewind(&mut self) -> Reply {
-        self.move_tape(|tape| tape.locate_object(tape.partition(), 0))?;
+    pub(super) fn rewind(&mut self, cdb: &[u8]) -> Reply {
+        let immediate = cdb[1] & IMMED != 0;
+        self.move_in_time(Operation::Rewinding, immediate, |tape| {
+            tape.locate_object(tape.partition(), 0)
+        })?;
         Ok(0)
     }
 
@@ -106,10 +128,17 @@ impl DriveTarget {
         if usize::from(partition) >= tape.partitions().len() {
             return Err(Sense::invalid_cdb_field(partition_at, None).into());
         }
+        let immediate = cdb[1] & IMMED != 0;
         let halt = match kind {
-            TO_OBJECT => self.move_tape(|tape| tape.locate_object(partition, target))?,
-            TO_FILE => self.move_tape(|tape| tape.locate_file(partition, target))?,
-            TO_END_OF_DATA => self.move_tape(|tape| tape.locate_end(partition).map(|()| None))?,
+            TO_OBJECT => self.move_in_time(Operation::Locating, immediate, |tape| {
+                tape.locate_object(partition, target)
+            })?,
+            TO_FILE => self.move_in_time(Operation::Locating, immediate, |tape| {
+                tape.locate_file(partition, target)
+            })?,
+            TO_END_OF_DATA => self.move_in_time(Operation::Locating, immediate, |tape| {
+                tape.locate_end(partition).map(|()| None)
+            })?,
             _ => return Err(Sense::invalid_cdb_field(1, Some(4)).into()),
         };
         match halt {

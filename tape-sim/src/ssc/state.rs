@@ -18,6 +18,7 @@ use crate::mam::{Mam, id};
 use crate::pages::alert;
 use crate::pages::log::Diagnostic;
 use crate::pages::mode_tape::TapeModes;
+use crate::physics::deck::MotionCounters;
 use crate::reservation::Reservations;
 use crate::sense;
 use crate::spc::Attentions;
@@ -64,6 +65,9 @@ pub struct Life {
     pub hard_write_errors: u32,
     /// Unrecovered read errors.
     pub hard_read_errors: u32,
+    /// Tape moved.
+    #[serde(default)]
+    pub motion: MotionCounters,
 }
 
 /// Bytes moved since power on.

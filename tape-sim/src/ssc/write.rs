@@ -14,7 +14,7 @@ const IMMED: u8 = 0x01;
 
 impl DriveTarget {
     /// WRITE(6) and WRITE(16) (SSC-4 §5.6, §5.7).
-    pub(super) fn write(&mut self, cdb: &[u8], data: Data<'_>, now_ms: u64) -> Reply {
+    pub(super) fn write(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
         let transfer = self.transfer(cdb)?;
         let place = self.explicit_place(cdb)?;
         if transfer.length == 0 {
@@ -32,7 +32,7 @@ impl DriveTarget {
         let before = self.position_bytes()?;
         for (block, done) in bytes.chunks_exact(transfer.block_bytes).zip(0u32..) {
             let block = self.checked(&transfer, block, done)?;
-            match self.record_block(block, now_ms) {
+            match self.record_block(block) {
                 Ok(()) => self.count_written(block.len()),
                 Err(WriteStop::Host(error)) => return Err(self.write_failure(error)),
                 Err(WriteStop::Full) => {
@@ -50,7 +50,7 @@ impl DriveTarget {
 
     /// WRITE FILEMARKS(6) and (16) (SSC-4 §5.8, §5.9): without IMMED everything buffered reaches
     /// the tape.
-    pub(super) fn write_filemarks(&mut self, cdb: &[u8], now_ms: u64) -> Reply {
+    pub(super) fn write_filemarks(&mut self, cdb: &[u8]) -> Reply {
         let (_, count) = length_field(cdb);
         let place = self.explicit_place(cdb)?;
         let mut written = 0;
@@ -58,7 +58,7 @@ impl DriveTarget {
         if count > 0 {
             self.begin_writing(place)?;
             before = self.position_bytes()?;
-            let result = self.tape()?.write_filemarks(count, now_ms);
+            let result = self.tape()?.write_filemarks(count);
             written = result.map_err(|error| self.write_failure(error))?;
         }
         if cdb[1] & IMMED == 0 {

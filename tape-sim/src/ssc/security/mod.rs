@@ -179,7 +179,7 @@ impl DriveTarget {
     }
 
     /// Writes one block at the position, encrypted if the parameters say so.
-    pub(super) fn record_block(&mut self, block: &[u8], now_ms: u64) -> Result<(), WriteStop> {
+    pub(super) fn record_block(&mut self, block: &[u8]) -> Result<(), WriteStop> {
         let parameters = self.keys.parameters(self.nexus);
         let Some(tape) = &mut self.tape else {
             return Err(WriteStop::Full);
@@ -189,9 +189,9 @@ impl DriveTarget {
                 let key = parameters.key.as_ref();
                 let key = key.expect("encryption is not set without a key");
                 let stored = key.seal(block, &parameters.key_data, parameters.raw_read_disabled);
-                tape.write_sealed(&stored, now_ms)
+                tape.write_sealed(&stored)
             }
-            None => tape.write_block(block, now_ms),
+            None => tape.write_block(block),
         }
     }
 

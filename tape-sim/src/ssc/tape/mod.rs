@@ -16,9 +16,12 @@ use crate::cartridge::record::{Kind, OBJECT_OVERHEAD_BYTES, Record};
 use crate::cartridge::seal::{SEAL_BYTES, Seal};
 use crate::cartridge::{Cartridge, MB, partition_warning_zone_bytes};
 use crate::error::SimError;
+use crate::generation::Generation;
+use crate::physics::deck::Deck;
 
-/// Buffer of a drive that was given none: this, or an eighth of a smaller cartridge.
-const DEFAULT_BUFFER_BYTES: u64 = 64 << 20;
+/// Without a buffer size of its own a drive has its model's, but no more than this part of the
+/// cartridge.
+const BUFFERS_ON_A_TAPE: u64 = 8;
 /// Records that leave the buffer in one write.
 const DRAIN_RECORDS: usize = 4096;
 
@@ -44,6 +47,10 @@ pub struct Tape {
     pub cartridge: Cartridge,
     partitions: Vec<Partition>,
     buffer: Buffer,
+    /// The same as mechanics: what moves, and how long it takes.
+    pub deck: Deck,
+    /// Up to where the host has read since the last motion, in bytes of the whole tape.
+    read_bytes: u64,
     partition: usize,
     object: u64,
     /// The medium will not take this object.
@@ -51,16 +58,27 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// Opens the tape of `cartridge` at BOP of partition 0.
+    /// Opens the tape of `cartridge` at BOP of partition 0, in a drive of `generation` with a
+    /// buffer of `buffer_bytes`.
     ///
     /// # Errors
     ///
     /// `Io`, `Format`.
-    pub fn open(cartridge: Cartridge, buffer_bytes: Option<u64>) -> Result<Self, SimError> {
+    pub fn open(
+        cartridge: Cartridge,
+        generation: Generation,
+        buffer_bytes: Option<u64>,
+    ) -> Result<Self, SimError> {
         let partitions = cartridge.open_partitions()?;
         let capacity: u64 = cartridge.info.partitions_bytes.iter().sum();
-        let buffer = buffer_bytes.unwrap_or(DEFAULT_BUFFER_BYTES.min(capacity / 8));
+        let of_model = generation.model().buffer_bytes;
+        let buffer = buffer_bytes.unwrap_or(of_model.min(capacity / BUFFERS_ON_A_TAPE));
+        // Only tapes are threaded.
+        let format = cartridge.format().unwrap_or(generation.format());
+        let deck = Deck::new(format, cartridge.tape_bytes(), buffer, cartridge.seed());
         Ok(Tape {
+            deck,
+            read_bytes: 0,
             cartridge,
             partitions,
             buffer: Buffer::new(buffer),
@@ -188,13 +206,13 @@ impl Tape {
     /// # Errors
     ///
     /// `Full`: nothing was written. `Host`: the position is unknown.
-    pub fn write_block(&mut self, bytes: &[u8], now_ms: u64) -> Result<(), WriteStop> {
+    pub fn write_block(&mut self, bytes: &[u8]) -> Result<(), WriteStop> {
         let kind = if is_zero(bytes) {
             Kind::Zeros
         } else {
             Kind::Block
         };
-        self.write_object(kind, bytes.len(), bytes, now_ms)
+        self.write_object(kind, bytes.len(), bytes)
     }
 
     /// Writes one encrypted block at the position: `stored` is its seal and its ciphertext. On
@@ -203,18 +221,12 @@ impl Tape {
     /// # Errors
     ///
     /// As [`Tape::write_block`].
-    pub fn write_sealed(&mut self, stored: &[u8], now_ms: u64) -> Result<(), WriteStop> {
+    pub fn write_sealed(&mut self, stored: &[u8]) -> Result<(), WriteStop> {
         let length = stored.len() - SEAL_BYTES;
-        self.write_object(Kind::Encrypted, length, stored, now_ms)
+        self.write_object(Kind::Encrypted, length, stored)
     }
 
-    fn write_object(
-        &mut self,
-        kind: Kind,
-        length: usize,
-        stored: &[u8],
-        now_ms: u64,
-    ) -> Result<(), WriteStop> {
+    fn write_object(&mut self, kind: Kind, length: usize, stored: &[u8]) -> Result<(), WriteStop> {
         let start = self.position_bytes()?;
         if start + length as u64 + OBJECT_OVERHEAD_BYTES > self.limit_bytes() {
             return Err(WriteStop::Full);
@@ -231,9 +243,9 @@ impl Tape {
             position_bytes,
             data_bytes,
         };
-        self.buffer.push(now_ms, record);
+        self.buffer.push(record);
         self.object += 1;
-        Ok(self.drain(self.buffer.excess())?)
+        Ok(self.stream(length as u64 + OBJECT_OVERHEAD_BYTES)?)
     }
 
     /// Writes up to `count` filemarks; returns how many fitted.
@@ -241,13 +253,14 @@ impl Tape {
     /// # Errors
     ///
     /// The host's error: the position is unknown.
-    pub fn write_filemarks(&mut self, count: u32, now_ms: u64) -> io::Result<u32> {
+    pub fn write_filemarks(&mut self, count: u32) -> io::Result<u32> {
         let start = self.position_bytes()?;
         let room = self.limit_bytes().saturating_sub(start) / OBJECT_OVERHEAD_BYTES;
         let fitting = u64::from(count).min(room) as u32;
         if fitting > 0 {
             self.cut_here()?;
         }
+        let mut added_bytes = 0;
         for number in 1..=fitting {
             let (position_bytes, data_bytes) = self.end();
             let record = Record {
@@ -256,11 +269,13 @@ impl Tape {
                 position_bytes,
                 data_bytes,
             };
-            self.buffer.push(now_ms, record);
+            self.buffer.push(record);
             self.object += 1;
+            added_bytes += OBJECT_OVERHEAD_BYTES;
             // Not after each: a full buffer would let them leave one by one.
             if number == fitting || (number as usize).is_multiple_of(DRAIN_RECORDS) {
-                self.drain(self.buffer.excess())?;
+                self.stream(added_bytes)?;
+                added_bytes = 0;
             }
         }
         Ok(fitting)
@@ -304,6 +319,7 @@ impl Tape {
     pub fn lose_buffer(&mut self) {
         if self.buffer.objects() > 0 {
             self.buffer.clear();
+            self.deck.lose_buffer();
             self.object = self.end_object();
         }
         self.bad_object = None;
@@ -315,22 +331,72 @@ impl Tape {
         self.bad_object = Some(next);
     }
 
-    /// Lets all buffered objects reach the tape.
+    /// Lets the tape take what the host has just brought, `added_bytes` of tape, and waits until
+    /// the buffer holds the rest.
+    fn stream(&mut self, added_bytes: u64) -> io::Result<()> {
+        let end = self.offset_bytes() + self.end().0;
+        let fitting = self.buffer.fitting_bytes();
+        self.deck.write(
+            end.saturating_sub(self.buffer.tape_bytes()),
+            added_bytes,
+            fitting,
+        );
+        self.drain(self.buffer.written(self.deck.waiting_bytes()))
+    }
+
+    /// Lets all buffered objects reach the tape, and waits for it.
     ///
     /// # Errors
     ///
     /// The host's error; what could not leave stays in the buffer.
     pub fn flush(&mut self) -> io::Result<()> {
+        self.deck.flush();
         self.drain(self.buffer.objects() as usize)
     }
 
-    /// Lets objects that came at `before_ms` or earlier reach the tape.
+    /// Lets objects reach the tape that it has taken until `now_ns` of the drive's time.
     ///
     /// # Errors
     ///
     /// As [`Tape::flush`].
-    pub fn drain_older(&mut self, before_ms: u64) -> io::Result<()> {
-        self.drain(self.buffer.waiting_since(before_ms))
+    pub fn catch_up(&mut self, now_ns: u64) -> io::Result<()> {
+        self.deck.catch_up(now_ns);
+        self.drain(self.buffer.written(self.deck.waiting_bytes()))
+    }
+
+    /// Where the current partition begins, in bytes from the beginning of the first.
+    fn offset_bytes(&self) -> u64 {
+        let before = &self.cartridge.info.partitions_bytes[..self.partition];
+        before.iter().sum()
+    }
+
+    /// Where the position is on the tape, in bytes from the beginning of the first partition.
+    fn absolute_bytes(&mut self) -> io::Result<u64> {
+        Ok(self.offset_bytes() + self.position_bytes()?)
+    }
+
+    /// Does `motion`, and takes the time for it.
+    ///
+    /// # Errors
+    ///
+    /// The host's error.
+    pub fn travel<T>(&mut self, motion: impl FnOnce(&mut Tape) -> io::Result<T>) -> io::Result<T> {
+        self.flush()?;
+        let from = self.absolute_bytes()?;
+        let moved = motion(self)?;
+        let to = self.absolute_bytes()?;
+        self.deck.travel(from, to);
+        self.read_bytes = 0;
+        Ok(moved)
+    }
+
+    /// How many thirds of the tape have been begun to be written.
+    pub fn written_thirds(&self) -> u32 {
+        let written: u64 = self.partitions.iter().map(|part| part.end().0).sum();
+        let thirds = u128::from(written) * 3;
+        thirds
+            .div_ceil(u128::from(self.cartridge.tape_bytes().max(1)))
+            .min(3) as u32
     }
 
     /// The object at the position, which stays; `None` at EOD. Flushes.
@@ -344,7 +410,15 @@ impl Tape {
         if object >= self.end_object() {
             return Ok(None);
         }
-        self.current_mut().record(object).map(Some)
+        let record = self.current_mut().record(object)?;
+        let from = self.offset_bytes() + record.position_bytes;
+        let length = u64::from(record.length_bytes) + OBJECT_OVERHEAD_BYTES;
+        // Asked for again after a refusal, it is in the drive already.
+        if self.read_bytes < from + length {
+            self.read_bytes = from + length;
+            self.deck.read(from, length);
+        }
+        Ok(Some(record))
     }
 
     /// Seal of the encrypted block that `record` describes.
