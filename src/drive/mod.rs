@@ -7,6 +7,7 @@
 mod capability;
 mod command;
 mod device;
+mod encryption;
 mod erase;
 mod error;
 mod health;

@@ -53,7 +53,7 @@ pub struct ElementRequest {
 /// on the tape: such a command may be retried.
 #[must_use]
 pub fn harmless_to_repeat(cdb: &[u8]) -> bool {
-    const HARMLESS: [u8; 15] = [
+    const HARMLESS: [u8; 16] = [
         op::TEST_UNIT_READY,
         op::REQUEST_SENSE,
         op::REWIND,
@@ -67,16 +67,21 @@ pub fn harmless_to_repeat(cdb: &[u8]) -> bool {
         op::REPORT_DENSITY_SUPPORT,
         op::LOG_SENSE,
         op::READ_ATTRIBUTE,
+        op::SECURITY_PROTOCOL_IN,
         op::MAINTENANCE_IN,
         op::READ_ELEMENT_STATUS,
     ];
     cdb.first().is_some_and(|code| HARMLESS.contains(code))
 }
 
-/// True where the data phase of a command is the user's data, which no trace may show.
+/// True where the data phase of a command is the user's data or a key, which no trace may
+/// show.
 #[must_use]
 pub fn carries_payload(cdb: &[u8]) -> bool {
-    matches!(cdb.first(), Some(&(op::READ_6 | op::WRITE_6)))
+    matches!(
+        cdb.first(),
+        Some(&(op::READ_6 | op::WRITE_6 | op::SECURITY_PROTOCOL_OUT))
+    )
 }
 
 /// TEST UNIT READY.
@@ -308,6 +313,18 @@ pub fn report_density_support(of_medium: bool, allocation_bytes: u16) -> [u8; 10
     ]
 }
 
+/// SECURITY PROTOCOL IN: the page `page` of a security protocol.
+#[must_use]
+pub fn security_protocol_in(protocol: u8, page: u16, allocation_bytes: u32) -> [u8; 12] {
+    security_protocol(op::SECURITY_PROTOCOL_IN, protocol, page, allocation_bytes)
+}
+
+/// SECURITY PROTOCOL OUT: the page `page` of a security protocol. Its data may hold a key.
+#[must_use]
+pub fn security_protocol_out(protocol: u8, page: u16, length_bytes: u32) -> [u8; 12] {
+    security_protocol(op::SECURITY_PROTOCOL_OUT, protocol, page, length_bytes)
+}
+
 /// READ ELEMENT STATUS.
 #[must_use]
 pub fn read_element_status(request: &ElementRequest) -> [u8; 12] {
@@ -329,6 +346,15 @@ pub fn move_medium(transport: u16, from: u16, to: u16) -> [u8; 12] {
     cdb[2..4].copy_from_slice(&transport.to_be_bytes());
     cdb[4..6].copy_from_slice(&from.to_be_bytes());
     cdb[6..8].copy_from_slice(&to.to_be_bytes());
+    cdb
+}
+
+fn security_protocol(opcode: u8, protocol: u8, page: u16, length: u32) -> [u8; 12] {
+    let mut cdb = [0; 12];
+    cdb[0] = opcode;
+    cdb[1] = protocol;
+    cdb[2..4].copy_from_slice(&page.to_be_bytes());
+    cdb[6..10].copy_from_slice(&length.to_be_bytes());
     cdb
 }
 

@@ -11,6 +11,7 @@ pub mod cdb;
 pub mod command_set;
 pub mod density;
 pub mod elements;
+pub mod encryption;
 pub mod inquiry;
 pub mod log;
 pub mod mam;

@@ -33,7 +33,7 @@ pub struct Record {
     /// Sense bytes.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub sense: String,
-    /// The first bytes of the data phase; never of the user's data.
+    /// The first bytes of the data phase; never of the user's data, or a key.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub data: String,
     /// Why no answer came.

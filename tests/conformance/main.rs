@@ -20,6 +20,7 @@ mod bench;
 mod capability;
 mod changer;
 mod drive;
+mod encryption;
 mod erase;
 mod faults;
 mod health;
