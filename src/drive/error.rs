@@ -39,6 +39,11 @@ pub enum DriveErrorKind {
     Reset,
     /// Another host holds a reservation.
     Reserved,
+    /// The drive was to be reserved, and another host holds it. Nothing was changed.
+    HeldBy {
+        /// The key that host registered.
+        key: u64,
+    },
     /// After a motion the drive is not where it was sent.
     WrongPosition,
     /// The position is not known, since the session has just begun or a command failed:

@@ -16,6 +16,7 @@ mod mode;
 mod proof;
 mod ready;
 mod reckoning;
+mod reserve;
 mod sequential;
 mod walk;
 

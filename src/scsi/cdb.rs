@@ -3,6 +3,7 @@
 //! Bytes that a builder does not set are reserved and zero; the last byte is CONTROL.
 
 use super::opcode as op;
+use super::reservation::{ReserveAction, ReserveQuestion};
 
 /// The longest data phase of READ(6) and WRITE(6), in bytes.
 pub const MAX_TRANSFER_6_BYTES: usize = 0x00FF_FFFF;
@@ -53,7 +54,7 @@ pub struct ElementRequest {
 /// on the tape: such a command may be retried.
 #[must_use]
 pub fn harmless_to_repeat(cdb: &[u8]) -> bool {
-    const HARMLESS: [u8; 16] = [
+    const HARMLESS: [u8; 17] = [
         op::TEST_UNIT_READY,
         op::REQUEST_SENSE,
         op::REWIND,
@@ -66,6 +67,7 @@ pub fn harmless_to_repeat(cdb: &[u8]) -> bool {
         op::READ_POSITION,
         op::REPORT_DENSITY_SUPPORT,
         op::LOG_SENSE,
+        op::PERSISTENT_RESERVE_IN,
         op::READ_ATTRIBUTE,
         op::SECURITY_PROTOCOL_IN,
         op::MAINTENANCE_IN,
@@ -323,6 +325,27 @@ pub fn security_protocol_in(protocol: u8, page: u16, allocation_bytes: u32) -> [
 #[must_use]
 pub fn security_protocol_out(protocol: u8, page: u16, length_bytes: u32) -> [u8; 12] {
     security_protocol(op::SECURITY_PROTOCOL_OUT, protocol, page, length_bytes)
+}
+
+/// PERSISTENT RESERVE IN.
+#[must_use]
+pub fn persistent_reserve_in(question: ReserveQuestion, allocation_bytes: u16) -> [u8; 10] {
+    let mut cdb = [0; 10];
+    cdb[0] = op::PERSISTENT_RESERVE_IN;
+    cdb[1] = question as u8;
+    cdb[7..9].copy_from_slice(&allocation_bytes.to_be_bytes());
+    cdb
+}
+
+/// PERSISTENT RESERVE OUT, for the whole unit; `kind` is the type of the reservation.
+#[must_use]
+pub fn persistent_reserve_out(action: ReserveAction, kind: u8, length_bytes: u32) -> [u8; 10] {
+    let mut cdb = [0; 10];
+    cdb[0] = op::PERSISTENT_RESERVE_OUT;
+    cdb[1] = action as u8;
+    cdb[2] = kind & 0x0F;
+    cdb[5..9].copy_from_slice(&length_bytes.to_be_bytes());
+    cdb
 }
 
 /// READ ELEMENT STATUS.

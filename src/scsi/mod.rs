@@ -20,6 +20,7 @@ pub mod opcode;
 pub mod opcodes;
 pub mod position;
 mod reaction;
+pub mod reservation;
 pub mod sense;
 mod sense_table;
 pub mod statistics;

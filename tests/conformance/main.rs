@@ -26,5 +26,6 @@ mod faults;
 mod health;
 mod poor;
 mod rack;
+mod reserve;
 mod scripted;
 mod throughput;

@@ -142,7 +142,7 @@ impl JobError {
             _ => return None,
         };
         let advice = match source.kind {
-            DriveErrorKind::Reserved => {
+            DriveErrorKind::Reserved | DriveErrorKind::HeldBy { .. } => {
                 "Another host uses the drive: stop its program, or let it release the drive."
             }
             DriveErrorKind::UntrustedPosition => {
@@ -212,7 +212,7 @@ fn drive_kind(error: &DriveError) -> JobErrorKind {
     match error.kind {
         DriveErrorKind::Medium | DriveErrorKind::EndOfDataMissing => JobErrorKind::BadMedium,
         DriveErrorKind::NoMedium => JobErrorKind::NeedsOperator,
-        DriveErrorKind::Reserved => JobErrorKind::Busy,
+        DriveErrorKind::Reserved | DriveErrorKind::HeldBy { .. } => JobErrorKind::Busy,
         _ => JobErrorKind::BadDevice,
     }
 }
