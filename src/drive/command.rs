@@ -93,6 +93,9 @@ impl Drive {
         let interrupted = sense.meaning() == Meaning::Transient
             && cdb::harmless_to_repeat(cdb)
             && attempt < MAX_REPEATS;
+        if sense.key == SenseKey::UnitAttention && !sense.is_not_executed() {
+            self.protection.forget();
+        }
         if attention || interrupted || sense.is_not_executed() {
             tracing::debug!(drive = %self.name, %action, %sense, "sending the command again");
             return Next::SendAgain;
@@ -200,6 +203,9 @@ impl Drive {
 
 fn kind_of(sense: &Sense) -> DriveErrorKind {
     use DriveErrorKind as Kind;
+    if (sense.asc, sense.ascq) == Sense::BLOCK_CHECK {
+        return Kind::BlockCheck;
+    }
     match sense.meaning() {
         Meaning::EndOfData => Kind::EndOfData,
         Meaning::EndOfDataMissing => Kind::EndOfDataMissing,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::capability::{Capabilities, VPD_BYTES};
 use super::proof::{Place, PositionSource};
+use super::protection::Protection;
 use super::reckoning::Reckoning;
 use super::walk::Spacing;
 use super::{DriveError, DriveErrorKind};
@@ -69,6 +70,7 @@ pub struct Drive {
     /// Which form of LOCATE the drive has not refused.
     pub(super) locates: Locates,
     pub(super) capabilities: Capabilities,
+    pub(super) protection: Protection,
     /// What the drive cannot do, for people, each once.
     notices: Vec<String>,
     identity: DriveIdentity,
@@ -105,6 +107,7 @@ impl Drive {
             counting: Vec::new(),
             locates: Locates::Sixteen,
             capabilities: Capabilities::default(),
+            protection: Protection::default(),
             notices: Vec::new(),
             identity: DriveIdentity::default(),
             limit_bytes: cdb::MAX_TRANSFER_6_BYTES,
@@ -137,14 +140,15 @@ impl Drive {
         }
     }
 
-    /// The longest block that drive, path and command carry, in bytes.
+    /// The longest block that drive, path and command carry, in bytes; with block protection
+    /// without its check.
     #[must_use]
     pub fn max_block_bytes(&self) -> usize {
         let carried = self
             .transport
             .max_transfer_bytes()
             .min(cdb::MAX_TRANSFER_6_BYTES);
-        self.limit_bytes.min(carried)
+        self.limit_bytes.min(carried) - self.protection.check_bytes()
     }
 
     /// Prevents or allows the removal of the cartridge by button or library.

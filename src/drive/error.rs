@@ -31,6 +31,9 @@ pub enum DriveErrorKind {
         /// Length of the block, in bytes.
         actual_bytes: u64,
     },
+    /// A block was damaged between host and drive, as its check shows; it was not written,
+    /// or not delivered.
+    BlockCheck,
     /// The medium could not be read or written here.
     Medium,
     /// The drive itself failed.

@@ -14,6 +14,7 @@ mod health;
 mod medium;
 mod mode;
 mod proof;
+mod protection;
 mod ready;
 mod reckoning;
 mod reserve;

@@ -21,6 +21,9 @@ pub struct DriveMode {
     /// Megabytes (10⁶ bytes) before early warning at which writes report
     /// [`super::Written::ProgrammableEarlyWarning`]; 0 is off.
     pub early_warning_mb: u16,
+    /// Each block passes between host and drive with a CRC-32C that the receiver checks, if
+    /// the drive can do that.
+    pub block_protection: bool,
 }
 
 /// What the drive made of it.
@@ -30,6 +33,8 @@ pub struct ModeInEffect {
     pub compression: Option<bool>,
     /// The programmable early warning in megabytes; `None` where the drive has none.
     pub early_warning_mb: Option<u16>,
+    /// Whether blocks are checked between host and drive.
+    pub block_protection: bool,
 }
 
 impl Drive {
@@ -63,6 +68,7 @@ impl Drive {
         Ok(ModeInEffect {
             compression: data.compression(),
             early_warning_mb: self.set_early_warning(mode.early_warning_mb)?,
+            block_protection: self.set_block_protection(mode.block_protection)?,
         })
     }
 
@@ -102,7 +108,7 @@ impl Drive {
         Err(self.error(action, DriveErrorKind::Unsupported, what))
     }
 
-    fn mode_data(
+    pub(super) fn mode_data(
         &mut self,
         (page, subpage): (u8, u8),
         form: HeaderForm,
@@ -121,7 +127,7 @@ impl Drive {
         }
     }
 
-    fn send_mode(
+    pub(super) fn send_mode(
         &mut self,
         action: std::fmt::Arguments<'_>,
         data: &ModeData,

@@ -21,14 +21,13 @@ use crate::units::BlockAddress;
 impl SequentialDevice for Drive {
     fn write_block(&mut self, data: &[u8]) -> Result<Written, DriveError> {
         let longest = self.max_block_bytes();
-        let length = match u32::try_from(data.len()) {
-            Ok(length) if length > 0 && data.len() <= longest => length,
-            _ => return Err(self.bad_length("writing a block", data.len())),
-        };
+        if data.is_empty() || data.len() > longest {
+            return Err(self.bad_length("writing a block", data.len()));
+        }
         let at = self.known_position(format_args!("writing a block"))?;
         let action = format_args!("writing block {at}");
         self.reckoning.writing(at);
-        let ended = self.exchange(action, &cdb::write_6(length), Data::Out(data))?;
+        let ended = self.send_block(action, data)?;
         if ended.sense.is_none() && ended.transferred_bytes != data.len() {
             let what = format!(
                 "the path carried {} of {} bytes, and nobody objected",
@@ -77,14 +76,12 @@ impl SequentialDevice for Drive {
 
     fn read_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError> {
         let asked = buffer.len().min(self.max_block_bytes());
-        let length = match u32::try_from(asked) {
-            Ok(length) if length > 0 => length,
-            _ => return Err(self.bad_length("reading a block", buffer.len())),
-        };
+        if asked == 0 {
+            return Err(self.bad_length("reading a block", buffer.len()));
+        }
         let place = self.place;
         let action = format_args!("reading {place}");
-        let ended = self.exchange(action, &cdb::read_6(length), Data::In(&mut buffer[..asked]))?;
-        let outcome = self.read_outcome(action, &ended, length)?;
+        let outcome = self.receive_block(action, &mut buffer[..asked])?;
         match outcome {
             ReadOutcome::EndOfData => {
                 if let Place::At(at) = self.place {
@@ -262,7 +259,7 @@ impl Drive {
         }
     }
 
-    fn read_outcome(
+    pub(super) fn read_outcome(
         &mut self,
         action: Arguments<'_>,
         ended: &Ended,
@@ -297,6 +294,8 @@ impl Drive {
         match actual.and_then(|actual| usize::try_from(actual).ok()) {
             Some(bytes) if bytes <= asked => Ok(ReadOutcome::Block { bytes }),
             Some(bytes) => {
+                let check = self.protection.check_bytes();
+                let (bytes, asked) = (bytes - check, asked - check);
                 let actual_bytes = bytes as u64;
                 let what = format!("the block has {bytes} bytes, the buffer {asked}");
                 self.after_read(false)?;

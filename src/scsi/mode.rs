@@ -9,12 +9,21 @@ pub const PAGE_COMPRESSION: u8 = 0x0F;
 pub const PAGE_DEVICE_CONFIGURATION: u8 = 0x10;
 /// Subpage of [`PAGE_DEVICE_CONFIGURATION`] with the programmable early warning.
 pub const SUBPAGE_EXTENSION: u8 = 0x01;
+/// Mode page 0A; with subpage F0 control data protection.
+pub const PAGE_CONTROL: u8 = 0x0A;
+/// Subpage of [`PAGE_CONTROL`] with logical block protection.
+pub const SUBPAGE_BLOCK_PROTECTION: u8 = 0xF0;
 /// Mode page 1D of a changer, element address assignment.
 pub const PAGE_ELEMENT_ADDRESSES: u8 = 0x1D;
 
 const REPLY: &str = "mode parameters";
 /// Offset of the programmable early warning size, in MB, in page 10/01.
 const EARLY_WARNING_AT: usize = 6;
+
+/// Offset of method, length of the check and directions in page 0A/F0.
+const PROTECTION_AT: usize = 4;
+/// Method 2, four bytes, LBP_W and LBP_R.
+const CRC32C_BOTH_WAYS: [u8; 3] = [2, 4, 0xC0];
 
 /// Which of the two headers mode data has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +139,27 @@ impl ModeData {
             && let Some(field) = self.pages.get_mut(at..at + 2)
         {
             field.copy_from_slice(&mb.to_be_bytes());
+        }
+    }
+
+    /// Whether blocks are protected by CRC-32C in both directions, from page 0A/F0; `None` if
+    /// that page is not there.
+    #[must_use]
+    pub fn block_protection(&self) -> Option<bool> {
+        let page = self.page(PAGE_CONTROL, Some(SUBPAGE_BLOCK_PROTECTION))?;
+        let fields = page.get(PROTECTION_AT..PROTECTION_AT + CRC32C_BOTH_WAYS.len())?;
+        Some(fields == CRC32C_BOTH_WAYS)
+    }
+
+    /// Switches protection by CRC-32C on or off for both directions in page 0A/F0, if that
+    /// page is there.
+    pub fn set_block_protection(&mut self, on: bool) {
+        let at = self.page_offset(PAGE_CONTROL, Some(SUBPAGE_BLOCK_PROTECTION));
+        let length = CRC32C_BOTH_WAYS.len();
+        if let Some(at) = at.map(|at| at + PROTECTION_AT)
+            && let Some(fields) = self.pages.get_mut(at..at + length)
+        {
+            fields.copy_from_slice(if on { &CRC32C_BOTH_WAYS } else { &[0; 3] });
         }
     }
 

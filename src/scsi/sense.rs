@@ -98,6 +98,8 @@ impl Sense {
     /// ASC and ASCQ of the programmable early warning; other ends of medium are the
     /// drive's own early warning.
     pub const PROGRAMMABLE_EARLY_WARNING: (u8, u8) = (0x00, 0x07);
+    /// ASC and ASCQ of a block whose check is wrong.
+    pub const BLOCK_CHECK: (u8, u8) = (0x10, 0x01);
 
     /// Decodes `bytes`; `None` if they are no sense data of a known format.
     #[must_use]

@@ -25,6 +25,7 @@ mod erase;
 mod faults;
 mod health;
 mod poor;
+mod protection;
 mod rack;
 mod reserve;
 mod scripted;

@@ -29,6 +29,7 @@ use crate::drive::{Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait, Wait
 const MODE: DriveMode = DriveMode {
     compression: false,
     early_warning_mb: 0,
+    block_protection: false,
 };
 
 /// A drive takes half a minute with a tape it knows.
