@@ -1,7 +1,8 @@
 //! How a drive and the volume in it are, by the drive's own counters.
 //!
-//! Only asks: nothing is reset, and nothing moves. What the values mean for the use of drive or
-//! volume is decided above.
+//! Only asks: no counter is reset, and nothing moves. TapeAlert flags stay set, too, save on a
+//! drive without page 12: it is asked for page 2E, which clears them. What the values mean for
+//! the use of drive or volume is decided above.
 
 use serde::Serialize;
 
