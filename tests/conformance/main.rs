@@ -5,7 +5,8 @@
 //! group `tape`, and no other user of it:
 //!
 //! ```sh
-//! TAPEWRIGHT_TEST_CHANGER=/dev/sg4 cargo test --test conformance -- --ignored --nocapture
+//! TAPEWRIGHT_TEST_CHANGER=/dev/sg4 \
+//!     cargo test --test conformance attached:: -- --ignored --nocapture
 //! ```
 //!
 //! What a device lacks is found by asking it, and is printed beside the cases it leaves out.
