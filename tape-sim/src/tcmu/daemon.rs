@@ -4,12 +4,15 @@
 //! is in that file. The kernel's devices outlive it: commands wait for the next server, or for
 //! [`detach`]. Knows nothing of the command line.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
+use rustix::io::Errno;
 use rustix::process::{Pid, kill_process};
 
 use super::AttachError;
@@ -21,6 +24,9 @@ use super::sysfs;
 use crate::error::SimError;
 use crate::files::{lock, try_lock};
 use crate::library::Library;
+
+/// How often `detach` looks whether a server that starts or ends is there or gone.
+const RECHECK: Duration = Duration::from_millis(10);
 
 /// Where a unit has appeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +67,8 @@ fn title(unit: u16) -> String {
 /// called once all units are there.
 ///
 /// A library whose server ended is taken up again: after an orderly end as it was, after a kill
-/// with the drives reset and the commands that had been waiting failed.
+/// or a failure with the drives reset that were not given back, and the commands that had been
+/// waiting failed.
 ///
 /// # Errors
 ///
@@ -79,15 +86,17 @@ pub fn serve(dir: &Path, ready: impl FnOnce(&[Attached])) -> Result<(), AttachEr
     let start = Start {
         library: &library,
         attachment: Attachment::new(library.dir()),
-        // An orderly end leaves the file empty.
+        // An orderly end leaves the file empty; a failed one does not.
         killed: server_pid(&lock_path).is_some(),
     };
-    write_pid(&lock_path, &format!("{}\n", std::process::id()))?;
     // Before there are threads, which inherit it: the signals are for `wait`.
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
     signals.thread_block().map_err(system)?;
+    write_pid(&lock_path, &format!("{}\n", std::process::id()))?;
     let taken_up = start.attachment.exists();
-    let served = start.run().and_then(|running| {
+    let running = start.run();
+    let untouched = running.is_err() && !start.killed;
+    let served = running.and_then(|running| {
         let shown = start.show().and_then(|attached| {
             ready(&attached);
             signals.wait().map(drop).map_err(system)
@@ -95,10 +104,14 @@ pub fn serve(dir: &Path, ready: impl FnOnce(&[Attached])) -> Result<(), AttachEr
         running.end().and(shown)
     });
     if served.is_err() && !taken_up {
-        // The first failure is the one to report.
-        let _ = start.attachment.hide().and(start.attachment.remove());
+        // Nobody answers any more, and `hide` waits for commands under way. The first failure is
+        // the one to report.
+        let _ = withdraw(&start.attachment).and_then(|()| start.attachment.remove());
     }
-    write_pid(&lock_path, "")?;
+    // Otherwise what waits may have been executed, and the next server must fail it.
+    if served.is_ok() || untouched {
+        write_pid(&lock_path, "")?;
+    }
     served
 }
 
@@ -247,22 +260,82 @@ pub fn detach(dir: &Path) -> Result<(), AttachError> {
     if !attachment.exists() {
         return Err(AttachError::NotAttached { dir });
     }
-    if let Some(_lock) = try_lock(&lock_path)? {
-        attachment.fail_commands()?;
-        attachment.hide()?;
-        return finish(&attachment, &lock_path);
-    }
-    // The server answers what is under way while its devices go.
-    attachment.hide()?;
-    if let Some(pid) = server_pid(&lock_path).and_then(Pid::from_raw) {
-        kill_process(pid, rustix::process::Signal::TERM)
-            .map_err(|errno| AttachError::System(errno.into()))?;
-    }
-    let _lock = lock(&lock_path)?;
-    finish(&attachment, &lock_path)
+    let _lock = match try_lock(&lock_path)? {
+        Some(lock) => lock,
+        None => {
+            // The server answers what is under way while its devices go.
+            attachment.hide()?;
+            end_server(&lock_path)?
+        }
+    };
+    // A server that was just starting may have shown units again.
+    withdraw(&attachment)?;
+    attachment.remove()?;
+    write_pid(&lock_path, "")
 }
 
-fn finish(attachment: &Attachment, lock_path: &Path) -> Result<(), AttachError> {
-    attachment.remove()?;
-    write_pid(lock_path, "")
+/// Hides the units when nobody answers their commands.
+fn withdraw(attachment: &Attachment) -> Result<(), AttachError> {
+    attachment.fail_commands()?;
+    attachment.hide()
+}
+
+/// Ends whoever has the lock, and takes it.
+fn end_server(lock_path: &Path) -> Result<File, AttachError> {
+    loop {
+        if let Some(lock) = try_lock(lock_path)? {
+            return Ok(lock);
+        }
+        // The number is of a server before until a new one has written its own; then, whatever
+        // process has it by now must be let alone.
+        let pid = server_pid(lock_path).filter(|pid| has_open(*pid, lock_path));
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            match kill_process(pid, rustix::process::Signal::TERM) {
+                Ok(()) | Err(Errno::SRCH) => return Ok(lock(lock_path)?),
+                Err(errno) => return Err(AttachError::System(errno.into())),
+            }
+        }
+        thread::sleep(RECHECK);
+    }
+}
+
+/// True if the process has the file `path` open.
+fn has_open(pid: i32, path: &Path) -> bool {
+    let identity = |path: &Path| {
+        let data = fs::metadata(path).ok()?;
+        Some((data.dev(), data.ino()))
+    };
+    let wanted = identity(path);
+    let files = fs::read_dir(format!("/proc/{pid}/fd"));
+    wanted.is_some()
+        && files.is_ok_and(|files| {
+            let mut files = files.flatten();
+            files.any(|file| identity(&file.path()) == wanted)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_has_the_lock_file_open_is_taken_for_its_server() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = lock_path(dir.path());
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(!has_open(own, &path));
+        let file = lock(&path).unwrap();
+        assert!(has_open(own, &path));
+        drop(file);
+        assert!(!has_open(own, &path));
+    }
+
+    #[test]
+    fn a_lock_that_nobody_has_is_taken_whatever_its_number() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = lock_path(dir.path());
+        // A number that a process has which is not ours to end: this one.
+        write_pid(&path, &format!("{}\n", std::process::id())).unwrap();
+        end_server(&path).unwrap();
+    }
 }
