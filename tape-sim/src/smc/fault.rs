@@ -36,8 +36,8 @@ impl ChangerTarget {
         let reply = self.run(cdb, data);
         let is_after = |due: &Due| matches!(due.effect, Effect::Reset { after: true });
         if dues.iter().any(is_after) {
-            self.reset();
-            return (!no_answer).then_some(Err(Sense::attention(sense::RESET_OCCURRED).into()));
+            let told = self.reset_under_command();
+            return (!no_answer).then_some(Err(told));
         }
         (!no_answer).then_some(reply)
     }
@@ -65,14 +65,11 @@ impl ChangerTarget {
             Effect::Sense { key, asc, ascq } => refused(key, Code { asc, ascq }),
             Effect::HardwareError => refused(key::HARDWARE_ERROR, sense::MECHANICAL_POSITIONING),
             Effect::Reserved => Err(Refusal::ReservationConflict),
-            Effect::PowerCut => self.update(|state| {
-                state.events.power_ons += 1;
-                Ok(())
-            }),
-            Effect::Reset { after: false } => {
-                self.reset();
-                refused(key::UNIT_ATTENTION, sense::RESET_OCCURRED)
+            Effect::PowerCut => {
+                let restarted = self.restart(sense::POWER_ON);
+                restarted.map_err(|error| self.host_failure(error))
             }
+            Effect::Reset { after: false } => Err(self.reset_under_command()),
             Effect::Alert { flag } => self.update(|state| {
                 state.raise(flag);
                 Ok(())
@@ -113,12 +110,6 @@ impl ChangerTarget {
             }
             _ => Ok(()),
         }
-    }
-
-    /// What this handle's host has set is gone.
-    fn reset(&mut self) {
-        self.prevented.clear();
-        self.found = None;
     }
 
     /// Puts a new cartridge into each free mail slot, as an operator does who does not look.

@@ -8,6 +8,7 @@ mod alerts;
 mod doors;
 mod fault;
 mod motion;
+mod reset;
 mod status;
 mod tags;
 

@@ -54,7 +54,7 @@ impl Device for DriveTarget {
 
 impl Device for ChangerTarget {
     fn reset(&mut self) -> Result<(), SimError> {
-        Ok(())
+        self.bus_reset()
     }
 
     fn finish(self: Box<Self>) -> Result<(), SimError> {

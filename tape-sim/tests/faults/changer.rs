@@ -5,7 +5,8 @@ use crate::{on, once, outcome};
 use tape_sim::fault::{Effect, Rule};
 use tape_sim::inventory::{self, Door, Label};
 use tape_sim::library::{Library, LibrarySpec};
-use tape_sim::target::{Data, Target};
+use tape_sim::smc::ChangerTarget;
+use tape_sim::target::{Data, Nexus, Target};
 
 struct Robot {
     _dir: tempfile::TempDir,
@@ -74,6 +75,40 @@ fn the_robot_fails_once_and_what_it_did_not_move_is_where_it_was() {
             assert_eq!(robot.tell(&TUR), "06/28/00");
         }
         assert_eq!(robot.tell(&move_medium(1001, 1)), "good", "{effect:?}");
+    }
+}
+
+/// Says of a changer that hosts have set up what is left of it after `restart`.
+fn left_after(restart: impl FnOnce(&Robot, &mut ChangerTarget)) -> [String; 4] {
+    const OTHER: Nexus = Nexus(1);
+    let robot = robot();
+    let mut changer = robot.library.changer().unwrap();
+    let tell_as = |changer: &mut ChangerTarget, nexus, cdb: &[u8]| {
+        outcome(&changer.execute_as(nexus, cdb, Data::None))
+    };
+    assert_eq!(tell_as(&mut changer, OTHER, &TUR), "06/29/01");
+    for cdb in [&[0x1E, 0, 0, 0, 1, 0], &[0x16, 0, 0, 0, 0, 0]] {
+        assert_eq!(tell_as(&mut changer, Nexus::HOST, cdb), "good");
+    }
+    assert_eq!(tell_as(&mut changer, OTHER, &TUR), "conflict");
+    restart(&robot, &mut changer);
+    let told = tell_as(&mut changer, Nexus::HOST, &TUR);
+    let other_told = tell_as(&mut changer, OTHER, &TUR);
+    let admitted = tell_as(&mut changer, OTHER, &TUR);
+    let door = inventory::set_door(robot.library.dir(), Door::Front, true);
+    [told, other_told, admitted, format!("{}", door.is_ok())]
+}
+
+#[test]
+fn a_reset_and_a_power_cut_end_what_hosts_have_set() {
+    let by_bus = left_after(|_, changer| changer.bus_reset().unwrap());
+    assert_eq!(by_bus, ["06/29/00", "06/29/00", "good", "true"]);
+    let cut = left_after(|robot, _| robot.library.add_fault(once(Effect::PowerCut)).unwrap());
+    assert_eq!(cut, ["06/29/01", "06/29/01", "good", "true"]);
+    for after in [false, true] {
+        let reset = once(Effect::Reset { after });
+        let by_script = left_after(|robot, _| robot.library.add_fault(reset).unwrap());
+        assert_eq!(by_script, ["06/29/00", "06/29/00", "good", "true"]);
     }
 }
 
