@@ -261,7 +261,12 @@ impl Model {
         if !first && !here {
             return Some("05/3B/00".to_string());
         }
-        (!here && !self.go(partition, object)).then(|| "08/00/05".to_string())
+        if here {
+            return None;
+        }
+        // ALLOW OVERWRITE holds where it was given, and this write is elsewhere.
+        self.allowed = 0;
+        (!self.go(partition, object)).then(|| "08/00/05".to_string())
     }
 
     /// Writes `count` times, as WRITE and WRITE FILEMARKS do; `unit`: what the residual counts
