@@ -11,15 +11,6 @@ pub const FORMATTING: Duration = Duration::from_secs(120);
 /// Writing an end of data, as a short ERASE does; an estimate.
 pub const SHORT_ERASE: Duration = Duration::from_secs(3);
 
-impl DriveMechanics {
-    /// How long `bytes` of tape take at the native rate, as a long ERASE goes over them.
-    #[must_use]
-    pub fn over(&self, bytes: u64) -> Duration {
-        let bytes_s = f64::from(self.native_mb_s) * 1e6;
-        Duration::from_secs_f64((bytes as f64 / bytes_s).round())
-    }
-}
-
 /// The mechanics of a drive model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DriveMechanics {
@@ -27,8 +18,6 @@ pub struct DriveMechanics {
     pub load: Duration,
     /// From BOP to the cartridge in the robot's reach.
     pub unload: Duration,
-    /// Native data rate in MB (10⁶ bytes) per second.
-    pub native_mb_s: u32,
     /// What LTO-9 adds to an unload for each third of the tape that has been written.
     pub unthread_extra: Duration,
 }
@@ -36,18 +25,17 @@ pub struct DriveMechanics {
 /// The mechanics of `generation`'s full-height drive.
 #[must_use]
 pub fn drive_mechanics(generation: Generation) -> DriveMechanics {
-    let (load_s, unload_s, unthread_s, native_mb_s) = match generation {
-        Generation::Lto5 => (12, 17, 0, 140),
-        Generation::Lto6 => (12, 17, 0, 160),
-        Generation::Lto7 => (15, 20, 0, 300),
-        Generation::Lto8 => (15, 24, 0, 360),
-        Generation::Lto9 => (17, 30, 55, 400),
-        Generation::Lto10 => (12, 27, 0, 400),
+    let (load_s, unload_s, unthread_s) = match generation {
+        Generation::Lto5 => (12, 17, 0),
+        Generation::Lto6 => (12, 17, 0),
+        Generation::Lto7 => (15, 20, 0),
+        Generation::Lto8 => (15, 24, 0),
+        Generation::Lto9 => (17, 30, 55),
+        Generation::Lto10 => (12, 27, 0),
     };
     DriveMechanics {
         load: Duration::from_secs(load_s),
         unload: Duration::from_secs(unload_s),
-        native_mb_s,
         unthread_extra: Duration::from_secs(unthread_s),
     }
 }
@@ -63,6 +51,14 @@ pub struct TapeMechanics {
     pub locate_span_s: f64,
     /// What a rewind over the whole length takes beyond the start, in seconds.
     pub rewind_span_s: f64,
+}
+
+impl TapeMechanics {
+    /// How long `bytes` of tape take at the native speed, as a long ERASE goes over them.
+    #[must_use]
+    pub fn over(&self, bytes: u64) -> Duration {
+        Duration::from_secs_f64((bytes as f64 / self.native_bytes_s as f64).round())
+    }
 }
 
 /// Of a format: density code, native and slowest MB/s, spans of locate and rewind in seconds.

@@ -9,10 +9,9 @@ mod route;
 use std::io;
 
 use super::DriveTarget;
-use super::tape::Tape;
 use crate::sense::{self, Sense};
 use crate::target::{Data, Refusal, Reply, be16, be32, be64, receive, send};
-use route::{Place, Segment, Track};
+use route::{Segment, Track};
 
 /// Most segments of a list.
 const MAX_SEGMENTS: u16 = 2730;
@@ -58,8 +57,12 @@ impl DriveTarget {
             return Ok(0);
         }
         let descriptors = parse(list)?;
-        let found = self.segments(&descriptors);
-        let (here, track, segments) = found?;
+        let (here, segments) = self.segments(&descriptors)?;
+        let deck = &self.tape()?.deck;
+        let track = Track {
+            mechanics: deck.mechanics(),
+            geometry: deck.geometry(),
+        };
         let order = match process {
             REORDER => route::recommended(here, track, &segments),
             _ => (0..segments.len()).collect(),
@@ -95,15 +98,11 @@ impl DriveTarget {
         }
     }
 
-    /// Where the tape is, how it is laid out, and where the segments lie on it.
-    fn segments(
-        &mut self,
-        descriptors: &[Descriptor],
-    ) -> Result<(Place, Track, Vec<Segment>), Refusal> {
+    /// Where the tape is, and where the segments lie on it, in bytes from its beginning.
+    fn segments(&mut self, descriptors: &[Descriptor]) -> Result<(u64, Vec<Segment>), Refusal> {
         let tape = self.tape()?;
-        let track = track(tape);
         let mut segments = Vec::with_capacity(descriptors.len());
-        let mut read = || -> io::Result<Result<Place, Sense>> {
+        let mut read = || -> io::Result<Result<u64, Sense>> {
             // What is buffered has no place on the tape yet.
             tape.flush()?;
             for (number, descriptor) in descriptors.iter().enumerate() {
@@ -116,22 +115,16 @@ impl DriveTarget {
                 if first > last {
                     return Ok(Err(Sense::invalid_parameter(at + ENDING_AT, None)));
                 }
-                let mut place = |object| -> io::Result<Option<Place>> {
-                    let bytes = tape.place_bytes(partition, object)?;
-                    Ok(bytes.map(|bytes| Place { partition, bytes }))
-                };
+                let mut place = |object| tape.place_bytes(partition, object);
                 match (place(first)?, place(last)?) {
                     (Some(begin), Some(end)) => segments.push(Segment { begin, end }),
                     _ => return Ok(Err(Sense::invalid_parameter(at + ENDING_AT, None))),
                 }
             }
-            Ok(Ok(Place {
-                partition: tape.partition(),
-                bytes: tape.position_bytes()?,
-            }))
+            Ok(Ok(tape.absolute_bytes()?))
         };
         match read() {
-            Ok(Ok(here)) => Ok((here, track, segments)),
+            Ok(Ok(here)) => Ok((here, segments)),
             Ok(Err(refused)) => Err(refused.into()),
             Err(error) => Err(self.read_failure(error)),
         }
@@ -164,14 +157,4 @@ fn parse(list: &[u8]) -> Result<Vec<Descriptor>, Sense> {
         }
     }
     Ok(descriptors.to_vec())
-}
-
-fn track(tape: &Tape) -> Track {
-    let cartridge = &tape.cartridge;
-    let wraps = cartridge.format().map_or(1, |format| format.wraps);
-    Track::new(
-        wraps,
-        cartridge.usable_bytes(),
-        &cartridge.info.partitions_bytes,
-    )
 }

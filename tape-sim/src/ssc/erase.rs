@@ -3,7 +3,7 @@
 use super::DriveTarget;
 use super::busy::Operation;
 use super::protect::Change;
-use crate::physics::model::{SHORT_ERASE, drive_mechanics};
+use crate::physics::model::SHORT_ERASE;
 use crate::sense::{self, Sense, key};
 use crate::target::Reply;
 
@@ -24,8 +24,11 @@ impl DriveTarget {
         let cut = self.tape()?.cut_here();
         cut.map_err(|error| self.write_failure(error))?;
         let duration = if cdb[1] & LONG != 0 {
-            let rest = self.tape()?.limit_bytes() - self.position_bytes()?;
-            drive_mechanics(self.generation).over(rest)
+            let position = self.position_bytes()?;
+            let tape = self.tape()?;
+            // An object that reaches behind the limit leaves nothing to erase.
+            let rest = tape.limit_bytes().saturating_sub(position);
+            tape.deck.mechanics().over(rest)
         } else {
             SHORT_ERASE
         };

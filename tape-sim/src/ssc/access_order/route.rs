@@ -1,120 +1,50 @@
 //! The order of segments that lets the tape run least: the nearest next, improved by moving short
 //! chains of segments to where they cost less, and never worse than the order that was given.
 //!
-//! The time between two places follows a regression over drives in production, as published by
-//! CERN: what a change of wrap, band, half and direction costs, and the way between.
+//! The time between two places is that of a locate of this tape (`physics::motion`), as it is on
+//! average.
 
-/// A place on the tape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Partition.
-    pub partition: u8,
-    /// Bytes of tape from its beginning.
-    pub bytes: u64,
-}
+use crate::physics::geometry::{Geometry, Place};
+use crate::physics::model::TapeMechanics;
+use crate::physics::motion;
 
-/// Objects to be read in one go.
+/// Objects to be read in one go; places are bytes of tape from the beginning of the first wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
     /// The beginning of its first object.
-    pub begin: Place,
+    pub begin: u64,
     /// The beginning of its last object.
-    pub end: Place,
+    pub end: u64,
 }
 
-/// How the tape is laid out: wraps of equal capacity, to and fro.
-#[derive(Debug, Clone)]
-pub struct Track {
-    wraps: u64,
-    wrap_bytes: u64,
-    /// First wrap of each partition.
-    first_wraps: Vec<u64>,
+/// How the tape is laid out and moves.
+#[derive(Debug, Clone, Copy)]
+pub struct Track<'a> {
+    /// Its speeds.
+    pub mechanics: &'a TapeMechanics,
+    /// Its wraps.
+    pub geometry: &'a Geometry,
 }
 
-/// Where the head is: wrap, and how far along the tape, 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Spot {
-    wrap: u64,
-    along: f64,
-}
-
-const BANDS: u64 = 4;
-/// Seconds for the whole length of the tape, and what is added to it.
-const LENGTH_S: f64 = 104.0;
-const START_S: f64 = 4.29;
-const OTHER_WRAP_S: f64 = 6.69;
-const OTHER_BAND_S: f64 = 3.2;
-const OTHER_HALF_S: f64 = -6.04;
-const OTHER_DIRECTION_S: f64 = 5.22;
-const BEHIND_S: f64 = 11.32;
-const LEAST_S: f64 = 2.0;
 /// Longest chain of segments that is moved as a whole, and how often all are tried.
 const CHAIN: usize = 3;
 const PASSES: usize = 4;
 
-impl Track {
-    /// A tape of `wraps` wraps that holds `tape_bytes` in one partition.
-    pub fn new(wraps: u16, tape_bytes: u64, partitions_bytes: &[u64]) -> Self {
-        let wraps = u64::from(wraps.max(1));
-        let wrap_bytes = (tape_bytes / wraps).max(1);
-        let used = |bytes: u64| bytes.div_ceil(wrap_bytes);
-        let taken: u64 = partitions_bytes.iter().map(|bytes| used(*bytes)).sum();
-        let gaps = partitions_bytes.len().saturating_sub(1).max(1) as u64;
-        let guard = wraps.saturating_sub(taken) / gaps;
-        let mut first = 0;
-        let first_wraps = partitions_bytes
-            .iter()
-            .map(|bytes| {
-                let begins = first;
-                first += used(*bytes) + guard;
-                begins
-            })
-            .collect();
-        Track {
-            wraps,
-            wrap_bytes,
-            first_wraps,
-        }
-    }
-
-    fn spot(&self, place: Place) -> Spot {
-        let first = self.first_wraps.get(usize::from(place.partition));
-        let wrap = first.copied().unwrap_or(0) + place.bytes / self.wrap_bytes;
-        let part = (place.bytes % self.wrap_bytes) as f64 / self.wrap_bytes as f64;
-        let along = if wrap.is_multiple_of(2) {
-            part
-        } else {
-            1.0 - part
-        };
-        Spot { wrap, along }
-    }
-
+impl Track<'_> {
     /// Seconds from one place to another; 0 for the place itself.
-    fn locate_s(&self, from: Spot, to: Spot) -> f64 {
+    fn locate_s(&self, from: Place, to: Place) -> f64 {
         if from == to {
             return 0.0;
         }
-        let when = |condition: bool, seconds: f64| if condition { seconds } else { 0.0 };
-        let band = |spot: Spot| spot.wrap * BANDS / self.wraps;
-        let forward = |spot: Spot| spot.wrap.is_multiple_of(2);
-        let other_wrap = from.wrap != to.wrap;
-        let behind = (to.along < from.along) == forward(from);
-        let seconds = START_S
-            + when(other_wrap, OTHER_WRAP_S)
-            + when(band(from) != band(to), OTHER_BAND_S)
-            + when((from.along < 0.5) != (to.along < 0.5), OTHER_HALF_S)
-            + when(forward(from) != forward(to), OTHER_DIRECTION_S)
-            + when(!other_wrap && behind, BEHIND_S)
-            + LENGTH_S * (from.along - to.along).abs();
-        seconds.max(LEAST_S)
+        motion::locate_s(self.mechanics, self.geometry, from, to, 0.0)
     }
 }
 
 /// The problem in head positions: where to begin, and where each segment begins and ends.
 struct Tour<'a> {
-    track: &'a Track,
-    here: Spot,
-    spots: Vec<(Spot, Spot)>,
+    track: Track<'a>,
+    here: Place,
+    places: Vec<(Place, Place)>,
 }
 
 impl Tour<'_> {
@@ -124,8 +54,8 @@ impl Tour<'_> {
         let Some(to) = to else {
             return 0.0;
         };
-        let from = from.map_or(self.here, |number| self.spots[number].1);
-        self.track.locate_s(from, self.spots[to].0)
+        let from = from.map_or(self.here, |number| self.places[number].1);
+        self.track.locate_s(from, self.places[to].0)
     }
 
     fn cost_s(&self, order: &[usize]) -> f64 {
@@ -200,7 +130,7 @@ impl Tour<'_> {
 ///
 /// Single objects bind the order: the first segment, if it is one, is where reading begins; the
 /// last is where it ends, and object 0 of partition 0 behind it stands for unloading.
-pub fn recommended(here: Place, track: Track, segments: &[Segment]) -> Vec<usize> {
+pub fn recommended(here: u64, track: Track<'_>, segments: &[Segment]) -> Vec<usize> {
     let given: Vec<usize> = (0..segments.len()).collect();
     let single = |number: usize| {
         let segment: Option<&Segment> = segments.get(number);
@@ -208,24 +138,21 @@ pub fn recommended(here: Place, track: Track, segments: &[Segment]) -> Vec<usize
     };
     let start = usize::from(single(0));
     let mut end = segments.len();
-    let origin = Place {
-        partition: 0,
-        bytes: 0,
-    };
     if end > start && single(end - 1) {
-        let unloads = segments[end - 1].begin == origin;
+        let unloads = segments[end - 1].begin == 0;
         end -= 1;
         if unloads && end > start && single(end - 1) {
             end -= 1;
         }
     }
+    let place = |bytes| track.geometry.place(bytes);
     let tour = Tour {
-        here: track.spot(here),
-        spots: segments
+        track,
+        here: place(here),
+        places: segments
             .iter()
-            .map(|segment| (track.spot(segment.begin), track.spot(segment.end)))
+            .map(|segment| (place(segment.begin), place(segment.end)))
             .collect(),
-        track: &track,
     };
     let bound = given[..start].last().copied();
     let mut order = given[..start].to_vec();
@@ -242,33 +169,43 @@ pub fn recommended(here: Place, track: Track, segments: &[Segment]) -> Vec<usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generation::format_by_density;
+    use crate::physics::model::tape_mechanics;
     use proptest::prelude::*;
 
     const TAPE_BYTES: u64 = 18_000_000_000_000;
 
-    fn track() -> Track {
-        Track::new(280, TAPE_BYTES, &[TAPE_BYTES])
-    }
+    /// A whole LTO-9 tape.
+    struct Whole(TapeMechanics, Geometry);
 
-    fn segment(begin: u64, length: u64) -> Segment {
-        let place = |bytes| Place {
-            partition: 0,
-            bytes,
-        };
-        Segment {
-            begin: place(begin),
-            end: place(begin + length),
+    impl Whole {
+        fn new() -> Self {
+            let format = format_by_density(0x60).unwrap();
+            Whole(tape_mechanics(format), Geometry::new(format, TAPE_BYTES, 1))
+        }
+
+        fn track(&self) -> Track<'_> {
+            Track {
+                mechanics: &self.0,
+                geometry: &self.1,
+            }
         }
     }
 
-    fn cost_s(segments: &[Segment], order: &[usize]) -> f64 {
-        let track = track();
-        let spot = |place| track.spot(place);
-        let mut at = spot(segment(0, 0).begin);
+    fn segment(begin: u64, length: u64) -> Segment {
+        Segment {
+            begin,
+            end: begin + length,
+        }
+    }
+
+    fn cost_s(track: Track<'_>, segments: &[Segment], order: &[usize]) -> f64 {
+        let place = |bytes| track.geometry.place(bytes);
+        let mut at = place(0);
         let mut sum = 0.0;
         for number in order {
-            sum += track.locate_s(at, spot(segments[*number].begin));
-            at = spot(segments[*number].end);
+            sum += track.locate_s(at, place(segments[*number].begin));
+            at = place(segments[*number].end);
         }
         sum
     }
@@ -288,19 +225,6 @@ mod tests {
         shorter.into_iter().flat_map(insert).collect()
     }
 
-    #[test]
-    fn partitions_begin_at_their_own_wraps() {
-        let wrap = TAPE_BYTES / 280;
-        let track = Track::new(280, TAPE_BYTES, &[2 * wrap, 274 * wrap]);
-        let spot = track.spot(Place {
-            partition: 1,
-            bytes: wrap + wrap / 4,
-        });
-        // Behind two wraps and four of guard; the second wrap of a partition runs back.
-        assert_eq!(spot.wrap, 7);
-        assert!((spot.along - 0.75).abs() < 1e-6);
-    }
-
     proptest! {
         #[test]
         fn the_order_is_complete_and_no_worse(
@@ -311,12 +235,15 @@ mod tests {
         ) {
             let segments: Vec<_> =
                 starts.iter().map(|(begin, length)| segment(*begin, *length)).collect();
-            let order = recommended(segment(0, 0).begin, track(), &segments);
+            let whole = Whole::new();
+            let track = whole.track();
+            let order = recommended(0, track, &segments);
             let given: Vec<usize> = (0..segments.len()).collect();
             let mut sorted = order.clone();
             sorted.sort_unstable();
             prop_assert_eq!(&sorted, &given);
-            prop_assert!(cost_s(&segments, &order) <= cost_s(&segments, &given));
+            let cost_s = |order: &[usize]| cost_s(track, &segments, order);
+            prop_assert!(cost_s(&order) <= cost_s(&given));
         }
 
         #[test]
@@ -325,10 +252,12 @@ mod tests {
         ) {
             let segments: Vec<_> =
                 starts.iter().map(|begin| segment(*begin, 200_000_000)).collect();
-            let found = cost_s(&segments, &recommended(segment(0, 0).begin, track(), &segments));
+            let whole = Whole::new();
+            let track = whole.track();
+            let found = cost_s(track, &segments, &recommended(0, track, &segments));
             let best = permutations(segments.len())
                 .iter()
-                .map(|order| cost_s(&segments, order))
+                .map(|order| cost_s(track, &segments, order))
                 .fold(f64::INFINITY, f64::min);
             prop_assert!(found <= best * 1.25, "{} s, best {} s", found, best);
         }

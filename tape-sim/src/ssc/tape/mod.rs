@@ -164,7 +164,8 @@ impl Tape {
         Ok(self.current_mut().record(object)?.position_bytes)
     }
 
-    /// Where `object` of `partition` begins, in bytes of tape from BOP; `None` for EOD and behind.
+    /// Where `object` of `partition` begins, in bytes from the beginning of the first partition;
+    /// `None` for EOD and behind.
     /// Nothing may be buffered.
     ///
     /// # Errors
@@ -173,7 +174,10 @@ impl Tape {
     pub fn place_bytes(&mut self, partition: u8, object: u64) -> io::Result<Option<u64>> {
         match self.partitions.get_mut(usize::from(partition)) {
             Some(found) if object < found.objects() => {
-                Ok(Some(found.record(object)?.position_bytes))
+                let before = &self.cartridge.info.partitions_bytes[..usize::from(partition)];
+                Ok(Some(
+                    before.iter().sum::<u64>() + found.record(object)?.position_bytes,
+                ))
             }
             _ => Ok(None),
         }
@@ -371,7 +375,11 @@ impl Tape {
     }
 
     /// Where the position is on the tape, in bytes from the beginning of the first partition.
-    fn absolute_bytes(&mut self) -> io::Result<u64> {
+    ///
+    /// # Errors
+    ///
+    /// The host's error.
+    pub fn absolute_bytes(&mut self) -> io::Result<u64> {
         Ok(self.offset_bytes() + self.position_bytes()?)
     }
 
