@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tapewright::jobs::verify::{self, Verdict, VerifySummary};
+use tapewright::jobs::verify::{self, Verdict, VerifiedVolume, VerifySummary};
 
 use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::args::VerifyArgs;
@@ -35,7 +35,15 @@ pub fn run(context: &mut Context<'_>, args: &VerifyArgs) -> Ended {
 
 /// The result for people.
 pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
-    for volume in &summary.volumes {
+    let unread = |volume: &&VerifiedVolume| {
+        summary.missing_tapes.contains(&volume.barcode)
+            || summary
+                .failed_tapes
+                .iter()
+                .any(|tape| tape.barcode == volume.barcode)
+    };
+    // A tape that was never read has one line below, and no verdict.
+    for volume in summary.volumes.iter().filter(|volume| !unread(volume)) {
         let verdict = match volume.verdict {
             Verdict::Good => "good",
             Verdict::Bad => "BAD",
@@ -48,7 +56,11 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
             counted(volume.records, "record"),
             counted(volume.files, "file")
         ))?;
-        problems(output, &volume.problems, "bad on this tape")?;
+        let heading = match volume.verdict {
+            Verdict::Inconclusive => "not verified",
+            Verdict::Good | Verdict::Bad => "bad on this tape",
+        };
+        problems(output, &volume.problems, heading)?;
     }
     for barcode in &summary.missing_tapes {
         output.line(format!("{barcode}  not in the library, not verified"))?;
