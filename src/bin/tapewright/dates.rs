@@ -4,13 +4,24 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+use crate::exit::Failure;
+
+/// The moment that an option `--as-of` names, if it was given; see [`parse_as_of`].
+///
+/// # Errors
+///
+/// [`Failure::Usage`] where it is no date.
+pub fn as_of(option: Option<&str>) -> Result<Option<Timestamp>, Failure> {
+    option.map(parse_as_of).transpose().map_err(Failure::Usage)
+}
+
 /// Reads `2026-11-01` (the end of that day), `2026-11-01T18:30` (local time), or a time
 /// with its zone (`2026-11-01T18:30:00Z`).
 ///
 /// # Errors
 ///
 /// A sentence that says what is accepted.
-pub fn parse_as_of(text: &str) -> Result<Timestamp, String> {
+fn parse_as_of(text: &str) -> Result<Timestamp, String> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp);
     }

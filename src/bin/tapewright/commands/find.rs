@@ -17,12 +17,7 @@ pub fn run(context: &mut Context<'_>, args: &FindArgs) -> Ended {
         pattern: pattern_bytes(&args.pattern)?,
         all_versions: args.all_versions,
         on_tape: args.on_tape.clone(),
-        as_of: args
-            .as_of
-            .as_deref()
-            .map(dates::parse_as_of)
-            .transpose()
-            .map_err(Failure::Usage)?,
+        as_of: dates::as_of(args.as_of.as_deref())?,
     };
     let output = &mut context.output;
     let mut printed = Ok(());

@@ -13,7 +13,7 @@ use super::find::pattern_bytes;
 use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::args::RestoreArgs;
 use crate::dates;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::output::{Output, counted};
 
 /// What the remarks of a plan are about.
@@ -28,12 +28,7 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
             .map(|text| pattern_bytes(text))
             .collect::<Result<_, _>>()?,
         target: args.to.clone(),
-        as_of: args
-            .as_of
-            .as_deref()
-            .map(dates::parse_as_of)
-            .transpose()
-            .map_err(Failure::Usage)?,
+        as_of: dates::as_of(args.as_of.as_deref())?,
         target_options: TargetOptions {
             existing: if args.overwrite {
                 Existing::Overwrite
