@@ -61,12 +61,9 @@ pub(crate) fn left_over<'a>(
 ) -> Option<&'a str> {
     let silent = told.iter().filter(|serial| serial.is_none()).count();
     let untold = |serial: &&str| !told.iter().flatten().any(|told| told == serial);
-    let mut left: Vec<&str> = configured.into_iter().filter(untold).collect();
-    left.dedup();
-    match (silent, &left[..]) {
-        (1, [only]) => Some(only),
-        _ => None,
-    }
+    let mut left = configured.into_iter().filter(untold);
+    let first = left.next()?;
+    (silent == 1 && left.all(|other| other == first)).then_some(first)
 }
 
 impl Snapshot {
@@ -119,6 +116,8 @@ mod tests {
             (&["", "B"], &["A"], Some("A")),
             (&["A", ""], &["A"], None),
             (&["A", ""], &["B", "C"], None),
+            (&["A", ""], &["B", "A", "B"], Some("B")),
+            (&["A", ""], &["B", "C", "B"], None),
             (&["", ""], &["A", "B"], None),
             (&["A", "B"], &["A", "C"], None),
         ] {
