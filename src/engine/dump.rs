@@ -5,7 +5,7 @@
 use std::io::Write;
 
 use super::EngineError;
-use crate::drive::{DriveError, ReadOutcome, SequentialDevice};
+use crate::drive::{DriveError, DriveErrorKind, ReadOutcome, SequentialDevice};
 use crate::monitor::Monitor;
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::VolumeError;
@@ -29,8 +29,9 @@ pub struct Dumped {
 ///
 /// # Errors
 ///
-/// [`EngineError::Volume`] where the drive fails, or has fewer tape files;
-/// [`EngineError::Output`] where `output` takes no more. What was read before is written.
+/// [`EngineError::NoTapeFile`] where the data ends before it; [`EngineError::Volume`] where
+/// the drive fails; [`EngineError::Output`] where `output` takes no more. What was read
+/// before is written.
 pub fn dump(
     device: &mut dyn SequentialDevice,
     barcode: &str,
@@ -54,9 +55,12 @@ pub fn dump(
     device.rewind().map_err(fail("rewinding", block))?;
     if file.0 > 0 {
         let count = i64::try_from(file.0).unwrap_or(i64::MAX);
-        device
-            .space_filemarks(count)
-            .map_err(fail("spacing to a tape file", block))?;
+        match device.space_filemarks(count) {
+            Err(error) if error.kind == DriveErrorKind::EndOfData => {
+                return Err(no_tape_file(barcode, file));
+            }
+            spaced => spaced.map_err(fail("spacing to a tape file", block))?,
+        }
         block = device
             .position()
             .map_err(fail("asking for the position", block))?
@@ -78,6 +82,9 @@ pub fn dump(
                 dumped.bytes += bytes as u64;
                 monitor.advance(0, bytes as u64);
             }
+            ReadOutcome::EndOfData if dumped.records == 0 => {
+                return Err(no_tape_file(barcode, file));
+            }
             ReadOutcome::Filemark | ReadOutcome::EndOfData => {
                 output
                     .flush()
@@ -90,4 +97,9 @@ pub fn dump(
         stopped: true,
         ..dumped
     })
+}
+
+fn no_tape_file(barcode: &str, file: TapeFile) -> EngineError {
+    let barcode = barcode.to_owned();
+    EngineError::NoTapeFile { barcode, file }
 }

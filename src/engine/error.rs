@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
+use crate::units::TapeFile;
 use crate::volume::VolumeError;
 
 /// An error of a layer above, handed through unchanged.
@@ -45,6 +46,14 @@ pub enum EngineError {
         /// What the operating system says.
         #[source]
         source: io::Error,
+    },
+    /// The data of a tape ends before the tape file asked for.
+    #[error("tape {barcode} has no tape file {file}: its data ends before it")]
+    NoTapeFile {
+        /// The tape's barcode.
+        barcode: String,
+        /// The tape file; 0 is the label.
+        file: TapeFile,
     },
     /// What was read could not be handed on.
     #[error("cannot write the output")]

@@ -54,6 +54,29 @@ fn a_demonstration_for_programs_prints_one_summary_and_nothing_else() {
 }
 
 #[test]
+fn a_dump_of_a_file_behind_the_end_finds_nothing() {
+    let (place, _) = archived();
+    // Label, segment and index are there.
+    place
+        .run(["tape", "dump", "SIM001L9", "--file"], ["2"])
+        .expect_done();
+    for file in ["3", "99999", "18446744073709551615"] {
+        let ran = place
+            .run(["tape", "dump", "SIM001L9", "--file"], [file])
+            .expect_exit(9);
+        assert!(
+            ran.stderr().contains(&format!("no tape file {file}")),
+            "{}",
+            ran.stderr()
+        );
+        assert!(ran.0.stdout.is_empty());
+    }
+    place
+        .run(["tape", "dump", "SIM002L9", "--file"], ["0"])
+        .expect_exit(9);
+}
+
+#[test]
 fn a_dump_that_was_stopped_says_so() {
     let (place, _) = archived();
     let mut child = place

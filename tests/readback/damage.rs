@@ -422,7 +422,8 @@ fn a_dump_is_the_tape_file_byte_for_byte() {
     drop(medium);
     // Label, two segments with their indexes, and nothing behind the last filemark.
     assert_eq!(tape_files.len(), 6);
-    for (number, expected) in (0..).map(TapeFile).zip(&tape_files) {
+    assert!(tape_files[5].is_empty());
+    for (number, expected) in (0..).map(TapeFile).zip(&tape_files[..5]) {
         let mut output = Vec::new();
         let mut mounted = volume.mounted();
         let device = mounted.device.as_mut();
@@ -430,13 +431,15 @@ fn a_dump_is_the_tape_file_byte_for_byte() {
         assert_eq!(dumped.bytes, expected.len() as u64, "tape file {number}");
         assert!(output == *expected, "tape file {number}");
     }
-    let mut mounted = volume.mounted();
-    let device = mounted.device.as_mut();
-    let behind = dump(device, "E01001L9", TapeFile(6), &mut Vec::new(), &Silent);
-    assert!(
-        matches!(behind, Err(EngineError::Volume { .. })),
-        "{behind:?}"
-    );
+    for number in [5, 6, u64::MAX].map(TapeFile) {
+        let mut mounted = volume.mounted();
+        let device = mounted.device.as_mut();
+        let behind = dump(device, "E01001L9", number, &mut Vec::new(), &Silent);
+        match behind {
+            Err(EngineError::NoTapeFile { file, .. }) => assert_eq!(file, number),
+            other => panic!("tape file {number}: {other:?}"),
+        }
+    }
 }
 
 /// Keeps what it is given, up to a limit.

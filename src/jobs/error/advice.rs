@@ -199,6 +199,10 @@ impl JobError {
                    the tapes."
                     .to_owned()
             }
+            JobError::Engine(EngineError::NoTapeFile { barcode, .. }) => format!(
+                "Tape file 0 is the label; `tape show {barcode}` lists those of the segments, \
+                 and behind each is its index."
+            ),
             JobError::NothingFound { .. } => {
                 "`find '**'` shows what there is; quote globs so that the shell leaves them alone."
                     .to_owned()
@@ -229,7 +233,9 @@ fn volume_kind(error: &VolumeError) -> JobErrorKind {
 
 fn engine_kind(error: &EngineError) -> JobErrorKind {
     match error {
-        EngineError::Root { .. } | EngineError::Nothing { .. } => JobErrorKind::NotFound,
+        EngineError::Root { .. } | EngineError::Nothing { .. } | EngineError::NoTapeFile { .. } => {
+            JobErrorKind::NotFound
+        }
         EngineError::Plan { .. } => JobErrorKind::Request,
         EngineError::Target { .. }
         | EngineError::Output { .. }
