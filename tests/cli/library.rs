@@ -14,6 +14,9 @@ fn a_simulated_library_is_used_again() {
         .run(["library", "use", "--sim"], [&first])
         .expect_done();
     assert_eq!(current(), first.to_str().unwrap());
+    let again = place.run(create, [&second]).expect_exit(1);
+    let advice = format!("`library use --sim {}`", second.display());
+    assert!(again.stderr().contains(&advice), "{}", again.stderr());
     // What is no library does not become one, and the choice stays.
     place
         .run(["library", "use", "--sim"], [place.path("nowhere")])

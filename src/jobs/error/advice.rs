@@ -15,6 +15,7 @@ impl JobError {
         use JobErrorKind as K;
         match self {
             JobError::State(_) | JobError::Io { .. } | JobError::NoSimulator { .. } => K::Host,
+            JobError::SimulatedAlready { .. } => K::Host,
             JobError::Request { .. } | JobError::EraseMismatch { .. } => K::Request,
             JobError::Pattern(_) => K::Request,
             JobError::Stopped => K::Interrupted,
@@ -157,6 +158,13 @@ impl JobError {
         Some(match self {
             JobError::State(super::StateError::NoLibrary { .. }) => {
                 "Make one: `library create --sim DIR`, or with --changer and --drive.".to_owned()
+            }
+            JobError::SimulatedAlready { dir } => {
+                let dir = dir.display();
+                format!(
+                    "`library use --sim {dir}` makes it the current one; for a new one, name \
+                     another directory."
+                )
             }
             JobError::DriveNotInLibrary { .. } => {
                 "Give the drives of this changer, or the changer of these drives.".to_owned()

@@ -84,6 +84,12 @@ pub enum JobError {
         #[source]
         source: tape_sim::error::SimError,
     },
+    /// A simulated library was to be made where one is. It was left as it is.
+    #[error("there is a simulated library in {} already; it was left as it is", dir.display())]
+    SimulatedAlready {
+        /// Its directory.
+        dir: PathBuf,
+    },
     /// This build has no simulator.
     #[error("the library in {} is simulated, and this build has no simulator", dir.display())]
     NoSimulator {

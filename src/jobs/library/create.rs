@@ -32,7 +32,8 @@ pub struct SimulatedSpec {
 ///
 /// # Errors
 ///
-/// The directory holds something already, or the numbers make no library.
+/// [`JobError::SimulatedAlready`]; the directory holds something else already, or the numbers
+/// make no library.
 #[cfg(feature = "sim")]
 pub fn create_simulated(state: &StateDir, spec: &SimulatedSpec) -> Result<LibraryConfig, JobError> {
     use tape_sim::generation::Generation;
@@ -57,10 +58,12 @@ pub fn create_simulated(state: &StateDir, spec: &SimulatedSpec) -> Result<Librar
         capacity_bytes: spec.capacity.map(|capacity| capacity.0),
         ..LibrarySpec::default()
     };
-    Library::create(&dir, &sim_spec).map_err(|source| JobError::Simulator {
-        dir: dir.clone(),
-        source,
-    })?;
+    if let Err(source) = Library::create(&dir, &sim_spec) {
+        return Err(match Library::open(&dir) {
+            Ok(_) => JobError::SimulatedAlready { dir },
+            Err(_) => JobError::Simulator { dir, source },
+        });
+    }
     let config = LibraryConfig::Simulated { dir };
     state.set_library(&config)?;
     Ok(config)
