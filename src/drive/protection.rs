@@ -4,6 +4,7 @@
 //! Knows what passes between host and drive. Whether it is wanted is the session's mode.
 
 use std::fmt::Arguments;
+use std::io::IoSlice;
 use std::mem;
 
 use super::command::Ended;
@@ -22,7 +23,7 @@ pub(super) struct Protection {
     /// write without a check is then refused by a drive that still demands one, and a check
     /// is never recorded as data by a drive that does not.
     on: bool,
-    /// A block with its check.
+    /// Receives a block with its check; empty until then.
     framed: Vec<u8>,
 }
 
@@ -76,14 +77,10 @@ impl Drive {
         if !self.protection.on {
             return self.exchange(action, &cdb::write_6(data.len() as u32), Data::Out(data));
         }
-        let mut framed = mem::take(&mut self.protection.framed);
-        framed.clear();
-        framed.extend_from_slice(data);
-        framed.extend_from_slice(&crc32c::crc32c(data).to_le_bytes());
-        let write = cdb::write_6(framed.len() as u32);
-        let ended = self.exchange(action, &write, Data::Out(&framed));
-        self.protection.framed = framed;
-        let mut ended = ended?;
+        let check = crc32c::crc32c(data).to_le_bytes();
+        let framed = [IoSlice::new(data), IoSlice::new(&check)];
+        let write = cdb::write_6((data.len() + CHECK_BYTES) as u32);
+        let mut ended = self.exchange(action, &write, Data::Gather(&framed))?;
         ended.transferred_bytes = ended.transferred_bytes.saturating_sub(CHECK_BYTES);
         Ok(ended)
     }

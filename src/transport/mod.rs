@@ -17,6 +17,7 @@ pub mod sim;
 
 pub use error::{TransportError, TransportErrorKind};
 
+use std::io::IoSlice;
 use std::time::Duration;
 
 /// The data phase of a command, seen from the host.
@@ -28,17 +29,41 @@ pub enum Data<'a> {
     In(&'a mut [u8]),
     /// From this buffer to the device.
     Out(&'a [u8]),
+    /// From these buffers to the device, one behind the other, as if they were one.
+    Gather(&'a [IoSlice<'a>]),
 }
 
 impl Data<'_> {
+    /// Length of the data phase asked for, in bytes.
+    #[must_use]
+    pub fn length_bytes(&self) -> usize {
+        match self {
+            Data::None => 0,
+            Data::In(buffer) => buffer.len(),
+            Data::Out(bytes) => bytes.len(),
+            Data::Gather(parts) => parts.iter().map(|part| part.len()).sum(),
+        }
+    }
+
     /// The same data phase for one command, to be had again afterwards.
     pub fn reborrow(&mut self) -> Data<'_> {
         match self {
             Data::None => Data::None,
             Data::In(buffer) => Data::In(buffer),
             Data::Out(bytes) => Data::Out(bytes),
+            Data::Gather(parts) => Data::Gather(parts),
         }
     }
+}
+
+/// What [`Data::Gather`] sends, in one piece: for paths that take nothing else.
+#[must_use]
+pub fn join(parts: &[IoSlice<'_>]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(Data::Gather(parts).length_bytes());
+    for part in parts {
+        joined.extend_from_slice(part);
+    }
+    joined
 }
 
 /// SCSI status byte (SAM-5 5.3; scsi-tape facts 1.2).

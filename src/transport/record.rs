@@ -115,6 +115,7 @@ impl Transport for Recorder {
             Data::None => (None, &[]),
             Data::In(buffer) => (Some(Direction::In), buffer),
             Data::Out(bytes) => (Some(Direction::Out), bytes),
+            Data::Gather(parts) => (Some(Direction::Out), parts.first().map_or(&[], |part| part)),
         };
         let kept = if (self.carries_payload)(cdb) {
             0
@@ -126,7 +127,7 @@ impl Transport for Recorder {
             at_us: micros(sent - self.started),
             cdb: hex(cdb),
             direction,
-            asked_bytes: bytes.len(),
+            asked_bytes: data.length_bytes(),
             moved_bytes,
             status: answer.as_ref().ok().map(|completion| completion.status.0),
             sense: answer

@@ -103,6 +103,8 @@ const SENSE_BYTES: usize = 96;
 const PAGE_BYTES: usize = 4096;
 /// What every adapter carries, if it does not say.
 const ORDINARY_TRANSFER_BYTES: usize = 512 << 10;
+/// The kernel takes no more parts of one transfer (UIO_MAXIOV).
+const MAX_PARTS: u16 = 1024;
 /// sg refuses 256 MiB and more.
 const MAX_TRANSFER_BYTES: usize = (256 << 20) - PAGE_BYTES;
 
@@ -206,8 +208,9 @@ impl SgTransport {
     /// command and, with a restarting handler, send it a second time.
     fn sg_io(&self, header: &mut SgIoHdr) -> io::Result<()> {
         let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-        // SAFETY: `header` is an sg_io_hdr of interface version 3. Its pointers cover the
-        // lengths beside them and live until the call returns (see `execute`); the kernel
+        // SAFETY: `header` is an sg_io_hdr of interface version 3. Its pointers, and those of
+        // the parts that `dxferp` points to where there are any, cover the lengths beside
+        // them and live until the call returns (see `execute`); the kernel
         // writes to the data buffer only for FROM_DEVICE, where it is exclusively ours.
         let result = unsafe { request::sg_io(self.file.as_raw_fd(), ptr::from_mut(header)) };
         before.thread_set_mask()?;
@@ -237,16 +240,26 @@ impl Transport for SgTransport {
         data: Data<'_>,
         timeout: Duration,
     ) -> Result<Completion, TransportError> {
-        let (dxfer_direction, dxferp, length) = match data {
-            Data::In(buffer) if !buffer.is_empty() => {
-                (DIRECTION_FROM_DEVICE, buffer.as_mut_ptr(), buffer.len())
-            }
-            Data::Out(bytes) if !bytes.is_empty() => {
-                (DIRECTION_TO_DEVICE, bytes.as_ptr().cast_mut(), bytes.len())
-            }
-            _ => (DIRECTION_NONE, ptr::null_mut(), 0),
+        let length = data.length_bytes();
+        let parts = match data {
+            Data::Gather(parts) if length > 0 => parts.len(),
+            _ => 0,
         };
-        let (Ok(cmd_len), Ok(dxfer_len)) = (u8::try_from(cdb.len()), u32::try_from(length)) else {
+        let (dxfer_direction, dxferp): (_, *mut libc::c_void) = match data {
+            _ if length == 0 => (DIRECTION_NONE, ptr::null_mut()),
+            Data::None => (DIRECTION_NONE, ptr::null_mut()),
+            Data::In(buffer) => (DIRECTION_FROM_DEVICE, buffer.as_mut_ptr().cast()),
+            Data::Out(bytes) => (DIRECTION_TO_DEVICE, bytes.as_ptr().cast_mut().cast()),
+            // An `IoSlice` is laid out as the C library's `iovec`.
+            Data::Gather(parts) => (DIRECTION_TO_DEVICE, parts.as_ptr().cast_mut().cast()),
+        };
+        let (Ok(cmd_len), Ok(dxfer_len), Some(iovec_count)) = (
+            u8::try_from(cdb.len()),
+            u32::try_from(length),
+            u16::try_from(parts)
+                .ok()
+                .filter(|parts| *parts <= MAX_PARTS),
+        ) else {
             let what = format!("{length} bytes do not fit one transfer");
             return Err(self.error(TransportErrorKind::TooLong, what, None));
         };
@@ -256,9 +269,9 @@ impl Transport for SgTransport {
             dxfer_direction,
             cmd_len,
             mx_sb_len: SENSE_BYTES as u8,
-            iovec_count: 0,
+            iovec_count,
             dxfer_len,
-            dxferp: dxferp.cast(),
+            dxferp,
             cmdp: cdb.as_ptr(),
             sbp: sense.as_mut_ptr(),
             timeout: u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),

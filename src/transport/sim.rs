@@ -111,11 +111,7 @@ impl Transport for SimTransport {
         data: Data<'_>,
         timeout: Duration,
     ) -> Result<Completion, TransportError> {
-        let length = match &data {
-            Data::None => 0,
-            Data::In(buffer) => buffer.len(),
-            Data::Out(bytes) => bytes.len(),
-        };
+        let length = data.length_bytes();
         let failed = |kind, what| TransportError {
             device: self.name.clone(),
             kind,
@@ -127,10 +123,15 @@ impl Transport for SimTransport {
             let what = format!("{length} bytes; the simulated path carries {limit}");
             return Err(failed(TransportErrorKind::TooLong, what));
         }
+        let joined;
         let data = match data {
             Data::None => target::Data::None,
             Data::In(buffer) => target::Data::In(buffer),
             Data::Out(bytes) => target::Data::Out(bytes),
+            Data::Gather(parts) => {
+                joined = super::join(parts);
+                target::Data::Out(&joined)
+            }
         };
         let completion = match &mut *lock(&self.unit) {
             Unit::Drive(drive) => drive.execute(cdb, data),

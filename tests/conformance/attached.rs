@@ -1,5 +1,6 @@
 //! The suite on a library behind the kernel's sg driver, and what only such a one shows.
 
+use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tapewright::scsi::cdb;
 use tapewright::transport::sg::{SgTransport, Sharing};
 use tapewright::transport::{Data, Status, TransportErrorKind};
 
+use crate::bench::pattern;
 use crate::rack::{Need, Rack, exclusive, wait_for_tape};
 use crate::{changer, drive};
 
@@ -102,7 +104,9 @@ fn exclusion_works(node: &Path) {
 /// The bare path: one block of each length there and back, and what comes with it.
 fn transfers_work(node: &Path) {
     let mut path = exclusive(node);
-    let lengths = [1, 513, BLOCK, path.max_transfer_bytes().min(1 << 20)];
+    let longest = path.max_transfer_bytes().min(1 << 20);
+    // The last one goes in three parts.
+    let lengths = [1, 513, BLOCK, longest, longest];
     let timeout = Duration::from_secs(60);
     let mut send = |cdb: &[u8], data: Data<'_>| {
         let done = path.execute(cdb, data, timeout).unwrap();
@@ -111,8 +115,19 @@ fn transfers_work(node: &Path) {
     };
     send(&cdb::rewind(), Data::None);
     for (number, length) in lengths.into_iter().enumerate() {
-        let data = vec![number as u8 + 1; length];
-        let sent = send(&cdb::write_6(length as u32), Data::Out(&data));
+        let data = pattern(number as u64, length);
+        let (first, rest) = data.split_at(length / 3);
+        let parts = [
+            first,
+            &rest[..1.min(rest.len())],
+            rest.get(1..).unwrap_or(&[]),
+        ];
+        let parts = parts.map(IoSlice::new);
+        let payload = match number {
+            4 => Data::Gather(&parts),
+            _ => Data::Out(&data),
+        };
+        let sent = send(&cdb::write_6(length as u32), payload);
         assert_eq!(sent, length);
     }
     send(&cdb::write_filemarks_6(1, false), Data::None);
@@ -124,8 +139,7 @@ fn transfers_work(node: &Path) {
     for (number, length) in lengths.into_iter().enumerate() {
         let outcome = drive.read_block(&mut buffer).unwrap();
         assert_eq!(outcome, ReadOutcome::Block { bytes: length });
-        let byte = number as u8 + 1;
-        assert!(buffer[..length].iter().all(|found| *found == byte));
+        assert!(buffer[..length] == pattern(number as u64, length));
     }
     for end in [ReadOutcome::Filemark, ReadOutcome::EndOfData] {
         assert_eq!(drive.read_block(&mut buffer).unwrap(), end);

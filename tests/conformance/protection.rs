@@ -6,7 +6,7 @@ use crate::bench::{Bench, pattern, ready};
 use tapewright::drive::{
     Drive, DriveErrorKind, DriveMode, FilemarkReturns, ReadOutcome, SequentialDevice,
 };
-use tapewright::transport::{Completion, Data, Transport, TransportError};
+use tapewright::transport::{Completion, Data, Transport, TransportError, join};
 
 const READ: u8 = 0x08;
 const WRITE: u8 = 0x0A;
@@ -33,8 +33,8 @@ impl Transport for BadPath {
     ) -> Result<Completion, TransportError> {
         let hit = |bytes: usize| cdb[0] == self.command && bytes == self.bytes;
         match data {
-            Data::Out(bytes) if hit(bytes.len()) => {
-                let mut bad = bytes.to_vec();
+            Data::Gather(parts) if hit(data.length_bytes()) => {
+                let mut bad = join(parts);
                 bad[self.bytes / 2] ^= 0x10;
                 self.inner.execute(cdb, Data::Out(&bad), timeout)
             }

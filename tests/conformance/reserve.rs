@@ -9,7 +9,7 @@ use tape_sim::ssc::DriveTarget;
 use tape_sim::target::{self, Nexus};
 use tapewright::drive::{Drive, DriveErrorKind, SequentialDevice};
 use tapewright::scsi::reservation::{EXCLUSIVE_ACCESS, Reservation};
-use tapewright::transport::{Completion, Data, Status, Transport, TransportError};
+use tapewright::transport::{Completion, Data, Status, Transport, TransportError, join};
 
 const OURS: u64 = 0x7461_7065_0000_0001;
 const THEIRS: u64 = 0x7461_7065_0000_0002;
@@ -28,10 +28,15 @@ impl Transport for Host {
         data: Data<'_>,
         _timeout: Duration,
     ) -> Result<Completion, TransportError> {
+        let joined;
         let data = match data {
             Data::None => target::Data::None,
             Data::In(buffer) => target::Data::In(buffer),
             Data::Out(bytes) => target::Data::Out(bytes),
+            Data::Gather(parts) => {
+                joined = join(parts);
+                target::Data::Out(&joined)
+            }
         };
         let done = self.drive.lock().unwrap().execute_as(self.nexus, cdb, data);
         Ok(Completion {
