@@ -1,6 +1,6 @@
 //! What the drive knows of the tape in it: format, protection, chip, alerts.
 
-use super::{Drive, DriveError};
+use super::{Drive, DriveError, DriveErrorKind};
 use crate::scsi::cdb;
 use crate::scsi::density::{self, Density, Generation};
 use crate::scsi::log::{self, LogPage};
@@ -197,17 +197,17 @@ impl Drive {
     }
 
     /// The serial number of the cartridge itself: from the chip, else from the volume
-    /// statistics.
+    /// statistics, as where the chip is broken.
     ///
     /// # Errors
     ///
-    /// As [`cartridge_memory`](Self::cartridge_memory).
+    /// Transport failures.
     pub fn medium_serial(&mut self) -> Result<Option<String>, DriveError> {
-        if let Some(CartridgeMemory {
-            serial: Some(serial),
-            ..
-        }) = self.cartridge_memory()?
-        {
+        let memory = match self.cartridge_memory() {
+            Err(error) if error.kind == DriveErrorKind::Medium => None,
+            result => result?,
+        };
+        if let Some(serial) = memory.and_then(|memory| memory.serial) {
             return Ok(Some(serial));
         }
         let page = self.log_page(log::PAGE_VOLUME_STATISTICS)?;

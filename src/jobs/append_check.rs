@@ -20,7 +20,8 @@ use crate::volume::label::{Identity, Label, identify, recover_label};
 /// its indexes.
 pub(crate) fn read_label(bay: &mut Bay) -> Result<Label, JobError> {
     let barcode = bay.barcode.clone();
-    let lost = match label_for_writing(bay) {
+    let memory = label::memory_barcode_if_readable(&mut bay.drive, &barcode)?;
+    let lost = match label_beside(bay, memory) {
         Err(error) if is_lost_label(&error) => error,
         result => return result,
     };
@@ -54,10 +55,17 @@ fn is_lost_label(error: &JobError) -> bool {
     }
 }
 
-/// The label of the tape in `bay`, if it is a volume of ours and says the tape's barcode.
+/// As [`read_label`], but with every witness: chip and label are both there.
 fn label_for_writing(bay: &mut Bay) -> Result<Label, JobError> {
     let barcode = bay.barcode.clone();
-    let memory = label::memory_barcode(&mut bay.drive).map_err(|e| drive_error(&barcode, e))?;
+    let memory = label::memory_barcode(&mut bay.drive, &barcode)?;
+    label_beside(bay, memory)
+}
+
+/// The label of the tape in `bay`, if it is a volume of ours and says the tape's barcode, as
+/// does the chip, where it tells one.
+fn label_beside(bay: &mut Bay, memory: Option<String>) -> Result<Label, JobError> {
+    let barcode = bay.barcode.clone();
     if let Some(says) = memory.filter(|says| *says != barcode) {
         return Err(JobError::SwappedBarcode {
             barcode,

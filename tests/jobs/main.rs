@@ -3,6 +3,7 @@
 
 mod adoption;
 mod by_hand;
+mod imperfect;
 mod lab;
 mod labelling;
 mod rebuilding;

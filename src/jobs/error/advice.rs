@@ -50,6 +50,7 @@ impl JobError {
             | JobError::HoldsData { .. } => K::WrongTape,
             JobError::TapeShort { .. }
             | JobError::DamagedTail { .. }
+            | JobError::ChipFailed { .. }
             | JobError::SegmentNumber { .. } => K::BadMedium,
             JobError::Volume { source, .. } => volume_kind(source),
             JobError::NoSuchPool { .. }
@@ -99,6 +100,10 @@ impl JobError {
             JobError::OtherCartridge { barcode, .. } => format!(
                 "Find out whether this is a copy of {barcode}; only the cartridge that was \
                  labelled is written."
+            ),
+            JobError::ChipFailed { barcode, .. } => format!(
+                "What is on {barcode} can still be read. Clean the drive and try again; if it \
+                 stays so, copy what is wanted to another tape and take this one out of use."
             ),
             JobError::OtherVolume { barcode, .. } => format!(
                 "Find out which cartridge this is; if the tape is right and the catalog is not, \

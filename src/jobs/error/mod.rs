@@ -411,6 +411,18 @@ pub enum JobError {
         /// What label or catalog say.
         expected: String,
     },
+    /// The chip cannot be read, and with it one witness is missing that this is the tape.
+    #[error(
+        "the chip of tape {barcode} cannot be read, so nothing proves which cartridge this is; \
+         nothing was written"
+    )]
+    ChipFailed {
+        /// The tape.
+        barcode: String,
+        /// What the drive says.
+        #[source]
+        source: DriveError,
+    },
     /// A segment says a number that no volume reaches.
     #[error(
         "tape {barcode} says that a segment of it has number {number}, which no volume reaches"

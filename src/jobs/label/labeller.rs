@@ -202,7 +202,7 @@ impl Labeller<'_> {
         let barcode = bay.barcode.clone();
         let on_drive = |error| drive_error(&barcode, error);
         let erase = self.options.erase.is_some();
-        let memory = memory_barcode(&mut bay.drive).map_err(on_drive)?;
+        let memory = memory_barcode(&mut bay.drive, &barcode)?;
         if let Some(says) = memory.filter(|says| *says != barcode && !erase) {
             return Err(JobError::SwappedBarcode {
                 barcode,

@@ -5,9 +5,9 @@ mod labeller;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::mount::Mounter;
+use super::mount::{Mounter, drive_error};
 use super::{JobError, JobErrorKind, Outcome, Site, catalog, interrupted};
-use crate::drive::{Drive, DriveError};
+use crate::drive::{Drive, DriveErrorKind};
 use crate::volume::label::{MAX_BLOCK_BYTES, MIN_BLOCK_BYTES, is_block_size};
 use labeller::Labeller;
 pub(crate) use labeller::medium;
@@ -101,11 +101,32 @@ pub fn label(site: Site<'_>, options: &LabelOptions) -> Result<LabelSummary, Job
     }
 }
 
-/// The barcode in the cartridge's chip, if it has a chip and one was written.
-pub(crate) fn memory_barcode(drive: &mut Drive) -> Result<Option<String>, DriveError> {
-    Ok(drive
-        .cartridge_memory()?
-        .and_then(|memory| memory.label.barcode))
+/// The barcode in the chip of the tape `named`, if it has a chip and one was written. For
+/// writing: a chip that cannot be read proves nothing.
+pub(crate) fn memory_barcode(drive: &mut Drive, named: &str) -> Result<Option<String>, JobError> {
+    match drive.cartridge_memory() {
+        Ok(memory) => Ok(memory.and_then(|memory| memory.label.barcode)),
+        Err(source) if source.kind == DriveErrorKind::Medium => Err(JobError::ChipFailed {
+            barcode: named.to_owned(),
+            source,
+        }),
+        Err(source) => Err(drive_error(named, source)),
+    }
+}
+
+/// The same for reading: a chip that cannot be read tells nothing, and the tape is read
+/// without it.
+pub(crate) fn memory_barcode_if_readable(
+    drive: &mut Drive,
+    named: &str,
+) -> Result<Option<String>, JobError> {
+    match memory_barcode(drive, named) {
+        Err(error @ JobError::ChipFailed { .. }) => {
+            tracing::warn!(tape = named, %error, "the tape is read without its chip");
+            Ok(None)
+        }
+        result => result,
+    }
 }
 
 fn check_pool_name(pool: &str) -> Result<(), JobError> {

@@ -65,8 +65,7 @@ impl Mounter<'_> {
 /// Asks label and cartridge memory. Where they disagree the label counts here: the checks
 /// before a write compare both.
 fn claim(bay: &mut Bay) -> Result<Claim, JobError> {
-    let memory =
-        label::memory_barcode(&mut bay.drive).map_err(|error| drive_error(&bay.barcode, error))?;
+    let memory = label::memory_barcode_if_readable(&mut bay.drive, &bay.barcode)?;
     let identity = match identify(&mut bay.drive) {
         // The chip may still tell.
         Err(VolumeError::Drive { source, .. }) if source.kind == DriveErrorKind::Medium => {
