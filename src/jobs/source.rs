@@ -214,11 +214,10 @@ impl<'a> LibrarySource<'a> {
         self.take_back();
         let barcode = catalog::volume(self.catalog, volume)?.label.what.barcode;
         let mounted = self.mount_barcode(volume, &barcode);
-        if let Err(error) = &mounted {
-            self.refused.push(FailedTape {
-                barcode,
-                failure: Failure::from(error),
-            });
+        // Nothing is wrong with a tape whose mount the user stopped.
+        let failure = mounted.as_ref().err().map(Failure::from);
+        if let Some(failure) = failure.filter(|f| f.kind != JobErrorKind::Interrupted) {
+            self.refused.push(FailedTape { barcode, failure });
         }
         mounted
     }

@@ -81,9 +81,7 @@ impl StateDir {
     ///
     /// [`StateError::Io`] naming the directory that could not be made.
     pub fn open(root: &Path) -> Result<StateDir, StateError> {
-        let state = StateDir {
-            root: root.to_owned(),
-        };
+        let state = StateDir::at(root);
         for dir in [state.root.clone(), state.log_dir(), state.lock_dir()] {
             DirBuilder::new()
                 .recursive(true)
@@ -96,6 +94,13 @@ impl StateDir {
                 })?;
         }
         Ok(state)
+    }
+
+    /// The state directory at `root`, made or not: for who examines why it cannot be made.
+    pub fn at(root: &Path) -> StateDir {
+        StateDir {
+            root: root.to_owned(),
+        }
     }
 
     /// The directory itself.

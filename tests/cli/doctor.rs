@@ -72,3 +72,16 @@ fn without_a_library_the_command_to_set_one_up_is_given() {
         "{found:#?}"
     );
 }
+
+#[test]
+fn a_state_directory_that_cannot_be_made_is_a_finding_and_no_end() {
+    let place = Place::empty();
+    fs::remove_dir_all(place.path("state")).ok();
+    fs::write(place.path("state"), b"a file").unwrap();
+    let (code, found) = checks(&place);
+    assert_eq!(code, 1, "{found:#?}");
+    assert!(says(&found, "problem", "state directory"), "{found:#?}");
+    assert!(says(&found, "problem", "--state"), "{found:#?}");
+    // The other checks are made all the same.
+    assert!(says(&found, "ok", "clock"), "{found:#?}");
+}

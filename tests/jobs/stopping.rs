@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tapewright::jobs::label::{LabelOptions, Which, label};
+use tapewright::jobs::library::LibraryConfig;
 use tapewright::jobs::rebuild::rebuild;
-use tapewright::jobs::{JobError, JobErrorKind, Outcome};
+use tapewright::jobs::verify::verify;
+use tapewright::jobs::{JobError, JobErrorKind, Operator, Outcome, Reply, TapeRequest};
 use tapewright::monitor::Monitor;
 
 use crate::lab::{A, B, Lab, label_options, plant};
@@ -68,4 +70,36 @@ fn a_rebuild_that_was_stopped_does_not_claim_to_be_one() {
 #[test]
 fn a_job_that_was_stopped_before_its_first_write_is_interrupted() {
     assert_eq!(JobError::Stopped.kind(), JobErrorKind::Interrupted);
+}
+
+/// Says that the tape is in, and brings none.
+struct EmptyHanded;
+
+impl Operator for EmptyHanded {
+    fn request(&self, _request: &TapeRequest) -> Reply {
+        Reply::Done
+    }
+}
+
+#[test]
+fn a_mount_that_was_stopped_is_an_interruption_and_no_failed_tape() {
+    let mut lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    let dir = lab.library_dir();
+    let one_drive = LibraryConfig::SimulatedDrive { dir };
+    lab.state.set_library(&one_drive).unwrap();
+    lab.operator = Box::new(EmptyHanded);
+
+    lab.monitor = StopAt::new("mounting");
+    let (restored, _) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Interrupted, "{restored:?}");
+    assert!(restored.failed_tapes.is_empty(), "{restored:?}");
+    assert!(restored.missing_tapes.is_empty(), "{restored:?}");
+
+    lab.monitor = StopAt::new("mounting");
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.outcome, Outcome::Interrupted, "{verified:?}");
+    assert!(verified.failed_tapes.is_empty(), "{verified:?}");
 }

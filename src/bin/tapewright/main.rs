@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tapewright::clock::SystemClock;
-use tapewright::jobs::{Site, StateDir};
+use tapewright::jobs::{JobError, Site, StateDir};
 
 use args::{Cli, Command};
 use commands::Context;
@@ -46,7 +46,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         return commands::demo::run(args, cli.global.json);
     }
     let root = state_root(cli.global.state.as_deref())?;
-    let state = StateDir::open(&root).map_err(tapewright::jobs::JobError::from)?;
+    let state = state_dir(&root, cli)?;
     if let Err(error) = logging::start(&state.log_dir(), cli.global.verbose) {
         let failure = Failure::Io(format!("opening the log in {}", root.display()), error);
         // What changes nothing needs no record of it.
@@ -66,6 +66,15 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     })
 }
 
+/// The state directory, made where it is missing. Only `doctor` goes on without one: it says
+/// what is wrong with it.
+fn state_dir(root: &Path, cli: &Cli) -> Result<StateDir, JobError> {
+    match StateDir::open(root) {
+        Err(_) if matches!(cli.command, Command::Doctor) => Ok(StateDir::at(root)),
+        opened => Ok(opened?),
+    }
+}
+
 /// Opens the state directory and gives the command what it works with.
 fn with_context(
     root: &Path,
@@ -73,7 +82,7 @@ fn with_context(
     output: Output,
     command: impl FnOnce(&mut Context<'_>) -> commands::Ended,
 ) -> commands::Ended {
-    let state = StateDir::open(root).map_err(tapewright::jobs::JobError::from)?;
+    let state = state_dir(root, cli)?;
     let terminal =
         Terminal::new().map_err(|error| Failure::Io("taking over signals".to_owned(), error))?;
     let site = Site {

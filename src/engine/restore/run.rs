@@ -58,6 +58,11 @@ impl<'a> Run<'a> {
         self.monitor.phase(&format!("mounting {}", reads.barcode));
         let mut mounted = match volumes.mount(reads.volume) {
             Ok(mounted) => mounted,
+            // Stopped while it was mounted, most likely: the next is not even tried.
+            Err(_) if self.monitor.stop_requested() => {
+                self.ending = Some(RestoreOutcome::Stopped);
+                return;
+            }
             Err(error) => {
                 let what = format!("cannot be mounted: {}", with_causes(&*error));
                 return self

@@ -83,6 +83,11 @@ pub fn verify(
         monitor.phase(&format!("mounting {}", volume.barcode));
         let mounted = match volumes.mount(volume.volume) {
             Ok(mounted) => mounted,
+            // Stopped while it was mounted, most likely: the next is not even tried.
+            Err(_) if monitor.stop_requested() => {
+                report.stopped = true;
+                break;
+            }
             Err(error) => {
                 let why = format!("cannot be mounted: {}", with_causes(&*error));
                 report

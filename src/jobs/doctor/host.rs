@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use rustix::fs::statfs;
 
 use super::Examination;
+use crate::error_text::with_causes;
 use crate::jobs::lock::{Lock, NotLocked};
-use crate::jobs::{JobError, JobErrorKind, Site, catalog};
+use crate::jobs::{JobError, JobErrorKind, Site, StateDir, catalog};
 use crate::units::ByteSize;
 
 const STATE: &str = "state directory";
@@ -52,6 +53,14 @@ pub(super) fn examine(site: Site<'_>, found: &mut Examination) -> Volumes {
 fn state_directory(site: Site<'_>, found: &mut Examination) {
     let root = site.state.root();
     let shown = root.display();
+    if let Err(error) = StateDir::open(root) {
+        return found.problem(
+            STATE,
+            JobErrorKind::Host,
+            with_causes(&error),
+            "give it to this user, or choose another one with --state",
+        );
+    }
     match Lock::try_take(&site.state.lock_dir(), LOCK) {
         Err(NotLocked::Held(_)) => found.ok(STATE, format!("{shown} can be written and locked")),
         Err(error) => found.problem(

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use tapewright::jobs::Outcome;
 use tapewright::jobs::restore::{
     self, Existing, Owners, RestoreOptions, RestoreOutlook, RestoreSummary, TapeNeed, TapePlace,
     TargetOptions,
@@ -53,6 +54,7 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
     }
     let summary = restore::restore(context.site, &options)?;
     let exit = match Exit::of_failed(&summary.failed_tapes) {
+        _ if summary.outcome == Outcome::Interrupted => Exit::Interrupted,
         Some(exit) => exit,
         None if summary.missing_tapes.is_empty() => Exit::from(summary.outcome),
         None => Exit::NeedsOperator,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use tapewright::jobs::Outcome;
 use tapewright::jobs::verify::{self, Verdict, VerifiedVolume, VerifySummary};
 
 use super::{Context, Ended, conclude, failed_tapes, problems};
@@ -21,6 +22,8 @@ pub fn run(context: &mut Context<'_>, args: &VerifyArgs) -> Ended {
     // A tape that is not there makes the attempt inconclusive, and is no failure of a drive.
     let exit = if any(Verdict::Bad) {
         Exit::BadMedium
+    } else if summary.outcome == Outcome::Interrupted {
+        Exit::Interrupted
     } else if let Some(exit) = Exit::of_failed(&summary.failed_tapes) {
         exit
     } else if !summary.missing_tapes.is_empty() {
