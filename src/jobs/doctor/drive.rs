@@ -2,18 +2,23 @@
 
 use super::host::Volumes;
 use super::{Examination, Verdict};
-use crate::drive::{Drive, DriveError, SequentialDevice as _};
+use crate::drive::{Drive, DriveError, Health, SequentialDevice as _};
 use crate::error_text::with_causes;
 use crate::jobs::JobErrorKind;
+use crate::scsi::statistics::ErrorCounters;
 use crate::scsi::tape_alert::{Severity, TapeAlert};
 use crate::volume::label::DEFAULT_BLOCK_BYTES;
+
+/// A tape with less of its life left should be replaced.
+const LIFE_WANTED_PERCENT: u64 = 10;
 
 /// Examines an open drive, which the checks call `about`.
 pub(super) fn examine(drive: &mut Drive, about: &str, volumes: Volumes, found: &mut Examination) {
     identity(drive, about, found);
     formats(drive, about, found);
     longest_block(drive.max_block_bytes() as u64, volumes, about, found);
-    alerts(drive, about, found);
+    health(drive, about, found);
+    volume(drive, about, found);
     protection(drive, about, found);
     retries(drive, about, found);
     for notice in drive.notices() {
@@ -93,15 +98,85 @@ fn kib(bytes: u64) -> String {
     format!("{} KiB", bytes >> 10)
 }
 
-fn alerts(drive: &mut Drive, about: &str, found: &mut Examination) {
-    match drive.tape_alerts() {
-        Err(error) => failed(about, &error, found),
-        Ok(flags) if flags.is_empty() => found.ok(about, "no TapeAlert flag is set"),
-        Ok(flags) => {
-            for flag in flags.iter() {
-                alert(flag, about, found);
-            }
-        }
+fn health(drive: &mut Drive, about: &str, found: &mut Examination) {
+    let health = match drive.health() {
+        Err(error) => return failed(about, &error, found),
+        Ok(health) => health,
+    };
+    if health.alerts.is_empty() {
+        found.ok(about, "no TapeAlert flag is set");
+    }
+    for flag in health.alerts.iter() {
+        alert(flag, about, found);
+    }
+    cleaning(&health, about, found);
+    let counters = &health.counters;
+    errors("writing", counters.write_errors, about, found);
+    errors("reading", counters.read_errors, about, found);
+}
+
+/// The wish of its log page 0C; what a TapeAlert flag asks for is not said again.
+fn cleaning(health: &Health, about: &str, found: &mut Examination) {
+    let asked = health.alerts.iter().any(|flag| flag.asks_for_cleaning());
+    match health.cleaning_wanted() {
+        Some(true) if !asked => found.warn(
+            about,
+            "it wants to be cleaned",
+            "let it have its cleaning cartridge",
+        ),
+        Some(false) => found.ok(about, "it does not want to be cleaned"),
+        _ => {}
+    }
+}
+
+/// Error rates since the drive began to count.
+fn errors(doing: &str, counted: Option<ErrorCounters>, about: &str, found: &mut Examination) {
+    let Some(counted) = counted else {
+        return found.unknown(about, format!("it counts no errors in {doing}"));
+    };
+    let corrected = match counted.corrected_per_mb() {
+        Some(rate) => format!("{rate:.4} errors corrected for each MB"),
+        None => "no error rate yet".to_owned(),
+    };
+    match counted.uncorrected {
+        Some(0) => found.ok(
+            about,
+            format!("{doing}: {corrected}, none left uncorrected"),
+        ),
+        None => found.unknown(about, format!("{doing}: {corrected}")),
+        Some(lost) => found.warn(
+            about,
+            format!("{doing}: {corrected}, {lost} not corrected"),
+            "clean it; if that does not help, try other tapes, then another drive",
+        ),
+    }
+}
+
+/// What is left of the life of the tape in it, if there is one.
+fn volume(drive: &mut Drive, about: &str, found: &mut Examination) {
+    let counters = match drive.volume_statistics() {
+        Err(error) => return failed(about, &error, found),
+        Ok(None) => return,
+        Ok(Some(statistics)) => statistics.counters,
+    };
+    if let Some(percent) = counters.remaining_life_percent {
+        life(percent, counters.mounts, about, found);
+    }
+}
+
+fn life(percent: u64, mounts: Option<u64>, about: &str, found: &mut Examination) {
+    let mounts = mounts.map_or_else(String::new, |count| {
+        format!(", and was loaded {count} times")
+    });
+    let what = format!("the tape in it has {percent} % of its life left{mounts}");
+    if percent < LIFE_WANTED_PERCENT {
+        found.warn(
+            about,
+            what,
+            "write new data to another tape, and copy this one",
+        );
+    } else {
+        found.ok(about, what);
     }
 }
 
@@ -209,6 +284,44 @@ mod tests {
             let mut found = Examination::default();
             alert(flag, "drive", &mut found);
             assert_eq!(only(&found), expected, "{number:02X}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_corrected_is_worth_a_look() {
+        let counted = |uncorrected| {
+            Some(ErrorCounters {
+                corrected: Some(5),
+                processed_bytes: Some(10_000_000),
+                uncorrected,
+                ..ErrorCounters::default()
+            })
+        };
+        for (counters, expected) in [
+            (None, (Verdict::Unknown, false)),
+            (counted(None), (Verdict::Unknown, false)),
+            (counted(Some(0)), (Verdict::Ok, false)),
+            (counted(Some(2)), (Verdict::Warning, true)),
+        ] {
+            let mut found = Examination::default();
+            errors("writing", counters, "drive", &mut found);
+            assert_eq!(only(&found), expected, "{found:?}");
+        }
+        let mut found = Examination::default();
+        errors("writing", counted(Some(2)), "drive", &mut found);
+        assert!(found.checks[0].what.contains("0.5000 errors"), "{found:?}");
+    }
+
+    #[test]
+    fn a_worn_tape_is_worth_a_look() {
+        for (percent, expected) in [
+            (90, (Verdict::Ok, false)),
+            (10, (Verdict::Ok, false)),
+            (9, (Verdict::Warning, true)),
+        ] {
+            let mut found = Examination::default();
+            life(percent, Some(3), "drive", &mut found);
+            assert_eq!(only(&found), expected, "{percent}");
         }
     }
 }
