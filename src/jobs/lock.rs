@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
+/// Who moves a library's tapes, or claims its drives only to look at them.
+pub(crate) const CHANGER_LOCK: &str = "changer";
+
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A lock that is held until it is dropped.

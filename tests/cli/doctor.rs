@@ -85,3 +85,24 @@ fn a_state_directory_that_cannot_be_made_is_a_finding_and_no_end() {
     // The other checks are made all the same.
     assert!(says(&found, "ok", "clock"), "{found:#?}");
 }
+
+#[test]
+fn no_drive_is_taken_from_a_job_that_is_about_to_use_it() {
+    use rustix::fs::{FlockOperation, flock};
+    let place = Place::with_pool("64MiB", 1);
+    let lock = fs::File::options()
+        .write(true)
+        .open(place.path("state/lock/changer"))
+        .unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let (code, found) = checks(&place);
+    assert_eq!(code, 0, "{found:#?}");
+    assert!(
+        says(&found, "warning", "about to use a drive"),
+        "{found:#?}"
+    );
+    assert!(!says(&found, "ok", "LTO-9, firmware"), "{found:#?}");
+    drop(lock);
+    let (_, found) = checks(&place);
+    assert!(says(&found, "ok", "LTO-9, firmware"), "{found:#?}");
+}

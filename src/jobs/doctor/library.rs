@@ -6,6 +6,7 @@ use crate::drive::Drive;
 use crate::jobs::library::{
     Devices, FoundDevice, FoundDrive, LibraryConfig, LibraryScan, Place, open_exclusive, scan,
 };
+use crate::jobs::lock::{CHANGER_LOCK, Lock, NotLocked};
 use crate::jobs::state::StateError;
 use crate::jobs::{JobError, JobErrorKind, Site};
 
@@ -163,6 +164,8 @@ fn configured(
         }
     }
     let mut usable = 0;
+    // A job that wants a drive waits until this is given back, and finds no drive taken.
+    let moving = Lock::try_take(&site.state.lock_dir(), CHANGER_LOCK);
     for place in &snapshot.drives {
         let about = name_of(place);
         if devices.drive_name(place).is_none() {
@@ -174,8 +177,15 @@ fn configured(
             continue;
         }
         usable += 1;
+        if let Err(NotLocked::Held(pid)) = &moving {
+            let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            let what = format!("not examined: a job{who} is about to use a drive");
+            found.warn(&about, what, "run doctor again when it has its tape");
+            continue;
+        }
         one(devices.open_drive_at(place), &about, volumes, found);
     }
+    drop(moving);
     if usable == 0 {
         found.problem(
             LIBRARY,

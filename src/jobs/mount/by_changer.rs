@@ -8,12 +8,11 @@ use crate::changer::ElementAddress;
 use crate::drive::Drive;
 use crate::jobs::JobError;
 use crate::jobs::library::{Place, Snapshot};
-use crate::jobs::lock::{Lock, NotLocked};
+use crate::jobs::lock::{CHANGER_LOCK, Lock, NotLocked};
 use crate::transport::TransportErrorKind;
 
 /// Moving a tape takes a minute or two; another process may be at it twice in a row.
 const CHANGER_PATIENCE: Duration = Duration::from_secs(300);
-const CHANGER_LOCK: &str = "changer";
 
 impl Mounter<'_> {
     pub(super) fn mount_by_changer(&mut self, barcode: &str) -> Result<Bay, JobError> {

@@ -51,6 +51,18 @@ fn run_label(context: &mut Context<'_>, args: &LabelArgs) -> Ended {
     conclude(context, exit, &summary, render_labels)
 }
 
+/// Generation and capacity, each with a comma behind it, as far as the drive told them.
+fn told_by_drive(generation: &str, capacity_bytes: u64) -> String {
+    let mut words = String::new();
+    if !generation.is_empty() {
+        words.push_str(&format!("{generation}, "));
+    }
+    if capacity_bytes > 0 {
+        words.push_str(&format!("{}, ", ByteSize(capacity_bytes)));
+    }
+    words
+}
+
 /// The new volumes for people.
 pub fn render_labels(output: &mut Output, summary: &LabelSummary) -> io::Result<()> {
     for tape in &summary.labelled {
@@ -59,11 +71,10 @@ pub fn render_labels(output: &mut Output, summary: &LabelSummary) -> io::Result<
             None => String::new(),
         };
         output.line(format!(
-            "{}  labelled: pool {}, {}, {}, blocks of {} bytes{replaces}",
+            "{}  labelled: pool {}, {}blocks of {} bytes{replaces}",
             tape.barcode,
             tape.pool,
-            tape.generation,
-            ByteSize(tape.capacity_bytes),
+            told_by_drive(&tape.generation, tape.capacity_bytes),
             tape.block_bytes
         ))?;
     }
@@ -207,4 +218,17 @@ fn run_dump(context: &mut Context<'_>, barcode: &str, file: u64) -> Ended {
         true => Exit::Interrupted,
         false => Exit::Done,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_drive_does_not_tell_leaves_no_gap() {
+        assert_eq!(told_by_drive("", 0), "");
+        assert_eq!(told_by_drive("LTO-9", 0), "LTO-9, ");
+        let size = ByteSize(1 << 30);
+        assert_eq!(told_by_drive("LTO-9", 1 << 30), format!("LTO-9, {size}, "));
+    }
 }
