@@ -12,7 +12,7 @@ use super::label::is_about_the_tape;
 use super::lock::{Lock, NotLocked};
 use super::mount::{Bay, Loan, Mounter, Purpose, Return, lend};
 use super::restore::TapePlace;
-use super::{FailedTape, Failure, JobError, Site, VolumeState, catalog, convert};
+use super::{FailedTape, Failure, JobError, JobErrorKind, Site, VolumeState, catalog, convert};
 use crate::engine::scan::scan;
 use crate::engine::{BoxedError, EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
@@ -91,9 +91,14 @@ impl<'a> LibrarySource<'a> {
                     tracing::info!(%error, "trying the next tape of the pool");
                     if !matches!(error, JobError::TapeBusy { .. }) {
                         self.spent.insert(candidate.volume);
+                        let now = catalog::volume(self.catalog, candidate.volume)?.state;
+                        let marked = match now {
+                            VolumeState::Suspect => " and marked suspect",
+                            _ => "",
+                        };
                         self.site.monitor.problem(&Problem {
                             path: candidate.barcode.clone(),
-                            what: format!("it was passed over: {}", with_causes(&error)),
+                            what: format!("it was passed over{marked}: {}", with_causes(&error)),
                         });
                     }
                     first.get_or_insert(error);
@@ -133,7 +138,10 @@ impl<'a> LibrarySource<'a> {
             volume, barcode, ..
         } = candidate;
         let writer = lock_volume(self.site, *volume, barcode)?;
-        let mut bay = self.mounter.mount(barcode, Purpose::Volume)?;
+        let mut bay = match self.mounter.mount(barcode, Purpose::Volume) {
+            Ok(bay) => bay,
+            Err(error) => return Err(self.judge_unmountable(*volume, error)),
+        };
         let receipts: Vec<Receipt> = catalog::receipts_of_volume(self.catalog, *volume)?;
         let expected = Expected {
             volume: *volume,
@@ -161,6 +169,18 @@ impl<'a> LibrarySource<'a> {
             }
             Err(error) => Err(self.mounter.give_up(bay, error)),
         }
+    }
+
+    /// A tape that cannot be loaded for a reason of the medium is not written any more, until a
+    /// person says otherwise. The failure stays the news.
+    fn judge_unmountable(&mut self, volume: Uuid, error: JobError) -> JobError {
+        if error.kind() == JobErrorKind::BadMedium {
+            let reason = format!("it could not be loaded: {}", with_causes(&error));
+            if let Err(second) = self.record_end(volume, VolumeEnd::Suspect(reason)) {
+                return second;
+            }
+        }
+        error
     }
 
     /// Takes complete segments of a cut-off run into the catalog. What was cut off is

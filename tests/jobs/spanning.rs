@@ -89,6 +89,24 @@ fn a_tape_that_ends_far_below_its_capacity_is_suspect_and_not_full() {
 }
 
 #[test]
+fn a_tape_that_does_not_load_is_suspect_and_the_next_is_taken() {
+    let lab = Lab::new();
+    plant_much(&lab);
+    lab.label(&[A, B, C], "docs");
+    let map = lab.library_dir().join("cartridges").join(A).join("p0.map");
+    fs::write(&map, b"not a map").unwrap();
+    let summary = archive(lab.site(), &options(&lab)).unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    assert!(summary.segments.iter().all(|segment| segment.barcode != A));
+    let listed = tapes::list(lab.site()).unwrap();
+    let of = |barcode: &str| listed.iter().find(|tape| tape.barcode == barcode).unwrap();
+    assert_eq!(of(A).state, VolumeState::Suspect);
+    let reason = of(A).state_reason.as_deref().unwrap();
+    assert!(reason.contains("could not be loaded"), "{reason}");
+    assert_eq!(of(B).state, VolumeState::Full);
+}
+
+#[test]
 fn a_tape_that_is_away_is_named_and_the_rest_restored() {
     let lab = Lab::new();
     plant_much(&lab);

@@ -9,6 +9,7 @@ use crate::drive::Drive;
 use crate::jobs::JobError;
 use crate::jobs::library::{Place, Snapshot};
 use crate::jobs::lock::{CHANGER_LOCK, Lock, NotLocked};
+use crate::scsi::tape_alert::TapeAlerts;
 use crate::transport::TransportErrorKind;
 
 /// Moving a tape takes a minute or two; another process may be at it twice in a row.
@@ -27,6 +28,7 @@ impl Mounter<'_> {
                     drive,
                     barcode: barcode.to_owned(),
                     element: Some(place.address),
+                    told: TapeAlerts::default(),
                 };
                 self.clear(&snapshot, place, &mut bay)?;
                 self.phase(&format!("moving {barcode} into drive {}", place.number));
@@ -90,6 +92,7 @@ impl Mounter<'_> {
                     drive,
                     barcode,
                     element: Some(place.address),
+                    told: TapeAlerts::default(),
                 })
             }
             Err(JobError::Transport(error)) if error.kind == TransportErrorKind::Busy => {

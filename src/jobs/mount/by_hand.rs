@@ -6,6 +6,7 @@ use super::{Bay, Mounter, NOTICES_WITHIN, Purpose, drive_error, wait_ready};
 use crate::drive::{DriveErrorKind, SequentialDevice as _};
 use crate::jobs::operator::{Reply, TapeRequest};
 use crate::jobs::{JobError, label};
+use crate::scsi::tape_alert::TapeAlerts;
 use crate::volume::VolumeError;
 use crate::volume::label::{Identity, identify};
 
@@ -28,6 +29,7 @@ impl Mounter<'_> {
             drive,
             barcode: barcode.to_owned(),
             element: None,
+            told: TapeAlerts::default(),
         };
         // An empty drive is asked for a tape at once; one that was just filled gets time.
         let mut notices_within = Duration::ZERO;

@@ -21,6 +21,8 @@ use super::restore::TapePlace;
 use super::{JobError, Site};
 use crate::changer::ElementAddress;
 use crate::drive::{Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait, Waiting};
+use crate::monitor::Problem;
+use crate::scsi::tape_alert::{Severity, TapeAlerts};
 
 /// The tape format stores segments as they are, and counts on the native capacity. The
 /// programmable early warning stays off: each segment is bounded by what the drive says is
@@ -43,6 +45,8 @@ pub(crate) struct Bay {
     pub(crate) barcode: String,
     /// The drive's element; `None` without a changer.
     element: Option<ElementAddress>,
+    /// The TapeAlert flags that were told in this mount.
+    told: TapeAlerts,
 }
 
 impl Drop for Bay {
@@ -112,7 +116,10 @@ impl<'a> Mounter<'a> {
             .prevent_removal(true)
             .and_then(|()| bay.drive.set_mode(&MODE));
         match prepared {
-            Ok(_) => Ok(bay),
+            Ok(_) => {
+                self.tell_alerts(&mut bay);
+                Ok(bay)
+            }
             Err(error) => {
                 let error = drive_error(barcode, error);
                 Err(self.give_up(bay, error))
@@ -147,11 +154,34 @@ impl<'a> Mounter<'a> {
     }
 
     /// Unloads the tape and, with a changer, brings it back to its slot.
-    pub(crate) fn unmount(&mut self, bay: Bay) -> Result<(), JobError> {
+    pub(crate) fn unmount(&mut self, mut bay: Bay) -> Result<(), JobError> {
+        self.tell_alerts(&mut bay);
         match bay.element {
             Some(element) => self.unmount_by_changer(bay, element),
             None => unload(bay).map(drop),
         }
+    }
+
+    /// Tells the onlookers of critical TapeAlert flags, each once in a mount. A drive that does
+    /// not answer shows that elsewhere.
+    fn tell_alerts(&self, bay: &mut Bay) {
+        let barcode = &bay.barcode;
+        let alerts = match bay.drive.tape_alerts() {
+            Ok(alerts) => alerts,
+            Err(error) => return tracing::debug!(barcode, %error, "no TapeAlert flags"),
+        };
+        let news = TapeAlerts(alerts.0 & !bay.told.0);
+        for flag in news
+            .iter()
+            .filter(|flag| flag.severity == Severity::Critical)
+        {
+            let (number, name) = (flag.number, flag.name);
+            let what = format!("the drive reports TapeAlert {number:02X}h: {name}");
+            tracing::warn!(barcode, "{what}");
+            let path = barcode.clone();
+            self.site.monitor.problem(&Problem { path, what });
+        }
+        bay.told.0 |= alerts.0;
     }
 
     /// Unmounts at the end of an operation. A failure of the operation stays the news.
