@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -75,7 +76,12 @@ enum Failure {
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let asks_for_help = |arg: &&str| matches!(*arg, "--help" | "-h" | "help");
     let result = match args[..] {
+        [command, ..] if asks_for_help(&command) => usage(),
+        // In any place: no directory is made that has the name of an option.
+        [_, ref rest @ ..] if rest.contains(&"--help") || rest.contains(&"-h") => usage(),
+        [_, dir, ..] if dir.starts_with('-') => Err(Failure::Usage),
         ["create", dir, ref options @ ..] => create(Path::new(dir), options),
         ["status", dir] => status(Path::new(dir)),
         ["cartridge", dir, barcode] => cartridge(Path::new(dir), barcode),
@@ -95,11 +101,30 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => ExitCode::from(code),
+        // Whoever read our output has read enough.
+        Err(Failure::Stdio(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
-            eprintln!("{failure}");
+            tell(format_args!("{failure}"));
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Prints a line, unless nobody reads the output any more: that is the error.
+fn say(line: fmt::Arguments<'_>) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{line}")
+}
+
+/// Prints a line on the standard error, if somebody reads it.
+fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+fn usage() -> Result<u8, Failure> {
+    say(format_args!("{USAGE}"))?;
+    Ok(0)
 }
 
 /// Parses a number that has to fit `T`.
@@ -150,7 +175,7 @@ fn create(dir: &Path, options: &[&str]) -> Result<u8, Failure> {
         }
     }
     let library = Library::create(dir, &spec)?;
-    println!("{}", library.dir().display());
+    say(format_args!("{}", library.dir().display()))?;
     Ok(0)
 }
 
@@ -161,24 +186,27 @@ fn status(dir: &Path) -> Result<u8, Failure> {
         let bay = inventory::read_bay(library.dir(), drive)?;
         let hold = inventory::read_hold(library.dir(), drive)?;
         let said = |said: bool, word: &'static str| if said { word } else { "" };
-        println!(
+        say(format_args!(
             "drive {drive} {} {}{}{} {}",
             library.drive_serial(drive),
             bay.barcode.as_deref().unwrap_or("empty"),
             said(hold.threaded, " threaded"),
             said(hold.prevented, " prevented"),
             seconds(hold.time_ns),
-        );
+        ))?;
         let (loads, motion) = (hold.life.loads, hold.life.motion);
-        println!(
+        say(format_args!(
             "drive {drive} has made {loads} loads, {} locates, {} rewinds, {} backhitches, {} m",
             motion.locates,
             motion.rewinds,
             motion.backhitches,
             motion.distance_mm / 1000,
-        );
+        ))?;
     }
-    println!("changer {}", seconds(inventory.robot().time_ns));
+    say(format_args!(
+        "changer {}",
+        seconds(inventory.robot().time_ns)
+    ))?;
     for (address, content) in inventory.contents() {
         let label = match &content.label {
             Label::Readable => String::new(),
@@ -186,18 +214,18 @@ fn status(dir: &Path) -> Result<u8, Failure> {
             Label::Unreadable => " with an unreadable label".to_string(),
             Label::Shows(text) => format!(" labelled {text}"),
         };
-        println!("element {address} {}{label}", content.barcode);
+        say(format_args!("element {address} {}{label}", content.barcode))?;
     }
     for (door, name) in [
         (Door::MailSlots, "mail slot door"),
         (Door::Front, "front door"),
     ] {
         if inventory.is_open(door) {
-            println!("{name} open");
+            say(format_args!("{name} open"))?;
         }
     }
     for magazine in inventory.removed_magazines() {
-        println!("magazine {magazine} out");
+        say(format_args!("magazine {magazine} out"))?;
     }
     Ok(0)
 }
@@ -214,21 +242,24 @@ fn seconds(time_ns: u64) -> String {
 fn cartridge(dir: &Path, barcode: &str) -> Result<u8, Failure> {
     let cartridge = Library::open(dir)?.cartridge(barcode)?;
     let info = &cartridge.info;
-    println!("barcode {}", info.barcode);
-    println!("serial {}", info.serial);
-    println!("kind {:?}", info.kind);
-    println!("write protected {}", info.write_protected);
+    say(format_args!("barcode {}", info.barcode))?;
+    say(format_args!("serial {}", info.serial))?;
+    say(format_args!("kind {:?}", info.kind))?;
+    say(format_args!("write protected {}", info.write_protected))?;
     if let Some(format) = cartridge.format() {
-        println!("format {} density {:02X}", format.name, format.density);
+        say(format_args!(
+            "format {} density {:02X}",
+            format.name, format.density
+        ))?;
     }
     for (partition, number) in cartridge.open_partitions()?.iter().zip(0..) {
-        println!(
+        say(format_args!(
             "partition {number}: {} objects, {} filemarks, {} of {} bytes used",
             partition.objects(),
             partition.filemarks().len(),
             partition.end().0,
             partition.capacity_bytes(),
-        );
+        ))?;
     }
     Ok(0)
 }
@@ -244,10 +275,10 @@ fn insert(dir: &Path, slot: &str, barcode: &str, options: &[&str]) -> Result<u8,
 }
 
 fn remove(dir: &Path, slot: &str) -> Result<u8, Failure> {
-    println!(
+    say(format_args!(
         "{}",
         Library::open(dir)?.remove(number(slot, "MAIL_SLOT")?)?
-    );
+    ))?;
     Ok(0)
 }
 
@@ -297,7 +328,10 @@ fn magazine(dir: &Path, action: &str, magazine: &str) -> Result<u8, Failure> {
 fn faults(dir: &Path, what: &[&str]) -> Result<u8, Failure> {
     let library = Library::open(dir)?;
     match *what {
-        ["show"] => println!("{}", serde_json::to_string_pretty(&library.faults()?)?),
+        ["show"] => say(format_args!(
+            "{}",
+            serde_json::to_string_pretty(&library.faults()?)?
+        ))?,
         ["set", file] => library.set_faults(&serde_json::from_slice(&fs::read(file)?)?)?,
         ["add", rule] => library.add_fault(serde_json::from_str(rule)?)?,
         ["clear"] => library.clear_faults()?,
@@ -337,9 +371,12 @@ fn exec(dir: &Path, unit: &str, cdb: &str, options: &[&str]) -> Result<u8, Failu
         (completion, host_error)
     };
     received.truncate(completion.transferred_bytes);
-    io::stdout().lock().write_all(&received)?;
+    let written = io::stdout().lock().write_all(&received);
     report(&completion, host_error.as_deref());
-    Ok(completion.status)
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(completion.status),
+    }
 }
 
 fn report(completion: &Completion, host_error: Option<&str>) {
@@ -349,16 +386,16 @@ fn report(completion: &Completion, host_error: Option<&str>) {
         .map(|byte| format!(" {byte:02X}"))
         .collect();
     if !completion.answered {
-        eprintln!("no answer");
+        tell(format_args!("no answer"));
     }
-    eprintln!(
+    tell(format_args!(
         "status {:02X}, {} bytes{}{sense}",
         completion.status,
         completion.transferred_bytes,
         if sense.is_empty() { "" } else { ", sense" },
-    );
+    ));
     if let Some(error) = host_error {
-        eprintln!("host: {error}");
+        tell(format_args!("host: {error}"));
     }
 }
 
@@ -425,7 +462,8 @@ fn attach_in_background(dir: &Path) -> Result<u8, Failure> {
         if line == READY {
             return Ok(0);
         }
-        println!("{line}");
+        // Whoever started us may have gone: the server is waited for all the same.
+        let _ = say(format_args!("{line}"));
     }
     server.wait()?;
     let said = fs::read_to_string(&log_path).map_err(SimError::io(&log_path))?;
