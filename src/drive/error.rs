@@ -26,7 +26,8 @@ pub enum DriveErrorKind {
     /// No room before the end of the partition for what was to be written or was still
     /// in the buffer.
     EndOfPartition,
-    /// A block is longer than the buffer given. Position: after the block.
+    /// A block is longer than the buffer given, or than what drive and path carry. Position:
+    /// after the block.
     BlockTooLong {
         /// Length of the block, in bytes.
         actual_bytes: u64,

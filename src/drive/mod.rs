@@ -118,8 +118,9 @@ pub trait SequentialDevice: Send {
     ///
     /// # Errors
     ///
-    /// [`DriveErrorKind::BlockTooLong`] if the block exceeds `buffer` (position: after
-    /// it); medium and transport failures.
+    /// [`DriveErrorKind::BlockTooLong`] if the block exceeds `buffer`, or what drive and path
+    /// carry (position: after it; its beginning may be in `buffer`); medium and transport
+    /// failures.
     fn read_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError>;
 
     /// Moves to logical object `block` and proves by READ POSITION that it got there; a

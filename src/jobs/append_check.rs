@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::mount::{Bay, drive_error};
 use super::{JobError, Site, VolumeState, label};
-use crate::drive::{DriveErrorKind, Position, SequentialDevice as _};
+use crate::drive::{Drive, DriveErrorKind, Position, SequentialDevice as _};
 use crate::units::BlockAddress;
 use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
@@ -18,20 +18,21 @@ use crate::volume::label::{Identity, Label, identify, recover_label};
 
 /// What the volume in `bay` says of itself, for reading it: its label or, where that is lost,
 /// its indexes.
-pub(crate) fn read_label(bay: &mut Bay) -> Result<Label, JobError> {
+///
+/// `known`: the catalog has a volume under the tape's barcode.
+pub(crate) fn read_label(bay: &mut Bay, known: bool) -> Result<Label, JobError> {
     let barcode = bay.barcode.clone();
     let memory = label::memory_barcode_if_readable(&mut bay.drive, &barcode)?;
-    let lost = match label_beside(bay, memory) {
+    let lost = match label_beside(bay, memory, known) {
         Err(error) if is_lost_label(&error) => error,
         result => return result,
     };
-    let found = recover_label(&mut bay.drive).map_err(|source| JobError::Volume {
-        barcode: barcode.clone(),
-        source,
-    })?;
+    let found = recover_label(&mut bay.drive);
+    let found = found.map_err(|source| volume_error(&barcode, &bay.drive, source, known))?;
     match found {
         None => Err(lost),
         Some(label) if label.barcode == barcode => {
+            check_path(&label, &bay.drive)?;
             tracing::warn!(barcode, error = %lost, "the label is lost; an index told instead");
             Ok(label)
         }
@@ -55,16 +56,73 @@ fn is_lost_label(error: &JobError) -> bool {
     }
 }
 
-/// As [`read_label`], but with every witness: chip and label are both there.
+/// The label of a volume of the catalog with every witness: chip and label are both there.
 fn label_for_writing(bay: &mut Bay) -> Result<Label, JobError> {
     let barcode = bay.barcode.clone();
     let memory = label::memory_barcode(&mut bay.drive, &barcode)?;
-    label_beside(bay, memory)
+    label_beside(bay, memory, true)
+}
+
+/// The job's error for what a volume said. Blocks longer than the path carries, and data of
+/// which the drive has no key, are no fault of the tape.
+pub(crate) fn volume_error(
+    barcode: &str,
+    drive: &Drive,
+    source: VolumeError,
+    known: bool,
+) -> JobError {
+    let barcode = barcode.to_owned();
+    match source {
+        VolumeError::Drive { source, .. } if source.kind == DriveErrorKind::Encrypted => {
+            let source = *source;
+            JobError::EncryptedTape {
+                barcode,
+                known,
+                source,
+            }
+        }
+        source => match too_long(&source) {
+            Some(block_bytes) => beyond_path(barcode, drive, block_bytes),
+            None => JobError::Volume { barcode, source },
+        },
+    }
+}
+
+/// Length of the block that was too long, if that is the error.
+fn too_long(error: &VolumeError) -> Option<u64> {
+    match error {
+        VolumeError::Drive { source, .. } => match source.kind {
+            DriveErrorKind::BlockTooLong { actual_bytes } => Some(actual_bytes),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A label that was known by its beginning is that of a volume which cannot be read here.
+pub(crate) fn check_path(label: &Label, drive: &Drive) -> Result<(), JobError> {
+    match label.block_bytes as usize <= drive.max_block_bytes() {
+        true => Ok(()),
+        false => Err(beyond_path(
+            label.barcode.clone(),
+            drive,
+            u64::from(label.block_bytes),
+        )),
+    }
+}
+
+fn beyond_path(barcode: String, drive: &Drive, block_bytes: u64) -> JobError {
+    JobError::BlocksBeyondPath {
+        barcode,
+        block_bytes,
+        limit_bytes: drive.max_block_bytes() as u64,
+        drive: drive.name().to_owned(),
+    }
 }
 
 /// The label of the tape in `bay`, if it is a volume of ours and says the tape's barcode, as
 /// does the chip, where it tells one.
-fn label_beside(bay: &mut Bay, memory: Option<String>) -> Result<Label, JobError> {
+fn label_beside(bay: &mut Bay, memory: Option<String>, known: bool) -> Result<Label, JobError> {
     let barcode = bay.barcode.clone();
     if let Some(says) = memory.filter(|says| *says != barcode) {
         return Err(JobError::SwappedBarcode {
@@ -73,26 +131,31 @@ fn label_beside(bay: &mut Bay, memory: Option<String>) -> Result<Label, JobError
             witness: "cartridge memory",
         });
     }
-    let identity = identify(&mut bay.drive).map_err(|source| JobError::Volume {
-        barcode: barcode.clone(),
-        source,
-    })?;
+    let identity = identify(&mut bay.drive);
+    let identity = identity.map_err(|source| volume_error(&barcode, &bay.drive, source, known))?;
     match identity {
-        Identity::Ours(label) if label.barcode == barcode => Ok(label),
+        Identity::Ours(label) if label.barcode == barcode => {
+            check_path(&label, &bay.drive)?;
+            Ok(label)
+        }
         Identity::Ours(Label { barcode: says, .. }) => Err(JobError::SwappedBarcode {
             barcode,
             says,
             witness: "label",
         }),
         Identity::Blank => Err(JobError::BlankTape { barcode }),
-        Identity::Foreign(what) => Err(JobError::ForeignTape { barcode, what }),
+        Identity::Foreign(what) => Err(JobError::ForeignTape {
+            barcode,
+            what,
+            known,
+        }),
         Identity::TooNew { format } => Err(JobError::TooNewTape { barcode, format }),
     }
 }
 
 /// As [`read_label`], and the volume is the one the catalog has under this barcode.
 pub(crate) fn read_known_label(bay: &mut Bay, in_catalog: Uuid) -> Result<Label, JobError> {
-    let label = read_label(bay)?;
+    let label = read_label(bay, true)?;
     check_known(&label, in_catalog)?;
     Ok(label)
 }

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
+use super::append_check::volume_error;
 use super::mount::{Mounter, Purpose};
 use super::source::from_engine;
 use super::{JobError, Site};
+use crate::engine::EngineError;
 use crate::engine::dump::{Dumped, dump};
 use crate::units::TapeFile;
 
@@ -22,6 +24,11 @@ pub fn dump_file(
 ) -> Result<Dumped, JobError> {
     let mut mounter = Mounter::open(site)?;
     let mut bay = mounter.mount(barcode, Purpose::Volume)?;
-    let result = dump(&mut bay.drive, barcode, file, out, site.monitor).map_err(from_engine);
+    let dumped = dump(&mut bay.drive, barcode, file, out, site.monitor);
+    let result = dumped.map_err(|error| match error {
+        // Whether the catalog has a volume there is not asked: there may be no catalog.
+        EngineError::Volume { source, .. } => volume_error(barcode, &bay.drive, source, true),
+        error => from_engine(error),
+    });
     mounter.close(bay, result)
 }

@@ -194,7 +194,8 @@ impl Rebuild<'_> {
         barcode: &str,
     ) -> Result<RebuiltVolume, JobError> {
         let mut bay = mounter.mount(barcode, Purpose::Volume)?;
-        let label = read_label(&mut bay).and_then(|label| {
+        let known = catalog::live_volume(self.catalog, barcode)?.is_some();
+        let label = read_label(&mut bay, known).and_then(|label| {
             self.name_volume(&mut bay, &label)?;
             Ok(label)
         });

@@ -2,12 +2,13 @@
 
 use std::fs;
 
-use tape_sim::fault::{read_flaws, write_flaws};
+use tape_sim::fault::{FaultScript, read_flaws, write_flaws};
 use tapewright::jobs::dump::dump_file;
-use tapewright::jobs::label::label;
+use tapewright::jobs::label::{LabelOptions, label};
 use tapewright::jobs::rebuild::rebuild;
+use tapewright::jobs::restore::{RestoreOptions, restore};
 use tapewright::jobs::verify::verify;
-use tapewright::jobs::{JobError, JobErrorKind, Outcome};
+use tapewright::jobs::{JobError, JobErrorKind, Outcome, Site, tapes};
 use tapewright::units::TapeFile;
 
 use crate::lab::{A, B, Lab, assert_same_tree, label_options, plant};
@@ -57,4 +58,113 @@ fn a_tape_whose_chip_failed_is_read_and_not_written() {
     let summary = rebuild(lab.site(), &[]).unwrap();
     assert_eq!(summary.volumes.len(), 2, "{:?}", summary.skipped);
     assert_eq!(lab.find(b"/").len(), found);
+}
+
+/// The host's adapter carries no more than this at once.
+fn limit_path(lab: &Lab, max_transfer_bytes: u32) {
+    let mut script = FaultScript::default();
+    script.max_transfer_bytes = Some(max_transfer_bytes);
+    lab.library().set_faults(&script).unwrap();
+}
+
+#[test]
+fn a_tape_whose_blocks_the_path_does_not_carry_is_well_and_nobody_is_told_to_erase_it() {
+    let lab = archived();
+    // Its label is gone, and the blocks behind it are as long as the others.
+    let cartridge = lab.library().cartridge(B).unwrap();
+    let mut partitions = cartridge.open_partitions().unwrap();
+    let label_record = partitions[0].record(0).unwrap();
+    let garbage = vec![0xA5; label_record.length_bytes as usize];
+    let place = label_record.data_bytes;
+    partitions[0].write_data(place, &garbage).unwrap();
+    drop(partitions);
+    let before = [A, B].map(|barcode| lab.fingerprint(barcode));
+    limit_path(&lab, 32 << 10);
+
+    let verified = verify(lab.site(), A).unwrap();
+    let options = RestoreOptions {
+        patterns: vec![b"**".to_vec()],
+        target: lab.path("target"),
+        ..RestoreOptions::default()
+    };
+    let restored = restore(lab.site(), &options).unwrap();
+    for failed in [verified.failed_tapes, restored.failed_tapes] {
+        assert_eq!(failed.len(), 1, "{failed:?}");
+        assert_eq!(failed[0].failure.kind, JobErrorKind::BadDevice);
+        let words = [
+            &failed[0].failure.what,
+            failed[0].failure.advice.as_ref().unwrap(),
+        ];
+        let expected = ["65536 bytes", "The tape is well"];
+        assert!(
+            words
+                .iter()
+                .zip(expected)
+                .all(|(words, part)| words.contains(part)),
+            "{words:?}"
+        );
+    }
+    let stranger = lab.stranger();
+    let elsewhere = Site {
+        state: &stranger,
+        ..lab.site()
+    };
+    let errors = [
+        ("archive", lab.archive(&["source"], "docs").unwrap_err()),
+        ("rebuild", rebuild(lab.site(), &[A.to_owned()]).unwrap_err()),
+        (
+            "rebuild of a lost label",
+            rebuild(lab.site(), &[B.to_owned()]).unwrap_err(),
+        ),
+        (
+            "dump",
+            dump_file(lab.site(), A, TapeFile(1), &mut Vec::new()).unwrap_err(),
+        ),
+        (
+            "rebuild elsewhere",
+            rebuild(elsewhere, &[A.to_owned()]).unwrap_err(),
+        ),
+    ];
+    for (what, error) in errors {
+        match &error {
+            JobError::BlocksBeyondPath {
+                block_bytes,
+                limit_bytes,
+                ..
+            } => {
+                assert_eq!((*block_bytes, *limit_bytes), (64 << 10, 32 << 10), "{what}");
+            }
+            _ => panic!("{what}: {error:?}"),
+        }
+        assert_eq!(error.kind(), JobErrorKind::BadDevice, "{what}");
+        assert!(!error.advice().unwrap().contains("--erase"), "{what}");
+    }
+    assert_eq!([A, B].map(|barcode| lab.fingerprint(barcode)), before);
+
+    lab.library().clear_faults().unwrap();
+    assert_eq!(verify(lab.site(), A).unwrap().outcome, Outcome::Complete);
+}
+
+#[test]
+fn a_tape_with_longer_blocks_is_relabelled_with_shorter_ones_only_when_asked() {
+    let lab = Lab::new();
+    let options = |erase, block_bytes: u32| LabelOptions {
+        block_bytes: Some(block_bytes),
+        ..label_options(&[A], "docs", erase)
+    };
+    label(lab.site(), &options(None, 512 << 10)).unwrap();
+    limit_path(&lab, 64 << 10);
+    let stranger = lab.stranger();
+    let elsewhere = Site {
+        state: &stranger,
+        ..lab.site()
+    };
+    let error = label(elsewhere, &options(None, 64 << 10)).unwrap_err();
+    assert!(
+        matches!(error, JobError::BlocksBeyondPath { .. }),
+        "{error:?}"
+    );
+    label(elsewhere, &options(Some(A), 64 << 10)).unwrap();
+    let tapes = tapes::list(elsewhere).unwrap();
+    assert_eq!(tapes.len(), 1, "{tapes:?}");
 }

@@ -17,6 +17,7 @@ use tapewright::jobs::library::LibraryConfig;
 use tapewright::jobs::restore::{RestoreOptions, RestoreSummary, restore};
 use tapewright::jobs::{JobError, NoOperator, Operator, Site, StateDir};
 use tapewright::monitor::{Monitor, Silent};
+use tapewright::scsi::encryption::{EncryptionKey, KEY_BYTES, KeyUse};
 use tapewright::transport::sim::SimTransport;
 use tempfile::TempDir;
 
@@ -208,6 +209,23 @@ impl Lab {
 
     /// Another program writes these blocks and a filemark at the beginning of a tape.
     pub fn write_raw(&self, barcode: &str, blocks: &[Vec<u8>]) {
+        self.write_as(barcode, blocks, |_| {});
+    }
+
+    /// As [`Lab::write_raw`], and the drive encrypts what it writes.
+    pub fn write_encrypted(&self, barcode: &str, blocks: &[Vec<u8>]) {
+        let usage = KeyUse {
+            name: "another program's",
+            plain_too: false,
+            until_unload: true,
+        };
+        let key = EncryptionKey::new(&[7; KEY_BYTES]);
+        self.write_as(barcode, blocks, |drive| {
+            drive.set_key(&key, &usage).unwrap()
+        });
+    }
+
+    fn write_as(&self, barcode: &str, blocks: &[Vec<u8>], prepare: impl FnOnce(&mut Drive)) {
         let dir = self.library_dir();
         let mut changer = self.changer();
         let inventory = changer.inventory().unwrap();
@@ -219,6 +237,7 @@ impl Lab {
             .wait_ready(&ReadyWait::default(), &mut |_| ControlFlow::Continue(()))
             .unwrap();
         drive.set_mode(&DriveMode::default()).unwrap();
+        prepare(&mut drive);
         drive.rewind().unwrap();
         for block in blocks {
             drive.write_block(block).unwrap();

@@ -21,11 +21,10 @@ fn a_tape_that_holds_something_keeps_it_until_its_barcode_is_typed() {
             None => assert!(matches!(error, JobError::HoldsData { .. }), "{error}"),
             Some(_) => assert!(matches!(error, JobError::EraseMismatch { .. }), "{error}"),
         }
-        assert!(
-            error
-                .advice()
-                .is_some_and(|advice| advice.contains("--erase"))
-        );
+        // What the catalog knows is not offered for erasing to who did not ask for it.
+        let advice = error.advice().unwrap();
+        let offered = advice.contains("--erase");
+        assert_eq!(offered, erase.is_some() || barcode == B, "{advice}");
         assert_eq!(lab.fingerprint(barcode), before, "{barcode}");
     }
     let old = tapes::show(lab.site(), A).unwrap().info.volume;
@@ -71,6 +70,38 @@ fn all_blank_labels_the_blank_and_lists_the_others() {
             .iter()
             .all(|tape| tape.capacity_bytes > 50 << 20)
     );
+}
+
+#[test]
+fn an_encrypted_tape_is_passed_over_and_needs_no_key_to_be_erased() {
+    let lab = Lab::new();
+    lab.write_encrypted(B, &[b"a secret of another program".repeat(100)]);
+    let before = lab.fingerprint(B);
+    let options = LabelOptions {
+        tapes: Which::AllBlank,
+        ..label_options(&[], "docs", None)
+    };
+    let summary = label(lab.site(), &options).unwrap();
+    assert_eq!(summary.labelled.len(), 5);
+    let [skipped] = &summary.skipped[..] else {
+        panic!("{:?}", summary.skipped);
+    };
+    assert_eq!(skipped.barcode, B);
+    assert!(skipped.why.contains("encrypted"), "{}", skipped.why);
+    let error = label(lab.site(), &label_options(&[B], "docs", None)).unwrap_err();
+    assert!(matches!(error, JobError::EncryptedTape { .. }), "{error:?}");
+    assert_eq!(error.kind(), JobErrorKind::WrongTape);
+    let advice = error.advice().unwrap();
+    assert!(advice.contains("--erase SIM002L9"), "{advice}");
+    assert_eq!(lab.fingerprint(B), before);
+
+    label(lab.site(), &label_options(&[B], "docs", Some(B))).unwrap();
+    plant(&lab.path("source"));
+    for barcode in [A, C, "SIM004L9", "SIM005L9", "SIM006L9"] {
+        lab.take_away(barcode);
+    }
+    let archived = lab.archive(&["source"], "docs").unwrap();
+    assert_eq!(archived.segments[0].barcode, B);
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl JobError {
             JobError::Simulator { .. } => K::Host,
             JobError::DriveNotInLibrary { .. } | JobError::DriveMissing { .. } => K::BadDevice,
             JobError::Changer(_) | JobError::LabelNotReadBack { .. } => K::BadDevice,
-            JobError::Misplaced(_) => K::BadDevice,
+            JobError::Misplaced(_) | JobError::BlocksBeyondPath { .. } => K::BadDevice,
             JobError::DriveBusy { .. } | JobError::LibraryBusy { .. } => K::Busy,
             JobError::TapeBusy { .. } => K::Busy,
             JobError::LibraryFull { .. } | JobError::TapeMissing { .. } => K::NeedsOperator,
@@ -41,6 +41,7 @@ impl JobError {
             | JobError::WriteProtected { .. }
             | JobError::BlankTape { .. }
             | JobError::ForeignTape { .. }
+            | JobError::EncryptedTape { .. }
             | JobError::TooNewTape { .. }
             | JobError::SwappedBarcode { .. }
             | JobError::OtherVolume { .. }
@@ -66,6 +67,7 @@ impl JobError {
     /// What to do next, as a sentence; `None` where the cause itself says it.
     pub fn advice(&self) -> Option<String> {
         self.tape_advice()
+            .or_else(|| self.content_advice())
             .or_else(|| self.site_advice())
             .or_else(|| self.drive_advice())
     }
@@ -86,14 +88,6 @@ impl JobError {
             JobError::WriteProtected { barcode } => format!(
                 "If {barcode} is meant to be written, slide its write-protect tab and try again."
             ),
-            JobError::BlankTape { barcode } => format!(
-                "Label it with `tape label {barcode} --pool NAME`; if it should hold data, do \
-                 not: take it out and find out which cartridge this is."
-            ),
-            JobError::ForeignTape { barcode, .. } => format!(
-                "If its content may go, `tape label {barcode} --pool NAME --erase {barcode}`."
-            ),
-            JobError::TooNewTape { .. } => "Use a later version of Tapewright.".to_owned(),
             JobError::SwappedBarcode { says, .. } => {
                 format!("Take the cartridge out and compare its sticker with {says}.")
             }
@@ -123,14 +117,56 @@ impl JobError {
                 "Do not write on it. `verify {barcode}` tells which files can still be read; \
                  archive the others again."
             ),
+            JobError::LabelNotReadBack { barcode, .. } => {
+                format!("Clean the drive and try again; if it stays so, take {barcode} out of use.")
+            }
+            _ => return None,
+        })
+    }
+
+    /// What to do where the tape holds something else than it should.
+    fn content_advice(&self) -> Option<String> {
+        Some(match self {
+            JobError::BlankTape { barcode } => format!(
+                "Label it with `tape label {barcode} --pool NAME`; if it should hold data, do \
+                 not: take it out and find out which cartridge this is."
+            ),
+            JobError::ForeignTape {
+                barcode,
+                known: true,
+                ..
+            } => format!(
+                "Under {barcode} the catalog knows a volume: find out which cartridge this is, \
+                 and what happened to it."
+            ),
+            JobError::EncryptedTape { known: true, .. } => {
+                "Read it with the program and the key that wrote it.".to_owned()
+            }
+            JobError::EncryptedTape { barcode, .. } => format!(
+                "Read it with the program and the key that wrote it; if its content may go, \
+                 `tape label {barcode} --pool NAME --erase {barcode}`."
+            ),
+            JobError::BlocksBeyondPath { block_bytes, .. } => format!(
+                "The tape is well: use a drive and a host adapter that carry {block_bytes} bytes \
+                 at once, or raise the adapter's limit (max_sectors, max_sgl_entries of its \
+                 driver). `doctor` shows what each drive and its path carry."
+            ),
+            JobError::ForeignTape { barcode, .. } => format!(
+                "If its content may go, `tape label {barcode} --pool NAME --erase {barcode}`."
+            ),
+            JobError::HoldsData {
+                barcode,
+                known: true,
+                ..
+            } => format!(
+                "`tape show {barcode}` tells what the catalog knows to be on it. Name another tape."
+            ),
+            JobError::TooNewTape { .. } => "Use a later version of Tapewright.".to_owned(),
             JobError::HoldsData { barcode, .. } => format!(
                 "If all of it may go, `tape label {barcode} --pool NAME --erase {barcode}`."
             ),
             JobError::EraseMismatch { barcode, .. } => {
                 format!("To erase {barcode}, type exactly `--erase {barcode}`.")
-            }
-            JobError::LabelNotReadBack { barcode, .. } => {
-                format!("Clean the drive and try again; if it stays so, take {barcode} out of use.")
             }
             _ => return None,
         })

@@ -230,6 +230,34 @@ pub enum JobError {
         barcode: String,
         /// What it looks like.
         what: String,
+        /// The catalog has a volume under this barcode, or it was not asked.
+        known: bool,
+    },
+    /// The data at the beginning of the tape, or at the place asked for, is encrypted.
+    #[error("tape {barcode} is encrypted, and the drive has no key for it; nothing was written")]
+    EncryptedTape {
+        /// The tape.
+        barcode: String,
+        /// The catalog has a volume under this barcode, or it was not asked.
+        known: bool,
+        /// What the drive says.
+        #[source]
+        source: DriveError,
+    },
+    /// The tape's blocks are longer than what drive and path carry. The tape is well.
+    #[error(
+        "tape {barcode} has blocks of {block_bytes} bytes, and {drive} and the path to it carry \
+         {limit_bytes}: it cannot be read there; nothing was written"
+    )]
+    BlocksBeyondPath {
+        /// The tape.
+        barcode: String,
+        /// Length of its blocks, in bytes.
+        block_bytes: u64,
+        /// The longest block that drive, host adapter and kernel carry, in bytes.
+        limit_bytes: u64,
+        /// The drive.
+        drive: String,
     },
     /// The tape was written by a later version.
     #[error(
@@ -320,6 +348,8 @@ pub enum JobError {
         barcode: String,
         /// What is on it.
         what: String,
+        /// The catalog has a volume under this barcode.
+        known: bool,
     },
     /// The barcode typed is not that of the tape.
     #[error("`{typed}` was typed, but the tape is {barcode}; it was left as it is")]

@@ -8,6 +8,7 @@ use super::{
     LabelOptions, LabelSummary, LabelledTape, SkippedTape, is_about_the_tape, memory_barcode,
 };
 use crate::drive::{ChipLabel, Drive, DriveError, SequentialDevice as _};
+use crate::jobs::append_check::{check_path, volume_error};
 use crate::jobs::mount::{Bay, Mounter, Purpose, drive_error};
 use crate::jobs::rebuild::reinstate;
 use crate::jobs::source::lock_volume;
@@ -120,6 +121,7 @@ impl Labeller<'_> {
             return Err(JobError::HoldsData {
                 barcode: barcode.to_owned(),
                 what,
+                known: true,
             });
         }
         let _writer = match &known {
@@ -214,14 +216,23 @@ impl Labeller<'_> {
             return Err(JobError::WriteProtected { barcode });
         }
         self.check_block_size(&bay.drive)?;
-        let identity = identify(&mut bay.drive).map_err(|source| JobError::Volume {
-            barcode: barcode.clone(),
-            source,
-        })?;
+        let known_barcode = known.is_some();
+        let identity = identify(&mut bay.drive)
+            .map_err(|source| volume_error(&barcode, &bay.drive, source, known_barcode));
+        let identity = match identity {
+            // Writing from the beginning needs neither the key nor the former blocks.
+            Err(JobError::EncryptedTape { .. } | JobError::BlocksBeyondPath { .. }) if erase => {
+                return Ok(());
+            }
+            identity => identity?,
+        };
         let what = match identity {
             Identity::Blank => return Ok(()),
             Identity::Ours(label) => {
                 self.check_not_swapped(&barcode, &label, known)?;
+                if !erase {
+                    check_path(&label, &bay.drive)?;
+                }
                 format!("volume {} of pool {}", label.volume, label.pool)
             }
             Identity::TooNew { format } => format!("a volume of format {format}"),
@@ -229,7 +240,11 @@ impl Labeller<'_> {
         };
         match erase {
             true => Ok(()),
-            false => Err(JobError::HoldsData { barcode, what }),
+            false => Err(JobError::HoldsData {
+                barcode,
+                what,
+                known: known_barcode,
+            }),
         }
     }
 

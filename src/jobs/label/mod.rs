@@ -157,5 +157,5 @@ pub(crate) fn is_about_the_tape(error: &JobError) -> bool {
     matches!(
         error.kind(),
         JobErrorKind::WrongTape | JobErrorKind::BadMedium
-    )
+    ) || matches!(error, JobError::BlocksBeyondPath { .. })
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Bay, Mounter, NOTICES_WITHIN, Purpose, drive_error, wait_ready};
 use crate::drive::{DriveErrorKind, SequentialDevice as _};
+use crate::jobs::append_check::volume_error;
 use crate::jobs::operator::{Reply, TapeRequest};
 use crate::jobs::{JobError, label};
 use crate::scsi::tape_alert::TapeAlerts;
@@ -73,10 +74,10 @@ fn claim(bay: &mut Bay) -> Result<Claim, JobError> {
         Err(VolumeError::Drive { source, .. }) if source.kind == DriveErrorKind::Medium => {
             Identity::Foreign("a tape whose beginning cannot be read".to_owned())
         }
-        result => result.map_err(|source| JobError::Volume {
-            barcode: bay.barcode.clone(),
-            source,
-        })?,
+        Err(VolumeError::Drive { source, .. }) if source.kind == DriveErrorKind::Encrypted => {
+            Identity::Foreign("encrypted data, for which the drive has no key".to_owned())
+        }
+        result => result.map_err(|source| volume_error(&bay.barcode, &bay.drive, source, true))?,
     };
     Ok(match (identity, memory) {
         (Identity::Ours(label), _) => Claim::Barcode(label.barcode),

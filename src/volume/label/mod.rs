@@ -204,11 +204,14 @@ pub fn write_label(device: &mut dyn SequentialDevice, label: &Label) -> Result<(
     }
 }
 
-/// Rewinds and says what is on the tape. Leaves the position behind its first block.
+/// Rewinds and says what is on the tape. Leaves the position behind its first block. A label
+/// is known by its beginning, where drive or path carry no more of it: then the volume has
+/// longer blocks than can be read here.
 ///
 /// # Errors
 ///
-/// Drive errors.
+/// Drive errors: among them [`DriveErrorKind::BlockTooLong`] for a first block that may be
+/// part of a volume, and is too long for drive or path to tell.
 pub fn identify(device: &mut dyn SequentialDevice) -> Result<Identity, VolumeError> {
     device
         .rewind()
@@ -221,9 +224,18 @@ pub fn identify(device: &mut dyn SequentialDevice) -> Result<Identity, VolumeErr
         )),
         Ok(ReadOutcome::Block { bytes }) => Ok(decode_label(&record[..bytes])),
         Err(error) => match error.kind {
-            DriveErrorKind::BlockTooLong { actual_bytes } => Ok(Identity::Foreign(format!(
-                "unknown data, {actual_bytes}-byte blocks"
-            ))),
+            DriveErrorKind::BlockTooLong { actual_bytes } => {
+                if actual_bytes > u64::from(MAX_BLOCK_BYTES) {
+                    let what = format!("unknown data, {actual_bytes}-byte blocks");
+                    return Ok(Identity::Foreign(what));
+                }
+                match decode_beginning(&record, actual_bytes) {
+                    Identity::Foreign(_) => {
+                        Err(VolumeError::drive("reading the label", START)(error))
+                    }
+                    identity => Ok(identity),
+                }
+            }
             DriveErrorKind::EndOfDataMissing => {
                 let what = "nothing readable: blank, or cut off by a loss of power";
                 Ok(Identity::Foreign(what.to_owned()))
@@ -236,6 +248,11 @@ pub fn identify(device: &mut dyn SequentialDevice) -> Result<Identity, VolumeErr
 /// What the first block of a tape says.
 #[must_use]
 pub fn decode_label(record: &[u8]) -> Identity {
+    decode_beginning(record, record.len() as u64)
+}
+
+/// What the first block says, of which `record` is the beginning.
+fn decode_beginning(record: &[u8], block_bytes: u64) -> Identity {
     let Some(json) = find_json(record) else {
         return Identity::Foreign(foreign::describe(record));
     };
@@ -256,10 +273,9 @@ pub fn decode_label(record: &[u8]) -> Identity {
         Ok(label) => label,
         Err(error) => return damaged(error.to_string()),
     };
-    if label.block_bytes as usize != record.len() || !is_block_size(label.block_bytes) {
-        let actual = record.len();
+    if u64::from(label.block_bytes) != block_bytes || !is_block_size(label.block_bytes) {
         return damaged(format!(
-            "it says {} bytes a block, and has {actual}",
+            "it says {} bytes a block, and has {block_bytes}",
             label.block_bytes
         ));
     }

@@ -56,7 +56,8 @@ pub fn recover_label(device: &mut dyn SequentialDevice) -> Result<Option<Label>,
     Ok(None)
 }
 
-/// The length of the first records that can be read.
+/// The length of the first records that can be read. Where they are too long for that, the
+/// error says so.
 fn block_size(device: &mut dyn SequentialDevice) -> Result<Option<u32>, VolumeError> {
     let mut record = vec![0; MAX_BLOCK_BYTES as usize];
     for block in (0..RECORDS_TRIED).map(|record| FIRST_SEGMENT.plus(record)) {
@@ -71,11 +72,22 @@ fn block_size(device: &mut dyn SequentialDevice) -> Result<Option<u32>, VolumeEr
             Ok(ReadOutcome::Filemark) => {}
             Ok(ReadOutcome::EndOfData) => return Ok(None),
             Err(error) if error.kind == DriveErrorKind::Medium => {}
+            Err(error) if is_too_long_for_path(&error) => {
+                return Err(VolumeError::drive("reading a segment", block)(error));
+            }
             Err(error) if is_tape(&error) => return Ok(None),
             Err(error) => return Err(VolumeError::drive("reading a segment", block)(error)),
         }
     }
     Ok(None)
+}
+
+/// True for a record that may be a volume's.
+fn is_too_long_for_path(error: &DriveError) -> bool {
+    matches!(
+        error.kind,
+        DriveErrorKind::BlockTooLong { actual_bytes } if actual_bytes <= u64::from(MAX_BLOCK_BYTES)
+    )
 }
 
 /// True for what is the tape's fault, or its end.
