@@ -66,8 +66,8 @@ impl<'a> LibrarySource<'a> {
         }
     }
 
-    /// Gives the library back. Returns the tapes that could not be mounted for reading, each
-    /// with the reason, which the engine has only as text.
+    /// Gives the library back. Returns the tapes that could not be mounted for reading, or whose
+    /// end could not be recorded, each with the reason, which the engine has only as text.
     pub(crate) fn finish(mut self) -> Vec<FailedTape> {
         std::mem::take(&mut self.refused)
     }
@@ -336,10 +336,16 @@ impl VolumeSource for LibrarySource<'_> {
     }
 
     fn release(&mut self, volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
-        let id = volume.label.volume;
+        let (id, barcode) = (volume.label.volume, volume.label.barcode.clone());
         drop(volume);
         let recorded = self.record_end(id, end);
         self.take_back();
+        if let Err(error) = &recorded {
+            self.refused.push(FailedTape {
+                barcode,
+                failure: Failure::from(error),
+            });
+        }
         Ok(recorded?)
     }
 }

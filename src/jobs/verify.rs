@@ -92,7 +92,7 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     let plan = plan(&catalog, receipts)?;
     let mut volumes = LibrarySource::new(site, &catalog, mounter, None);
     let report = engine::verify(&plan, &mut volumes, site.monitor);
-    let (missing, failed_tapes) = sort(volumes.finish());
+    let (missing, failed_tapes) = FailedTape::sort(volumes.finish());
 
     let mut verified = Vec::new();
     for volume in &plan.volumes {
@@ -189,15 +189,6 @@ fn plan(catalog: &Catalog, receipts: Vec<Receipt>) -> Result<VerifyPlan, JobErro
     }
     volumes.sort_by(|a, b| a.barcode.cmp(&b.barcode));
     Ok(VerifyPlan { volumes })
-}
-
-/// The tapes that are only not there, and those with which something is wrong.
-fn sort(refused: Vec<FailedTape>) -> (Vec<String>, Vec<FailedTape>) {
-    let (missing, failed): (Vec<_>, Vec<_>) = refused.into_iter().partition(FailedTape::is_missing);
-    (
-        missing.into_iter().map(|tape| tape.barcode).collect(),
-        failed,
-    )
 }
 
 fn judge(volume: &VolumeSegments, segments: &[&SegmentReport]) -> VerifiedVolume {

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use tape_sim::fault::{Device, Effect, FaultScript, Rule};
 use tape_sim::library::{Library, LibrarySpec};
 use tapewright::changer::{Changer, ElementKind};
 use tapewright::clock::SystemClock;
@@ -130,6 +131,12 @@ impl Lab {
             .collect()
     }
 
+    /// From now on these things go wrong, each as often as its rule says.
+    pub fn set_faults(&self, rules: Vec<Rule>) {
+        let script = FaultScript::new(0, rules);
+        self.library().set_faults(&script).unwrap();
+    }
+
     /// Takes a tape out of its slot and away.
     pub fn take_away(&self, barcode: &str) {
         let dir = self.library_dir();
@@ -247,6 +254,16 @@ impl Lab {
         drop(drive);
         changer.move_medium(bay.address, slot).unwrap();
     }
+}
+
+/// A drive does this with the `nth` command of this name, and from then on, at most `times`.
+pub fn fault(effect: Effect, command: &str, nth: u64, times: Option<u64>) -> Rule {
+    let mut rule = Rule::new(effect);
+    rule.device = Device::Drives;
+    rule.when.command = Some(command.to_owned());
+    rule.when.nth = Some(nth);
+    rule.times = times;
+    rule
 }
 
 pub fn label_options(barcodes: &[&str], pool: &str, erase: Option<&str>) -> LabelOptions {

@@ -1,9 +1,10 @@
 //! Verification of volumes on which there is little to verify.
 
+use tape_sim::fault::Effect;
 use tapewright::jobs::verify::{Verdict, verify};
-use tapewright::jobs::{JobError, JobErrorKind, Outcome};
+use tapewright::jobs::{ByteText, JobError, JobErrorKind, Outcome};
 
-use crate::lab::{A, B, C, Lab, plant};
+use crate::lab::{A, B, C, Lab, archive_path, fault, plant, tree};
 
 #[test]
 fn a_volume_without_segments_has_its_label_read() {
@@ -68,6 +69,17 @@ fn verify_and_restore_say_which_help_an_unusable_tape_needs() {
         assert_eq!(verified.outcome, Outcome::Partial, "{name}");
         let (restored, _) = lab.restore("source", "target");
         assert_eq!(restored.outcome, Outcome::Partial, "{name}");
+        let [lost] = &restored.lost_with_tapes[..] else {
+            panic!("{name}: {restored:?}")
+        };
+        let directory = ByteText(archive_path(&lab.path("source/docs/empty")));
+        assert_eq!(
+            (lost.barcode.as_str(), lost.objects.len()),
+            (A, 10),
+            "{name}"
+        );
+        assert!(lost.objects.contains(&directory), "{name}: {lost:?}");
+        assert_eq!(restored.problems.total, 0, "{name}: {restored:?}");
         for (missing, failed) in [
             (verified.missing_tapes, verified.failed_tapes),
             (restored.missing_tapes, restored.failed_tapes),
@@ -81,4 +93,36 @@ fn verify_and_restore_say_which_help_an_unusable_tape_needs() {
             assert_eq!(found, [kind], "{name}: {failed:?}");
         }
     }
+}
+
+#[test]
+fn a_drive_that_fails_half_way_costs_named_objects_and_says_what_helps() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    // The label is the first object read.
+    lab.set_faults(vec![fault(Effect::HardwareError, "READ", 3, None)]);
+
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Partial, "{restored:?}");
+    let [lost] = &restored.lost_with_tapes[..] else {
+        panic!("{restored:?}")
+    };
+    let whole = tree(&lab.path("source"));
+    let back = tree(&copy);
+    let root = archive_path(&lab.path("source"));
+    let mut missing = 0;
+    for path in whole.keys().filter(|path| !back.contains_key(*path)) {
+        let mut name = root.clone();
+        name.extend([b"/", path.as_os_str().as_encoded_bytes()].concat());
+        assert!(lost.objects.contains(&ByteText(name)), "{path:?}: {lost:?}");
+        missing += 1;
+    }
+    assert!(missing > 0);
+    let [failed] = &restored.failed_tapes[..] else {
+        panic!("{restored:?}")
+    };
+    assert_eq!(failed.failure.kind, JobErrorKind::BadDevice);
+    assert!(failed.failure.advice.is_some(), "{failed:?}");
 }

@@ -1,7 +1,7 @@
 //! One read of a plan: from its place on tape to its place in the target.
 
 use crate::engine::target::{FileWriter, Name};
-use crate::error_text::with_causes;
+use crate::volume::VolumeError;
 use crate::volume::index::Place;
 use crate::volume::member::{Kind, Member};
 
@@ -28,8 +28,8 @@ pub(super) enum Done {
 pub(super) enum Failed {
     /// This object only.
     Object(Lost),
-    /// The volume, from here on; as one sentence for people.
-    Volume(String),
+    /// The volume, from here on.
+    Volume(VolumeError),
 }
 
 impl From<Lost> for Failed {
@@ -134,6 +134,6 @@ impl<'a> Run<'a> {
 fn unreadable(unreadable: Unreadable) -> Failed {
     match unreadable {
         Unreadable::Member(what) => Failed::Object(Lost::Content(what)),
-        Unreadable::Volume(error) => Failed::Volume(with_causes(&error)),
+        Unreadable::Volume(error) => Failed::Volume(error),
     }
 }

@@ -2,7 +2,9 @@
 
 use uuid::Uuid;
 
+use crate::engine::EngineError;
 use crate::engine::target::{NotSet, shown};
+use crate::error_text::with_causes;
 use crate::monitor::{Monitor, Problem};
 
 use super::plan::VolumeReads;
@@ -25,7 +27,7 @@ pub enum RestoreOutcome {
 
 /// A volume that could not be read at all, or not to its end, for other reasons than
 /// single bad records.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct VolumeFailure {
     /// The volume.
     pub volume: Uuid,
@@ -33,12 +35,38 @@ pub struct VolumeFailure {
     pub barcode: String,
     /// What happened, as one sentence for people.
     pub what: String,
-    /// Reads of the plan that were not carried out because of it.
-    pub reads_lost: u64,
+    /// The same as an error; `None` where the volume source has it, which could not mount the
+    /// volume or take it back.
+    pub error: Option<EngineError>,
+    /// Names of all objects that were not restored because of it, in the order of the tape;
+    /// a file in parts once.
+    pub lost: Vec<Vec<u8>>,
+}
+
+impl VolumeFailure {
+    /// A volume that the source could not mount or take back.
+    pub(super) fn of_source(reads: &VolumeReads, what: String) -> Self {
+        Self {
+            volume: reads.volume,
+            barcode: reads.barcode.clone(),
+            what,
+            error: None,
+            lost: Vec::new(),
+        }
+    }
+
+    /// A volume that was mounted, and is not as planned or failed while it was read.
+    pub(super) fn mounted(reads: &VolumeReads, error: EngineError) -> Self {
+        let what = with_causes(&error);
+        Self {
+            error: Some(error),
+            ..Self::of_source(reads, what)
+        }
+    }
 }
 
 /// What a restore did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct RestoreReport {
     /// How it ended.
     pub outcome: RestoreOutcome,
@@ -50,11 +78,12 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// Files whose digest agreed with the index.
     pub verified: u64,
-    /// Objects that were not restored, at most [`PROBLEMS_LISTED`] of them.
+    /// Objects that were not restored for a reason of their own, at most [`PROBLEMS_LISTED`]
+    /// of them; the log has all.
     pub problems: Vec<Problem>,
-    /// All objects that were not restored, listed or not.
+    /// All of those objects, listed or not.
     pub problem_count: u64,
-    /// Volumes that failed; what was lost with them is counted here, not in `problems`.
+    /// Volumes that failed; what was lost with them is named here, not in `problems`.
     pub volumes_failed: Vec<VolumeFailure>,
     /// Restored objects that could not be given all of their metadata.
     pub metadata_not_set: NotSet,
@@ -91,6 +120,7 @@ impl RestoreReport {
             path: shown(name),
             what,
         };
+        tracing::warn!(path = problem.path, what = problem.what, "not restored");
         monitor.problem(&problem);
         self.problem_count += 1;
         if self.problems.len() < PROBLEMS_LISTED {
@@ -98,25 +128,16 @@ impl RestoreReport {
         }
     }
 
-    /// Notes a volume that failed, and how many reads were lost with it.
-    pub(super) fn volume_failed(
-        &mut self,
-        reads: &VolumeReads,
-        what: String,
-        reads_lost: usize,
-        monitor: &dyn Monitor,
-    ) {
-        let (volume, barcode) = (reads.volume, reads.barcode.clone());
+    /// Notes a volume that failed. Who watches hears of the volume; the log, of each object.
+    pub(super) fn volume_failed(&mut self, failure: VolumeFailure, monitor: &dyn Monitor) {
+        for name in &failure.lost {
+            let (path, barcode) = (shown(name), &failure.barcode);
+            tracing::warn!(path, barcode, "not restored, since the tape failed");
+        }
         monitor.problem(&Problem {
-            path: format!("volume {barcode}"),
-            what: what.clone(),
+            path: format!("volume {}", failure.barcode),
+            what: failure.what.clone(),
         });
-        let reads_lost = reads_lost as u64;
-        self.volumes_failed.push(VolumeFailure {
-            volume,
-            barcode,
-            what,
-            reads_lost,
-        });
+        self.volumes_failed.push(failure);
     }
 }

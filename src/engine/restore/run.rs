@@ -1,7 +1,7 @@
 //! One restore while it runs: volume after volume, then links and directories.
 
 use crate::engine::target::{Target, TargetErrorKind};
-use crate::engine::{MountedVolume, VolumeEnd, VolumeSource};
+use crate::engine::{EngineError, MountedVolume, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Monitor;
 use crate::volume::read::RecordReader;
@@ -12,7 +12,7 @@ use super::parts::CutFiles;
 use super::pass::Pass;
 use super::plan::{RestorePlan, VolumeReads};
 use super::read::{Done, Failed};
-use super::report::{RestoreOutcome, RestoreReport};
+use super::report::{RestoreOutcome, RestoreReport, VolumeFailure};
 
 /// See the module.
 pub(super) struct Run<'a> {
@@ -65,15 +65,14 @@ impl<'a> Run<'a> {
             }
             Err(error) => {
                 let what = format!("cannot be mounted: {}", with_causes(&*error));
-                return self
-                    .report
-                    .volume_failed(reads, what, reads.reads.len(), self.monitor);
+                let failure = VolumeFailure::of_source(reads, what);
+                return self.volume_failed(failure, reads, &in_tape_order(reads));
             }
         };
         let end = match mismatch(&mounted, reads) {
-            Some(what) => {
-                self.report
-                    .volume_failed(reads, what, reads.reads.len(), self.monitor);
+            Some(error) => {
+                let failure = VolumeFailure::mounted(reads, error);
+                self.volume_failed(failure, reads, &in_tape_order(reads));
                 VolumeEnd::Open
             }
             None => {
@@ -84,8 +83,29 @@ impl<'a> Run<'a> {
         };
         if let Err(error) = volumes.release(mounted, end) {
             let what = format!("cannot be given back: {}", with_causes(&*error));
-            self.report.volume_failed(reads, what, 0, self.monitor);
+            let failure = VolumeFailure::of_source(reads, what);
+            self.volume_failed(failure, reads, &[]);
         }
+    }
+
+    /// Notes a volume that failed, and names what the reads `left` would have restored.
+    fn volume_failed(
+        &mut self,
+        mut failure: VolumeFailure,
+        reads: &'a VolumeReads,
+        left: &[usize],
+    ) {
+        for &index in left {
+            let read = &reads.reads[index];
+            if read.part.is_some() {
+                if self.cut_files.is_lost(&read.name) {
+                    continue;
+                }
+                self.cut_files.lose(&read.name);
+            }
+            failure.lost.push(read.name.clone());
+        }
+        self.report.volume_failed(failure, self.monitor);
     }
 
     fn read_volume(
@@ -96,8 +116,7 @@ impl<'a> Run<'a> {
     ) -> VolumeEnd {
         let reader = RecordReader::new(mounted.device.as_mut(), reads.block_bytes);
         let mut pass = Pass::new(reader, reads.block_bytes);
-        let mut order: Vec<usize> = (0..reads.reads.len()).collect();
-        order.sort_by_key(|&read| (reads.reads[read].block, reads.reads[read].offset_bytes));
+        let order = in_tape_order(reads);
         for (done, &index) in order.iter().enumerate() {
             if self.ending.is_none() && self.monitor.stop_requested() {
                 self.ending = Some(RestoreOutcome::Stopped);
@@ -116,10 +135,14 @@ impl<'a> Run<'a> {
                 }
                 Ok(Done::Later | Done::LostBefore) => {}
                 Err(Failed::Object(lost)) => self.lost(&read.name, lost),
-                Err(Failed::Volume(what)) => {
-                    self.cut_files.lose(&read.name);
-                    self.report
-                        .volume_failed(reads, what, order.len() - done, self.monitor);
+                Err(Failed::Volume(error)) => {
+                    let barcode = reads.barcode.clone();
+                    let error = EngineError::Volume {
+                        barcode,
+                        source: error,
+                    };
+                    let failure = VolumeFailure::mounted(reads, error);
+                    self.volume_failed(failure, reads, &order[done..]);
                     break;
                 }
             }
@@ -172,7 +195,7 @@ impl<'a> Run<'a> {
                 .report
                 .volumes_failed
                 .iter()
-                .all(|failure| failure.reads_lost == 0);
+                .all(|failure| failure.lost.is_empty());
         let reached_end = if whole {
             RestoreOutcome::Complete
         } else {
@@ -183,19 +206,26 @@ impl<'a> Run<'a> {
     }
 }
 
+/// The reads by their place on the tape.
+fn in_tape_order(reads: &VolumeReads) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..reads.reads.len()).collect();
+    order.sort_by_key(|&read| (reads.reads[read].block, reads.reads[read].offset_bytes));
+    order
+}
+
 /// What of the mounted volume is not as the plan says.
-fn mismatch(mounted: &MountedVolume, reads: &VolumeReads) -> Option<String> {
+fn mismatch(mounted: &MountedVolume, reads: &VolumeReads) -> Option<EngineError> {
     let label = &mounted.label;
-    if label.volume != reads.volume {
-        return Some(format!(
-            "volume {} ({}) was mounted instead",
-            label.barcode, label.volume
-        ));
-    }
-    (label.block_bytes != reads.block_bytes).then(|| {
+    let what = if label.volume != reads.volume {
+        format!("volume {} was expected", reads.volume)
+    } else if label.block_bytes != reads.block_bytes {
         format!(
             "its block size is {}, the plan says {}",
             label.block_bytes, reads.block_bytes
         )
-    })
+    } else {
+        return None;
+    };
+    let barcode = label.barcode.clone();
+    Some(EngineError::WrongVolume { barcode, what })
 }

@@ -527,6 +527,21 @@ impl FailedTape {
     pub fn is_missing(&self) -> bool {
         self.failure.kind == JobErrorKind::NeedsOperator
     }
+
+    /// A tape that was mounted, and not read to its end.
+    pub(super) fn while_read(barcode: String, error: EngineError) -> FailedTape {
+        let failure = Failure::from(&JobError::Engine(error));
+        FailedTape { barcode, failure }
+    }
+
+    /// Parts the tapes that are only not there, by barcode, from those with which something is
+    /// wrong.
+    pub(super) fn sort(tapes: Vec<FailedTape>) -> (Vec<String>, Vec<FailedTape>) {
+        let (missing, failed): (Vec<_>, Vec<_>) =
+            tapes.into_iter().partition(FailedTape::is_missing);
+        let missing = missing.into_iter().map(|tape| tape.barcode).collect();
+        (missing, failed)
+    }
 }
 
 /// `a, b and c`, or `none` where there is nothing.

@@ -13,11 +13,8 @@ use choose::Choice;
 
 use super::mount::{Mounter, Places};
 use super::source::{LibrarySource, from_engine};
-use super::{
-    ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
-    catalog,
-};
-use crate::engine::restore::{self as engine, RestoreReport, VolumeFailure, VolumeReads};
+use super::{ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, catalog};
+use crate::engine::restore::{self as engine, RestoreReport, VolumeReads};
 use crate::engine::target::NotSet;
 pub use crate::engine::target::{Existing, Owners, TargetOptions};
 
@@ -98,12 +95,25 @@ pub struct RestoreSummary {
     pub missing_tapes: Vec<String>,
     /// Tapes that are there and could not be read, or not to their end.
     pub failed_tapes: Vec<FailedTape>,
+    /// All objects that were not restored because of these or of missing tapes.
+    pub lost_with_tapes: Vec<LostWithTape>,
     /// Objects that are not what their names promise, see [`RestoreOutlook::remarks`].
     pub remarks: Problems,
-    /// Objects that are not restored, or not as they were.
+    /// Objects that were not restored for a reason of their own.
     pub problems: Problems,
     /// Metadata that could not be set, for lack of privilege for example.
     pub metadata_not_set: Problems,
+}
+
+/// What was not restored because of one tape.
+#[derive(Debug, Clone, Serialize)]
+pub struct LostWithTape {
+    /// Its barcode.
+    pub barcode: String,
+    /// What happened to it, as a sentence without a final full stop.
+    pub why: String,
+    /// The names of the objects, in the order of the tape; a file in parts once.
+    pub objects: Vec<ByteText>,
 }
 
 /// Says what a restore would do. Moves no tape and writes nothing.
@@ -163,7 +173,7 @@ fn outlook(choice: &Choice, places: &Places) -> RestoreOutlook {
 fn summarise(
     report: RestoreReport,
     outlook: RestoreOutlook,
-    mut refused: Vec<FailedTape>,
+    mut tapes: Vec<FailedTape>,
 ) -> RestoreSummary {
     let mut problems = Problems::default();
     for problem in report.problems {
@@ -173,21 +183,21 @@ fn summarise(
         });
     }
     problems.total = report.problem_count;
-    for failed in &report.volumes_failed {
-        problems.push(Problem {
-            path: ByteText::default(),
-            what: format!(
-                "tape {}: {}; {} objects were not read from it",
-                failed.barcode, failed.what, failed.reads_lost
-            ),
-        });
-        let is_it = |tape: &FailedTape| tape.barcode == failed.barcode;
-        if !refused.iter().any(is_it) {
-            refused.push(failed_while_read(failed));
+    let mut lost_with_tapes = Vec::new();
+    for failure in report.volumes_failed {
+        if !failure.lost.is_empty() {
+            lost_with_tapes.push(LostWithTape {
+                barcode: failure.barcode.clone(),
+                why: failure.what,
+                objects: failure.lost.into_iter().map(ByteText).collect(),
+            });
+        }
+        // Of a tape that could not be mounted or given back the source has the reason.
+        if let Some(error) = failure.error {
+            tapes.push(FailedTape::while_read(failure.barcode, error));
         }
     }
-    let (missing, failed_tapes): (Vec<_>, Vec<_>) =
-        refused.into_iter().partition(FailedTape::is_missing);
+    let (missing_tapes, failed_tapes) = FailedTape::sort(tapes);
     let outcome = match report.outcome {
         engine::RestoreOutcome::Complete if outlook.remarks.total > 0 => Outcome::Partial,
         engine::RestoreOutcome::Complete => Outcome::Complete,
@@ -202,24 +212,12 @@ fn summarise(
         file_bytes: report.bytes,
         verified_files: report.verified,
         tapes: outlook.tapes,
-        missing_tapes: missing.into_iter().map(|tape| tape.barcode).collect(),
+        missing_tapes,
         failed_tapes,
+        lost_with_tapes,
         remarks: outlook.remarks,
         problems,
         metadata_not_set: not_set(report.metadata_not_set),
-    }
-}
-
-/// It was mounted, so what failed then was the drive or the way to it: of bad media the rest
-/// of a tape is read.
-fn failed_while_read(failed: &VolumeFailure) -> FailedTape {
-    FailedTape {
-        barcode: failed.barcode.clone(),
-        failure: Failure {
-            kind: JobErrorKind::BadDevice,
-            what: failed.what.clone(),
-            advice: None,
-        },
     }
 }
 

@@ -4,8 +4,8 @@ use std::io;
 
 use tapewright::jobs::Outcome;
 use tapewright::jobs::restore::{
-    self, Existing, Owners, RestoreOptions, RestoreOutlook, RestoreSummary, TapeNeed, TapePlace,
-    TargetOptions,
+    self, Existing, LostWithTape, Owners, RestoreOptions, RestoreOutlook, RestoreSummary, TapeNeed,
+    TapePlace, TargetOptions,
 };
 use tapewright::units::ByteSize;
 
@@ -19,6 +19,8 @@ use crate::output::{Output, counted};
 
 /// What the remarks of a plan are about.
 const REMARKS: &str = "restored otherwise than their names promise";
+/// So many objects of a tape that failed are listed for people.
+const LOST_LISTED: usize = 100;
 
 /// Plans, shows the plan, restores.
 pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
@@ -95,6 +97,25 @@ pub fn place_words(place: &TapePlace) -> String {
     }
 }
 
+/// The first objects that were not restored because of a tape.
+fn lost(output: &mut Output, tape: &LostWithTape) -> io::Result<()> {
+    let count = tape.objects.len();
+    output.line(format!(
+        "{}: {} not restored: {}",
+        tape.barcode,
+        counted(count as u64, "object"),
+        tape.why
+    ))?;
+    for path in tape.objects.iter().take(LOST_LISTED) {
+        output.line(format!("  /{path}"))?;
+    }
+    if count > LOST_LISTED {
+        let more = count - LOST_LISTED;
+        output.line(format!("  … and {more} more; the log and --json have them"))?;
+    }
+    Ok(())
+}
+
 /// The result for people.
 pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
     output.line(format!(
@@ -108,6 +129,9 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
         output.line(format!("  tape {barcode} is needed and was not to be had"))?;
     }
     failed_tapes(output, &summary.failed_tapes)?;
+    for tape in &summary.lost_with_tapes {
+        lost(output, tape)?;
+    }
     problems(output, &summary.remarks, REMARKS)?;
     problems(output, &summary.problems, "objects not restored")?;
     problems(
