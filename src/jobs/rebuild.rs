@@ -9,9 +9,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::append_check::read_label;
-use super::label::{SkippedTape, is_about_the_tape, medium};
+use super::label::{SkippedTape, medium};
 use super::mount::{Bay, Mounter, Purpose, drive_error, lend};
-use super::{ByteText, JobError, Outcome, Problem, Problems, Site, catalog, convert, interrupted};
+use super::{
+    ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
+    catalog, convert, interrupted,
+};
 use crate::engine::scan::{Damage, ScanReport, scan};
 use crate::engine::{BoxedError, ReceiptSink};
 use crate::volume::append::AppendPoint;
@@ -42,13 +45,15 @@ pub struct RebuiltVolume {
 /// What the catalog holds after a rebuild.
 #[derive(Debug, Clone, Serialize)]
 pub struct RebuildSummary {
-    /// Complete if every volume was read whole; interrupted if the user stopped it, and then
-    /// what was read so far is kept.
+    /// Complete if every volume was read whole, partial if some tape could not be read;
+    /// interrupted if the user stopped it, and then what was read so far is kept.
     pub outcome: Outcome,
     /// The volumes that were read.
     pub volumes: Vec<RebuiltVolume>,
-    /// Tapes that were not: blank, foreign, unreadable.
+    /// Tapes that hold no volume: blank, foreign, for cleaning.
     pub skipped: Vec<SkippedTape>,
+    /// Tapes that could not be read, or are not what they should be.
+    pub failed_tapes: Vec<FailedTape>,
 }
 
 /// Reads the indexes of tapes into the catalog, making it if it is not there. Without
@@ -59,8 +64,8 @@ pub struct RebuildSummary {
 ///
 /// # Errors
 ///
-/// A barcode that was named cannot be read, or the catalog cannot be opened. Without
-/// barcodes, tapes that are no volumes are listed in the summary.
+/// The one tape that was named cannot be read; library or catalog cannot be used. Where
+/// there are several tapes, the others are read all the same, and the summary lists it.
 pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, JobError> {
     let catalog = catalog::open_or_create(site)?;
     let mut mounter = Mounter::open(site)?;
@@ -80,37 +85,18 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
         outcome: Outcome::Complete,
         volumes: Vec::new(),
         skipped: Vec::new(),
+        failed_tapes: Vec::new(),
     };
-    for barcode in barcodes {
-        if rebuild.stopped || site.monitor.stop_requested() {
-            rebuild.stopped = true;
-            break;
-        }
-        match rebuild.tape(&mut mounter, &barcode) {
-            Ok(volume) => summary.volumes.push(volume),
-            Err(error) if !named && is_about_the_tape(&error) => {
-                summary.skipped.push(SkippedTape {
-                    barcode,
-                    why: error.to_string(),
-                });
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let read = rebuild.each(&mut mounter, barcodes, named, &mut summary);
+    rebuild.settle_jobs()?;
+    read?;
     let troubled = |volume: &RebuiltVolume| volume.problems.total > 0;
+    let partly = !summary.failed_tapes.is_empty() || summary.volumes.iter().any(troubled);
     summary.outcome = match rebuild.stopped {
         true => Outcome::Interrupted,
-        false if summary.volumes.iter().any(troubled) => Outcome::Partial,
+        false if partly => Outcome::Partial,
         false => Outcome::Complete,
     };
-    let outcomes = rebuild.outcomes()?;
-    interrupted::settle_as(site, &catalog, &|job| {
-        let known = outcomes.get(&job).copied();
-        known.unwrap_or(Outcome::Interrupted)
-    })?;
-    for (job, outcome) in outcomes {
-        correct(site, &catalog, job, outcome)?;
-    }
     if summary.outcome == Outcome::Interrupted {
         return Ok(summary);
     }
@@ -120,6 +106,31 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
     };
     catalog.append(site.clock.now(), &Event::CatalogRebuilt(event))?;
     Ok(summary)
+}
+
+/// Whether there is no volume on the tape, and none to be missed.
+fn is_no_volume(error: &JobError) -> bool {
+    matches!(
+        error,
+        JobError::BlankTape { .. }
+            | JobError::ForeignTape { .. }
+            | JobError::CleaningCartridge { .. }
+    )
+}
+
+/// Whether the next tape would meet the same.
+fn is_about_all_tapes(error: &JobError) -> bool {
+    matches!(
+        error.kind(),
+        JobErrorKind::Catalog | JobErrorKind::Host | JobErrorKind::Request
+    ) || matches!(
+        error,
+        JobError::DriveBusy { .. }
+            | JobError::LibraryBusy { .. }
+            | JobError::DriveMissing { .. }
+            | JobError::Misplaced(_)
+            | JobError::Transport(_)
+    )
 }
 
 /// Takes back that a volume was given up.
@@ -188,13 +199,46 @@ struct Rebuild<'a> {
 }
 
 impl Rebuild<'_> {
+    /// Reads one tape after the other, up to what would stop the next one as well.
+    fn each(
+        &mut self,
+        mounter: &mut Mounter<'_>,
+        barcodes: Vec<String>,
+        named: bool,
+        summary: &mut RebuildSummary,
+    ) -> Result<(), JobError> {
+        let alone = named && barcodes.len() == 1;
+        for barcode in barcodes {
+            self.stopped |= self.site.monitor.stop_requested();
+            if self.stopped {
+                break;
+            }
+            let known = catalog::live_volume(self.catalog, &barcode)?.is_some();
+            match self.tape(mounter, &barcode, known) {
+                Ok(volume) => summary.volumes.push(volume),
+                Err(JobError::Stopped) => self.stopped = true,
+                Err(error) if alone || is_about_all_tapes(&error) => return Err(error),
+                Err(error) if !named && !known && is_no_volume(&error) => {
+                    let why = error.to_string();
+                    summary.skipped.push(SkippedTape { barcode, why });
+                }
+                Err(error) => {
+                    let failure = Failure::from(&error);
+                    summary.failed_tapes.push(FailedTape { barcode, failure });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one tape; `known`: the catalog has a volume under this barcode.
     fn tape(
         &mut self,
         mounter: &mut Mounter<'_>,
         barcode: &str,
+        known: bool,
     ) -> Result<RebuiltVolume, JobError> {
         let mut bay = mounter.mount(barcode, Purpose::Volume)?;
-        let known = catalog::live_volume(self.catalog, barcode)?.is_some();
         let label = read_label(&mut bay, known).and_then(|label| {
             self.name_volume(&mut bay, &label)?;
             Ok(label)
@@ -266,6 +310,21 @@ impl Rebuild<'_> {
         };
         self.catalog
             .append(label.labelled_at, &Event::VolumeLabelled(event))?;
+        Ok(())
+    }
+
+    /// Records how the jobs ended of which this rebuild met a segment, and what became of
+    /// those that ended nowhere.
+    fn settle_jobs(&mut self) -> Result<(), JobError> {
+        let (site, catalog) = (self.site, self.catalog);
+        let outcomes = self.outcomes()?;
+        interrupted::settle_as(site, catalog, &|job| {
+            let known = outcomes.get(&job).copied();
+            known.unwrap_or(Outcome::Interrupted)
+        })?;
+        for (job, outcome) in outcomes {
+            correct(site, catalog, job, outcome)?;
+        }
         Ok(())
     }
 

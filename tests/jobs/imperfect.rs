@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use tape_sim::fault::{FaultScript, read_flaws, write_flaws};
+use tape_sim::fault::{Device, Effect, FaultScript, Rule, read_flaws, write_flaws};
 use tapewright::jobs::dump::dump_file;
 use tapewright::jobs::label::{LabelOptions, label};
-use tapewright::jobs::rebuild::rebuild;
+use tapewright::jobs::rebuild::{RebuildSummary, rebuild};
 use tapewright::jobs::restore::{RestoreOptions, restore};
 use tapewright::jobs::verify::verify;
 use tapewright::jobs::{JobError, JobErrorKind, Outcome, Site, tapes};
@@ -167,4 +167,83 @@ fn a_tape_with_longer_blocks_is_relabelled_with_shorter_ones_only_when_asked() {
     label(elsewhere, &options(Some(A), 64 << 10)).unwrap();
     let tapes = tapes::list(elsewhere).unwrap();
     assert_eq!(tapes.len(), 1, "{tapes:?}");
+}
+
+/// A volume of the pool `docs`, and what a rebuild of all makes of a tape that cannot be read.
+fn rebuilt_beside(spoil: impl FnOnce(&Lab)) -> (Lab, RebuildSummary) {
+    let lab = archived();
+    spoil(&lab);
+    fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+    let summary = rebuild(lab.site(), &[]).unwrap();
+    (lab, summary)
+}
+
+#[test]
+fn a_rebuild_goes_on_behind_a_tape_that_cannot_be_read_and_names_it() {
+    // Which tape is spoiled and how, and the help that it needs.
+    type Case = (&'static str, fn(&Lab), JobErrorKind);
+    let cases: [Case; 4] = [
+        (
+            "encrypted",
+            |lab| lab.write_encrypted(A, &[vec![5; 70_000]]),
+            JobErrorKind::WrongTape,
+        ),
+        (
+            "swapped",
+            |lab| lab.copy_cartridge_files(B, A, &["p0.map", "p0.data"]),
+            JobErrorKind::WrongTape,
+        ),
+        (
+            "longer blocks",
+            |lab| {
+                let options = LabelOptions {
+                    block_bytes: Some(128 << 10),
+                    ..label_options(&[A], "docs", Some(A))
+                };
+                label(lab.site(), &options).unwrap();
+                limit_path(lab, 64 << 10);
+            },
+            JobErrorKind::BadDevice,
+        ),
+        (
+            "stuck",
+            |lab| {
+                let effect = Effect::HardwareError;
+                let mut rule = Rule::new(effect);
+                rule.device = Device::Changer;
+                rule.when.command = Some("MOVE MEDIUM".to_owned());
+                rule.when.barcode = Some(A.to_owned());
+                lab.library().add_fault(rule).unwrap();
+            },
+            JobErrorKind::BadDevice,
+        ),
+    ];
+    for (what, spoil, kind) in cases {
+        let (lab, summary) = rebuilt_beside(spoil);
+        assert_eq!(summary.outcome, Outcome::Partial, "{what}: {summary:?}");
+        let [failed] = &summary.failed_tapes[..] else {
+            panic!("{what}: {summary:?}");
+        };
+        assert_eq!(
+            (failed.barcode.as_str(), failed.failure.kind),
+            (A, kind),
+            "{what}"
+        );
+        assert_eq!(summary.volumes[0].barcode, B, "{what}");
+        assert_eq!(summary.skipped.len(), 4, "{what}: the blank ones");
+        let tapes = tapes::list(lab.site()).unwrap();
+        assert_eq!(tapes.len(), 1, "{what}");
+    }
+}
+
+#[test]
+fn a_blank_tape_is_left_out_unless_the_catalog_has_a_volume_there() {
+    let (lab, summary) = rebuilt_beside(|_| {});
+    assert_eq!(summary.outcome, Outcome::Complete);
+    assert_eq!((summary.skipped.len(), summary.failed_tapes.len()), (4, 0));
+    lab.copy_cartridge_files("SIM006L9", A, &["p0.map", "p0.data"]);
+    let again = rebuild(lab.site(), &[]).unwrap();
+    assert_eq!(again.outcome, Outcome::Partial);
+    assert_eq!(again.failed_tapes[0].barcode, A);
+    assert!(again.failed_tapes[0].failure.what.contains("blank"));
 }

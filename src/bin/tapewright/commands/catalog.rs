@@ -4,7 +4,7 @@ use std::io;
 
 use tapewright::jobs::rebuild::{self, RebuildSummary};
 
-use super::{Context, Ended, conclude, problems};
+use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::args::CatalogCommand;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
@@ -31,5 +31,5 @@ fn render(output: &mut Output, summary: &RebuildSummary) -> io::Result<()> {
     for tape in &summary.skipped {
         output.line(format!("{}  left out: {}", tape.barcode, tape.why))?;
     }
-    Ok(())
+    failed_tapes(output, &summary.failed_tapes)
 }
