@@ -61,6 +61,17 @@ impl Bench {
         bench
     }
 
+    /// Drive 0 of a library that is there, with the clock of the system.
+    pub fn over(library: Library) -> Self {
+        let drive = library.drive(0).unwrap();
+        Bench {
+            dir: TempDir::new().unwrap(),
+            library,
+            clock: ManualClock::default(),
+            drive: Some(drive),
+        }
+    }
+
     /// Plays the robot: the drive sees no more of it than this file.
     pub fn put(&self, barcode: Option<&str>) {
         let path = self.library.dir().join("drives/0/bay.json");
