@@ -95,6 +95,7 @@ impl Drive {
             && attempt < MAX_REPEATS;
         if sense.key == SenseKey::UnitAttention && !sense.is_not_executed() {
             self.protection.forget();
+            self.fixed.forget();
         }
         if attention || interrupted || sense.is_not_executed() {
             tracing::debug!(drive = %self.name, %action, %sense, "sending the command again");

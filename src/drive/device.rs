@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::batch::FixedBlocks;
 use super::capability::{Capabilities, VPD_BYTES};
 use super::proof::{Place, PositionSource};
 use super::protection::Protection;
@@ -71,6 +72,7 @@ pub struct Drive {
     pub(super) locates: Locates,
     pub(super) capabilities: Capabilities,
     pub(super) protection: Protection,
+    pub(super) fixed: FixedBlocks,
     /// What the drive cannot do, for people, each once.
     notices: Vec<String>,
     identity: DriveIdentity,
@@ -108,6 +110,7 @@ impl Drive {
             locates: Locates::Sixteen,
             capabilities: Capabilities::default(),
             protection: Protection::default(),
+            fixed: FixedBlocks::default(),
             notices: Vec::new(),
             identity: DriveIdentity::default(),
             limit_bytes: cdb::MAX_TRANSFER_6_BYTES,

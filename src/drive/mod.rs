@@ -4,6 +4,7 @@
 //! it with SCSI commands over a [`crate::transport::Transport`]. Knows neither the
 //! changer nor what the blocks mean.
 
+mod batch;
 mod capability;
 mod command;
 mod device;
@@ -43,6 +44,16 @@ pub enum Written {
     EarlyWarning,
     /// **Not** written: no room is left before the end of the partition (key D).
     EndOfPartition,
+}
+
+/// How a write of several blocks went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenBlocks {
+    /// How many were accepted, from the first on.
+    pub blocks: usize,
+    /// How the last of them went; [`Written::EndOfPartition`]: the one behind them was not
+    /// written.
+    pub written: Written,
 }
 
 /// What a read found.
@@ -98,6 +109,26 @@ pub trait SequentialDevice: Send {
     ///
     /// Medium, hardware, protection and transport failures; position unknown.
     fn write_block(&mut self, data: &[u8]) -> Result<Written, DriveError>;
+
+    /// How many blocks of `block_bytes` each are best handed to
+    /// [`write_blocks`](Self::write_blocks) at once; 1 where each goes by itself anyway. May
+    /// change with what a session shows.
+    fn blocks_at_once(&self, _block_bytes: usize) -> usize {
+        1
+    }
+
+    /// Writes blocks of one length, in order, with as few commands as the device has for it.
+    /// On tape they are as if [`write_block`](Self::write_block) had written each.
+    ///
+    /// May accept fewer than it is given: the rest is the caller's to hand over again. None is
+    /// accepted only at the end of the partition.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_block`](Self::write_block); some of the blocks may have been written.
+    fn write_blocks(&mut self, blocks: &[&[u8]]) -> Result<WrittenBlocks, DriveError> {
+        one_by_one(self, blocks)
+    }
 
     /// Writes one filemark. With [`FilemarkReturns::OnMedium`] success proves that all
     /// objects before and including the mark are on the medium.
@@ -178,4 +209,23 @@ pub trait SequentialDevice: Send {
 
     /// How messages name this device and the tape in it.
     fn name(&self) -> &str;
+}
+
+/// Writes blocks each by itself, up to the first that gives a warning.
+fn one_by_one<D: SequentialDevice + ?Sized>(
+    device: &mut D,
+    blocks: &[&[u8]],
+) -> Result<WrittenBlocks, DriveError> {
+    for (block, before) in blocks.iter().zip(0..) {
+        let written = device.write_block(block)?;
+        if written != Written::Normal {
+            let taken = usize::from(written != Written::EndOfPartition);
+            let blocks = before + taken;
+            return Ok(WrittenBlocks { blocks, written });
+        }
+    }
+    Ok(WrittenBlocks {
+        blocks: blocks.len(),
+        written: Written::Normal,
+    })
 }

@@ -13,7 +13,8 @@ const MODE_BYTES: usize = 255;
 const NO_PAGE: u8 = 0;
 const BUFFERED: u8 = 1;
 
-/// What a session wants. Blocks are always of variable length, and buffered.
+/// What a session wants. Blocks are always of variable length, and buffered; where several go
+/// with one WRITE, the drive is set to their length for that and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DriveMode {
     /// The drive compresses what it writes.
@@ -47,18 +48,14 @@ impl Drive {
     /// transport failures.
     pub fn set_mode(&mut self, mode: &DriveMode) -> Result<ModeInEffect, DriveError> {
         let action = format_args!("setting variable blocks and compression");
+        self.fixed.forget();
         let (found, form) = self.mode_data_or_less(PAGE_COMPRESSION)?;
         let mut wanted = found.clone();
         wanted.block_bytes = 0;
         wanted.buffered_mode = BUFFERED;
         wanted.set_compression(mode.compression);
         if wanted != found {
-            match self.send_mode(action, &wanted, form) {
-                Err(error) if error.kind == DriveErrorKind::Unsupported => {
-                    self.send_mode(action, &wanted, HeaderForm::Six)?;
-                }
-                sent => sent?,
-            }
+            self.send_mode_in_either_form(action, &wanted, form)?;
         }
         let (data, _) = self.mode_data_or_less(PAGE_COMPRESSION)?;
         if data.block_bytes != 0 {

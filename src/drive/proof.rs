@@ -144,6 +144,7 @@ impl Drive {
     /// Another tape may be in the drive.
     pub(super) fn new_session(&mut self) {
         self.protection.forget();
+        self.fixed.forget();
         self.place = Place::Lost;
         self.position_proven = false;
         self.rewound = false;

@@ -9,7 +9,7 @@ use super::device::Locates;
 use super::proof::{Place, is_ignorance};
 use super::{
     Drive, DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice,
-    Written,
+    Written, WrittenBlocks,
 };
 use crate::scsi::cdb::{self, PositionForm, SpaceCode};
 use crate::scsi::position::{self, LONG_BYTES, SHORT_BYTES};
@@ -28,16 +28,19 @@ impl SequentialDevice for Drive {
         let action = format_args!("writing block {at}");
         self.reckoning.writing(at);
         let ended = self.send_block(action, data)?;
-        if ended.sense.is_none() && ended.transferred_bytes != data.len() {
-            let what = format!(
-                "the path carried {} of {} bytes, and nobody objected",
-                ended.transferred_bytes,
-                data.len()
-            );
-            return Err(self.error(action, DriveErrorKind::Malformed, what));
+        if ended.sense.is_none() {
+            self.carried(action, &ended, data.len())?;
         }
         let written = self.written(action, at, &ended)?;
         self.after_write(at, written, false)
+    }
+
+    fn blocks_at_once(&self, block_bytes: usize) -> usize {
+        self.batch_blocks(block_bytes)
+    }
+
+    fn write_blocks(&mut self, blocks: &[&[u8]]) -> Result<WrittenBlocks, DriveError> {
+        self.write_batch(blocks)
     }
 
     fn write_filemark(&mut self, returns: FilemarkReturns) -> Result<Written, DriveError> {
@@ -63,6 +66,7 @@ impl SequentialDevice for Drive {
                 if let Place::At(at) = self.place {
                     self.reckoning.confirmed = at;
                 }
+                self.unfix_blocks();
                 Ok(())
             }
             // Nothing is buffered behind a filemark that was waited for.
@@ -247,16 +251,21 @@ impl Drive {
         match sense.key {
             SenseKey::VolumeOverflow if !sense.deferred => Ok(Written::EndOfPartition),
             _ if !sense.is_success() => Err(self.failure(action, sense)),
-            _ if !sense.end_of_medium => Ok(Written::Normal),
-            _ if rest != 0 => Ok(Written::EndOfPartition),
-            _ if (sense.asc, sense.ascq) == Sense::PROGRAMMABLE_EARLY_WARNING => {
-                Ok(Written::ProgrammableEarlyWarning)
-            }
-            _ => {
-                self.reckoning.warned(at);
-                Ok(Written::EarlyWarning)
-            }
+            _ if sense.end_of_medium && rest != 0 => Ok(Written::EndOfPartition),
+            _ => Ok(self.warning(at, sense)),
         }
+    }
+
+    /// The warning in the sense of a write whose last object, `at`, was accepted.
+    pub(super) fn warning(&mut self, at: u64, sense: &Sense) -> Written {
+        if !sense.end_of_medium {
+            return Written::Normal;
+        }
+        if (sense.asc, sense.ascq) == Sense::PROGRAMMABLE_EARLY_WARNING {
+            return Written::ProgrammableEarlyWarning;
+        }
+        self.reckoning.warned(at);
+        Written::EarlyWarning
     }
 
     pub(super) fn read_outcome(

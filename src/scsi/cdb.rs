@@ -8,6 +8,9 @@ use super::reservation::{ReserveAction, ReserveQuestion};
 /// The longest data phase of READ(6) and WRITE(6), in bytes.
 pub const MAX_TRANSFER_6_BYTES: usize = 0x00FF_FFFF;
 
+/// READ(6) and WRITE(6) byte 1: the length is in blocks.
+const FIXED: u8 = 0x01;
+
 const ERASE_LONG: u8 = 0x01;
 const ERASE_IMMEDIATE: u8 = 0x02;
 
@@ -121,6 +124,15 @@ pub fn read_6(length_bytes: u32) -> [u8; 6] {
 #[must_use]
 pub fn write_6(length_bytes: u32) -> [u8; 6] {
     with_length_24(op::WRITE_6, length_bytes)
+}
+
+/// WRITE(6) of `blocks` blocks of the length that the drive is set to. Only the low 24 bits
+/// of `blocks` count.
+#[must_use]
+pub fn write_6_fixed(blocks: u32) -> [u8; 6] {
+    let mut cdb = with_length_24(op::WRITE_6, blocks);
+    cdb[1] = FIXED;
+    cdb
 }
 
 /// WRITE FILEMARKS(6). `immediate`: answer once the marks are in the buffer. With
@@ -410,6 +422,7 @@ mod tests {
     #[test]
     fn fields_lie_where_the_standards_put_them() {
         assert_eq!(write_6(0x08_0000), [0x0A, 0, 8, 0, 0, 0]);
+        assert_eq!(write_6_fixed(0x0102), [0x0A, 1, 0, 1, 2, 0]);
         assert_eq!(locate_10(0x0102_0304), [0x2B, 0, 0, 1, 2, 3, 4, 0, 0, 0]);
         assert_eq!(locate_16(0x0102)[4..12], [0, 0, 0, 0, 0, 0, 1, 2]);
         assert_eq!(

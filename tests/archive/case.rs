@@ -53,7 +53,7 @@ impl Case {
             segment_limit_bytes: 1 << 40,
             memory: Memory {
                 read_ahead_bytes: 4 << 20,
-                records: 4,
+                records: 16,
                 members: 1000,
             },
         };

@@ -66,6 +66,11 @@ impl SequentialDevice for TestDrive {
         written
     }
 
+    /// With the pool of [`crate::case::Case`]; the blocks are then written one by one.
+    fn blocks_at_once(&self, _block_bytes: usize) -> usize {
+        3
+    }
+
     fn write_filemark(&mut self, returns: FilemarkReturns) -> Result<Written, DriveError> {
         self.check()?;
         self.tape.lock().unwrap().write_filemark(returns)

@@ -1,5 +1,6 @@
 //! What every drive has to do for us: one suite for the simulator and for hardware.
 
+use crate::batch::several_blocks_are_as_single_ones;
 use crate::bench::{Bench, pattern, quiet, ready};
 use crate::rack::{Need, Rack};
 use tapewright::drive::{
@@ -13,12 +14,17 @@ const BLOCK: usize = 64 << 10;
 pub type Case = (&'static str, &'static [Need], fn(&mut Drive));
 
 /// Each case gets a ready drive at the beginning of a tape that it may overwrite.
-pub const CASES: [Case; 15] = [
+pub const CASES: [Case; 16] = [
     ("it says who it is", &[], it_says_who_it_is),
     (
         "blocks of all lengths come back",
         &[],
         blocks_of_all_lengths_come_back,
+    ),
+    (
+        "several blocks are on tape as single ones",
+        &[],
+        several_blocks_are_as_single_ones,
     ),
     (
         "a block longer than the buffer is an error",

@@ -17,6 +17,7 @@
 )]
 
 mod attached;
+mod batch;
 mod bench;
 mod capability;
 mod changer;

@@ -1,84 +1,76 @@
-//! How fast records pass to a drive of the kernel: by their length, by the number of records
-//! for each WRITE, and by where the data lies. Figures are printed, not judged; what was decided
-//! by them is in `docs/devices.md`.
+//! What it gains to send several records with one WRITE, on a drive of the kernel: each way in
+//! turn, in one run, compared round by round, so that the machine's own speed drops out.
+//! Figures are printed, not judged; what was decided by them is in `docs/devices.md`.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tapewright::scsi::cdb;
-use tapewright::transport::sg::{SgTransport, Sharing};
-use tapewright::transport::{Completion, Data, Status, Transport};
+use tapewright::drive::{Drive, SequentialDevice};
+
+use crate::bench::{pattern, ready};
+use crate::rack::exclusive;
 
 const BYTES: usize = 64 << 20;
-const PAGE: usize = 4096;
-const PATIENCE: Duration = Duration::from_secs(900);
+const ROUNDS: usize = 7;
 
-/// A command that succeeds; a unit attention before it is taken off.
-fn send(drive: &mut SgTransport, cdb: &[u8], bytes: &[u8]) -> Completion {
-    for _ in 0..3 {
-        let data = match bytes.is_empty() {
-            true => Data::None,
-            false => Data::Out(bytes),
-        };
-        let answer = drive.execute(cdb, data, PATIENCE).unwrap();
-        if answer.status == Status::GOOD {
-            return answer;
+/// Seconds to write `BYTES` in records of `record` bytes, `at_a_time` with each call.
+fn seconds(drive: &mut Drive, data: &[u8], record: usize, at_a_time: usize) -> f64 {
+    drive.rewind().unwrap();
+    // Sets the block length, and proves the position.
+    let records: Vec<_> = data.chunks(record).cycle().take(BYTES / record).collect();
+    drive.write_block(records[0]).unwrap();
+    drive.write_blocks(&records[..2]).unwrap();
+    let started = Instant::now();
+    for mut batch in records.chunks(at_a_time) {
+        while let [first, ..] = batch {
+            let done = match at_a_time {
+                1 => drive.write_block(first).map(|_| 1).unwrap(),
+                _ => drive.write_blocks(batch).unwrap().blocks,
+            };
+            batch = &batch[done..];
         }
-        assert_eq!(
-            answer.sense.get(2).map(|key| key & 0x0F),
-            Some(6),
-            "{answer:?}"
-        );
     }
-    panic!("unit attentions do not end");
+    let seconds = started.elapsed().as_secs_f64();
+    drive.synchronize().unwrap();
+    seconds
 }
 
-/// `count` records of `record` bytes for each WRITE, in the drive's fixed mode if more than one.
-fn write_cdb(record: usize, count: usize) -> [u8; 6] {
-    let number = u32::try_from(count).unwrap().to_be_bytes();
-    match count {
-        1 => cdb::write_6(u32::try_from(record).unwrap()),
-        _ => [0x0A, 1, number[1], number[2], number[3], 0],
-    }
+fn spread(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    [
+        values[0],
+        values[values.len() / 2],
+        values[values.len() - 1],
+    ]
 }
 
 #[test]
 #[ignore = "a measurement that overwrites the tape in the drive TAPEWRIGHT_TEST_DRIVE"]
 fn records_by_length_and_number() {
     let node = std::env::var_os("TAPEWRIGHT_TEST_DRIVE").expect("TAPEWRIGHT_TEST_DRIVE is set");
-    let mut drive = SgTransport::open(Path::new(&node), Sharing::Exclusive).unwrap();
-    let limit = drive.max_transfer_bytes();
-    println!("{}: {} KiB for each transfer", drive.name(), limit >> 10);
-    let buffer: Vec<u8> = (0..limit + 2 * PAGE)
-        .map(|n| (n * 31 % 251) as u8)
-        .collect();
-    let to_page = buffer.as_ptr().align_offset(PAGE);
-    for record in [64 << 10, 256 << 10, 512 << 10, 1 << 20] {
-        for count in [1, 2, 4, 8, 16] {
-            let length = record * count;
-            if length > limit {
-                continue;
+    let mut drive = ready(exclusive(Path::new(&node)));
+    let data = pattern(1, 8 << 20);
+    println!("{}; speed against one record for each WRITE", drive.name());
+    for record in [64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20] {
+        drive.write_block(&data[..record]).unwrap();
+        let most = drive.blocks_at_once(record);
+        let counts = [2, 4, 8, 16, 32, 64];
+        let counts: Vec<_> = counts.into_iter().filter(|count| *count <= most).collect();
+        let mut alone = Vec::new();
+        let mut gains = vec![Vec::new(); counts.len()];
+        for _ in 0..ROUNDS {
+            let single = seconds(&mut drive, &data, record, 1);
+            alone.push(BYTES as f64 / 1e6 / single);
+            for (count, gains) in counts.iter().zip(&mut gains) {
+                gains.push(single / seconds(&mut drive, &data, record, *count));
             }
-            for (name, start) in [("aligned", to_page), ("not aligned", to_page + 8)] {
-                let data = &buffer[start..start + length];
-                send(&mut drive, &cdb::rewind(), &[]);
-                let fixed = if count > 1 { record } else { 0 };
-                let [_, a, b, c] = u32::try_from(fixed).unwrap().to_be_bytes();
-                let mode = [0, 0, 0x10, 8, 0, 0, 0, 0, 0, a, b, c];
-                send(&mut drive, &cdb::mode_select_6(12), &mode);
-                let command = write_cdb(record, count);
-                let started = Instant::now();
-                for _ in 0..BYTES / length {
-                    send(&mut drive, &command, data);
-                }
-                let seconds = started.elapsed().as_secs_f64();
-                println!(
-                    "{:4} KiB x {count:2}, {name:11}: {:7.1} MB/s, {:7.3} ms for each command",
-                    record >> 10,
-                    BYTES as f64 / 1e6 / seconds,
-                    seconds * 1e3 / (BYTES / length) as f64
-                );
-            }
+        }
+        let [least, median, most] = spread(alone);
+        let record = record >> 10;
+        println!("{record:4} KiB x  1: {least:.0} / {median:.0} / {most:.0} MB/s");
+        for (count, gains) in counts.iter().zip(gains) {
+            let [least, median, most] = spread(gains);
+            println!("{record:4} KiB x {count:2}: {least:.2} / {median:.2} / {most:.2}");
         }
     }
 }

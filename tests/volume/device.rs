@@ -95,7 +95,7 @@ fn after_a_power_cut_the_tape_goes_on_behind_what_was_complete() {
         let (records, finished) = segment(&label, &point, &members, false);
         let mut appender = VolumeAppender::open(&mut drive, &label, &point).unwrap();
         for record in &records {
-            let _room = appender.write_record(record).unwrap();
+            let _room = appender.write_records(&[record]).unwrap();
         }
         let _room = appender.close_segment(&finished).unwrap();
         point = finished.next;
@@ -126,7 +126,7 @@ fn after_a_power_cut_the_tape_goes_on_behind_what_was_complete() {
     let (records, finished) = segment(&label, &next, &zoo::members(), true);
     let mut appender = VolumeAppender::open(&mut drive, &label, &next).unwrap();
     for record in &records {
-        let _room = appender.write_record(record).unwrap();
+        let _room = appender.write_records(&[record]).unwrap();
     }
     let _room = appender.close_segment(&finished).unwrap();
     appender.synchronize().unwrap();

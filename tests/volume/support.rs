@@ -143,7 +143,7 @@ pub fn write_volume(
         let (records, finished) = segment(label, &point, members, index + 1 == segments.len());
         let mut appender = VolumeAppender::open(device, label, &point).unwrap();
         for record in &records {
-            let _room = appender.write_record(record).unwrap();
+            let _room = appender.write_records(&[record]).unwrap();
         }
         let _room = appender.close_segment(&finished).unwrap();
         appender.synchronize().unwrap();

@@ -126,7 +126,7 @@ fn a_segment_is_confirmed_when_its_last_filemark_is_on_the_medium() {
     let (records, finished) = segment(&label, &point, &[(file("a", 9), noise(1, 9))], true);
     let mut appender = VolumeAppender::open(&mut tape, &label, &point).unwrap();
     for record in &records {
-        assert_eq!(appender.write_record(record).unwrap(), Room::Ample);
+        assert_eq!(appender.write_records(&[record]).unwrap(), Room::Ample);
     }
     assert_eq!(appender.close_segment(&finished).unwrap(), Room::Ample);
     assert!(appender.confirmed().unwrap() < finished.receipt.end_block);
@@ -144,7 +144,7 @@ fn a_filemark_that_ends_elsewhere_than_expected_stops_the_run() {
     let (records, finished) = segment(&label, &point, &[], true);
     tape.lose_position = true;
     let mut appender = VolumeAppender::open(&mut tape, &label, &point).unwrap();
-    let _room = appender.write_record(&records[0]).unwrap();
+    let _room = appender.write_records(&[&records[0]]).unwrap();
     let error = appender.close_segment(&finished).unwrap_err();
     assert!(matches!(error, VolumeError::PositionLost { .. }), "{error}");
 }
@@ -163,7 +163,7 @@ pub fn fill(
         type Error = VolumeError;
         fn take(&mut self, record: Vec<u8>) -> Result<Vec<u8>, VolumeError> {
             assert_eq!(
-                self.0.write_record(&record)?,
+                self.0.write_records(&[&record])?,
                 Room::Ample,
                 "in the early-warning zone"
             );

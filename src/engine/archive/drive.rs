@@ -18,6 +18,10 @@ use crate::volume::segment::FinishedSegment;
 /// The drive is asked this often how far it has come, while anything is unconfirmed.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Records that go to the drive at once are this share of the pool (one of so many) at most:
+/// framing fills the others meanwhile.
+const POOL_SHARE: usize = 4;
+
 /// What the drive thread is told, in the order of the tape.
 pub(super) enum ToDrive {
     /// Write this record.
@@ -68,6 +72,8 @@ impl Drive {
                 give_back,
                 report,
                 low: shared_low,
+                records_at_once: records / POOL_SHARE,
+                put_back: None,
                 pending: Vec::new(),
                 polled_at: Instant::now(),
                 starved: Duration::ZERO,
@@ -131,6 +137,10 @@ struct Worker {
     give_back: Sender<Vec<u8>>,
     report: Sender<SegmentReceipt>,
     low: Arc<AtomicBool>,
+    /// Records that are held back at most while others could be filled.
+    records_at_once: usize,
+    /// An order that came while records were gathered: the next one.
+    put_back: Option<ToDrive>,
     /// Closed segments that are not confirmed yet, oldest first.
     pending: Vec<SegmentReceipt>,
     polled_at: Instant,
@@ -169,9 +179,13 @@ impl Worker {
         while let Some(order) = self.next_order(appender)? {
             match order {
                 ToDrive::Record(record) => {
-                    self.note(appender.write_record(&record)?);
-                    // Framing may be gone already; then nobody needs the buffer.
-                    let _ = self.give_back.send(record);
+                    let records = self.gather(record, appender.records_at_once());
+                    let slices: Vec<_> = records.iter().map(Vec::as_slice).collect();
+                    self.note(appender.write_records(&slices)?);
+                    for record in records {
+                        // Framing may be gone already; then nobody needs the buffer.
+                        let _ = self.give_back.send(record);
+                    }
                 }
                 ToDrive::Close(segment) => {
                     self.note(appender.close_segment(&segment)?);
@@ -190,12 +204,28 @@ impl Worker {
         self.poll(appender)
     }
 
+    /// `first` and the records that wait behind it already, up to `most`.
+    fn gather(&mut self, first: Vec<u8>, most: usize) -> Vec<Vec<u8>> {
+        let mut records = vec![first];
+        while records.len() < most.min(self.records_at_once) {
+            match self.orders.try_recv() {
+                Ok(ToDrive::Record(record)) => records.push(record),
+                Ok(other) => {
+                    self.put_back = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        records
+    }
+
     /// The next order, or `None` once no more will come.
     fn next_order(
         &mut self,
         appender: &mut VolumeAppender<'_>,
     ) -> Result<Option<ToDrive>, VolumeError> {
-        if let Ok(order) = self.orders.try_recv() {
+        if let Some(order) = self.put_back.take().or_else(|| self.orders.try_recv().ok()) {
             return Ok(Some(order));
         }
         loop {
@@ -245,5 +275,45 @@ fn session_goes_on(error: &VolumeError) -> bool {
             matches!(source.kind, Medium | Hardware | EndOfPartition)
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(orders: Receiver<ToDrive>, records_at_once: usize) -> Worker {
+        Worker {
+            orders,
+            give_back: channel().0,
+            report: channel().0,
+            low: Arc::default(),
+            records_at_once,
+            put_back: None,
+            pending: Vec::new(),
+            polled_at: Instant::now(),
+            starved: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn records_are_gathered_that_wait_already_and_never_past_another_order() {
+        let gathered = |records_at_once, most| {
+            let (to_drive, orders) = sync_channel(8);
+            for number in 1..4 {
+                to_drive.send(ToDrive::Record(vec![number])).unwrap();
+            }
+            to_drive.send(ToDrive::Room(sync_channel(1).0)).unwrap();
+            to_drive.send(ToDrive::Record(vec![4])).unwrap();
+            let mut worker = worker(orders, records_at_once);
+            let records = worker.gather(vec![0], most).concat();
+            (records, matches!(worker.put_back, Some(ToDrive::Room(_))))
+        };
+        assert_eq!(gathered(12, 8), (vec![0, 1, 2, 3], true));
+        assert_eq!(gathered(12, 3), (vec![0, 1, 2], false));
+        assert_eq!(gathered(2, 8), (vec![0, 1], false));
+        assert_eq!(gathered(0, 1), (vec![0], false));
+        let (_to_drive, orders) = sync_channel(1);
+        assert_eq!(worker(orders, 12).gather(vec![0], 8).len(), 1, "no waiting");
     }
 }

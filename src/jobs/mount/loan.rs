@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Bay;
-use crate::drive::{DriveError, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Written};
+use crate::drive::{
+    DriveError, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Written, WrittenBlocks,
+};
 use crate::engine::{EngineError, MountedVolume};
 use crate::jobs::JobError;
 use crate::jobs::source::from_engine;
@@ -91,6 +93,14 @@ impl Drop for Loan {
 impl SequentialDevice for Loan {
     fn write_block(&mut self, data: &[u8]) -> Result<Written, DriveError> {
         self.device().write_block(data)
+    }
+
+    fn blocks_at_once(&self, block_bytes: usize) -> usize {
+        self.bay().drive.blocks_at_once(block_bytes)
+    }
+
+    fn write_blocks(&mut self, blocks: &[&[u8]]) -> Result<WrittenBlocks, DriveError> {
+        self.device().write_blocks(blocks)
     }
 
     fn write_filemark(&mut self, returns: FilemarkReturns) -> Result<Written, DriveError> {

@@ -14,7 +14,9 @@ use super::VolumeError;
 use super::index::read_index;
 use super::label::{Identity, Label, identify};
 use super::segment::FinishedSegment;
-use crate::drive::{DriveError, DriveErrorKind, FilemarkReturns, SequentialDevice, Written};
+use crate::drive::{
+    DriveError, DriveErrorKind, FilemarkReturns, SequentialDevice, Written, WrittenBlocks,
+};
 use crate::units::{BlockAddress, TapeFile};
 
 /// Records kept free at the end of the volume at the least, and the share of what is left
@@ -83,7 +85,14 @@ impl<'a> VolumeAppender<'a> {
         })
     }
 
-    /// Writes one record of exactly the block size.
+    /// How many records are best handed to [`write_records`](Self::write_records) at once,
+    /// if they are there; none is worth waiting for.
+    #[must_use]
+    pub fn records_at_once(&self) -> usize {
+        self.device.blocks_at_once(self.block_bytes as usize)
+    }
+
+    /// Writes records of exactly the block size, in order.
     ///
     /// # Errors
     ///
@@ -92,17 +101,27 @@ impl<'a> VolumeAppender<'a> {
     ///
     /// # Panics
     ///
-    /// If `record` has another length.
-    pub fn write_record(&mut self, record: &[u8]) -> Result<Room, VolumeError> {
+    /// If a record has another length.
+    pub fn write_records(&mut self, records: &[&[u8]]) -> Result<Room, VolumeError> {
+        let block_bytes = self.block_bytes as usize;
         assert!(
-            record.len() == self.block_bytes as usize,
+            records.iter().all(|record| record.len() == block_bytes),
             "records are of the block size"
         );
-        let written = self
-            .device
-            .write_block(record)
-            .map_err(failed_write("writing a record", self.next))?;
-        self.wrote(written)
+        let mut room = Room::Ample;
+        let mut rest = records;
+        while !rest.is_empty() {
+            let WrittenBlocks { blocks, written } = self
+                .device
+                .write_blocks(rest)
+                .map_err(failed_write("writing records", self.next))?;
+            self.next = self.next.plus(blocks as u64);
+            rest = &rest[blocks..];
+            if self.room_after(written)? == Room::Low {
+                room = Room::Low;
+            }
+        }
+        Ok(room)
     }
 
     /// Ends a segment whose records have all been written: filemark, index, filemark,
@@ -110,7 +129,7 @@ impl<'a> VolumeAppender<'a> {
     ///
     /// # Errors
     ///
-    /// As [`write_record`](Self::write_record), and [`VolumeError::PositionLost`].
+    /// As [`write_records`](Self::write_records), and [`VolumeError::PositionLost`].
     ///
     /// # Panics
     ///
@@ -122,14 +141,18 @@ impl<'a> VolumeAppender<'a> {
             self.next == expected,
             "the segment's records were written, and nothing else"
         );
-        let mut room = self.filemark()?;
-        for record in segment.index_records.chunks(self.block_bytes as usize) {
-            room = self.write_record(record)?;
-        }
-        if self.filemark()? == Room::Low {
-            room = Room::Low;
-        }
-        Ok(room)
+        let block_bytes = self.block_bytes as usize;
+        let index: Vec<_> = segment.index_records.chunks(block_bytes).collect();
+        let rooms = [
+            self.filemark()?,
+            self.write_records(&index)?,
+            self.filemark()?,
+        ];
+        Ok(if rooms.contains(&Room::Low) {
+            Room::Low
+        } else {
+            Room::Ample
+        })
     }
 
     /// The first object not known to be on the medium: a segment is confirmed once its
@@ -186,19 +209,18 @@ impl<'a> VolumeAppender<'a> {
             .device
             .write_filemark(FilemarkReturns::Immediate)
             .map_err(failed_write("writing a filemark", self.next))?;
-        let room = self.wrote(written)?;
+        let room = self.room_after(written)?;
+        self.next = self.next.plus(1);
         self.check_position()?;
         Ok(room)
     }
 
-    fn wrote(&mut self, written: Written) -> Result<Room, VolumeError> {
-        let room = match written {
-            Written::Normal => Room::Ample,
-            Written::ProgrammableEarlyWarning | Written::EarlyWarning => Room::Low,
-            Written::EndOfPartition => return Err(VolumeError::VolumeEnded { block: self.next }),
-        };
-        self.next = self.next.plus(1);
-        Ok(room)
+    fn room_after(&self, written: Written) -> Result<Room, VolumeError> {
+        match written {
+            Written::Normal => Ok(Room::Ample),
+            Written::ProgrammableEarlyWarning | Written::EarlyWarning => Ok(Room::Low),
+            Written::EndOfPartition => Err(VolumeError::VolumeEnded { block: self.next }),
+        }
     }
 
     fn check_position(&mut self) -> Result<(), VolumeError> {
