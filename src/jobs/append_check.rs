@@ -31,7 +31,7 @@ pub(crate) fn read_label(bay: &mut Bay, known: bool) -> Result<Label, JobError> 
     let found = found.map_err(|source| volume_error(&barcode, &bay.drive, source, known))?;
     match found {
         None => Err(lost),
-        Some(label) if label.barcode == barcode => {
+        Some(label) if bay.may_be(&label.barcode) => {
             check_path(&label, &bay.drive)?;
             tracing::warn!(barcode, error = %lost, "the label is lost; an index told instead");
             Ok(label)
@@ -124,7 +124,7 @@ fn beyond_path(barcode: String, drive: &Drive, block_bytes: u64) -> JobError {
 /// does the chip, where it tells one.
 fn label_beside(bay: &mut Bay, memory: Option<String>, known: bool) -> Result<Label, JobError> {
     let barcode = bay.barcode.clone();
-    if let Some(says) = memory.filter(|says| *says != barcode) {
+    if let Some(says) = memory.filter(|says| !bay.may_be(says)) {
         return Err(JobError::SwappedBarcode {
             barcode,
             says,
@@ -134,7 +134,7 @@ fn label_beside(bay: &mut Bay, memory: Option<String>, known: bool) -> Result<La
     let identity = identify(&mut bay.drive);
     let identity = identity.map_err(|source| volume_error(&barcode, &bay.drive, source, known))?;
     match identity {
-        Identity::Ours(label) if label.barcode == barcode => {
+        Identity::Ours(label) if bay.may_be(&label.barcode) => {
             check_path(&label, &bay.drive)?;
             Ok(label)
         }

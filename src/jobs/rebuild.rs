@@ -1,6 +1,6 @@
 //! Rebuilding the catalog from the tapes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use catalogs::Catalog;
 use catalogs::model::event::{CatalogRebuilt, Event, VolumeLabelled, VolumeReinstated};
@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::append_check::read_label;
 use super::label::{SkippedTape, medium};
-use super::mount::{Bay, Mounter, Purpose, drive_error, lend};
+use super::mount::{Bay, Listed, Mounter, Purpose, drive_error, lend};
+use super::restore::TapePlace;
 use super::{
     ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
     catalog, convert, interrupted,
@@ -28,6 +29,8 @@ use crate::volume::scan::Depth;
 pub struct RebuiltVolume {
     /// Its barcode.
     pub barcode: String,
+    /// Where it is, if its barcode cannot be read and its label told.
+    pub unread_in: Option<TapePlace>,
     /// The volume.
     pub volume: Uuid,
     /// Its pool.
@@ -70,15 +73,17 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
     let catalog = catalog::open_or_create(site)?;
     let mut mounter = Mounter::open(site)?;
     let named = !barcodes.is_empty();
-    let barcodes = if named {
-        barcodes.to_vec()
-    } else {
-        mounter.barcodes()?
+    let tapes = match named {
+        false => mounter.cartridges()?,
+        true => barcodes.iter().map(|name| named_tape(name)).collect(),
     };
+    let readable = tapes.iter().filter(|tape| tape.unread.is_none());
+    let barcodes = readable.map(|tape| tape.name.clone()).collect();
     let mut rebuild = Rebuild {
         site,
         catalog: &catalog,
         jobs: HashMap::new(),
+        barcodes,
         stopped: false,
     };
     let mut summary = RebuildSummary {
@@ -87,7 +92,7 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
         skipped: Vec::new(),
         failed_tapes: Vec::new(),
     };
-    let read = rebuild.each(&mut mounter, barcodes, named, &mut summary);
+    let read = rebuild.each(&mut mounter, tapes, named, &mut summary);
     rebuild.settle_jobs()?;
     read?;
     let troubled = |volume: &RebuiltVolume| volume.problems.total > 0;
@@ -106,6 +111,13 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
     };
     catalog.append(site.clock.now(), &Event::CatalogRebuilt(event))?;
     Ok(summary)
+}
+
+fn named_tape(barcode: &str) -> Listed {
+    Listed {
+        name: barcode.to_owned(),
+        unread: None,
+    }
 }
 
 /// Whether there is no volume on the tape, and none to be missed.
@@ -194,6 +206,8 @@ struct Rebuild<'a> {
     site: Site<'a>,
     catalog: &'a Catalog,
     jobs: HashMap<Uuid, JobSeen>,
+    /// Those that can be read or were read from a label.
+    barcodes: HashSet<String>,
     /// The user stopped it within a volume or before one.
     stopped: bool,
 }
@@ -203,18 +217,20 @@ impl Rebuild<'_> {
     fn each(
         &mut self,
         mounter: &mut Mounter<'_>,
-        barcodes: Vec<String>,
+        tapes: Vec<Listed>,
         named: bool,
         summary: &mut RebuildSummary,
     ) -> Result<(), JobError> {
-        let alone = named && barcodes.len() == 1;
-        for barcode in barcodes {
+        let alone = named && tapes.len() == 1;
+        for tape in tapes {
             self.stopped |= self.site.monitor.stop_requested();
             if self.stopped {
                 break;
             }
-            let known = catalog::live_volume(self.catalog, &barcode)?.is_some();
-            match self.tape(mounter, &barcode, known) {
+            let known = catalog::live_volume(self.catalog, &tape.name)?.is_some();
+            let read = self.tape(mounter, &tape, known);
+            let barcode = tape.name;
+            match read {
                 Ok(volume) => summary.volumes.push(volume),
                 Err(JobError::Stopped) => self.stopped = true,
                 Err(error) if alone || is_about_all_tapes(&error) => return Err(error),
@@ -235,11 +251,18 @@ impl Rebuild<'_> {
     fn tape(
         &mut self,
         mounter: &mut Mounter<'_>,
-        barcode: &str,
+        tape: &Listed,
         known: bool,
     ) -> Result<RebuiltVolume, JobError> {
-        let mut bay = mounter.mount(barcode, Purpose::Volume)?;
+        let mut bay = match &tape.unread {
+            None => mounter.mount(&tape.name, Purpose::Volume)?,
+            Some(unread) => mounter.mount_unread(&tape.name, unread)?,
+        };
         let label = read_label(&mut bay, known).and_then(|label| {
+            if tape.unread.is_some() {
+                self.check_only_one(&label)?;
+                bay.barcode.clone_from(&label.barcode);
+            }
             self.name_volume(&mut bay, &label)?;
             Ok(label)
         });
@@ -247,7 +270,30 @@ impl Rebuild<'_> {
             Ok(label) => self.scan(bay, label),
             Err(error) => (bay, Err(error)),
         };
-        mounter.close(bay, result)
+        let volume = mounter.close(bay, result)?;
+        let unread = tape.unread.as_ref();
+        Ok(RebuiltVolume {
+            unread_in: unread.map(|unread| unread.place.clone()),
+            ..volume
+        })
+    }
+
+    /// Where no barcode can be read, the label alone says which tape this is: if another
+    /// tape has that barcode, neither is taken for the other.
+    fn check_only_one(&mut self, label: &Label) -> Result<(), JobError> {
+        let barcode = label.barcode.clone();
+        if !self.barcodes.insert(barcode.clone()) {
+            return Err(JobError::BarcodeTwice { barcode });
+        }
+        let known = catalog::live_volume(self.catalog, &barcode)?;
+        match known.map(|known| known.label.what.volume) {
+            Some(in_catalog) if in_catalog != label.volume => Err(JobError::OtherVolume {
+                barcode,
+                on_tape: label.volume,
+                in_catalog,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn scan(&mut self, bay: Bay, label: Label) -> (Bay, Result<RebuiltVolume, JobError>) {
@@ -270,6 +316,7 @@ impl Rebuild<'_> {
         self.stopped |= report.as_ref().is_ok_and(|report| report.append.is_none());
         let result = report.map(|report| RebuiltVolume {
             barcode,
+            unread_in: None,
             volume,
             pool,
             segments: report.segments,

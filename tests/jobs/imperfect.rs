@@ -3,15 +3,18 @@
 use std::fs;
 
 use tape_sim::fault::{Device, Effect, FaultScript, Rule, read_flaws, write_flaws};
+use tape_sim::inventory::Label;
 use tapewright::jobs::dump::dump_file;
-use tapewright::jobs::label::{LabelOptions, label};
+use tapewright::jobs::label::{LabelOptions, Which, label};
+use tapewright::jobs::library;
 use tapewright::jobs::rebuild::{RebuildSummary, rebuild};
-use tapewright::jobs::restore::{RestoreOptions, restore};
+use tapewright::jobs::restore::{RestoreOptions, TapePlace, restore};
+use tapewright::jobs::tapes::TapeInfo;
 use tapewright::jobs::verify::verify;
 use tapewright::jobs::{JobError, JobErrorKind, Outcome, Site, tapes};
 use tapewright::units::TapeFile;
 
-use crate::lab::{A, B, Lab, assert_same_tree, label_options, plant};
+use crate::lab::{A, B, C, Lab, assert_same_tree, label_options, plant};
 
 /// Two volumes of the pool `docs`, the first with a job on it.
 fn archived() -> Lab {
@@ -246,4 +249,91 @@ fn a_blank_tape_is_left_out_unless_the_catalog_has_a_volume_there() {
     assert_eq!(again.outcome, Outcome::Partial);
     assert_eq!(again.failed_tapes[0].barcode, A);
     assert!(again.failed_tapes[0].failure.what.contains("blank"));
+}
+
+#[test]
+fn a_tape_whose_barcode_cannot_be_read_is_found_at_its_slot_and_known_by_its_label() {
+    let lab = archived();
+    let found = lab.find(b"/").len();
+    for (barcode, label) in [
+        (A, Label::Unreadable),
+        (B, Label::Missing),
+        (C, Label::Missing),
+    ] {
+        lab.library().set_label(barcode, label).unwrap();
+    }
+    fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+    let summary = rebuild(lab.site(), &[]).unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    let volumes: Vec<_> = summary
+        .volumes
+        .iter()
+        .map(|volume| (volume.barcode.as_str(), volume.unread_in.clone()))
+        .collect();
+    let slot = |number| Some(TapePlace::Slot(number));
+    assert_eq!(volumes, [(A, slot(1)), (B, slot(2))]);
+    assert_eq!(summary.skipped[0].barcode, "(slot 3)");
+    assert_eq!(lab.find(b"/").len(), found);
+    let status = library::status(lab.site()).unwrap();
+    let full = status.slots.iter().filter(|slot| slot.cartridge.is_some());
+    assert_eq!(full.count(), 7, "each is home again");
+
+    // A blank tape without a barcode gets no label: nothing says what to put into it.
+    let before = lab.fingerprint(C);
+    let options = LabelOptions {
+        tapes: Which::AllBlank,
+        ..label_options(&[], "films", None)
+    };
+    let labelled = label(lab.site(), &options).unwrap();
+    assert_eq!(labelled.labelled.len(), 3, "{labelled:?}");
+    assert_eq!(labelled.skipped.len(), 3, "{labelled:?}");
+    assert!(
+        labelled
+            .skipped
+            .iter()
+            .all(|tape| tape.why.contains("cannot be read"))
+    );
+    assert_eq!(lab.fingerprint(C), before);
+
+    lab.library().set_label(A, Label::Readable).unwrap();
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &copy);
+}
+
+#[test]
+fn without_a_barcode_a_tape_is_not_taken_for_another_of_the_same_name() {
+    // What stands in the library or the catalog for A already.
+    type Case = (&'static str, fn(&Lab));
+    let cases: [Case; 3] = [
+        ("a readable one", |lab| {
+            fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+            lab.library().set_label(C, Label::Missing).unwrap();
+        }),
+        ("another unreadable one", |lab| {
+            fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+            lab.library().set_label(A, Label::Missing).unwrap();
+            lab.library().set_label(C, Label::Unreadable).unwrap();
+        }),
+        ("another volume of the catalog", |lab| {
+            label(lab.site(), &label_options(&[A], "docs", Some(A))).unwrap();
+            lab.take_away(A);
+            lab.library().set_label(C, Label::Missing).unwrap();
+        }),
+    ];
+    for (what, prepare) in cases {
+        let lab = archived();
+        lab.copy_cartridge_files(A, C, &["p0.map", "p0.data", "mam.json"]);
+        prepare(&lab);
+        let summary = rebuild(lab.site(), &[]).unwrap();
+        assert_eq!(summary.outcome, Outcome::Partial, "{what}: {summary:?}");
+        let [failed] = &summary.failed_tapes[..] else {
+            panic!("{what}: {summary:?}");
+        };
+        assert_eq!(failed.barcode, "(slot 3)", "{what}");
+        assert_eq!(failed.failure.kind, JobErrorKind::WrongTape, "{what}");
+        let of_a = |tape: &&TapeInfo| tape.barcode == A;
+        let tapes = tapes::list(lab.site()).unwrap();
+        assert_eq!(tapes.iter().filter(of_a).count(), 1, "{what}");
+    }
 }

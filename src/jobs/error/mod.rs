@@ -515,7 +515,7 @@ impl From<&JobError> for Failure {
 /// A tape that a job needed and could not use, or not to its end.
 #[derive(Debug, Clone, Serialize)]
 pub struct FailedTape {
-    /// Its barcode.
+    /// Its barcode; its place in brackets where that cannot be read, such as `(slot 7)`.
     pub barcode: String,
     /// Why.
     pub failure: Failure,

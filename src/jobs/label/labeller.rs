@@ -9,7 +9,7 @@ use super::{
 };
 use crate::drive::{ChipLabel, Drive, DriveError, SequentialDevice as _};
 use crate::jobs::append_check::{check_path, volume_error};
-use crate::jobs::mount::{Bay, Mounter, Purpose, drive_error};
+use crate::jobs::mount::{Bay, Listed, Mounter, Purpose, drive_error};
 use crate::jobs::rebuild::reinstate;
 use crate::jobs::source::lock_volume;
 use crate::jobs::{JobError, Outcome, SOFTWARE, Site, catalog};
@@ -94,18 +94,24 @@ impl Labeller<'_> {
             labelled: Vec::new(),
             skipped: Vec::new(),
         };
-        for barcode in self.mounter.barcodes()? {
+        for Listed { name, unread } in self.mounter.cartridges()? {
             if self.site.monitor.stop_requested() {
                 summary.outcome = Outcome::Interrupted;
                 break;
             }
-            match self.one(&barcode) {
+            let skip = |why| SkippedTape {
+                barcode: name.clone(),
+                why,
+            };
+            if unread.is_some() {
+                let why = "its barcode cannot be read, and a label has to name it".to_owned();
+                summary.skipped.push(skip(why));
+                continue;
+            }
+            match self.one(&name) {
                 Ok(tape) => summary.labelled.push(tape),
                 Err(error) if is_about_the_tape(&error) => {
-                    summary.skipped.push(SkippedTape {
-                        barcode,
-                        why: error.to_string(),
-                    });
+                    summary.skipped.push(skip(error.to_string()));
                 }
                 Err(error) => return Err(error),
             }

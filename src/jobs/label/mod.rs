@@ -58,7 +58,7 @@ pub struct LabelledTape {
 /// A tape that was left as it is.
 #[derive(Debug, Clone, Serialize)]
 pub struct SkippedTape {
-    /// Its barcode.
+    /// Its barcode; its place in brackets where that cannot be read, such as `(slot 7)`.
     pub barcode: String,
     /// Why, as a sentence without a final full stop.
     pub why: String,

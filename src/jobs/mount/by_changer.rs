@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::plan::{Route, route};
+use super::plan::{Route, route, route_of_unread};
 use super::{Bay, Mounter, NOTICES_WITHIN, drive_error, unload, wait_ready};
 use crate::changer::ElementAddress;
 use crate::drive::Drive;
@@ -16,10 +16,19 @@ use crate::transport::TransportErrorKind;
 const CHANGER_PATIENCE: Duration = Duration::from_secs(300);
 
 impl Mounter<'_> {
-    pub(super) fn mount_by_changer(&mut self, barcode: &str) -> Result<Bay, JobError> {
+    /// `unread_in`: where the cartridge is, if its barcode cannot be read.
+    pub(super) fn mount_by_changer(
+        &mut self,
+        barcode: &str,
+        unread_in: Option<ElementAddress>,
+    ) -> Result<Bay, JobError> {
         let moving = self.lock_changer()?;
         let snapshot = self.inventory()?;
-        let mut bay = match route(&snapshot, barcode)? {
+        let route = match unread_in {
+            None => route(&snapshot, barcode)?,
+            Some(element) => route_of_unread(&snapshot, barcode, element)?,
+        };
+        let mut bay = match route {
             Route::Loaded { drive } => self.claim_loaded(&snapshot.drives[drive], barcode)?,
             Route::Stored { from, drives } => {
                 let (index, drive) = self.claim_any(&snapshot, &drives, barcode)?;
@@ -27,6 +36,7 @@ impl Mounter<'_> {
                 let mut bay = Bay {
                     drive,
                     barcode: barcode.to_owned(),
+                    unread: false,
                     element: Some(place.address),
                     told: TapeAlerts::default(),
                 };
@@ -91,6 +101,7 @@ impl Mounter<'_> {
                 Ok(Bay {
                     drive,
                     barcode,
+                    unread: false,
                     element: Some(place.address),
                     told: TapeAlerts::default(),
                 })

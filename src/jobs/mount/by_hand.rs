@@ -29,6 +29,7 @@ impl Mounter<'_> {
         let mut bay = Bay {
             drive,
             barcode: barcode.to_owned(),
+            unread: false,
             element: None,
             told: TapeAlerts::default(),
         };

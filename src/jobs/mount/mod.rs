@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub(crate) use loan::{Loan, Return, lend};
 
-use super::library::{Cartridge, CartridgeKind, Devices, Snapshot};
+use super::library::{Cartridge, CartridgeKind, Devices, Place, Snapshot};
 use super::restore::TapePlace;
 use super::{JobError, Site};
 use crate::changer::ElementAddress;
@@ -42,11 +42,61 @@ const NOTICES_WITHIN: Duration = Duration::from_secs(60);
 /// A drive of ours with a tape that is ready.
 pub(crate) struct Bay {
     pub(crate) drive: Drive,
+    /// The tape's barcode; where that cannot be read its place, until its label tells.
     pub(crate) barcode: String,
+    /// The barcode cannot be read.
+    unread: bool,
     /// The drive's element; `None` without a changer.
     element: Option<ElementAddress>,
     /// The TapeAlert flags that were told in this mount.
     told: TapeAlerts,
+}
+
+impl Bay {
+    /// Whether a tape that says this barcode of itself may be the one in the drive.
+    pub(crate) fn may_be(&self, says: &str) -> bool {
+        self.unread || self.barcode == says
+    }
+}
+
+/// A data cartridge of the library.
+pub(crate) struct Listed {
+    /// Its barcode; its place in brackets where that cannot be read, such as `(slot 7)`,
+    /// which no barcode looks like.
+    pub(crate) name: String,
+    /// Where it is, if its barcode cannot be read.
+    pub(crate) unread: Option<Unread>,
+}
+
+/// The place of a cartridge whose barcode cannot be read.
+pub(crate) struct Unread {
+    /// For people.
+    pub(crate) place: TapePlace,
+    element: ElementAddress,
+}
+
+impl Listed {
+    fn of(place: &Place, at: TapePlace) -> Option<Listed> {
+        let Cartridge { barcode, kind, .. } = place.cartridge.as_ref()?;
+        if *kind != CartridgeKind::Data {
+            return None;
+        }
+        if let Some(barcode) = barcode {
+            return Some(Listed {
+                name: barcode.clone(),
+                unread: None,
+            });
+        }
+        let name = match at {
+            TapePlace::Drive(number) => format!("(drive {number})"),
+            _ => format!("(slot {})", place.number),
+        };
+        let element = place.address;
+        Some(Listed {
+            name,
+            unread: Some(Unread { place: at, element }),
+        })
+    }
 }
 
 impl Drop for Bay {
@@ -86,31 +136,44 @@ impl<'a> Mounter<'a> {
         Ok(Places::new(snapshot))
     }
 
-    /// Barcodes of all data cartridges in drives and slots, in the order of places.
+    /// All data cartridges in drives and slots, in the order of places.
     ///
     /// # Errors
     ///
     /// Without a changer nobody knows: the tapes have to be named.
-    pub(crate) fn barcodes(&mut self) -> Result<Vec<String>, JobError> {
+    pub(crate) fn cartridges(&mut self) -> Result<Vec<Listed>, JobError> {
         let Some(snapshot) = self.devices.snapshot()? else {
             let what = "without a changer, name the tapes by their barcodes".to_owned();
             return Err(JobError::Request { what });
         };
-        let data = |cartridge: &Cartridge| cartridge.kind == CartridgeKind::Data;
-        let within = snapshot.drives.iter().chain(&snapshot.slots);
-        let cartridges = within.filter_map(|place| place.cartridge.as_ref());
-        Ok(cartridges
-            .filter(|found| data(found))
-            .filter_map(|c| c.barcode.clone())
+        let drives = snapshot.drives.iter();
+        let drives = drives.map(|place| (place, TapePlace::Drive(place.number)));
+        let slots = snapshot.slots.iter();
+        let slots = slots.map(|place| (place, TapePlace::Slot(place.number)));
+        Ok(drives
+            .chain(slots)
+            .filter_map(|(place, at)| Listed::of(place, at))
             .collect())
+    }
+
+    /// Brings a cartridge into a drive whose barcode cannot be read. Until its label tells,
+    /// it has the name of its place.
+    pub(crate) fn mount_unread(&mut self, name: &str, unread: &Unread) -> Result<Bay, JobError> {
+        let mut bay = self.mount_by_changer(name, Some(unread.element))?;
+        bay.unread = true;
+        self.prepare(bay)
     }
 
     /// Brings the tape `barcode` into a drive, ready and in the modes of the tape format.
     pub(crate) fn mount(&mut self, barcode: &str, purpose: Purpose) -> Result<Bay, JobError> {
-        let mut bay = match self.devices.has_changer() {
-            true => self.mount_by_changer(barcode)?,
+        let bay = match self.devices.has_changer() {
+            true => self.mount_by_changer(barcode, None)?,
             false => self.mount_by_hand(barcode, purpose)?,
         };
+        self.prepare(bay)
+    }
+
+    fn prepare(&mut self, mut bay: Bay) -> Result<Bay, JobError> {
         let prepared = bay
             .drive
             .prevent_removal(true)
@@ -121,7 +184,7 @@ impl<'a> Mounter<'a> {
                 Ok(bay)
             }
             Err(error) => {
-                let error = drive_error(barcode, error);
+                let error = drive_error(&bay.barcode, error);
                 Err(self.give_up(bay, error))
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::changer::ElementAddress;
 use crate::jobs::JobError;
-use crate::jobs::library::{CartridgeKind, Snapshot};
+use crate::jobs::library::{CartridgeKind, Place, Snapshot};
 
 /// Where the tape is, and the drives to try.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,13 +34,38 @@ pub(crate) fn route(snapshot: &Snapshot, barcode: &str) -> Result<Route, JobErro
             barcode: barcode_owned(),
         });
     }
+    route_from(snapshot, place, barcode)
+}
+
+/// The same for the cartridge in `element`, whose barcode cannot be read; `name` is for people.
+///
+/// # Errors
+///
+/// It is not there any more, or a cleaning cartridge.
+pub(crate) fn route_of_unread(
+    snapshot: &Snapshot,
+    name: &str,
+    element: ElementAddress,
+) -> Result<Route, JobError> {
+    let unread = |place: &&Place| {
+        let cartridge = place.cartridge.as_ref();
+        place.address == element && cartridge.is_some_and(|found| found.barcode.is_none())
+    };
+    let place = snapshot.places().find(unread);
+    let place = place.ok_or_else(|| JobError::TapeMissing {
+        barcode: name.to_owned(),
+    })?;
+    route_from(snapshot, place, name)
+}
+
+fn route_from(snapshot: &Snapshot, place: &Place, name: &str) -> Result<Route, JobError> {
     if place
         .cartridge
         .as_ref()
         .is_some_and(|c| c.kind == CartridgeKind::Cleaning)
     {
         return Err(JobError::CleaningCartridge {
-            barcode: barcode_owned(),
+            barcode: name.to_owned(),
         });
     }
     if let Some(drive) = snapshot
@@ -61,7 +86,7 @@ pub(crate) fn route(snapshot: &Snapshot, barcode: &str) -> Result<Route, JobErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::library::{Cartridge, Place};
+    use crate::jobs::library::Cartridge;
 
     fn place(address: u16, number: u16, barcode: Option<&str>, source: Option<u16>) -> Place {
         Place {

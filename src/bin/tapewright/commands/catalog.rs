@@ -4,6 +4,7 @@ use std::io;
 
 use tapewright::jobs::rebuild::{self, RebuildSummary};
 
+use super::restore::place_words;
 use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::args::CatalogCommand;
 use crate::exit::Exit;
@@ -26,6 +27,12 @@ fn render(output: &mut Output, summary: &RebuildSummary) -> io::Result<()> {
             volume.new_segments,
             counted(volume.files, "object")
         ))?;
+        if let Some(place) = &volume.unread_in {
+            output.line(format!(
+                "  its barcode cannot be read; it is in {}",
+                place_words(place)
+            ))?;
+        }
         problems(output, &volume.problems, "bad on this tape")?;
     }
     for tape in &summary.skipped {
