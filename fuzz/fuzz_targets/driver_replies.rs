@@ -148,13 +148,13 @@ fn call_changer(changer: &mut Changer, call: u8) {
 fn call_drive(drive: &mut Drive, call: u8) -> bool {
     let mut block = [0; 4096];
     let at = u64::from(call);
-    match call % 24 {
+    match call % 25 {
         0 => drop(drive.rewind()),
         1 => drop(drive.write_block(&block)),
         2 => drop(drive.read_block(&mut block)),
         3 => drop(drive.write_filemark(FilemarkReturns::Immediate)),
         4 => drop(drive.write_filemark(FilemarkReturns::OnMedium)),
-        5 => drop(drive.locate(BlockAddress(at / 24))),
+        5 => drop(drive.locate(BlockAddress(at / 25))),
         6 => drop(drive.space_filemarks(1)),
         7 => drop(drive.space_filemarks(-1)),
         8 => drop(drive.locate_end_of_data()),
@@ -175,6 +175,7 @@ fn call_drive(drive: &mut Drive, call: u8) -> bool {
         20 => drop(drive.volume_statistics()),
         21 => drop(drive.encryption_status()),
         22 => drop(drive.reservation()),
+        23 => drop(drive.write_blocks(&[&block; 4])),
         _ => {
             let wait = ReadyWait {
                 patience: Duration::ZERO,
@@ -184,5 +185,5 @@ fn call_drive(drive: &mut Drive, call: u8) -> bool {
             drop(drive.wait_ready(&wait, &mut |_| ControlFlow::Continue(())));
         }
     }
-    (5..=8).contains(&(call % 24))
+    (5..=8).contains(&(call % 25))
 }

@@ -44,23 +44,40 @@ pub struct BufferPosition {
 const LONG: &str = "READ POSITION long form";
 const BUFFER: &str = "READ POSITION short or extended form";
 
+/// No tape has so many objects, were each of them one byte. Whoever counts on from a number below
+/// it does not overflow.
+const OBJECTS_MAX: u64 = 1 << 56;
+
+/// `number`, if a tape can have it.
+fn on_tape(number: u64, reply: &'static str) -> Result<u64, BadReply> {
+    if number < OBJECTS_MAX {
+        return Ok(number);
+    }
+    let problem = "a position behind the end of any tape";
+    Err(BadReply { reply, problem })
+}
+
 /// Decodes the long form.
 ///
 /// # Errors
 ///
-/// [`BadReply`] if it is shorter than 24 bytes.
+/// [`BadReply`] if it is shorter than 24 bytes, or names a place that no tape has.
 pub fn parse_long(data: &[u8]) -> Result<LongPosition, BadReply> {
     let short = || BadReply::short(LONG);
     let flags = *data.first().ok_or_else(short)?;
     let partition = u32_at(data, 4).ok_or_else(short)?;
     let block = u64_at(data, 8).ok_or_else(short)?;
     let file = u64_at(data, 16).ok_or_else(short)?;
+    let known = |number: u64, unknown: u8| match flags & unknown {
+        0 => on_tape(number, LONG).map(Some),
+        _ => Ok(None),
+    };
     Ok(LongPosition {
         beginning: flags & BEGINNING != 0,
         early_warning: flags & EARLY_WARNING != 0,
         partition,
-        block: (flags & LOCATION_UNKNOWN == 0).then_some(block),
-        file: (flags & MARKS_UNKNOWN == 0).then_some(file),
+        block: known(block, LOCATION_UNKNOWN)?,
+        file: known(file, MARKS_UNKNOWN)?,
     })
 }
 
@@ -68,13 +85,17 @@ pub fn parse_long(data: &[u8]) -> Result<LongPosition, BadReply> {
 ///
 /// # Errors
 ///
-/// [`BadReply`] if it is shorter than 24 bytes.
+/// [`BadReply`] if it is shorter than 24 bytes, or names a place that no tape has.
 pub fn parse_extended(data: &[u8]) -> Result<Option<BufferPosition>, BadReply> {
     let short = || BadReply::short(BUFFER);
     let flags = *data.first().ok_or_else(short)?;
     let first = u64_at(data, 8).ok_or_else(short)?;
     let last = u64_at(data, 16).ok_or_else(short)?;
-    Ok((flags & LOCATION_UNKNOWN == 0).then_some(BufferPosition { first, last }))
+    if flags & LOCATION_UNKNOWN != 0 {
+        return Ok(None);
+    }
+    let (first, last) = (on_tape(first, BUFFER)?, on_tape(last, BUFFER)?);
+    Ok(Some(BufferPosition { first, last }))
 }
 
 /// Decodes the short form; `None` if the device does not know its location, or cannot
@@ -96,6 +117,29 @@ pub fn parse_short(data: &[u8]) -> Result<Option<BufferPosition>, BadReply> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_place_that_no_tape_has_is_no_position() {
+        for at in [8, 16] {
+            let mut data = [0; LONG_BYTES];
+            data[at..at + 8].copy_from_slice(&(OBJECTS_MAX - 1).to_be_bytes());
+            assert!(
+                parse_long(&data).is_ok() && parse_extended(&data).is_ok(),
+                "{at}"
+            );
+            for number in [OBJECTS_MAX, u64::MAX] {
+                data[at..at + 8].copy_from_slice(&number.to_be_bytes());
+                assert!(parse_long(&data).is_err(), "{at}: {number}");
+                assert!(parse_extended(&data).is_err(), "{at}: {number}");
+            }
+            // What the drive says it does not know may be anything.
+            data[0] = LOCATION_UNKNOWN | MARKS_UNKNOWN;
+            assert!(
+                parse_long(&data).is_ok() && parse_extended(&data) == Ok(None),
+                "{at}"
+            );
+        }
+    }
 
     #[test]
     fn each_form_has_its_fields_in_its_places() {
