@@ -3,6 +3,9 @@
 //! The engine owns this interface and calls it; front ends implement it. A monitor
 //! never decides anything: problems reported here are also in the operation's result.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 /// A problem with one object, which did not stop the operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -39,6 +42,10 @@ pub trait Monitor: Send + Sync {
     /// True once the user has asked to stop; the engine looks at file and segment bounds.
     fn stop_requested(&self) -> bool {
         false
+    }
+    /// A flag that is up from then on, for what a drive does by itself for hours.
+    fn stop_flag(&self) -> Option<Arc<AtomicBool>> {
+        None
     }
 }
 

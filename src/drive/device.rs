@@ -1,6 +1,8 @@
 //! A tape drive behind a transport: who it is and what it can carry.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::batch::FixedBlocks;
 use super::capability::{Capabilities, VPD_BYTES};
@@ -66,6 +68,8 @@ pub struct Drive {
     /// What was learnt of the tape's layout in this session.
     pub(super) reckoning: Reckoning,
     pub(super) spacing: Spacing,
+    /// Up once a walk over what is not known of the tape is to end.
+    pub(super) stop: Option<Arc<AtomicBool>>,
     /// Receives what is read only to be counted; empty until then.
     pub(super) counting: Vec<u8>,
     /// Which form of LOCATE the drive has not refused.
@@ -106,6 +110,7 @@ impl Drive {
             rewound: false,
             reckoning: Reckoning::default(),
             spacing: Spacing::Untried,
+            stop: None,
             counting: Vec::new(),
             locates: Locates::Sixteen,
             capabilities: Capabilities::default(),

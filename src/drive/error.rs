@@ -64,7 +64,7 @@ pub enum DriveErrorKind {
     Interrupted,
     /// A block of a length that drive, adapter or command cannot carry; nothing was sent.
     BlockLength,
-    /// The caller asked to stop waiting.
+    /// The caller asked to stop waiting, or walking over the tape.
     Cancelled,
     /// The drive does not know or refuses the command.
     Unsupported,

@@ -6,6 +6,8 @@
 //! shows where their content is checked.
 
 use std::fmt::Arguments;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::proof::{Place, PositionSource};
 use super::{Drive, DriveError, DriveErrorKind, ReadOutcome, SequentialDevice};
@@ -42,6 +44,21 @@ enum Stop {
 }
 
 impl Drive {
+    /// Ends walks over what is not known of the tape, which can be all of it, soon after
+    /// `flag` is up: they fail with [`DriveErrorKind::Cancelled`], and the place stays known.
+    pub fn stop_walks_on(&mut self, flag: Arc<AtomicBool>) {
+        self.stop = Some(flag);
+    }
+
+    fn check_stopped(&mut self, action: Arguments<'_>) -> Result<(), DriveError> {
+        let flag = self.stop.as_ref();
+        if !flag.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Ok(());
+        }
+        let what = format!("stopped on request at {}", self.place);
+        Err(self.error_in_place(action, DriveErrorKind::Cancelled, what))
+    }
+
     /// True where the position is counted by us.
     pub(super) fn is_counted(&self) -> bool {
         self.source == PositionSource::Counted
@@ -166,6 +183,7 @@ impl Drive {
         if self.reckoning.end() == Some(at) {
             return Ok(Stop::End);
         }
+        self.check_stopped(action)?;
         match self.spacing {
             Spacing::Untried => {
                 // Afterwards the tape is at its beginning, and the walk goes on from there.

@@ -13,6 +13,7 @@ use crate::drive::{Drive, DriveErrorKind, Position, SequentialDevice as _};
 use crate::units::BlockAddress;
 use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
+use crate::volume::failure::is_cancelled;
 use crate::volume::index::MAX_PREVIOUS_INDEXES;
 use crate::volume::label::{Identity, Label, identify, recover_label};
 
@@ -73,6 +74,7 @@ pub(crate) fn volume_error(
 ) -> JobError {
     let barcode = barcode.to_owned();
     match source {
+        source if is_cancelled(&source) => JobError::Stopped,
         VolumeError::Drive { source, .. } if source.kind == DriveErrorKind::Encrypted => {
             let source = *source;
             JobError::EncryptedTape {

@@ -19,6 +19,7 @@ use crate::error_text::with_causes;
 use crate::monitor::Problem;
 use crate::units::{BlockAddress, ByteSize};
 use crate::volume::append::AppendPoint;
+use crate::volume::failure::is_cancelled;
 use crate::volume::index::SegmentInfo;
 use crate::volume::receipt::SegmentReceipt;
 use crate::volume::scan::Depth;
@@ -397,6 +398,7 @@ impl<F: FnMut(&SegmentInfo, BlockAddress)> ReceiptSink for CatalogSink<'_, F> {
 /// Gives back the job's own error where the engine only carried it.
 pub(crate) fn from_engine(error: EngineError) -> JobError {
     match error {
+        EngineError::Volume { source, .. } if is_cancelled(&source) => JobError::Stopped,
         EngineError::Mount { volume, source } => match source.downcast::<JobError>() {
             Ok(own) => *own,
             Err(source) => JobError::Engine(EngineError::Mount { volume, source }),

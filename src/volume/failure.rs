@@ -45,3 +45,8 @@ pub(crate) fn judge(error: &VolumeError) -> ReadFailure {
 pub(crate) fn is_medium(error: &VolumeError) -> bool {
     matches!(error, VolumeError::Drive { source, .. } if source.kind == DriveErrorKind::Medium)
 }
+
+/// True if the user ended it while the drive was on its way.
+pub(crate) fn is_cancelled(error: &VolumeError) -> bool {
+    matches!(error, VolumeError::Drive { source, .. } if source.kind == DriveErrorKind::Cancelled)
+}

@@ -1,6 +1,9 @@
 //! Drives that know less: the same suite, and what they are refused for.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use crate::bench::{Bench, Liar, Trace, pattern, quiet, ready};
@@ -14,6 +17,7 @@ use tapewright::scsi::cdb::{self, PositionForm};
 use tapewright::scsi::opcode as op;
 use tapewright::scsi::position::parse_long;
 use tapewright::scsi::sense::{Sense, SenseKey};
+use tapewright::transport::record::{Record, Recorder};
 use tapewright::transport::{Completion, Data, Status, Transport, TransportError};
 use tapewright::units::BlockAddress;
 
@@ -330,5 +334,44 @@ fn a_drive_that_contradicts_its_own_motions_is_refused() {
         assert!(error.what.contains("cannot be trusted"), "{error}");
         let error = drive.write_block(&pattern(0, BLOCK)).unwrap_err();
         assert_eq!(error.kind, DriveErrorKind::PositionLost);
+    }
+}
+
+#[test]
+fn a_walk_over_an_unknown_tape_ends_when_the_user_asks_for_it() {
+    // How the drive counts, and the command of which a walk over all is made.
+    for (spaces, step) in [(Spaces::Well, "1100"), (Spaces::Miscounting, "0800")] {
+        let bench = Bench::new();
+        let mut drive = bench.ready_drive();
+        for block in 0..12 {
+            drive.write_block(&pattern(block, BLOCK)).unwrap();
+            drive.write_filemark(FilemarkReturns::Immediate).unwrap();
+        }
+        drop(drive);
+        let flag = Arc::new(AtomicBool::new(false));
+        let steps = Arc::new(AtomicU32::new(0));
+        let (raised, counted) = (flag.clone(), steps.clone());
+        let listener = move |record: &Record| {
+            if record.cdb.starts_with(step) && counted.fetch_add(1, Relaxed) == 6 {
+                raised.store(true, Relaxed);
+            }
+        };
+        let device = poor(Box::new(bench.drive_transport()), &lost(0x0C, spaces));
+        let mut drive = ready(Box::new(Recorder::new(
+            device,
+            cdb::carries_payload,
+            listener,
+        )));
+        drive.stop_walks_on(flag.clone());
+        let error = drive.locate_end_of_data().unwrap_err();
+        assert_eq!(error.kind, DriveErrorKind::Cancelled, "{step}: {error}");
+        assert_eq!(steps.load(Relaxed), 7, "{step}: it went on");
+        // The way back is known, and so is the place; nothing else is cut short by the flag.
+        let here = drive.position().unwrap().block;
+        assert!((1..24).contains(&here.0), "{step}: {here}");
+        drive.locate(BlockAddress(0)).unwrap();
+        drive.locate(here).unwrap();
+        flag.store(false, Relaxed);
+        assert_eq!(drive.locate_end_of_data().unwrap().block.0, 24, "{step}");
     }
 }

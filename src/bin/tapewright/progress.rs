@@ -165,4 +165,8 @@ impl Monitor for Terminal {
         }
         stop
     }
+
+    fn stop_flag(&self) -> Option<Arc<AtomicBool>> {
+        Some(Arc::clone(&self.stop))
+    }
 }

@@ -4,6 +4,7 @@ use crate::engine::target::{Target, TargetErrorKind};
 use crate::engine::{EngineError, MountedVolume, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Monitor;
+use crate::volume::failure::is_cancelled;
 use crate::volume::read::RecordReader;
 
 use super::incoming::Lost;
@@ -135,6 +136,9 @@ impl<'a> Run<'a> {
                 }
                 Ok(Done::Later | Done::LostBefore) => {}
                 Err(Failed::Object(lost)) => self.lost(&read.name, lost),
+                Err(Failed::Volume(error)) if is_cancelled(&error) => {
+                    self.lost(&read.name, Lost::Stopped);
+                }
                 Err(Failed::Volume(error)) => {
                     let barcode = reads.barcode.clone();
                     let error = EngineError::Volume {

@@ -15,6 +15,7 @@ use crate::engine::{MountedVolume, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Monitor;
 use crate::units::BlockAddress;
+use crate::volume::failure::is_cancelled;
 use segment::Ended;
 
 /// What is to be verified.
@@ -152,6 +153,10 @@ fn verify_segments(
         match ended {
             None => report.segments.push(segment),
             Some(Ended::Stopped) => {
+                report.stopped = true;
+                return;
+            }
+            Some(Ended::NotMedium(error)) if is_cancelled(&error) => {
                 report.stopped = true;
                 return;
             }

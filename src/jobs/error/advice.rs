@@ -265,6 +265,7 @@ fn drive_kind(error: &DriveError) -> JobErrorKind {
     match error.kind {
         DriveErrorKind::Medium | DriveErrorKind::EndOfDataMissing => JobErrorKind::BadMedium,
         DriveErrorKind::NoMedium => JobErrorKind::NeedsOperator,
+        DriveErrorKind::Cancelled => JobErrorKind::Interrupted,
         DriveErrorKind::Reserved | DriveErrorKind::HeldBy { .. } => JobErrorKind::Busy,
         _ => JobErrorKind::BadDevice,
     }

@@ -174,6 +174,9 @@ impl<'a> Mounter<'a> {
     }
 
     fn prepare(&mut self, mut bay: Bay) -> Result<Bay, JobError> {
+        if let Some(flag) = self.site.monitor.stop_flag() {
+            bay.drive.stop_walks_on(flag);
+        }
         let prepared = bay
             .drive
             .prevent_removal(true)
