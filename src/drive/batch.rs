@@ -16,7 +16,7 @@ use super::{Drive, DriveError, DriveErrorKind, Written, WrittenBlocks, one_by_on
 use crate::scsi::cdb;
 use crate::scsi::mode::{HeaderForm, ModeData, PAGE_COMPRESSION};
 use crate::scsi::sense::{Sense, SenseKey};
-use crate::transport::Data;
+use crate::transport::{Data, TransportErrorKind};
 
 /// So much goes with one WRITE at most. What a command costs is small against more.
 const MAX_BYTES: usize = 2 << 20;
@@ -25,25 +25,22 @@ const MAX_BLOCKS: usize = 64;
 
 const REFUSED: &str = "it refuses blocks of a fixed length: each record is sent by itself, which \
                        is slower where records are short";
+const TOO_LONG: &str = "the path carries less at once than it says: each record is sent by \
+                        itself, which is slower where records are short";
 
 /// What is known of the drive's block length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum FixedBlocks {
-    /// Nothing, or it is variable.
-    #[default]
-    Unset,
-    /// The drive has it at so many bytes.
-    Set(usize),
-    /// The drive does not take a fixed length.
-    Refused,
+#[derive(Debug, Default)]
+pub(super) struct FixedBlocks {
+    /// The drive has it at so many bytes; `None` is nothing known, or variable.
+    set_bytes: Option<usize>,
+    /// The drive does not take a fixed length, or the path no several blocks at once.
+    refused: bool,
 }
 
 impl FixedBlocks {
     /// The drive may have forgotten its mode.
     pub(super) fn forget(&mut self) {
-        if matches!(self, Self::Set(_)) {
-            *self = Self::Unset;
-        }
+        self.set_bytes = None;
     }
 }
 
@@ -55,7 +52,7 @@ impl Drive {
         let alone = self.protection.check_bytes() > 0
             || self.is_counted()
             || !self.position_proven
-            || self.fixed == FixedBlocks::Refused
+            || self.fixed.refused
             || !(1..=self.max_block_bytes()).contains(&block_bytes);
         if alone {
             return 1;
@@ -83,21 +80,35 @@ impl Drive {
         self.reckoning.writing(at);
         let parts: Vec<_> = blocks[..count].iter().map(|b| IoSlice::new(b)).collect();
         let write = cdb::write_6_fixed(count as u32);
-        let ended = self.exchange(action, &write, Data::Gather(&parts))?;
+        let ended = match self.exchange(action, &write, Data::Gather(&parts)) {
+            Err(error) if is_too_long(&error) => {
+                self.place = Place::At(at);
+                return self.not_begun(action, blocks, TOO_LONG);
+            }
+            ended => ended?,
+        };
         match &ended.sense {
             None => {
                 self.carried(action, &ended, count * bytes)?;
                 self.after_batch(at, count, Written::Normal)
             }
-            Some(sense) if is_refused(sense) => {
-                // Not even begun; the drive has to say so itself.
-                let found = self.ask_position(action)?;
-                self.agree(action, found.block.0)?;
-                self.refuse();
-                one_by_one(self, blocks)
-            }
+            Some(sense) if is_refused(sense) => self.not_begun(action, blocks, REFUSED),
             Some(sense) => self.judge(action, at, count, sense),
         }
+    }
+
+    /// Writes blocks one by one, now and from now on, behind a WRITE of them that was not
+    /// begun, which the drive has to say itself.
+    fn not_begun(
+        &mut self,
+        action: Arguments<'_>,
+        blocks: &[&[u8]],
+        why: &str,
+    ) -> Result<WrittenBlocks, DriveError> {
+        let found = self.ask_position(action)?;
+        self.agree(action, found.block.0)?;
+        self.refuse(why);
+        one_by_one(self, blocks)
     }
 
     /// What a WRITE did that ended with sense data. How far it came the drive has to say: for
@@ -161,7 +172,7 @@ impl Drive {
 
     /// Sets the drive's block length to `bytes`; false if it does not take that.
     fn fix_blocks(&mut self, bytes: usize) -> Result<bool, DriveError> {
-        if self.fixed == FixedBlocks::Set(bytes) {
+        if self.fixed.set_bytes == Some(bytes) {
             return Ok(true);
         }
         let action = format_args!("setting blocks of {bytes} bytes");
@@ -171,28 +182,26 @@ impl Drive {
             mode.block_bytes = wanted;
             match self.send_mode_in_either_form(action, &mode, form) {
                 Err(error) if error.kind == DriveErrorKind::Unsupported => {
-                    self.refuse();
+                    self.refuse(REFUSED);
                     return Ok(false);
                 }
                 sent => sent?,
             }
             mode = self.mode_data_or_less(PAGE_COMPRESSION)?.0;
         }
+        self.fixed.set_bytes = Some(mode.block_bytes as usize).filter(|bytes| *bytes > 0);
         if mode.block_bytes != wanted {
-            self.refuse();
-            return Ok(false);
+            self.refuse(REFUSED);
         }
-        self.fixed = FixedBlocks::Set(bytes);
-        Ok(true)
+        Ok(mode.block_bytes == wanted)
     }
 
     /// Gives the drive its variable blocks back, for those who use it after us. To be called
     /// where nothing is buffered; what was written does not depend on it.
     pub(super) fn unfix_blocks(&mut self) {
-        if !matches!(self.fixed, FixedBlocks::Set(_)) {
+        if self.fixed.set_bytes.take().is_none() {
             return;
         }
-        self.fixed = FixedBlocks::Unset;
         let action = format_args!("setting variable blocks");
         let set = self
             .mode_data_or_less(PAGE_COMPRESSION)
@@ -220,9 +229,9 @@ impl Drive {
         }
     }
 
-    fn refuse(&mut self) {
-        self.fixed = FixedBlocks::Refused;
-        self.notice(REFUSED.to_owned());
+    fn refuse(&mut self, why: &str) {
+        self.fixed.refused = true;
+        self.notice(why.to_owned());
     }
 
     /// All of a write went over the path, as far as anybody tells.
@@ -246,4 +255,10 @@ impl Drive {
 /// The drive does not know such a WRITE, and has not begun it.
 fn is_refused(sense: &Sense) -> bool {
     sense.key == SenseKey::IllegalRequest && !sense.deferred
+}
+
+/// The path did not carry so much. Nothing was sent.
+fn is_too_long(error: &DriveError) -> bool {
+    let source = error.source.as_ref();
+    source.is_some_and(|source| source.kind == TransportErrorKind::TooLong)
 }

@@ -422,3 +422,26 @@ fn an_answer_that_never_came_leaves_the_position_to_be_asked_for() {
     assert_eq!(confirmed.kind, DriveErrorKind::PositionLost);
     assert_eq!(drive.position().unwrap().block, BlockAddress(8));
 }
+
+#[test]
+fn a_path_that_carries_less_than_it_says_gets_blocks_one_by_one() {
+    let bench = Bench::new();
+    let (mut drive, faults, trace) = fixed(&bench);
+    faults.on_nth(
+        1,
+        is(opcode::WRITE_6),
+        Fault::Lost(TransportErrorKind::TooLong),
+    );
+    write_all(&mut drive, &blocks(3, 6));
+    assert_eq!(trace.count("WRITE(6)"), 1 + 6);
+    assert_eq!(drive.blocks_at_once(BLOCK), 1);
+    assert!(
+        drive
+            .notices()
+            .iter()
+            .any(|notice| notice.contains("carries less"))
+    );
+    drive.synchronize().unwrap();
+    assert_eq!(block_length(&trace), "000000");
+    holds(&mut drive, 9);
+}
