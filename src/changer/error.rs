@@ -1,5 +1,8 @@
 //! Failures of a medium changer, by what can be done about them.
 
+use std::error::Error;
+use std::fmt;
+
 use super::ElementAddress;
 use crate::transport::TransportError;
 
@@ -40,8 +43,7 @@ pub enum ChangerErrorKind {
 }
 
 /// A command that failed, on a named changer.
-#[derive(Debug, thiserror::Error)]
-#[error("{changer}: {action}: {what}")]
+#[derive(Debug)]
 pub struct ChangerError {
     /// The changer, as people name it.
     pub changer: String,
@@ -53,7 +55,25 @@ pub struct ChangerError {
     pub elements: Option<(ElementAddress, ElementAddress)>,
     /// What happened, for people; with key, ASC and ASCQ where sense came back.
     pub what: String,
-    /// The transport's error, where there was no answer.
-    #[source]
+    /// The transport's error, where there was no answer; `what` says all but its cause.
     pub source: Option<Box<TransportError>>,
+}
+
+impl fmt::Display for ChangerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            changer,
+            action,
+            what,
+            ..
+        } = self;
+        write!(f, "{changer}: {action}: {what}")
+    }
+}
+
+impl Error for ChangerError {
+    /// What is behind the transport's error: that itself is quoted already.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref()?.source()
+    }
 }

@@ -1,5 +1,8 @@
 //! Failures of a drive, by what can be done about them.
 
+use std::error::Error;
+use std::fmt;
+
 use crate::scsi::Reaction;
 use crate::transport::TransportError;
 
@@ -75,8 +78,7 @@ pub enum DriveErrorKind {
 }
 
 /// A command that failed, on a named drive.
-#[derive(Debug, thiserror::Error)]
-#[error("{drive}: {action}: {what}")]
+#[derive(Debug)]
 pub struct DriveError {
     /// The drive, as people name it.
     pub drive: String,
@@ -88,7 +90,25 @@ pub struct DriveError {
     pub what: String,
     /// What helps, where the drive said what happened by sense data.
     pub reaction: Option<Reaction>,
-    /// The transport's error, where there was no answer.
-    #[source]
+    /// The transport's error, where there was no answer; `what` says all but its cause.
     pub source: Option<Box<TransportError>>,
+}
+
+impl fmt::Display for DriveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            drive,
+            action,
+            what,
+            ..
+        } = self;
+        write!(f, "{drive}: {action}: {what}")
+    }
+}
+
+impl Error for DriveError {
+    /// What is behind the transport's error: that itself is quoted already.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref()?.source()
+    }
 }

@@ -2,7 +2,7 @@
 
 use catalogs::{CatalogError, LedgerError};
 
-use super::{JobError, JobErrorKind};
+use super::{JobError, JobErrorKind, StateError, device};
 use crate::drive::{DriveError, DriveErrorKind};
 use crate::engine::EngineError;
 use crate::jobs::library::Misplaced;
@@ -64,12 +64,14 @@ impl JobError {
         }
     }
 
-    /// What to do next, as a sentence; `None` where the cause itself says it.
+    /// What to do next, as a sentence; `None` where the request made no sense and the error says
+    /// why, or the user stopped the job.
     pub fn advice(&self) -> Option<String> {
         self.tape_advice()
             .or_else(|| self.content_advice())
             .or_else(|| self.site_advice())
-            .or_else(|| self.drive_advice())
+            .or_else(|| self.host_advice())
+            .or_else(|| self.device_advice())
     }
 
     fn tape_advice(&self) -> Option<String> {
@@ -113,7 +115,9 @@ impl JobError {
             JobError::OtherPool { barcode, pool, .. } => {
                 format!("Write to pool {pool}, or name a tape other than {barcode}.")
             }
-            JobError::TapeShort { barcode, .. } | JobError::DamagedTail { barcode, .. } => format!(
+            JobError::TapeShort { barcode, .. }
+            | JobError::DamagedTail { barcode, .. }
+            | JobError::SegmentNumber { barcode, .. } => format!(
                 "Do not write on it. `verify {barcode}` tells which files can still be read; \
                  archive the others again."
             ),
@@ -172,34 +176,63 @@ impl JobError {
         })
     }
 
-    /// What helps against what the drive said, by the table of sense data.
-    fn drive_advice(&self) -> Option<String> {
-        let source = match self {
-            JobError::Drive { source, .. } | JobError::NotReady { source, .. } => source,
-            JobError::Volume { source, .. }
-            | JobError::Engine(EngineError::Volume { source, .. }) => match source {
-                VolumeError::Drive { source, .. } => &**source,
-                _ => return None,
-            },
+    /// What helps against what a device, a tape or an operation failed with.
+    fn device_advice(&self) -> Option<String> {
+        let words = match self {
+            JobError::Drive { source, .. } | JobError::NotReady { source, .. } => {
+                device::of_drive(source)
+            }
+            JobError::Changer(error) => device::of_changer(error),
+            JobError::Transport(error) => Some(device::of_path(error)),
+            JobError::Volume { barcode, source } => return device::of_volume(source, barcode),
+            JobError::Engine(error) => return device::of_operation(error),
+            _ => None,
+        };
+        words.map(str::to_owned)
+    }
+
+    /// What helps where this machine or the catalog is in the way.
+    fn host_advice(&self) -> Option<String> {
+        let words = match self {
+            JobError::State(StateError::NoLibrary { .. }) => {
+                "Make one: `library create --sim DIR`, or with --changer and --drive."
+            }
+            JobError::State(StateError::Io { .. }) | JobError::Io { .. } => {
+                "Check rights and room there, and try again."
+            }
+            JobError::State(StateError::Malformed { .. }) => {
+                "Set the library up again: `library use`, or `library create`."
+            }
+            JobError::State(StateError::TooNew { .. }) => "Use a later version of Tapewright.",
+            #[cfg(feature = "sim")]
+            JobError::Simulator { .. } => {
+                "Check the directory; `library create --sim DIR` makes a simulated library."
+            }
+            JobError::NoSimulator { .. } => {
+                "Use a build with the simulator, or set up another library."
+            }
+            JobError::NoCatalog { .. } => {
+                "Label a tape to begin one; one that was lost comes back from the tapes with \
+                 `catalog rebuild`."
+            }
+            JobError::Catalog(CatalogError::Entries(_)) => {
+                "`catalog rebuild` writes the entry file anew from its tape."
+            }
+            JobError::Catalog(CatalogError::Ledger(LedgerError::Altered { .. })) => {
+                "Keep a copy of the directory `catalog`; without it, `catalog rebuild` reads \
+                 the tapes."
+            }
+            JobError::Catalog(_) => {
+                "`doctor` examines the catalog; what is lost of it comes back from the tapes \
+                 with `catalog rebuild`."
+            }
             _ => return None,
         };
-        let advice = match source.kind {
-            DriveErrorKind::Reserved | DriveErrorKind::HeldBy { .. } => {
-                "Another host uses the drive: stop its program, or let it release the drive."
-            }
-            DriveErrorKind::UntrustedPosition => {
-                "Do not write with this drive; use another one, and have this one seen to."
-            }
-            _ => source.reaction?.advice()?,
-        };
-        Some(advice.to_owned())
+        Some(words.to_owned())
     }
 
     fn site_advice(&self) -> Option<String> {
         Some(match self {
-            JobError::State(super::StateError::NoLibrary { .. }) => {
-                "Make one: `library create --sim DIR`, or with --changer and --drive.".to_owned()
-            }
             JobError::SimulatedAlready { dir } => {
                 let dir = dir.display();
                 format!(
@@ -235,23 +268,6 @@ impl JobError {
             JobError::NoSuchVolume { .. } | JobError::NoSuchBarcodeOrJob { .. } => {
                 "`tape list` shows the tapes that the catalog knows.".to_owned()
             }
-            JobError::NoCatalog { .. } => {
-                "Label a tape to begin one; one that was lost comes back from the tapes with \
-                 `catalog rebuild`."
-                    .to_owned()
-            }
-            JobError::Catalog(CatalogError::Entries(_)) => {
-                "`catalog rebuild` writes the entry file anew from its tape.".to_owned()
-            }
-            JobError::Catalog(CatalogError::Ledger(LedgerError::Altered { .. })) => {
-                "Keep a copy of the directory `catalog`; without it, `catalog rebuild` reads \
-                   the tapes."
-                    .to_owned()
-            }
-            JobError::Engine(EngineError::NoTapeFile { barcode, .. }) => format!(
-                "Tape file 0 is the label; `tape show {barcode}` lists those of the segments, \
-                 and behind each is its index."
-            ),
             JobError::NothingFound { .. } => {
                 "`find '**'` shows what there is; quote globs so that the shell leaves them alone."
                     .to_owned()

@@ -5,9 +5,13 @@
 //! [`JobError::kind`] which sort of help is needed (front ends make exit codes of it).
 
 mod advice;
+mod device;
+mod failure;
 
 use std::io;
 use std::path::PathBuf;
+
+pub use failure::{FailedTape, Failure};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -18,7 +22,6 @@ use super::state::StateError;
 use crate::changer::ChangerError;
 use crate::drive::DriveError;
 use crate::engine::EngineError;
-use crate::error_text::with_causes;
 use crate::transport::TransportError;
 use crate::volume::VolumeError;
 
@@ -491,59 +494,6 @@ impl From<NotLocked> for JobError {
     }
 }
 
-/// An error that ended a job after part of it was done, as a summary shows it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Failure {
-    /// Which sort of help it calls for.
-    pub kind: JobErrorKind,
-    /// What happened, with its causes.
-    pub what: String,
-    /// What to do next.
-    pub advice: Option<String>,
-}
-
-impl From<&JobError> for Failure {
-    fn from(error: &JobError) -> Failure {
-        Failure {
-            kind: error.kind(),
-            what: with_causes(error),
-            advice: error.advice(),
-        }
-    }
-}
-
-/// A tape that a job needed and could not use, or not to its end.
-#[derive(Debug, Clone, Serialize)]
-pub struct FailedTape {
-    /// Its barcode; its place in brackets where that cannot be read, such as `(slot 7)`.
-    pub barcode: String,
-    /// Why.
-    pub failure: Failure,
-}
-
-impl FailedTape {
-    /// True if someone only has to bring it.
-    #[must_use]
-    pub fn is_missing(&self) -> bool {
-        self.failure.kind == JobErrorKind::NeedsOperator
-    }
-
-    /// A tape that was mounted, and not read to its end.
-    pub(super) fn while_read(barcode: String, error: EngineError) -> FailedTape {
-        let failure = Failure::from(&JobError::Engine(error));
-        FailedTape { barcode, failure }
-    }
-
-    /// Parts the tapes that are only not there, by barcode, from those with which something is
-    /// wrong.
-    pub(super) fn sort(tapes: Vec<FailedTape>) -> (Vec<String>, Vec<FailedTape>) {
-        let (missing, failed): (Vec<_>, Vec<_>) =
-            tapes.into_iter().partition(FailedTape::is_missing);
-        let missing = missing.into_iter().map(|tape| tape.barcode).collect();
-        (missing, failed)
-    }
-}
-
 /// `a, b and c`, or `none` where there is nothing.
 fn list(items: &[String], none: &str) -> String {
     match items {
@@ -562,3 +512,6 @@ fn found_text(found: &Option<String>) -> String {
         .as_ref()
         .map_or_else(String::new, |found| format!("; the drive held {found}"))
 }
+
+#[cfg(test)]
+mod table;

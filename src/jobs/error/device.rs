@@ -1,0 +1,178 @@
+//! What helps against the failures of drives, robots, the ways to them, and tapes.
+//!
+//! Where a device said what happened, the table of sense data knows best; else the sort of
+//! failure decides. Each has a next step, save a wish of the user to stop.
+
+use crate::changer::{ChangerError, ChangerErrorKind};
+use crate::drive::{DriveError, DriveErrorKind};
+use crate::engine::EngineError;
+use crate::transport::{TransportError, TransportErrorKind};
+use crate::volume::VolumeError;
+
+const SAME_PLACE: &str = "Try again: the place is looked for anew. If it stays so, try another \
+                          drive, then another tape.";
+const PATH: &str = "Check power, cable and adapter, and what `dmesg` says; then try again. \
+                    `doctor` examines the way to the device.";
+const RESET: &str = "Find out who reset or changed the device. Then start the job again: it finds \
+                     its place on the tape and checks it first.";
+const RESERVED: &str =
+    "Another host uses the device: stop its program, or let it release the device.";
+const FIRMWARE: &str = "Try another device or its latest firmware; `doctor` says what this one \
+                        lacks.";
+const LEAVE: &str = "Use another drive, and have this one seen to.";
+const DEFECT: &str = "This is a defect of Tapewright: report it with the log, \
+                      `log/tapewright.log` in the state directory.";
+
+/// What helps against a drive's failure.
+pub(super) fn of_drive(error: &DriveError) -> Option<&'static str> {
+    use DriveErrorKind as K;
+    let own = match error.kind {
+        K::Reserved | K::HeldBy { .. } => Some(RESERVED),
+        K::UntrustedPosition => {
+            Some("Do not write with this drive; use another one, and have this one seen to.")
+        }
+        _ => None,
+    };
+    let told = || error.reaction.and_then(|reaction| reaction.advice());
+    own.or_else(told).or_else(|| of_drive_kind(error.kind))
+}
+
+fn of_drive_kind(kind: DriveErrorKind) -> Option<&'static str> {
+    use DriveErrorKind as K;
+    Some(match kind {
+        K::NoMedium => "Put the tape into the drive and try again.",
+        K::NotReady => "Look at the drive: its panel says what it wants. Then try again.",
+        K::WriteProtected => "If it is meant to be written, slide its write-protect tab.",
+        K::IncompatibleMedium => "Use a drive that knows tapes of this generation.",
+        K::CleaningCartridge => "Take the cleaning cartridge out and put the tape in.",
+        K::EndOfData | K::EndOfDataMissing | K::BeginningOfPartition => {
+            "Verify the tape: less is on it than there should be. What it lacks is on other \
+             tapes, or to be archived again."
+        }
+        K::EndOfPartition => "Archive again: it goes on with the next tape of the pool.",
+        K::BlockTooLong { .. } | K::BlockLength => {
+            "Use a drive and an adapter that carry blocks of the tape's size; `doctor` says what \
+             passes."
+        }
+        K::BlockCheck | K::Interrupted | K::Transport => PATH,
+        K::Medium => {
+            "Clean the drive and try again; if it stays so, try the tape in another drive, and \
+             then take it out of use."
+        }
+        K::Hardware => LEAVE,
+        K::Reset => RESET,
+        K::Reserved | K::HeldBy { .. } => RESERVED,
+        K::WrongPosition | K::PositionLost | K::UntrustedPosition => SAME_PLACE,
+        K::Encrypted => "Set the key that the tape was written with.",
+        K::RemovalPrevented => {
+            "Find out which host prevents the removal; switching the drive off and on ends it."
+        }
+        K::Unsupported | K::Malformed => FIRMWARE,
+        // The user knows why.
+        K::Cancelled => return None,
+    })
+}
+
+/// What helps against a robot's failure.
+pub(super) fn of_changer(error: &ChangerError) -> Option<&'static str> {
+    use ChangerErrorKind as K;
+    Some(match error.kind {
+        K::SourceEmpty | K::DestinationFull | K::NoSuchElement | K::InventoryChanged => {
+            "Look at `library status`, and start the job again."
+        }
+        K::DriveHoldsMedium => "Eject the tape at the drive's panel, and start the job again.",
+        K::RemovalPrevented => "Find out which host prevents the removal, and let it end that.",
+        K::Unreachable => "Close the library's doors, and see that its magazines are in.",
+        K::NotReady => "Look at the library's panel: it says what it wants. Then try again.",
+        K::Hardware => {
+            "Look at the library's panel, and at `library status` for where the tape is now."
+        }
+        K::Reserved => RESERVED,
+        K::Unsupported | K::Malformed => FIRMWARE,
+        K::Interrupted | K::Transport => PATH,
+        K::Cancelled => return None,
+    })
+}
+
+/// What helps where a device cannot be reached.
+pub(super) fn of_path(error: &TransportError) -> &'static str {
+    use TransportErrorKind as K;
+    match error.kind {
+        K::Busy => "Wait for it, or stop it, and try again.",
+        K::NotFound => "Check power and cable; `library scan` lists what is attached.",
+        K::Denied => "`doctor` says which command gives you the right to use it.",
+        K::TooLong => {
+            "Use smaller blocks, or an adapter that carries more; `doctor` says what \
+                       passes."
+        }
+        K::TimedOut | K::Failed => PATH,
+    }
+}
+
+/// What helps where the volume on the tape `barcode` is not as it should be.
+pub(super) fn of_volume(error: &VolumeError, barcode: &str) -> Option<String> {
+    Some(match error {
+        VolumeError::Drive { source, .. } => return of_drive(source).map(str::to_owned),
+        VolumeError::TooNew { .. } => "Use a later version of Tapewright.".to_owned(),
+        VolumeError::Label(_) => "Change what the message names, and try again.".to_owned(),
+        VolumeError::WrongVolume { .. } => {
+            format!("Find out which cartridge this is: compare its sticker with {barcode}.")
+        }
+        VolumeError::PositionLost { .. } => format!(
+            "Use another drive, and have this one seen to. `verify {barcode}` tells what is on \
+             the tape."
+        ),
+        VolumeError::VolumeEnded { .. } => {
+            "Archive again: it goes on with the next tape of the pool.".to_owned()
+        }
+        VolumeError::NotAtAppendPoint { .. }
+        | VolumeError::WrongSize { .. }
+        | VolumeError::WrongCrc { .. }
+        | VolumeError::UnexpectedFilemark { .. }
+        | VolumeError::UnexpectedEndOfData { .. }
+        | VolumeError::Index { .. }
+        | VolumeError::Tar { .. } => format!(
+            "`verify {barcode}` tells which files can be read; take the others from another \
+             copy, or archive them again."
+        ),
+    })
+}
+
+/// What helps where an operation failed as a whole.
+pub(super) fn of_operation(error: &EngineError) -> Option<String> {
+    let words = match error {
+        EngineError::Volume { barcode, source } => return of_volume(source, barcode),
+        EngineError::WrongVolume { barcode, .. } => {
+            return Some(format!(
+                "Find out which cartridge this is; if the tape is right and the catalog is not, \
+                 `catalog rebuild {barcode}`."
+            ));
+        }
+        EngineError::Commit { barcode, .. } => {
+            return Some(format!(
+                "Cure the catalog (`doctor` looks at it), then `catalog rebuild {barcode}` takes \
+                 the segment in."
+            ));
+        }
+        EngineError::NoTapeFile { barcode, .. } => {
+            return Some(format!(
+                "Tape file 0 is the label; `tape show {barcode}` lists those of the segments, \
+                 and behind each is its index."
+            ));
+        }
+        // What is wrong with the request is all there is to say.
+        EngineError::Plan { .. } => return None,
+        EngineError::Root { .. } => "Name files and directories that exist and may be read.",
+        EngineError::Nothing { .. } => "Name something else, or leave less out.",
+        EngineError::Target { .. } => "Check its rights and its room, or name another directory.",
+        EngineError::Output { .. } => "Check rights and room where the output goes.",
+        EngineError::Mount { .. } => "Look at `library status`, and try again.",
+        EngineError::NotConfirmed { .. } => {
+            "Archive again: what is not confirmed is archived anew. If it happens again, use \
+             another drive."
+        }
+        EngineError::Frame { .. } | EngineError::Stage { .. } => DEFECT,
+        EngineError::Spawn { .. } => "Free memory or end processes on this machine; try again.",
+    };
+    Some(words.to_owned())
+}

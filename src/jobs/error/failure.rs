@@ -1,0 +1,60 @@
+//! Failures as the summaries of jobs show them: of a job, and of single tapes.
+
+use serde::Serialize;
+
+use super::{JobError, JobErrorKind};
+use crate::engine::EngineError;
+use crate::error_text::with_causes;
+
+/// An error that ended a job after part of it was done, as a summary shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// Which sort of help it calls for.
+    pub kind: JobErrorKind,
+    /// What happened, with its causes.
+    pub what: String,
+    /// What to do next.
+    pub advice: Option<String>,
+}
+
+impl From<&JobError> for Failure {
+    fn from(error: &JobError) -> Failure {
+        Failure {
+            kind: error.kind(),
+            what: with_causes(error),
+            advice: error.advice(),
+        }
+    }
+}
+
+/// A tape that a job needed and could not use, or not to its end.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedTape {
+    /// Its barcode; its place in brackets where that cannot be read, such as `(slot 7)`.
+    pub barcode: String,
+    /// Why.
+    pub failure: Failure,
+}
+
+impl FailedTape {
+    /// True if someone only has to bring it.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.failure.kind == JobErrorKind::NeedsOperator
+    }
+
+    /// A tape that was mounted, and not read to its end.
+    pub(in crate::jobs) fn while_read(barcode: String, error: EngineError) -> FailedTape {
+        let failure = Failure::from(&JobError::Engine(error));
+        FailedTape { barcode, failure }
+    }
+
+    /// Parts the tapes that are only not there, by barcode, from those with which something is
+    /// wrong.
+    pub(in crate::jobs) fn sort(tapes: Vec<FailedTape>) -> (Vec<String>, Vec<FailedTape>) {
+        let (missing, failed): (Vec<_>, Vec<_>) =
+            tapes.into_iter().partition(FailedTape::is_missing);
+        let missing = missing.into_iter().map(|tape| tape.barcode).collect();
+        (missing, failed)
+    }
+}

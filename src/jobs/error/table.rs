@@ -1,0 +1,331 @@
+//! Every error that a job can end with, and whether it says what to do next.
+
+use std::io;
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::changer::ChangerErrorKind;
+use crate::drive::DriveErrorKind;
+use crate::error_text::with_causes;
+use crate::transport::TransportErrorKind;
+use crate::units::BlockAddress;
+use crate::volume::label::LabelError;
+
+const BARCODE: &str = "A00001L9";
+
+fn text() -> String {
+    BARCODE.to_owned()
+}
+
+fn io_error() -> io::Error {
+    io::Error::other("no")
+}
+
+fn drive_error(kind: DriveErrorKind) -> DriveError {
+    DriveError {
+        drive: "drive 0".to_owned(),
+        action: "reading block 7".to_owned(),
+        kind,
+        what: "it failed".to_owned(),
+        reaction: None,
+        source: None,
+    }
+}
+
+fn drive_kinds() -> Vec<DriveErrorKind> {
+    use DriveErrorKind as K;
+    vec![
+        K::NoMedium,
+        K::NotReady,
+        K::WriteProtected,
+        K::IncompatibleMedium,
+        K::CleaningCartridge,
+        K::EndOfData,
+        K::EndOfDataMissing,
+        K::BeginningOfPartition,
+        K::EndOfPartition,
+        K::BlockTooLong { actual_bytes: 1 },
+        K::BlockCheck,
+        K::Medium,
+        K::Hardware,
+        K::Reset,
+        K::Reserved,
+        K::HeldBy { key: 1 },
+        K::WrongPosition,
+        K::PositionLost,
+        K::UntrustedPosition,
+        K::Encrypted,
+        K::RemovalPrevented,
+        K::Interrupted,
+        K::BlockLength,
+        K::Unsupported,
+        K::Malformed,
+        K::Transport,
+    ]
+}
+
+fn changer_errors() -> impl Iterator<Item = JobError> {
+    use ChangerErrorKind as K;
+    let kinds = [
+        K::SourceEmpty,
+        K::DestinationFull,
+        K::NoSuchElement,
+        K::DriveHoldsMedium,
+        K::RemovalPrevented,
+        K::Unreachable,
+        K::NotReady,
+        K::InventoryChanged,
+        K::Hardware,
+        K::Reserved,
+        K::Unsupported,
+        K::Interrupted,
+        K::Malformed,
+        K::Transport,
+    ];
+    kinds.into_iter().map(|kind| {
+        JobError::Changer(ChangerError {
+            changer: "the library".to_owned(),
+            action: "moving".to_owned(),
+            kind,
+            elements: None,
+            what: "it failed".to_owned(),
+            source: None,
+        })
+    })
+}
+
+fn transport_error(kind: TransportErrorKind) -> TransportError {
+    TransportError {
+        device: "drive 0".to_owned(),
+        kind,
+        what: "no answer".to_owned(),
+        source: None,
+    }
+}
+
+fn volume_errors() -> Vec<VolumeError> {
+    let block = BlockAddress(7);
+    let medium = drive_error(DriveErrorKind::Medium);
+    vec![
+        VolumeError::drive("reading", block)(medium),
+        VolumeError::WrongSize {
+            block,
+            expected_bytes: 1,
+            actual_bytes: 2,
+        },
+        VolumeError::WrongCrc {
+            block,
+            expected: 1,
+            actual: 2,
+        },
+        VolumeError::UnexpectedFilemark { block },
+        VolumeError::UnexpectedEndOfData { block },
+        VolumeError::TooNew { format: 9 },
+        VolumeError::Label(LabelError::Format(9)),
+        VolumeError::WrongVolume {
+            expected: Uuid::nil(),
+            actual: text(),
+        },
+        VolumeError::NotAtAppendPoint { what: text() },
+        VolumeError::PositionLost {
+            expected: block,
+            actual: block,
+        },
+        VolumeError::VolumeEnded { block },
+    ]
+}
+
+fn engine_errors() -> Vec<EngineError> {
+    let (path, barcode) = (PathBuf::from("/x"), text());
+    vec![
+        EngineError::Root {
+            path: path.clone(),
+            source: io_error(),
+        },
+        EngineError::Nothing { what: text() },
+        EngineError::Target {
+            path,
+            source: io_error(),
+        },
+        EngineError::Output { source: io_error() },
+        EngineError::Mount {
+            volume: None,
+            source: "no".into(),
+        },
+        EngineError::WrongVolume {
+            barcode: barcode.clone(),
+            what: text(),
+        },
+        EngineError::NotConfirmed {
+            barcode: barcode.clone(),
+            segments: 1,
+        },
+        EngineError::Frame {
+            path: vec![],
+            source: "no".into(),
+        },
+        EngineError::Commit {
+            barcode,
+            number: 1,
+            source: "no".into(),
+        },
+        EngineError::Spawn {
+            stage: "drive",
+            source: io_error(),
+        },
+        EngineError::Stage { stage: "drive" },
+    ]
+}
+
+#[test]
+fn each_failure_of_a_device_a_tape_or_an_operation_says_what_to_do_next() {
+    let transport = [
+        TransportErrorKind::Busy,
+        TransportErrorKind::NotFound,
+        TransportErrorKind::Denied,
+        TransportErrorKind::TooLong,
+        TransportErrorKind::TimedOut,
+        TransportErrorKind::Failed,
+    ];
+    let drives = drive_kinds().into_iter().map(|kind| JobError::Drive {
+        barcode: text(),
+        source: drive_error(kind),
+    });
+    let volumes = volume_errors().into_iter().map(|source| JobError::Volume {
+        barcode: text(),
+        source,
+    });
+    let errors = drives
+        .chain(changer_errors())
+        .chain(transport.map(|kind| JobError::Transport(transport_error(kind))))
+        .chain(volumes)
+        .chain(engine_errors().into_iter().map(JobError::Engine));
+    for error in errors {
+        let advice = error.advice();
+        assert!(
+            advice.is_some_and(|advice| advice.ends_with('.')),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
+    let (barcode, path) = (text(), PathBuf::from("/x"));
+    let source = || drive_error(DriveErrorKind::NotReady);
+    let errors = [
+        JobError::State(StateError::NoLibrary {
+            state: path.clone(),
+        }),
+        JobError::State(StateError::Malformed {
+            path: path.clone(),
+            what: text(),
+        }),
+        JobError::State(StateError::TooNew {
+            path: path.clone(),
+            format: 9,
+        }),
+        JobError::Io {
+            action: "reading",
+            path: path.clone(),
+            source: io_error(),
+        },
+        JobError::NoSimulator { dir: path.clone() },
+        JobError::NoCatalog { state: path },
+        JobError::Catalog(catalogs::CatalogError::NotAppendable),
+        JobError::DriveMissing { drives: vec![] },
+        JobError::DriveBusy { drives: vec![] },
+        JobError::LibraryBusy { pid: None },
+        JobError::LibraryFull {
+            barcode: text(),
+            drive: text(),
+        },
+        JobError::TapeMissing { barcode: text() },
+        JobError::BarcodeTwice { barcode: text() },
+        JobError::TapeBusy {
+            barcode: text(),
+            user: text(),
+        },
+        JobError::Declined {
+            barcode: text(),
+            found: None,
+        },
+        JobError::NotReady {
+            barcode: text(),
+            drive: text(),
+            source: source(),
+        },
+        JobError::CleaningCartridge { barcode: text() },
+        JobError::IncompatibleTape {
+            barcode: text(),
+            drive: text(),
+            source: source(),
+        },
+        JobError::WriteProtected { barcode: text() },
+        JobError::BlankTape { barcode: text() },
+        JobError::TooNewTape {
+            barcode: text(),
+            format: 9,
+        },
+        JobError::SwappedBarcode {
+            barcode: text(),
+            says: text(),
+            witness: "label",
+        },
+        JobError::UnknownVolume {
+            barcode: text(),
+            volume: Uuid::nil(),
+        },
+        JobError::SegmentNumber {
+            barcode: text(),
+            number: 1,
+        },
+        JobError::NoSuchPool {
+            pool: text(),
+            pools: vec![],
+        },
+        JobError::NoSuchVolume { barcode: text() },
+        JobError::NoSuchBarcodeOrJob { name: text() },
+        JobError::NothingFound { patterns: vec![] },
+        JobError::ChipFailed {
+            barcode,
+            source: source(),
+        },
+    ];
+    for error in errors {
+        let advice = error.advice();
+        assert!(
+            advice.is_some_and(|advice| advice.ends_with('.')),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn where_nothing_is_said_the_error_itself_is_what_to_change_or_the_user_knows() {
+    let plan = EngineError::Plan { what: text() };
+    for error in [
+        JobError::Request { what: text() },
+        JobError::Engine(plan),
+        JobError::Stopped,
+    ] {
+        assert_eq!(error.advice(), None, "{error:?}");
+    }
+}
+
+#[test]
+fn a_missing_answer_is_told_once() {
+    let cause = TransportError {
+        source: Some(io_error()),
+        ..transport_error(TransportErrorKind::TimedOut)
+    };
+    let mut error = drive_error(DriveErrorKind::Transport);
+    error.what.clone_from(&cause.what);
+    error.source = Some(Box::new(cause));
+    assert_eq!(
+        with_causes(&error),
+        "drive 0: reading block 7: no answer: no"
+    );
+}
