@@ -395,6 +395,27 @@ impl<F: FnMut(&SegmentInfo, BlockAddress)> ReceiptSink for CatalogSink<'_, F> {
     }
 }
 
+/// The error of a job that wrote: where a tape failed, with what became of that tape.
+pub(crate) fn from_writing(catalog: &Catalog, error: EngineError) -> JobError {
+    let barcode = match &error {
+        EngineError::Volume { barcode, .. } | EngineError::NotConfirmed { barcode, .. } => barcode,
+        _ => return from_engine(error),
+    };
+    let known = catalog::live_volume(catalog, barcode);
+    let Ok(Some(volume)) = known else {
+        return from_engine(error);
+    };
+    match catalog::receipts_of_volume(catalog, volume.label.what.volume) {
+        Ok(receipts) => JobError::WriteFailed {
+            barcode: barcode.clone(),
+            suspect: volume.state == VolumeState::Suspect,
+            segments: receipts.len() as u64,
+            source: error,
+        },
+        Err(_) => from_engine(error),
+    }
+}
+
 /// Gives back the job's own error where the engine only carried it.
 pub(crate) fn from_engine(error: EngineError) -> JobError {
     match error {

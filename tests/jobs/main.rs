@@ -12,3 +12,4 @@ mod round_trip;
 mod spanning;
 mod stopping;
 mod verifying;
+mod write_failure;

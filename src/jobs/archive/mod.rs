@@ -8,7 +8,7 @@ use catalogs::Catalog;
 use catalogs::model::event::Event;
 
 use super::mount::Mounter;
-use super::source::{CatalogSink, LibrarySource, from_engine};
+use super::source::{CatalogSink, LibrarySource, from_writing};
 use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library};
 use crate::engine::archive::{self as engine, ArchivePlan, Memory};
 use crate::engine::source::{Selection, Walk};
@@ -154,9 +154,11 @@ fn run(
         catalog,
         committed: |info: &SegmentInfo, end_block| segments.push(written(info, end_block)),
     };
-    let report = engine::archive(plan, &mut volumes, &mut sink, site.clock, site.monitor)
-        .map_err(from_engine)?;
+    let mut report = engine::archive(plan, &mut volumes, &mut sink, site.clock, site.monitor)
+        .map_err(|error| from_writing(catalog, error))?;
     let adopted_segments = volumes.adopted_segments();
     drop(volumes);
-    summarise(plan, pool, report, segments, adopted_segments)
+    let failure = report.failure.take();
+    let failure = failure.map(|error| from_writing(catalog, error));
+    summarise(plan, pool, report, failure, segments, adopted_segments)
 }

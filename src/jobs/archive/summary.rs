@@ -7,7 +7,6 @@ use crate::engine::archive::{self as engine, ArchivePlan, ArchiveReport, Remarks
 use crate::engine::archive::{StageTime, Timings};
 use crate::error_text::with_causes;
 use crate::jobs::error::Failure;
-use crate::jobs::source::from_engine;
 use crate::jobs::{ByteText, JobError, JobErrorKind, Outcome, Problem, Problems};
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::index::SegmentInfo;
@@ -106,15 +105,16 @@ pub(super) fn written(info: &SegmentInfo, end_block: BlockAddress) -> WrittenSeg
     }
 }
 
-/// Turns the engine's report into the job's summary, or into the error that left nothing.
+/// Turns the engine's report into the job's summary; or `failure`, which ended the run before its
+/// end, into the error if it left nothing.
 pub(super) fn summarise(
     plan: &ArchivePlan,
     pool: &str,
     report: ArchiveReport,
+    failure: Option<JobError>,
     segments: Vec<WrittenSegment>,
     adopted_segments: u64,
 ) -> Result<ArchiveSummary, JobError> {
-    let failure = report.failure.map(from_engine);
     let outcome = match (&failure, report.outcome) {
         (Some(error), _) => outcome_of(error),
         (None, engine::Outcome::Complete) => Outcome::Complete,

@@ -60,7 +60,9 @@ impl JobError {
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
             JobError::Catalog(_) | JobError::LabelNotRecorded { .. } => K::Catalog,
-            JobError::Engine(error) => engine_kind(error),
+            JobError::Engine(error) | JobError::WriteFailed { source: error, .. } => {
+                engine_kind(error)
+            }
         }
     }
 
@@ -120,6 +122,15 @@ impl JobError {
             | JobError::SegmentNumber { barcode, .. } => format!(
                 "Do not write on it. `verify {barcode}` tells which files can still be read; \
                  archive the others again."
+            ),
+            JobError::WriteFailed {
+                barcode,
+                suspect: true,
+                ..
+            } => format!(
+                "Archive again: what is not on tape yet goes to another tape of the pool. \
+                 `verify {barcode}` reads what is on this one. If another tape fails as well, \
+                 clean the drive."
             ),
             JobError::LabelNotReadBack { barcode, .. } => {
                 format!("Clean the drive and try again; if it stays so, take {barcode} out of use.")
@@ -186,6 +197,11 @@ impl JobError {
             JobError::Transport(error) => Some(device::of_path(error)),
             JobError::Volume { barcode, source } => return device::of_volume(source, barcode),
             JobError::Engine(error) => return device::of_operation(error),
+            JobError::WriteFailed {
+                suspect: false,
+                source,
+                ..
+            } => return device::of_operation(source),
             _ => None,
         };
         words.map(str::to_owned)

@@ -475,6 +475,19 @@ pub enum JobError {
         #[source]
         source: VolumeError,
     },
+    /// A tape could not be written further. Its confirmed segments are in the catalog.
+    #[error("writing tape {barcode} failed; {}", after_write_failure(*.suspect, *.segments))]
+    WriteFailed {
+        /// The tape.
+        barcode: String,
+        /// It was marked suspect: nothing more is written to it.
+        suspect: bool,
+        /// Segments on it that the drive confirmed and the catalog names, of all jobs.
+        segments: u64,
+        /// What failed.
+        #[source]
+        source: EngineError,
+    },
     /// An operation of the engine failed. Confirmed segments are in the catalog.
     #[error(transparent)]
     Engine(EngineError),
@@ -492,6 +505,19 @@ impl From<NotLocked> for JobError {
             },
         }
     }
+}
+
+fn after_write_failure(suspect: bool, segments: u64) -> String {
+    let state = match suspect {
+        true => "it was marked suspect, and nothing more is written to it",
+        false => "nothing speaks against the tape itself",
+    };
+    let safe = match segments {
+        0 => "no segment on it is confirmed".to_owned(),
+        1 => "the one segment of it in the catalog is confirmed and safe".to_owned(),
+        n => format!("the {n} segments of it in the catalog are confirmed and safe"),
+    };
+    format!("{state}; {safe}")
 }
 
 /// `a, b and c`, or `none` where there is nothing.

@@ -197,11 +197,21 @@ fn each_failure_of_a_device_a_tape_or_an_operation_says_what_to_do_next() {
         barcode: text(),
         source,
     });
+    let written = [true, false].map(|suspect| JobError::WriteFailed {
+        barcode: text(),
+        suspect,
+        segments: 2,
+        source: EngineError::NotConfirmed {
+            barcode: text(),
+            segments: 1,
+        },
+    });
     let errors = drives
         .chain(changer_errors())
         .chain(transport.map(|kind| JobError::Transport(transport_error(kind))))
         .chain(volumes)
-        .chain(engine_errors().into_iter().map(JobError::Engine));
+        .chain(engine_errors().into_iter().map(JobError::Engine))
+        .chain(written);
     for error in errors {
         let advice = error.advice();
         assert!(
@@ -328,4 +338,33 @@ fn a_missing_answer_is_told_once() {
         with_causes(&error),
         "drive 0: reading block 7: no answer: no"
     );
+}
+
+#[test]
+fn a_failed_write_says_what_became_of_the_tape() {
+    let said = |suspect, segments| {
+        let source = EngineError::NotConfirmed {
+            barcode: text(),
+            segments: 1,
+        };
+        let error = JobError::WriteFailed {
+            barcode: text(),
+            suspect,
+            segments,
+            source,
+        };
+        error.to_string()
+    };
+    for (suspect, segments, words) in [
+        (true, 3, ["marked suspect", "the 3 segments"]),
+        (true, 0, ["marked suspect", "no segment"]),
+        (
+            false,
+            1,
+            ["nothing speaks against the tape", "the one segment"],
+        ),
+    ] {
+        let said = said(suspect, segments);
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
 }
