@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use catalogs::Catalog;
 use catalogs::model::event::{Event, Receipt, Verified, VolumeLabelled};
+use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -25,6 +26,8 @@ use crate::units::BlockAddress;
 pub enum Verdict {
     /// Everything read was as it was written.
     Good,
+    /// Its label is right, and there is nothing else on it that could be verified.
+    Empty,
     /// Something was read otherwise than it was written, or could not be read.
     Bad,
     /// Reading failed for reasons that say nothing about the medium.
@@ -50,11 +53,33 @@ pub struct VerifiedVolume {
     pub problems: Problems,
 }
 
+/// A job whose segments were read.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifiedJob {
+    /// Which.
+    #[serde(flatten)]
+    pub job: JobRun,
+    /// The other jobs of this name, which were not read, newest first. None where the job was
+    /// asked for by its identity.
+    pub others_of_name: Vec<JobRun>,
+}
+
+/// One of the jobs of a name.
+#[derive(Debug, Clone, Serialize)]
+pub struct JobRun {
+    /// The job.
+    pub job: Uuid,
+    /// When it began.
+    pub started_at: Timestamp,
+}
+
 /// How a verification went.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifySummary {
-    /// Complete if every volume is good.
+    /// Complete if every volume is good, or empty.
     pub outcome: Outcome,
+    /// The job that was asked for; `None` for a barcode.
+    pub job: Option<VerifiedJob>,
     /// The volumes, in the order of reading.
     pub volumes: Vec<VerifiedVolume>,
     /// Barcodes of tapes that someone has to bring.
@@ -67,8 +92,9 @@ pub struct VerifySummary {
 /// every file with its digest. What was found is recorded in the catalog; a volume with
 /// damage becomes suspect.
 ///
-/// `name` is a barcode, or a job's name or identity (of several jobs with one name, the
-/// newest).
+/// `name` is a barcode, or a job's name or identity. Of several jobs with one name the newest
+/// is read, and the others are named in the summary: who runs one job every night wants the
+/// last, and not a hundred tapes.
 ///
 /// # Errors
 ///
@@ -78,16 +104,20 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     let catalog = catalog::open(site)?;
     interrupted::settle(site, &catalog)?;
     let mounter = Mounter::open(site)?;
-    let receipts = match catalog::live_volume(&catalog, name)? {
+    let (receipts, job) = match catalog::live_volume(&catalog, name)? {
         Some(volume) => {
             let id = volume.label.what.volume;
             let receipts = catalog::receipts_of_volume(&catalog, id)?;
             if receipts.is_empty() {
                 return verify_label(site, &catalog, mounter, volume.label.what);
             }
-            receipts
+            (receipts, None)
         }
-        None => receipts_of_job(&catalog, name)?,
+        None => {
+            let job = find_job(&catalog, name)?;
+            let receipts = catalog::receipts_of_job(&catalog, job.job.job)?;
+            (receipts, Some(job))
+        }
     };
     let plan = plan(&catalog, receipts)?;
     let mut volumes = LibrarySource::new(site, &catalog, mounter, None);
@@ -112,6 +142,7 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     };
     Ok(VerifySummary {
         outcome,
+        job,
         volumes: verified,
         missing_tapes: missing,
         failed_tapes,
@@ -127,6 +158,7 @@ fn verify_label(
 ) -> Result<VerifySummary, JobError> {
     let mut summary = VerifySummary {
         outcome: Outcome::Complete,
+        job: None,
         volumes: Vec::new(),
         missing_tapes: Vec::new(),
         failed_tapes: Vec::new(),
@@ -145,7 +177,7 @@ fn verify_label(
     let verified = VerifiedVolume {
         barcode,
         volume,
-        verdict: Verdict::Good,
+        verdict: Verdict::Empty,
         segments: 0,
         records: 0,
         files: 0,
@@ -156,13 +188,28 @@ fn verify_label(
     Ok(summary)
 }
 
-fn receipts_of_job(catalog: &Catalog, name: &str) -> Result<Vec<Receipt>, JobError> {
-    match catalog.job(name)? {
-        Some(job) => Ok(catalog::receipts_of_job(catalog, job.start.what.job)?),
-        None => Err(JobError::NoSuchBarcodeOrJob {
+/// The job of this identity, or the newest of this name with all others.
+fn find_job(catalog: &Catalog, name: &str) -> Result<VerifiedJob, JobError> {
+    let run = |job: &catalogs::Job| JobRun {
+        job: job.start.what.job,
+        started_at: job.start.time,
+    };
+    let Some(newest) = catalog.job(name)? else {
+        return Err(JobError::NoSuchBarcodeOrJob {
             name: name.to_owned(),
-        }),
+        });
+    };
+    let mut others_of_name = Vec::new();
+    if newest.start.what.name == name {
+        let mut jobs = catalog.jobs()?;
+        jobs.retain(|job| job.start.what.name == name);
+        let others = jobs.iter().rev().map(run);
+        others_of_name.extend(others.filter(|job| job.job != newest.start.what.job));
     }
+    Ok(VerifiedJob {
+        job: run(&newest),
+        others_of_name,
+    })
 }
 
 fn plan(catalog: &Catalog, receipts: Vec<Receipt>) -> Result<VerifyPlan, JobError> {

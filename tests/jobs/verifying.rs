@@ -11,7 +11,8 @@ fn a_volume_without_segments_has_its_label_read() {
     let lab = Lab::new();
     lab.label(&[A], "docs");
     let summary = verify(lab.site(), A).unwrap();
-    assert_eq!(summary.volumes[0].verdict, Verdict::Good);
+    assert_eq!(summary.volumes[0].verdict, Verdict::Empty);
+    assert_eq!(summary.outcome, Outcome::Complete);
     assert_eq!(lab.ledger_lines("verified").len(), 1);
 
     lab.copy_cartridge_files(B, A, &["p0.map", "p0.data"]);
@@ -125,4 +126,23 @@ fn a_drive_that_fails_half_way_costs_named_objects_and_says_what_helps() {
     };
     assert_eq!(failed.failure.kind, JobErrorKind::BadDevice);
     assert!(failed.failure.advice.is_some(), "{failed:?}");
+}
+
+#[test]
+fn of_several_jobs_of_a_name_the_newest_is_verified_and_the_others_are_told() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    let jobs: Vec<_> = (0..3)
+        .map(|_| lab.archive(&["source"], "docs").unwrap())
+        .collect();
+    let others = |name: &str| {
+        let job = verify(lab.site(), name).unwrap().job.unwrap();
+        let others: Vec<_> = job.others_of_name.iter().map(|run| run.job).collect();
+        (job.job.job, others)
+    };
+    let ids: Vec<_> = jobs.iter().map(|job| job.job).collect();
+    assert_eq!(others(&jobs[0].name), (ids[2], vec![ids[1], ids[0]]));
+    assert_eq!(others(&ids[1].to_string()), (ids[1], vec![]));
+    assert!(verify(lab.site(), A).unwrap().job.is_none());
 }

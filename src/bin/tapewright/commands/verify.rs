@@ -3,12 +3,15 @@
 use std::io;
 
 use tapewright::jobs::Outcome;
-use tapewright::jobs::verify::{self, Verdict, VerifiedVolume, VerifySummary};
+use tapewright::jobs::verify::{self, JobRun, Verdict, VerifiedJob, VerifiedVolume, VerifySummary};
 
 use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::args::VerifyArgs;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
+
+/// So many other jobs of a name are listed for people.
+const OTHERS_LISTED: usize = 20;
 
 /// Reads and compares. A bad medium and a failed attempt have different exit codes.
 pub fn run(context: &mut Context<'_>, args: &VerifyArgs) -> Ended {
@@ -36,8 +39,33 @@ pub fn run(context: &mut Context<'_>, args: &VerifyArgs) -> Ended {
     conclude(context, exit, &summary, render)
 }
 
+/// Which of several jobs of a name was read, and which were not.
+fn one_of_several(output: &mut Output, job: &VerifiedJob) -> io::Result<()> {
+    let others = job.others_of_name.len();
+    if others == 0 {
+        return Ok(());
+    }
+    let shown = |run: &JobRun| format!("{} of {:.0}", run.job, run.started_at);
+    output.line(format!(
+        "verified the newest job of this name, {}; not verified ({}; name one by its identity):",
+        shown(&job.job),
+        counted(others as u64, "older job")
+    ))?;
+    for run in job.others_of_name.iter().take(OTHERS_LISTED) {
+        output.line(format!("  {}", shown(run)))?;
+    }
+    if others > OTHERS_LISTED {
+        let more = others - OTHERS_LISTED;
+        output.line(format!("  … and {more} more; --json has them"))?;
+    }
+    Ok(())
+}
+
 /// The result for people.
 pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
+    if let Some(job) = &summary.job {
+        one_of_several(output, job)?;
+    }
     let unread = |volume: &&VerifiedVolume| {
         summary.missing_tapes.contains(&volume.barcode)
             || summary
@@ -48,6 +76,13 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
     // A tape that was never read has one line below, and no verdict.
     for volume in summary.volumes.iter().filter(|volume| !unread(volume)) {
         let verdict = match volume.verdict {
+            Verdict::Empty => {
+                let barcode = &volume.barcode;
+                output.line(format!(
+                    "{barcode}  nothing on it to verify; its label was read and is right"
+                ))?;
+                continue;
+            }
             Verdict::Good => "good",
             Verdict::Bad => "BAD",
             Verdict::Inconclusive => "inconclusive: reading failed, which says nothing of the tape",
@@ -61,7 +96,7 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
         ))?;
         let heading = match volume.verdict {
             Verdict::Inconclusive => "not verified",
-            Verdict::Good | Verdict::Bad => "bad on this tape",
+            _ => "bad on this tape",
         };
         problems(output, &volume.problems, heading)?;
     }
