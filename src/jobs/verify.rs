@@ -84,7 +84,8 @@ pub struct VerifySummary {
     pub volumes: Vec<VerifiedVolume>,
     /// Barcodes of tapes that someone has to bring.
     pub missing_tapes: Vec<String>,
-    /// Tapes that are there and could not be mounted, or are not what they should be.
+    /// Tapes that are there and could not be mounted, are not what they should be, or could not be
+    /// read to the end for a reason that says nothing of the medium.
     pub failed_tapes: Vec<FailedTape>,
 }
 
@@ -122,7 +123,11 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     let plan = plan(&catalog, receipts)?;
     let mut volumes = LibrarySource::new(site, &catalog, mounter, None);
     let report = engine::verify(&plan, &mut volumes, site.monitor);
-    let (missing, failed_tapes) = FailedTape::sort(volumes.finish());
+    let is_good = report.is_good();
+    let mut failed = volumes.finish();
+    let read = report.failures.into_iter();
+    failed.extend(read.map(|(barcode, error)| FailedTape::while_read(barcode, error)));
+    let (missing, failed_tapes) = FailedTape::sort(failed);
 
     let mut verified = Vec::new();
     for volume in &plan.volumes {
@@ -135,7 +140,7 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
         record(site, &catalog, &summary)?;
         verified.push(summary);
     }
-    let outcome = match (report.stopped, report.is_good()) {
+    let outcome = match (report.stopped, is_good) {
         (true, _) => Outcome::Interrupted,
         (false, true) => Outcome::Complete,
         (false, false) => Outcome::Partial,

@@ -126,6 +126,15 @@ fn a_drive_that_fails_half_way_costs_named_objects_and_says_what_helps() {
     };
     assert_eq!(failed.failure.kind, JobErrorKind::BadDevice);
     assert!(failed.failure.advice.is_some(), "{failed:?}");
+
+    lab.set_faults(vec![fault(Effect::HardwareError, "READ", 3, None)]);
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.volumes[0].verdict, Verdict::Inconclusive);
+    let [failed] = &verified.failed_tapes[..] else {
+        panic!("{verified:?}")
+    };
+    assert_eq!(failed.failure.kind, JobErrorKind::BadDevice);
+    assert!(failed.failure.advice.is_some(), "{failed:?}");
 }
 
 #[test]

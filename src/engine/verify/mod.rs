@@ -11,7 +11,7 @@ pub use report::{BAD_LISTED, BadFile, BadRecord, SegmentReport, SegmentVerdict, 
 
 use uuid::Uuid;
 
-use crate::engine::{MountedVolume, VolumeEnd, VolumeSource};
+use crate::engine::{EngineError, MountedVolume, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Monitor;
 use crate::units::BlockAddress;
@@ -166,6 +166,12 @@ fn verify_segments(
                 report
                     .segments
                     .extend(unread(volume, &places[done + 1..], &why));
+                let barcode = volume.barcode.clone();
+                let error = EngineError::Volume {
+                    barcode: barcode.clone(),
+                    source: error,
+                };
+                report.failures.push((barcode, error));
                 return;
             }
         }

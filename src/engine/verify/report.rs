@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::engine::EngineError;
 use crate::units::BlockAddress;
 
 use super::VolumeSegments;
@@ -67,10 +68,13 @@ pub struct SegmentReport {
 }
 
 /// What a verification found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub struct VerifyReport {
     /// One report per segment of the plan, in the order in which they were read.
     pub segments: Vec<SegmentReport>,
+    /// What ended the reading of volumes that were mounted, by barcode; what speaks against a
+    /// medium is in its segments.
+    pub failures: Vec<(String, EngineError)>,
     /// True if the user asked to stop before all were read; the others are missing.
     pub stopped: bool,
 }

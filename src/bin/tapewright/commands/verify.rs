@@ -67,11 +67,10 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
         one_of_several(output, job)?;
     }
     let unread = |volume: &&VerifiedVolume| {
-        summary.missing_tapes.contains(&volume.barcode)
-            || summary
-                .failed_tapes
-                .iter()
-                .any(|tape| tape.barcode == volume.barcode)
+        let mut failed = summary.failed_tapes.iter();
+        volume.records == 0
+            && (summary.missing_tapes.contains(&volume.barcode)
+                || failed.any(|tape| tape.barcode == volume.barcode))
     };
     // A tape that was never read has one line below, and no verdict.
     for volume in summary.volumes.iter().filter(|volume| !unread(volume)) {
