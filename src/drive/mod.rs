@@ -31,6 +31,8 @@ pub use mode::{DriveMode, ModeInEffect};
 pub use proof::PositionSource;
 pub use ready::{ReadyWait, Waiting};
 
+use std::ops::ControlFlow;
+
 use crate::units::{BlockAddress, TapeFile};
 
 /// How a write went. In every case but the last the data was accepted.
@@ -206,6 +208,19 @@ pub trait SequentialDevice: Send {
     ///
     /// Transport failures; a drive without the log page gives `Ok(None)`.
     fn remaining_bytes(&mut self) -> Result<Option<u64>, DriveError>;
+
+    /// Brings the drive back into use after a failure behind which its state may be gone:
+    /// waits until it is ready, loading the tape if need be, and sets anew what it was set to.
+    /// The position is then unknown, and the tape may be another one. `onlooker` hears what
+    /// the drive says while it is waited for, and may break off.
+    ///
+    /// # Errors
+    ///
+    /// As [`Drive::wait_ready`].
+    fn recover(
+        &mut self,
+        onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+    ) -> Result<(), DriveError>;
 
     /// How messages name this device and the tape in it.
     fn name(&self) -> &str;

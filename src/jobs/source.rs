@@ -13,15 +13,18 @@ use super::lock::{Lock, NotLocked};
 use super::mount::{Bay, Loan, Mounter, Purpose, Return, lend};
 use super::restore::TapePlace;
 use super::{FailedTape, Failure, JobError, JobErrorKind, Site, VolumeState, catalog, convert};
+use crate::drive::DriveError;
 use crate::engine::scan::scan;
 use crate::engine::{BoxedError, EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Problem;
 use crate::units::{BlockAddress, ByteSize};
+use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
 use crate::volume::failure::is_cancelled;
 use crate::volume::index::SegmentInfo;
 use crate::volume::receipt::SegmentReceipt;
+use crate::volume::resume::is_interruption;
 use crate::volume::scan::Depth;
 use crate::volume::segment::minimum_segment_bytes;
 
@@ -245,7 +248,14 @@ impl<'a> LibrarySource<'a> {
 
     fn mount_barcode(&mut self, volume: Uuid, barcode: &str) -> Result<MountedVolume, JobError> {
         let mut bay = self.mounter.mount(barcode, Purpose::Volume)?;
-        match read_known_label(&mut bay, volume) {
+        let mut read = read_known_label(&mut bay, volume);
+        if let Some(interruption) = read.as_ref().err().and_then(interruption) {
+            read = self
+                .mounter
+                .make_ready(&mut bay, interruption)
+                .and_then(|()| read_known_label(&mut bay, volume));
+        }
+        match read {
             Ok(label) => {
                 let device = Box::new(self.lend(bay, None));
                 Ok(MountedVolume {
@@ -357,6 +367,19 @@ fn leaves_others_usable(error: &JobError) -> bool {
         error,
         JobError::TapeBusy { .. } | JobError::TapeMissing { .. }
     ) || is_about_the_tape(error)
+}
+
+/// What interrupted the reading of a label, if it says nothing of the tape.
+fn interruption(error: &JobError) -> Option<&DriveError> {
+    let source = match error {
+        JobError::Drive { source, .. } => source,
+        JobError::Volume {
+            source: VolumeError::Drive { source, .. },
+            ..
+        } => source,
+        _ => return None,
+    };
+    is_interruption(source).then_some(source)
 }
 
 /// The right to write a volume: one process at a time.

@@ -15,6 +15,7 @@ pub mod label;
 pub mod member;
 pub mod read;
 pub mod receipt;
+pub mod resume;
 pub mod scan;
 pub mod segment;
 pub mod tar;

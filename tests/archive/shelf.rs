@@ -1,10 +1,12 @@
 //! A shelf of tapes in memory, drives that fail, and a ledger that checks what it is told.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use tapewright::drive::{
-    DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Written,
+    DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Waiting,
+    Written,
 };
 use tapewright::engine::{BoxedError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use tapewright::units::BlockAddress;
@@ -118,6 +120,13 @@ impl SequentialDevice for TestDrive {
             return Ok(None);
         }
         self.tape.lock().unwrap().remaining_bytes()
+    }
+
+    fn recover(
+        &mut self,
+        _: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+    ) -> Result<(), DriveError> {
+        Ok(())
     }
 
     fn name(&self) -> &str {

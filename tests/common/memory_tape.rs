@@ -1,7 +1,10 @@
 //! A tape in memory behind the device trait: no commands, no timing, just objects.
 
+use std::ops::ControlFlow;
+
 use tapewright::drive::{
-    DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Written,
+    DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Waiting,
+    Written,
 };
 use tapewright::units::{BlockAddress, TapeFile};
 
@@ -247,6 +250,13 @@ impl SequentialDevice for MemoryTape {
         Ok(self
             .capacity_bytes
             .map(|capacity| capacity.saturating_sub(self.used_bytes())))
+    }
+
+    fn recover(
+        &mut self,
+        _: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+    ) -> Result<(), DriveError> {
+        Ok(())
     }
 
     fn name(&self) -> &str {

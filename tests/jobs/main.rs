@@ -4,6 +4,7 @@
 mod adoption;
 mod by_hand;
 mod imperfect;
+mod interrupted;
 mod lab;
 mod labelling;
 mod rebuilding;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tapewright::engine::VolumeEnd;
 use tapewright::engine::dump::dump;
@@ -301,6 +301,73 @@ fn a_failing_drive_says_nothing_of_the_tape() {
         "{:?}",
         shelf.ends
     );
+}
+
+#[test]
+fn behind_a_reset_reading_goes_on_with_the_same_tape_only() {
+    let two = Volume::new("A00002L9").write(&[file("other", b"fine")]);
+    for same in [true, false] {
+        let reset = || {
+            let one = volume();
+            one.tape.medium().reset_at = Some(7);
+            if !same {
+                one.tape.medium().exchanged_for = Some(two.tape.medium().objects.clone());
+            }
+            one
+        };
+        let one = reset();
+        let report = verify(&verify_plan(&[&one]), &mut Shelf::of(&[&one]), &Silent);
+        assert_eq!(report.is_good(), same, "{report:?}");
+        let of_medium = |s: &SegmentReport| s.verdict == SegmentVerdict::Bad;
+        assert!(!report.segments.iter().any(of_medium), "{report:?}");
+
+        let one = reset();
+        let directory = tempfile::tempdir().unwrap();
+        let plan = plan(directory.path(), TargetOptions::default(), &[&one]);
+        let report = restore(&plan, &mut Shelf::of(&[&one]), &Silent).unwrap();
+        if same {
+            assert_eq!(report.outcome, RestoreOutcome::Complete, "{report:?}");
+            continue;
+        }
+        let [failure] = &report.volumes_failed[..] else {
+            panic!("{report:?}")
+        };
+        let found = two.label.volume.to_string();
+        assert!(failure.what.contains(&found), "{failure:?}");
+        assert_eq!(names_below(directory.path()), ["d", "d/a", "d/b"]);
+    }
+}
+
+/// Asks to stop once a drive is waited for.
+#[derive(Default)]
+struct StopsWaiting(AtomicBool);
+
+impl Monitor for StopsWaiting {
+    fn phase(&self, what: &str) {
+        let waits = what.starts_with("waiting for the drive");
+        self.0.fetch_or(waits, Ordering::Relaxed);
+    }
+
+    fn stop_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_wait_for_a_drive_that_was_reset_can_be_stopped() {
+    let one = volume();
+    one.tape.medium().reset_at = Some(7);
+    let monitor = StopsWaiting::default();
+    let report = verify(&verify_plan(&[&one]), &mut Shelf::of(&[&one]), &monitor);
+    assert!(report.stopped, "{report:?}");
+
+    one.tape.medium().reset_at = Some(7);
+    let directory = tempfile::tempdir().unwrap();
+    let plan = plan(directory.path(), TargetOptions::default(), &[&one]);
+    let monitor = StopsWaiting::default();
+    let report = restore(&plan, &mut Shelf::of(&[&one]), &monitor).unwrap();
+    assert_eq!(report.outcome, RestoreOutcome::Stopped, "{report:?}");
+    assert!(report.volumes_failed.is_empty(), "{report:?}");
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! A tape in memory, and a drive for it that can be told to fail.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tapewright::drive::{
-    DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Written,
+    DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Waiting,
+    Written,
 };
 use tapewright::units::{BlockAddress, TapeFile};
 
@@ -23,6 +26,10 @@ pub struct Medium {
     pub bad: BTreeSet<u64>,
     /// The drive fails at this block.
     pub drive_fails_at: Option<u64>,
+    /// The drive is reset, once, before it reads this block.
+    pub reset_at: Option<u64>,
+    /// What lies in the drive once it has recovered from that, if it is another tape.
+    pub exchanged_for: Option<Vec<Object>>,
     /// How often the drive tried in vain.
     pub bad_reads: u64,
     pub locates: u64,
@@ -99,6 +106,10 @@ impl SequentialDevice for LoadedTape {
         medium.reads += 1;
         if medium.drive_fails_at == Some(self.at) {
             return Err(error(DriveErrorKind::Hardware, "reading"));
+        }
+        if medium.reset_at == Some(self.at) {
+            medium.reset_at = None;
+            return Err(error(DriveErrorKind::Reset, "reading"));
         }
         if medium.bad.contains(&self.at) {
             medium.bad_reads += 1;
@@ -183,6 +194,27 @@ impl SequentialDevice for LoadedTape {
 
     fn remaining_bytes(&mut self) -> Result<Option<u64>, DriveError> {
         Ok(None)
+    }
+
+    fn recover(
+        &mut self,
+        onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+    ) -> Result<(), DriveError> {
+        let waiting = Waiting {
+            elapsed: Duration::ZERO,
+            what: "becoming ready".to_owned(),
+            progress_percent: None,
+            remaining: None,
+        };
+        if onlooker(&waiting).is_break() {
+            return Err(error(DriveErrorKind::Cancelled, "waiting"));
+        }
+        let mut medium = self.tape.medium();
+        if let Some(objects) = medium.exchanged_for.take() {
+            medium.objects = objects;
+        }
+        self.at = 0;
+        Ok(())
     }
 
     fn name(&self) -> &str {

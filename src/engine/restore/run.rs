@@ -6,6 +6,7 @@ use crate::error_text::with_causes;
 use crate::monitor::Monitor;
 use crate::volume::failure::is_cancelled;
 use crate::volume::read::RecordReader;
+use crate::volume::resume::ResumingReader;
 
 use super::incoming::Lost;
 use super::links::{FirstNames, Placed, WaitingLink};
@@ -115,7 +116,9 @@ impl<'a> Run<'a> {
         reads: &'a VolumeReads,
         mounted: &mut MountedVolume,
     ) -> VolumeEnd {
-        let reader = RecordReader::new(mounted.device.as_mut(), reads.block_bytes);
+        let (device, label) = (mounted.device.as_mut(), &mounted.label);
+        let mut device = ResumingReader::new(device, label, self.monitor);
+        let reader = RecordReader::new(&mut device, reads.block_bytes);
         let mut pass = Pass::new(reader, reads.block_bytes);
         let order = in_tape_order(reads);
         for (done, &index) in order.iter().enumerate() {

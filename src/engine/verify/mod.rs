@@ -16,6 +16,7 @@ use crate::error_text::with_causes;
 use crate::monitor::Monitor;
 use crate::units::BlockAddress;
 use crate::volume::failure::is_cancelled;
+use crate::volume::resume::ResumingReader;
 use segment::Ended;
 
 /// What is to be verified.
@@ -147,9 +148,10 @@ fn verify_segments(
     let mut places = volume.segments.clone();
     places.sort_by_key(|place| place.first_block);
     let block_bytes = mounted.label.block_bytes;
+    let mut device = ResumingReader::new(mounted.device.as_mut(), &mounted.label, monitor);
     for (done, place) in places.iter().enumerate() {
-        let device = mounted.device.as_mut();
-        let (segment, ended) = segment::verify_segment(device, block_bytes, volume, place, monitor);
+        let (segment, ended) =
+            segment::verify_segment(&mut device, block_bytes, volume, place, monitor);
         match ended {
             None => report.segments.push(segment),
             Some(Ended::Stopped) => {

@@ -1,10 +1,12 @@
 //! A drive lent to the engine: it comes back when the engine drops it, however that ends.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Bay;
+use super::{Bay, set_up};
 use crate::drive::{
-    DriveError, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Written, WrittenBlocks,
+    DriveError, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Waiting, Written,
+    WrittenBlocks,
 };
 use crate::engine::{EngineError, MountedVolume};
 use crate::jobs::JobError;
@@ -73,12 +75,14 @@ impl Loan {
             .expect("a loan holds its bay until it is dropped")
     }
 
-    fn device(&mut self) -> &mut dyn SequentialDevice {
-        &mut self
-            .bay
+    fn bay_mut(&mut self) -> &mut Bay {
+        self.bay
             .as_mut()
             .expect("a loan holds its bay until it is dropped")
-            .drive
+    }
+
+    fn device(&mut self) -> &mut dyn SequentialDevice {
+        &mut self.bay_mut().drive
     }
 }
 
@@ -141,6 +145,15 @@ impl SequentialDevice for Loan {
 
     fn remaining_bytes(&mut self) -> Result<Option<u64>, DriveError> {
         self.device().remaining_bytes()
+    }
+
+    fn recover(
+        &mut self,
+        onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+    ) -> Result<(), DriveError> {
+        let drive = &mut self.bay_mut().drive;
+        drive.recover(onlooker)?;
+        set_up(drive)
     }
 
     fn name(&self) -> &str {

@@ -23,6 +23,7 @@ use crate::changer::ElementAddress;
 use crate::drive::{Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait, Waiting};
 use crate::monitor::Problem;
 use crate::scsi::tape_alert::{Severity, TapeAlerts};
+use crate::volume::resume::is_interruption;
 
 /// The tape format stores segments as they are, and counts on the native capacity. The
 /// programmable early warning stays off: each segment is bounded by what the drive says is
@@ -177,20 +178,31 @@ impl<'a> Mounter<'a> {
         if let Some(flag) = self.site.monitor.stop_flag() {
             bay.drive.stop_walks_on(flag);
         }
-        let prepared = bay
-            .drive
-            .prevent_removal(true)
-            .and_then(|()| bay.drive.set_mode(&MODE));
+        let prepared = match set_up(&mut bay.drive) {
+            Err(error) if is_interruption(&error) => self.make_ready(&mut bay, &error),
+            prepared => prepared.map_err(|error| drive_error(&bay.barcode, error)),
+        };
         match prepared {
-            Ok(_) => {
+            Ok(()) => {
                 self.tell_alerts(&mut bay);
                 Ok(bay)
             }
-            Err(error) => {
-                let error = drive_error(&bay.barcode, error);
-                Err(self.give_up(bay, error))
-            }
+            Err(error) => Err(self.give_up(bay, error)),
         }
+    }
+
+    /// Makes a mounted tape ready again after `error`, which lost the drive's state.
+    pub(crate) fn make_ready(&self, bay: &mut Bay, error: &DriveError) -> Result<(), JobError> {
+        let what = format!(
+            "the drive was interrupted: {}; it is made ready again",
+            error.what
+        );
+        tracing::warn!(barcode = bay.barcode, %error, "{what}");
+        let path = format!("volume {}", bay.barcode);
+        self.site.monitor.problem(&Problem { path, what });
+        wait_ready(self.site, &mut bay.drive, Duration::ZERO)
+            .and_then(|()| set_up(&mut bay.drive))
+            .map_err(|error| drive_error(&bay.barcode, error))
     }
 
     /// TapeAlert flags of the drive that has this tape in it; `None` if none has, or if that
@@ -270,6 +282,12 @@ impl<'a> Mounter<'a> {
         }
         error
     }
+}
+
+/// Holds the tape, and sets the modes of the tape format.
+fn set_up(drive: &mut Drive) -> Result<(), DriveError> {
+    drive.prevent_removal(true)?;
+    drive.set_mode(&MODE).map(drop)
 }
 
 /// Lets go of the tape: what is buffered goes to the medium first. Gives the drive back,

@@ -1,0 +1,171 @@
+//! Reading jobs whose drive, or the way to it, gives commands up half way.
+
+use std::sync::{Arc, Mutex};
+
+use tape_sim::fault::Effect;
+use tapewright::jobs::restore::RestoreSummary;
+use tapewright::jobs::verify::{Verdict, verify};
+use tapewright::jobs::{JobErrorKind, Outcome};
+use tapewright::monitor::{Monitor, Problem};
+
+use crate::lab::{A, Lab, assert_same_tree, fault, plant};
+
+/// Keeps the problems that were told on the way.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    fn interruptions(&self) -> usize {
+        let mut heard = self.0.lock().unwrap();
+        let count = heard
+            .iter()
+            .filter(|what| what.contains("was interrupted: "))
+            .count();
+        heard.clear();
+        count
+    }
+}
+
+impl Monitor for Heard {
+    fn problem(&self, problem: &Problem) {
+        self.0.lock().unwrap().push(problem.what.clone());
+    }
+}
+
+/// A tree on tape, and who listens from now on.
+fn archived() -> (Lab, Heard) {
+    let mut lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    let heard = Heard::default();
+    lab.monitor = Box::new(heard.clone());
+    (lab, heard)
+}
+
+fn sense(key: u8, asc: u8, ascq: u8) -> Effect {
+    Effect::Sense { key, asc, ascq }
+}
+
+/// What happens, with which command, from the how many-th on, how often.
+type Interruption = (&'static str, Effect, &'static str, u64, u64);
+
+#[test]
+fn reading_goes_on_behind_what_says_nothing_of_the_tape() {
+    // The label is the first object that is read.
+    let cases: [Interruption; 13] = [
+        ("a reset", Effect::Reset { after: false }, "READ", 3, 1),
+        (
+            "a reset behind a read",
+            Effect::Reset { after: true },
+            "READ",
+            3,
+            1,
+        ),
+        (
+            "a reset at the label",
+            Effect::Reset { after: false },
+            "READ",
+            1,
+            1,
+        ),
+        (
+            "a reset at a locate",
+            Effect::Reset { after: false },
+            "LOCATE",
+            1,
+            1,
+        ),
+        ("three resets", Effect::Reset { after: false }, "READ", 3, 3),
+        ("a loss of power", Effect::PowerCut, "READ", 3, 1),
+        ("a change of mode", sense(6, 0x2A, 0x01), "READ", 3, 1),
+        ("perhaps another tape", sense(6, 0x28, 0x00), "READ", 3, 1),
+        ("an aborted read", sense(0xB, 0x4E, 0x00), "READ", 3, 1),
+        ("an aborted locate", sense(0xB, 0x4B, 0x00), "LOCATE", 1, 3),
+        (
+            "no answer",
+            Effect::NoAnswer { executed: false },
+            "READ",
+            3,
+            1,
+        ),
+        (
+            "no answer to what was done",
+            Effect::NoAnswer { executed: true },
+            "READ",
+            3,
+            1,
+        ),
+        (
+            "a drive that becomes ready",
+            Effect::BecomingReady,
+            "READ",
+            3,
+            1,
+        ),
+    ];
+    let (lab, heard) = archived();
+    for (name, effect, command, nth, times) in cases {
+        let rule = || vec![fault(effect.clone(), command, nth, Some(times))];
+        lab.set_faults(rule());
+        let (restored, copy) = lab.restore("source", name);
+        assert_eq!(restored.outcome, Outcome::Complete, "{name}: {restored:?}");
+        assert_same_tree(&lab.path("source"), &copy);
+        assert!(heard.interruptions() > 0, "{name}");
+
+        lab.set_faults(rule());
+        let verified = verify(lab.site(), A).unwrap();
+        assert_eq!(verified.outcome, Outcome::Complete, "{name}: {verified:?}");
+        assert_eq!(verified.volumes[0].verdict, Verdict::Good, "{name}");
+        assert!(heard.interruptions() > 0, "{name}");
+    }
+}
+
+#[test]
+fn a_drive_that_goes_elsewhere_is_sent_again() {
+    let (lab, heard) = archived();
+    let elsewhere = Effect::WrongPosition {
+        object: 0,
+        lie: false,
+    };
+    lab.set_faults(vec![fault(elsewhere, "LOCATE", 1, Some(1))]);
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &copy);
+    assert_eq!(heard.interruptions(), 1);
+}
+
+fn only_failure(restored: &RestoreSummary) -> &tapewright::jobs::Failure {
+    match &restored.failed_tapes[..] {
+        [failed] => &failed.failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn reading_is_taken_up_again_a_few_times_only() {
+    let (lab, heard) = archived();
+    for (name, effect) in [
+        ("resets", Effect::Reset { after: false }),
+        ("silence", Effect::NoAnswer { executed: false }),
+        ("aborted", sense(0xB, 0x4E, 0x00)),
+    ] {
+        lab.set_faults(vec![fault(effect.clone(), "READ", 3, None)]);
+        let (restored, _) = lab.restore("source", name);
+        assert_eq!(restored.outcome, Outcome::Partial, "{name}: {restored:?}");
+        assert_eq!(heard.interruptions(), 3, "{name}");
+        let failure = only_failure(&restored);
+        assert_eq!(failure.kind, JobErrorKind::BadDevice, "{name}");
+        assert!(failure.advice.is_some(), "{name}: {failure:?}");
+        assert!(!restored.lost_with_tapes[0].objects.is_empty(), "{name}");
+
+        lab.set_faults(vec![fault(effect, "READ", 3, None)]);
+        let verified = verify(lab.site(), A).unwrap();
+        assert_eq!(verified.volumes[0].verdict, Verdict::Inconclusive, "{name}");
+        let [failed] = &verified.failed_tapes[..] else {
+            panic!("{name}: {verified:?}")
+        };
+        assert!(failed.failure.advice.is_some(), "{name}: {failed:?}");
+        assert_eq!(heard.interruptions(), 3, "{name}");
+    }
+}
