@@ -1,26 +1,27 @@
 //! Rebuilding the catalog from the tapes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod seen;
+
+use std::collections::HashSet;
 
 use catalogs::Catalog;
 use catalogs::model::event::{CatalogRebuilt, Event, VolumeLabelled, VolumeReinstated};
-use catalogs::model::{Entry, Kind};
 use serde::Serialize;
 use uuid::Uuid;
 
+use self::seen::SeenJobs;
 use super::append_check::read_label;
 use super::label::{SkippedTape, medium};
 use super::mount::{Bay, Listed, Mounter, Purpose, drive_error, lend};
 use super::restore::TapePlace;
 use super::{
     ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
-    catalog, convert, interrupted,
+    catalog, convert,
 };
 use crate::engine::scan::{Damage, ScanReport, scan};
 use crate::engine::{BoxedError, ReceiptSink};
 use crate::volume::append::AppendPoint;
 use crate::volume::label::Label;
-use crate::volume::member::Condition;
 use crate::volume::receipt::SegmentReceipt;
 use crate::volume::scan::Depth;
 
@@ -82,7 +83,7 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
     let mut rebuild = Rebuild {
         site,
         catalog: &catalog,
-        jobs: HashMap::new(),
+        jobs: SeenJobs::default(),
         barcodes,
         stopped: false,
     };
@@ -93,7 +94,7 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
         failed_tapes: Vec::new(),
     };
     let read = rebuild.each(&mut mounter, tapes, named, &mut summary);
-    rebuild.settle_jobs()?;
+    rebuild.jobs.settle(site, &catalog)?;
     read?;
     let troubled = |volume: &RebuiltVolume| volume.problems.total > 0;
     let partly = !summary.failed_tapes.is_empty() || summary.volumes.iter().any(troubled);
@@ -158,54 +159,10 @@ pub(crate) fn reinstate(
     Ok(())
 }
 
-/// Corrects what an earlier rebuild made of a job while some of its tapes were elsewhere. What
-/// the job said itself stays: it lists its problems, which no tape tells.
-fn correct(site: Site<'_>, catalog: &Catalog, job: Uuid, outcome: Outcome) -> Result<(), JobError> {
-    let known = catalog.job(&job.to_string())?.and_then(|job| job.finish);
-    let Some(said) = known.map(|finish| finish.what) else {
-        return Ok(());
-    };
-    let from_tapes = said.problems.total == 0 && said.outcome != Outcome::Failed;
-    let better = match outcome {
-        Outcome::Complete => said.outcome != Outcome::Complete,
-        Outcome::Partial => said.outcome == Outcome::Interrupted,
-        Outcome::Failed | Outcome::Interrupted => false,
-    };
-    if from_tapes && better {
-        interrupted::finish(site, catalog, job, outcome, Problems::default())?;
-    }
-    Ok(())
-}
-
-/// What the tapes tell of a job.
-#[derive(Default)]
-struct JobSeen {
-    /// Numbers of its segments that were found.
-    segments: BTreeSet<u64>,
-    /// Number of the segment with which it reached its end.
-    last: Option<u64>,
-    /// Some member is not whole, or known from headers alone.
-    blemished: bool,
-}
-
-impl JobSeen {
-    /// Complete only if every segment was found: else what lies on a missing tape would
-    /// count as gone from the source.
-    fn outcome(&self) -> Outcome {
-        match self.last {
-            None => Outcome::Interrupted,
-            Some(last) if self.segments.len() as u64 == last && !self.blemished => {
-                Outcome::Complete
-            }
-            Some(_) => Outcome::Partial,
-        }
-    }
-}
-
 struct Rebuild<'a> {
     site: Site<'a>,
     catalog: &'a Catalog,
-    jobs: HashMap<Uuid, JobSeen>,
+    jobs: SeenJobs,
     /// Those that can be read or were read from a label.
     barcodes: HashSet<String>,
     /// The user stopped it within a volume or before one.
@@ -359,64 +316,6 @@ impl Rebuild<'_> {
             .append(label.labelled_at, &Event::VolumeLabelled(event))?;
         Ok(())
     }
-
-    /// Records how the jobs ended of which this rebuild met a segment, and what became of
-    /// those that ended nowhere.
-    fn settle_jobs(&mut self) -> Result<(), JobError> {
-        let (site, catalog) = (self.site, self.catalog);
-        let outcomes = self.outcomes()?;
-        interrupted::settle_as(site, catalog, &|job| {
-            let known = outcomes.get(&job).copied();
-            known.unwrap_or(Outcome::Interrupted)
-        })?;
-        for (job, outcome) in outcomes {
-            correct(site, catalog, job, outcome)?;
-        }
-        Ok(())
-    }
-
-    /// How the jobs ended of which this rebuild met a segment, by all that the catalog has of
-    /// them by now: other segments may have come with an earlier rebuild.
-    fn outcomes(&mut self) -> Result<BTreeMap<Uuid, Outcome>, JobError> {
-        let mut outcomes = BTreeMap::new();
-        for (job, mut seen) in std::mem::take(&mut self.jobs) {
-            for receipt in self.catalog.receipts_of_job(&job)? {
-                let record = receipt.what;
-                let Some(number) = record.receipt.job_segment else {
-                    continue;
-                };
-                if !seen.segments.insert(number) {
-                    continue;
-                }
-                if record.receipt.job_ends {
-                    seen.last = Some(number);
-                }
-                let entries = self.catalog.entries_in_tape_order(&record)?;
-                seen.blemished |= !entries.iter().all(is_whole);
-            }
-            outcomes.insert(job, seen.outcome());
-        }
-        Ok(outcomes)
-    }
-
-    fn see_job(&mut self, receipt: &SegmentReceipt) {
-        let seen = self.jobs.entry(receipt.info.job.id).or_default();
-        seen.segments.insert(receipt.info.job_segment);
-        if receipt.info.job_ends {
-            seen.last = Some(receipt.info.job_segment);
-        }
-        let whole = receipt
-            .files
-            .iter()
-            .all(|line| line.condition == Condition::Whole);
-        seen.blemished |= receipt.salvaged || !whole;
-    }
-}
-
-/// A file without digest is known from its headers alone.
-fn is_whole(entry: &Entry) -> bool {
-    let read = entry.kind != Kind::File || entry.digest.is_some();
-    read && entry.condition == catalogs::model::Condition::Whole
 }
 
 /// What is wrong on a volume, as far as the scan lists it.
@@ -445,7 +344,7 @@ struct RebuildSink<'a, 'b> {
 
 impl ReceiptSink for RebuildSink<'_, '_> {
     fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError> {
-        self.rebuild.see_job(&receipt);
+        self.rebuild.jobs.see(&receipt);
         let new = convert::commit(self.rebuild.catalog, self.rebuild.site.clock, receipt)?;
         self.new_segments += u64::from(new);
         Ok(())
