@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use check::CheckReport;
+pub use check::{CheckReport, DamagedFile};
 pub use housekeeping::Notice;
 pub use records::{Job, Volume};
 pub(crate) use records::{read_job, read_receipt, read_volume};

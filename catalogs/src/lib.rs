@@ -22,7 +22,7 @@ pub mod store;
 /// Version of the catalog format that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 1;
 
-pub use catalog::{Appended, Catalog, CheckReport, Job, Notice, OpenOptions, Volume};
+pub use catalog::{Appended, Catalog, CheckReport, DamagedFile, Job, Notice, OpenOptions, Volume};
 pub use entries::{ENTRIES_DIRECTORY, ENTRIES_MAX, EntriesError, Fault};
 pub use error::CatalogError;
 pub use index::IndexError;

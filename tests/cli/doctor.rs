@@ -106,3 +106,47 @@ fn no_drive_is_taken_from_a_job_that_is_about_to_use_it() {
     let (_, found) = checks(&place);
     assert!(says(&found, "ok", "LTO-9, firmware"), "{found:#?}");
 }
+
+#[test]
+fn a_damaged_entry_file_is_named_with_the_tape_that_cures_it() {
+    let place = Place::with_pool("64MiB", 1);
+    let source = place.path("data");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("file"), b"content").unwrap();
+    let archive = ["archive", "--pool", "p"];
+    place.run(archive, [&source]).expect_done();
+    let (code, found) = checks(&place);
+    assert_eq!(code, 0, "{found:#?}");
+    assert!(
+        says(&found, "ok", "its 1 entry files are whole"),
+        "{found:#?}"
+    );
+
+    let entries = fs::read_dir(place.path("state/catalog/entries")).unwrap();
+    let files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let [file] = &files[..] else {
+        panic!("{files:?}")
+    };
+    let mut bytes = fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    for damaged in [Some(bytes), None] {
+        match damaged {
+            Some(bytes) => fs::write(file, bytes).unwrap(),
+            None => fs::remove_file(file).unwrap(),
+        }
+        let (code, found) = checks(&place);
+        assert_eq!(code, 1, "{found:#?}");
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(says(&found, "problem", name), "{found:#?}");
+        assert!(
+            says(&found, "problem", "catalog rebuild SIM001L9"),
+            "{found:#?}"
+        );
+    }
+    place
+        .run(["catalog", "rebuild", "SIM001L9"], [""; 0])
+        .expect_done();
+    let (code, found) = checks(&place);
+    assert_eq!(code, 0, "{found:#?}");
+}

@@ -21,7 +21,35 @@ pub struct CheckReport {
     pub damaged: Vec<EntriesError>,
 }
 
+/// An entry file that is not as it was sealed: commit its segment again from tape.
+#[derive(Debug)]
+pub struct DamagedFile {
+    /// The volume that its segment is on.
+    pub volume: Uuid,
+    /// What is wrong with the file.
+    pub error: EntriesError,
+}
+
 impl Catalog {
+    /// Compares length and digest of each entry file with the ledger, at the speed of reading
+    /// them: what is inside is not decoded. Returns the number of files and those that differ.
+    ///
+    /// # Errors
+    ///
+    /// The ledger is altered or cannot be read.
+    pub fn check_files(&self) -> Result<(u64, Vec<DamagedFile>), CatalogError> {
+        let (ledger, _) = crate::ledger::Ledger::open(self.directory())?;
+        let mut files = 0;
+        let mut damaged = Vec::new();
+        for (volume, _, file) in ledger.known().receipts() {
+            files += 1;
+            if let Err(error) = matches(&self.entry_path(&file.name), file) {
+                damaged.push(DamagedFile { volume, error });
+            }
+        }
+        Ok((files, damaged))
+    }
+
     /// Reads everything: the ledger's chain, each entry file's digest and every entry.
     ///
     /// # Errors
@@ -33,7 +61,7 @@ impl Catalog {
             lines: ledger.tip().seq,
             ..CheckReport::default()
         };
-        for (segment, _, file) in ledger.known().receipts() {
+        for (_, segment, file) in ledger.known().receipts() {
             report.receipts += 1;
             match self.check_entry_file(segment, file) {
                 Ok(entries) => report.entries += entries,

@@ -69,11 +69,11 @@ impl Known {
         self.receipts.get(&identity(receipt))
     }
 
-    /// The receipts that count: segment, line and entry file of each.
-    pub(crate) fn receipts(&self) -> impl Iterator<Item = (Uuid, u64, &EntryFileRef)> {
+    /// The receipts that count: volume, segment and entry file of each.
+    pub(crate) fn receipts(&self) -> impl Iterator<Item = (Uuid, Uuid, &EntryFileRef)> {
         self.receipts
             .iter()
-            .map(|((_, segment), (seq, file))| (*segment, *seq, file))
+            .map(|((volume, segment), (_, file))| (*volume, *segment, file))
     }
 
     /// Names of the entry files that belong to the catalog.

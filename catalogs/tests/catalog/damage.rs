@@ -246,6 +246,11 @@ fn expect_told(sample: &Sample, name: &Path, bytes: Option<&[u8]>, what: &str) {
     }
     let catalog = in_memory(copy.path()).unwrap();
     assert_eq!(catalog.check().unwrap().damaged.len(), 1, "{what}");
+    let (files, damaged) = catalog.check_files().unwrap();
+    assert_eq!(files, catalog.check().unwrap().receipts, "{what}");
+    assert_eq!(damaged.len(), 1, "{what}");
+    let of_volume = catalog.receipts_of_volume(&damaged[0].volume).unwrap();
+    assert!(!of_volume.is_empty(), "{what}");
     let all = FindOptions {
         all_versions: true,
         ..FindOptions::default()

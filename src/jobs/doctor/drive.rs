@@ -5,6 +5,7 @@ use super::{Examination, Verdict};
 use crate::drive::{Drive, DriveError, Health, SequentialDevice as _};
 use crate::error_text::with_causes;
 use crate::jobs::JobErrorKind;
+use crate::scsi::encryption::{Decryption, EncryptionStatus};
 use crate::scsi::statistics::ErrorCounters;
 use crate::scsi::tape_alert::{Severity, TapeAlert};
 use crate::volume::label::DEFAULT_BLOCK_BYTES;
@@ -20,6 +21,7 @@ pub(super) fn examine(drive: &mut Drive, about: &str, volumes: Volumes, found: &
     health(drive, about, found);
     volume(drive, about, found);
     protection(drive, about, found);
+    encryption(drive, about, found);
     retries(drive, about, found);
     for notice in drive.notices() {
         found.note(about, Verdict::Warning, notice.clone());
@@ -211,6 +213,31 @@ fn protection(drive: &mut Drive, about: &str, found: &mut Examination) {
     }
 }
 
+/// Whether a key is set that no command of this program has set: it would go into every tape.
+fn encryption(drive: &mut Drive, about: &str, found: &mut Examination) {
+    match drive.encryption_status() {
+        Err(error) => failed(about, &error, found),
+        Ok(status) => key_left(status.as_ref(), about, found),
+    }
+}
+
+fn key_left(status: Option<&EncryptionStatus>, about: &str, found: &mut Examination) {
+    let left_on = match status {
+        None => return found.ok(about, "it has no encryption"),
+        Some(status) if status.encrypting => "it encrypts what is written, with a key left in it",
+        Some(status) if status.decryption != Decryption::Off => {
+            "it decrypts what is read, with a key left in it"
+        }
+        Some(_) => return found.ok(about, "its encryption is off"),
+    };
+    found.warn(
+        about,
+        left_on,
+        "unless that is wanted, take the key away before a tape is written, for who reads it \
+         needs that key: `stenc -f DEVICE -e off`, or switch the drive off and on",
+    );
+}
+
 /// Transport layer retries: without them a frame lost on SAS is a lost command, and the tape's
 /// position with it.
 fn retries(drive: &mut Drive, about: &str, found: &mut Examination) {
@@ -310,6 +337,30 @@ mod tests {
         let mut found = Examination::default();
         errors("writing", counted(Some(2)), "drive", &mut found);
         assert!(found.checks[0].what.contains("0.5000 errors"), "{found:?}");
+    }
+
+    #[test]
+    fn a_key_that_was_left_in_the_drive_is_warned_of() {
+        let status = |encrypting, decryption| {
+            Some(EncryptionStatus {
+                encrypting,
+                decryption,
+                key_instance: 1,
+                volume_encrypted: false,
+                name: None,
+            })
+        };
+        for (status, expected) in [
+            (None, (Verdict::Ok, false)),
+            (status(false, Decryption::Off), (Verdict::Ok, false)),
+            (status(true, Decryption::Mixed), (Verdict::Warning, true)),
+            (status(true, Decryption::Off), (Verdict::Warning, true)),
+            (status(false, Decryption::Mixed), (Verdict::Warning, true)),
+        ] {
+            let mut found = Examination::default();
+            key_left(status.as_ref(), "drive", &mut found);
+            assert_eq!(only(&found), expected, "{status:?}");
+        }
     }
 
     #[test]

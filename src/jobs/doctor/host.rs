@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use catalogs::{DamagedFile, Volume};
 use jiff::Timestamp;
 use rustix::fs::statfs;
 
@@ -26,6 +27,8 @@ const MEMORY_NEEDED_BYTES: u64 = 128 << 20;
 /// Nothing was archived by this software before.
 const EARLIEST: &str = "2025-01-01T00:00:00Z";
 const DAY_SECONDS: i64 = 86_400;
+/// Where much is damaged, the first few tell what happened.
+const DAMAGE_TOLD: usize = 5;
 
 /// What the catalog knows that devices have to suit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -143,9 +146,12 @@ fn examine_catalog(site: Site<'_>, found: &mut Examination) -> (Volumes, Option<
         found.ok(CATALOG, "there is none yet; the first label begins one");
         return (volumes, None);
     }
-    let live = catalog::open(site).and_then(|catalog| Ok(catalog::live_volumes(&catalog)?));
-    let live = match live {
-        Ok(live) => live,
+    let opened = catalog::open(site).and_then(|catalog| {
+        let live = catalog::live_volumes(&catalog)?;
+        Ok((live, catalog.check_files()?))
+    });
+    let (live, (files, damaged)) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             found.error(CATALOG, &error);
             return (volumes, None);
@@ -155,9 +161,40 @@ fn examine_catalog(site: Site<'_>, found: &mut Examination) -> (Volumes, Option<
         CATALOG,
         format!("the ledger is whole; it knows {} tapes", live.len()),
     );
+    entry_files(files, &damaged, &live, found);
     let blocks = live.iter().map(|volume| volume.label.what.block_bytes);
     volumes.longest_block_bytes = blocks.max().unwrap_or(0).into();
     (volumes, live.iter().map(|volume| volume.label.time).max())
+}
+
+/// Whether the lists of files of all segments are as they were sealed.
+fn entry_files(files: u64, damaged: &[DamagedFile], live: &[Volume], found: &mut Examination) {
+    if damaged.is_empty() {
+        return found.ok(CATALOG, format!("its {files} entry files are whole"));
+    }
+    for file in damaged.iter().take(DAMAGE_TOLD) {
+        let label = live.iter().map(|volume| &volume.label.what);
+        let tape = label.clone().find(|label| label.volume == file.volume);
+        let cure = match tape {
+            Some(label) => format!(
+                "`catalog rebuild {}` writes it anew from the tape",
+                label.barcode
+            ),
+            None => "its tape was given up; what it held is not found any more".to_owned(),
+        };
+        found.problem(
+            CATALOG,
+            JobErrorKind::Catalog,
+            with_causes(&file.error),
+            cure,
+        );
+    }
+    if damaged.len() > DAMAGE_TOLD {
+        let more = damaged.len() - DAMAGE_TOLD;
+        let what = format!("{more} more of its {files} entry files are missing or damaged");
+        let cure = "`catalog rebuild` writes them anew from the tapes";
+        found.problem(CATALOG, JobErrorKind::Catalog, what, cure);
+    }
 }
 
 fn clock(now: Timestamp, newest: Option<Timestamp>, found: &mut Examination) {
