@@ -79,7 +79,7 @@ impl Transport for Device {
                 buffer[..bytes].copy_from_slice(&reply.data[..bytes]);
                 if reply.fills { buffer.len() } else { bytes }
             }
-            Data::Out(bytes) => bytes.len(),
+            sent @ (Data::Out(_) | Data::Gather(_)) => sent.length_bytes(),
         };
         Ok(Completion {
             status: Status(match reply.status {
@@ -175,7 +175,7 @@ fn call_drive(drive: &mut Drive, call: u8) -> bool {
         20 => drop(drive.volume_statistics()),
         21 => drop(drive.encryption_status()),
         22 => drop(drive.reservation()),
-        23 => drop(drive.write_blocks(&[&block; 4])),
+        23 => drop(drive.write_blocks(&[&block[..]; 4])),
         _ => {
             let wait = ReadyWait {
                 patience: Duration::ZERO,
