@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{ChangerError, ChangerErrorKind, ElementAddress};
+use super::{ChangerError, ChangerErrorKind, ElementAddress, ElementKind};
 use crate::scsi::cdb;
 use crate::scsi::inquiry;
 use crate::scsi::mode::parse_element_addresses;
@@ -95,6 +95,33 @@ impl Changer {
         &self.name
     }
 
+    /// How messages name an element: `slot 3`. Drives count from 0, all others from 1, in the
+    /// order of their addresses.
+    #[must_use]
+    pub fn name_of(&self, element: ElementAddress) -> String {
+        let ElementAddresses {
+            transport,
+            storage,
+            import_export,
+            drives,
+        } = self.addresses;
+        let ranges = [
+            (ElementKind::Drive, drives, 0),
+            (ElementKind::Storage, storage, 1),
+            (ElementKind::ImportExport, import_export, 1),
+            (ElementKind::Transport, transport, 1),
+        ];
+        for (kind, range, first_number) in ranges {
+            let Some(offset) = element.0.checked_sub(range.first) else {
+                continue;
+            };
+            if offset < range.count {
+                return kind.name_of(u32::from(offset) + first_number, range.count);
+            }
+        }
+        format!("element {element}, which the library does not have")
+    }
+
     /// Waits until the library is ready, for instance while it counts its cartridges.
     /// `onlooker` hears what it says, and may break off.
     ///
@@ -148,7 +175,8 @@ impl Changer {
         to: ElementAddress,
     ) -> Result<(), ChangerError> {
         let robot = self.addresses.transport.first;
-        let action = format_args!("moving a cartridge from element {from} to {to}");
+        let (source, destination) = (self.name_of(from), self.name_of(to));
+        let action = format_args!("moving a cartridge from {source} to {destination}");
         let command = cdb::move_medium(robot, from.0, to.0);
         self.command(action, &command, Data::None)
             .map(drop)

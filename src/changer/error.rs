@@ -47,7 +47,7 @@ pub enum ChangerErrorKind {
 pub struct ChangerError {
     /// The changer, as people name it.
     pub changer: String,
-    /// What was being done, such as "moving a cartridge from element 1001 to 1".
+    /// What was being done, such as "moving a cartridge from slot 3 to drive 0".
     pub action: String,
     /// What callers branch on.
     pub kind: ChangerErrorKind,

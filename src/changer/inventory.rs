@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::scsi::elements::ElementDescriptor;
+use crate::scsi::sense;
 
 /// Address of an element, as the library numbers it. Not a slot number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +35,15 @@ impl ElementKind {
             ElementKind::Storage => 2,
             ElementKind::ImportExport => 3,
             ElementKind::Drive => 4,
+        }
+    }
+
+    /// How messages name the element with this number of `count` of its kind.
+    pub(super) fn name_of(self, number: u32, count: u16) -> String {
+        match self {
+            ElementKind::Transport if count == 1 => "the robot's hand".to_owned(),
+            ElementKind::Transport => format!("hand {number} of the robot"),
+            _ => format!("{self} {number}"),
         }
     }
 }
@@ -74,9 +84,27 @@ pub struct Exception {
     pub ascq: u8,
 }
 
+impl Exception {
+    /// What it says of the element. Vendors' codes as far as they are known (scsi-tape facts 2.6
+    /// and 4.3), else the words for the same sense data.
+    fn words(self) -> &'static str {
+        match (self.asc, self.ascq) {
+            (0x83, 0x00 | 0x01) => "its label cannot be read",
+            (0x83, 0x02) => "it is not there: its magazine is out",
+            (0x83, 0x04) => "it is not there",
+            (0x04, 0x12) => "it is offline",
+            (0x30, 0x03) => "a cleaning cartridge is in it",
+            (0x30, _) => "its cartridge does not suit it, or has a label that cannot be read",
+            (asc, ascq) => sense::words_for(asc, ascq)
+                .unwrap_or("it is in a state that the library's display may explain"),
+        }
+    }
+}
+
 impl fmt::Display for Exception {
+    /// What an operator reads, then the numbers: `its label cannot be read (83/01)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02X}/{:02X}", self.asc, self.ascq)
+        write!(f, "{} ({:02X}/{:02X})", self.words(), self.asc, self.ascq)
     }
 }
 
@@ -208,6 +236,37 @@ mod tests {
             source: None,
             volume_tag: Some(tag.to_owned()),
             drive_serial: None,
+        }
+    }
+
+    #[test]
+    fn abnormal_states_are_told_in_words_with_their_numbers() {
+        for (asc, ascq, words) in [
+            (0x83, 0x01, "its label cannot be read (83/01)"),
+            (0x83, 0x02, "it is not there: its magazine is out (83/02)"),
+            (0x04, 0x12, "it is offline (04/12)"),
+            (0x3B, 0x12, "the magazine was removed (3B/12)"),
+            (0x3A, 0x02, "a door or mail slot is open (3A/02)"),
+            (
+                0x90,
+                0x07,
+                "it is in a state that the library's display may explain (90/07)",
+            ),
+        ] {
+            assert_eq!(Exception { asc, ascq }.to_string(), words);
+        }
+    }
+
+    #[test]
+    fn elements_are_named_as_people_count_them() {
+        for (kind, number, count, name) in [
+            (ElementKind::Drive, 0, 2, "drive 0"),
+            (ElementKind::Storage, 3, 40, "slot 3"),
+            (ElementKind::ImportExport, 1, 5, "mail slot 1"),
+            (ElementKind::Transport, 1, 1, "the robot's hand"),
+            (ElementKind::Transport, 2, 2, "hand 2 of the robot"),
+        ] {
+            assert_eq!(kind.name_of(number, count), name);
         }
     }
 

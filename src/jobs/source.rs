@@ -12,7 +12,7 @@ use super::label::is_about_the_tape;
 use super::lock::{Lock, NotLocked};
 use super::mount::{Bay, Loan, Mounter, Purpose, Return, lend};
 use super::restore::TapePlace;
-use super::{FailedTape, Failure, JobError, JobErrorKind, Site, VolumeState, catalog, convert};
+use super::{FailedTape, JobError, JobErrorKind, Site, VolumeState, catalog, convert};
 use crate::drive::DriveError;
 use crate::engine::scan::scan;
 use crate::engine::{BoxedError, EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
@@ -238,10 +238,10 @@ impl<'a> LibrarySource<'a> {
         self.take_back();
         let barcode = catalog::volume(self.catalog, volume)?.label.what.barcode;
         let mounted = self.mount_barcode(volume, &barcode);
-        // Nothing is wrong with a tape whose mount the user stopped.
-        let failure = mounted.as_ref().err().map(Failure::from);
-        if let Some(failure) = failure.filter(|f| f.kind != JobErrorKind::Interrupted) {
-            self.refused.push(FailedTape { barcode, failure });
+        match &mounted {
+            // Nothing is wrong with a tape whose mount the user stopped.
+            Ok(_) | Err(JobError::Stopped) => {}
+            Err(error) => self.refused.push(FailedTape::new(barcode, error)),
         }
         mounted
     }
@@ -352,10 +352,7 @@ impl VolumeSource for LibrarySource<'_> {
         let recorded = self.record_end(id, end);
         self.take_back();
         if let Err(error) = &recorded {
-            self.refused.push(FailedTape {
-                barcode,
-                failure: Failure::from(error),
-            });
+            self.refused.push(FailedTape::new(barcode, error));
         }
         Ok(recorded?)
     }

@@ -126,7 +126,7 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     let is_good = report.is_good();
     let mut failed = volumes.finish();
     let read = report.failures.into_iter();
-    failed.extend(read.map(|(barcode, error)| FailedTape::while_read(barcode, error)));
+    failed.extend(read.map(|(barcode, error)| FailedTape::new(barcode, &JobError::Engine(error))));
     let (missing, failed_tapes) = FailedTape::sort(failed);
 
     let mut verified = Vec::new();

@@ -273,6 +273,12 @@ impl fmt::Display for Sense {
     }
 }
 
+/// The sentence for an additional sense code and qualifier that came without a key, as the
+/// descriptors of elements have them; `None` if the table has none.
+pub(crate) fn words_for(asc: u8, ascq: u8) -> Option<&'static str> {
+    sense_table::words_for(asc, ascq)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -308,6 +308,14 @@ pub(super) fn look_up(key: SenseKey, asc: u8, ascq: u8) -> (Meaning, &'static st
     }
 }
 
+/// The sentence for a condition whose key is not told, as element descriptors have it.
+pub(super) fn words_for(asc: u8, ascq: u8) -> Option<&'static str> {
+    let fits = |row: &&Row| row.asc == asc && row.ascq.is_none_or(|q| q == ascq);
+    let rank = |row: &&Row| (row.ascq.is_some(), row.key.is_none());
+    let row = TABLE.iter().filter(fits).max_by_key(rank);
+    row.map(|row| row.sentence)
+}
+
 fn is_success(key: SenseKey) -> bool {
     matches!(key, K::NoSense | K::RecoveredError)
 }

@@ -12,5 +12,6 @@ mod refusals;
 mod round_trip;
 mod spanning;
 mod stopping;
+mod trouble;
 mod verifying;
 mod write_failure;

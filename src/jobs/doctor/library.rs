@@ -159,7 +159,7 @@ fn configured(
     );
     for place in snapshot.places() {
         if let Some(problem) = &place.problem {
-            let what = format!("element {} is in {problem}", place.address);
+            let what = format!("{}: {problem}", devices.element_name(place.address));
             found.warn(LIBRARY, what, "look at the library's display");
         }
     }

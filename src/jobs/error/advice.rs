@@ -22,7 +22,10 @@ impl JobError {
             #[cfg(feature = "sim")]
             JobError::Simulator { .. } => K::Host,
             JobError::DriveNotInLibrary { .. } | JobError::DriveMissing { .. } => K::BadDevice,
-            JobError::Changer(_) | JobError::LabelNotReadBack { .. } => K::BadDevice,
+            JobError::Changer(source) | JobError::Move { source, .. } => {
+                device::changer_kind(source)
+            }
+            JobError::LabelNotReadBack { .. } => K::BadDevice,
             JobError::Misplaced(_) | JobError::BlocksBeyondPath { .. } => K::BadDevice,
             JobError::DriveBusy { .. } | JobError::LibraryBusy { .. } => K::Busy,
             JobError::TapeBusy { .. } => K::Busy,
@@ -193,7 +196,7 @@ impl JobError {
             JobError::Drive { source, .. } | JobError::NotReady { source, .. } => {
                 device::of_drive(source)
             }
-            JobError::Changer(error) => device::of_changer(error),
+            JobError::Changer(source) | JobError::Move { source, .. } => device::of_changer(source),
             JobError::Transport(error) => Some(device::of_path(error)),
             JobError::Volume { barcode, source } => return device::of_volume(source, barcode),
             JobError::Engine(error) => return device::of_operation(error),

@@ -6,6 +6,7 @@
 use crate::changer::{ChangerError, ChangerErrorKind};
 use crate::drive::{DriveError, DriveErrorKind};
 use crate::engine::EngineError;
+use crate::jobs::JobErrorKind;
 use crate::transport::{TransportError, TransportErrorKind};
 use crate::volume::VolumeError;
 
@@ -78,20 +79,48 @@ pub(super) fn of_changer(error: &ChangerError) -> Option<&'static str> {
     use ChangerErrorKind as K;
     Some(match error.kind {
         K::SourceEmpty | K::DestinationFull | K::NoSuchElement | K::InventoryChanged => {
-            "Look at `library status`, and start the job again."
+            "Somebody else moves the library's tapes. `library status` shows where they are; try \
+             again."
         }
-        K::DriveHoldsMedium => "Eject the tape at the drive's panel, and start the job again.",
-        K::RemovalPrevented => "Find out which host prevents the removal, and let it end that.",
-        K::Unreachable => "Close the library's doors, and see that its magazines are in.",
-        K::NotReady => "Look at the library's panel: it says what it wants. Then try again.",
+        K::DriveHoldsMedium | K::RemovalPrevented => {
+            "Stop the program that keeps the drive's tape, or unload it at the library's panel, \
+             and try again."
+        }
+        K::Unreachable => {
+            "Close the library's doors and mail slots, put its magazines back, and try again."
+        }
+        K::NotReady => "Look at the library's panel: most often a door is open. Then try again.",
         K::Hardware => {
-            "Look at the library's panel, and at `library status` for where the tape is now."
+            "Look at the library's panel, and where `library status` shows the tape. One that is \
+             in the robot's hand is put into a slot by the next command that mounts a tape."
         }
         K::Reserved => RESERVED,
         K::Unsupported | K::Malformed => FIRMWARE,
-        K::Interrupted | K::Transport => PATH,
+        K::Interrupted | K::Transport => {
+            "`library status` shows where the tape is; try again. If it happens again, check the \
+             library's cable and power, and what `dmesg` says."
+        }
         K::Cancelled => return None,
     })
+}
+
+/// Which sort of help a robot's failure calls for.
+pub(super) fn changer_kind(error: &ChangerError) -> JobErrorKind {
+    use ChangerErrorKind as C;
+    match error.kind {
+        C::Reserved | C::SourceEmpty | C::DestinationFull | C::InventoryChanged => {
+            JobErrorKind::Busy
+        }
+        C::Unreachable | C::NotReady | C::RemovalPrevented => JobErrorKind::NeedsOperator,
+        C::Cancelled => JobErrorKind::Interrupted,
+        C::NoSuchElement
+        | C::DriveHoldsMedium
+        | C::Hardware
+        | C::Unsupported
+        | C::Interrupted
+        | C::Malformed
+        | C::Transport => JobErrorKind::BadDevice,
+    }
 }
 
 /// What helps where a device cannot be reached.

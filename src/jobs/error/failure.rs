@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{JobError, JobErrorKind};
-use crate::engine::EngineError;
 use crate::error_text::with_causes;
 
 /// An error that ended a job after part of it was done, as a summary shows it.
@@ -34,19 +33,29 @@ pub struct FailedTape {
     pub barcode: String,
     /// Why.
     pub failure: Failure,
+    /// Nothing is wrong but that it is not at hand.
+    #[serde(skip)]
+    missing: bool,
 }
 
 impl FailedTape {
     /// True if someone only has to bring it.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        self.failure.kind == JobErrorKind::NeedsOperator
+        self.missing
     }
 
-    /// A tape that was mounted, and not read to its end.
-    pub(in crate::jobs) fn while_read(barcode: String, error: EngineError) -> FailedTape {
-        let failure = Failure::from(&JobError::Engine(error));
-        FailedTape { barcode, failure }
+    /// The tape `barcode`, which this error kept from being used.
+    pub(in crate::jobs) fn new(barcode: String, error: &JobError) -> FailedTape {
+        let missing = matches!(
+            error,
+            JobError::TapeMissing { .. } | JobError::Declined { .. }
+        );
+        FailedTape {
+            barcode,
+            failure: Failure::from(error),
+            missing,
+        }
     }
 
     /// Parts the tapes that are only not there, by barcode, from those with which something is

@@ -145,6 +145,17 @@ pub enum JobError {
     /// The changer failed.
     #[error(transparent)]
     Changer(ChangerError),
+    /// The changer did not move a tape, or not to where it should.
+    #[error("tape {barcode} could not be moved{}", now_text(.now))]
+    Move {
+        /// The tape.
+        barcode: String,
+        /// Where it is after that, in words; `None` where that is not known.
+        now: Option<String>,
+        /// What the changer says.
+        #[source]
+        source: ChangerError,
+    },
     /// A drive failed.
     #[error("{barcode}")]
     Drive {
@@ -531,6 +542,11 @@ fn list(items: &[String], none: &str) -> String {
 
 fn pid_text(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+}
+
+fn now_text(now: &Option<String>) -> String {
+    now.as_ref()
+        .map_or_else(String::new, |place| format!("; it is in {place} now"))
 }
 
 fn found_text(found: &Option<String>) -> String {

@@ -84,15 +84,21 @@ fn changer_errors() -> impl Iterator<Item = JobError> {
         K::Malformed,
         K::Transport,
     ];
-    kinds.into_iter().map(|kind| {
-        JobError::Changer(ChangerError {
-            changer: "the library".to_owned(),
-            action: "moving".to_owned(),
-            kind,
-            elements: None,
-            what: "it failed".to_owned(),
-            source: None,
-        })
+    let error = |kind| ChangerError {
+        changer: "the library".to_owned(),
+        action: "moving".to_owned(),
+        kind,
+        elements: None,
+        what: "it failed".to_owned(),
+        source: None,
+    };
+    kinds.into_iter().flat_map(move |kind| {
+        let failed_move = JobError::Move {
+            barcode: text(),
+            now: None,
+            source: error(kind),
+        };
+        [JobError::Changer(error(kind)), failed_move]
     })
 }
 

@@ -10,8 +10,10 @@ use std::time::Duration;
 use super::lookup::{self, NotOpened, Whereabouts};
 use super::snapshot::{Cartridge, Place, Snapshot};
 use super::{CartridgeKind, ConfiguredDrive, LibraryConfig};
-use crate::changer::{Changer, ChangerIdentity, Element, ElementAddress, ElementKind, Inventory};
-use crate::drive::Drive;
+use crate::changer::{
+    Changer, ChangerError, ChangerIdentity, Element, ElementAddress, ElementKind, Inventory,
+};
+use crate::drive::{Drive, DriveErrorKind};
 use crate::error_text::with_causes;
 use crate::jobs::JobError;
 use crate::scsi::cdb::carries_payload;
@@ -120,12 +122,20 @@ impl Devices {
         &mut self,
         from: ElementAddress,
         to: ElementAddress,
-    ) -> Result<(), JobError> {
+    ) -> Result<(), ChangerError> {
         let changer = self
             .changer
             .as_mut()
             .expect("only a changer told these addresses");
-        changer.move_medium(from, to).map_err(JobError::Changer)
+        changer.move_medium(from, to)
+    }
+
+    /// How messages name an element of the library.
+    pub(crate) fn element_name(&self, element: ElementAddress) -> String {
+        match &self.changer {
+            Some(changer) => changer.name_of(element),
+            None => format!("element {element}"),
+        }
     }
 
     /// Claims the drive in a drive element, found by its serial number.
@@ -256,8 +266,14 @@ fn simulated_index(serials: &[String], place: &Place) -> Option<u16> {
 
 /// Opens a drive and asks who it is.
 pub(super) fn open_drive(transport: Box<dyn Transport>) -> Result<Drive, JobError> {
-    Drive::open(transport).map_err(|error| JobError::DriveMissing {
-        drives: vec![with_causes(&error)],
+    Drive::open(transport).map_err(|error| {
+        let drives = vec![with_causes(&error)];
+        match error.kind {
+            DriveErrorKind::Reserved | DriveErrorKind::HeldBy { .. } => {
+                JobError::DriveBusy { drives }
+            }
+            _ => JobError::DriveMissing { drives },
+        }
     })
 }
 
@@ -351,8 +367,18 @@ fn place(element: &Element, number: u16) -> Place {
             source: element.source,
         }),
         serial: element.drive_serial.clone(),
-        problem: element
-            .exception
-            .map(|exception| format!("abnormal state {exception}")),
+        problem: problem(element),
+    }
+}
+
+/// What is wrong with an element, in words. Of mail slots alone it counts whether the robot can
+/// reach them: there libraries agree on what that says.
+fn problem(element: &Element) -> Option<String> {
+    match element.exception {
+        Some(exception) => Some(exception.to_string()),
+        None if element.kind == ElementKind::ImportExport && !element.accessible => {
+            Some("the robot cannot reach it: its door may be open".to_owned())
+        }
+        None => None,
     }
 }

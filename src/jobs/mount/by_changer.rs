@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::plan::{Route, route, route_of_unread};
 use super::{Bay, Mounter, NOTICES_WITHIN, drive_error, unload, wait_ready};
-use crate::changer::ElementAddress;
+use crate::changer::{ChangerErrorKind, ElementAddress};
 use crate::drive::Drive;
 use crate::jobs::JobError;
 use crate::jobs::library::{Place, Snapshot};
@@ -42,7 +42,7 @@ impl Mounter<'_> {
                 };
                 self.clear(&snapshot, place, &mut bay)?;
                 self.phase(&format!("moving {barcode} into drive {}", place.number));
-                self.devices.move_medium(from, place.address)?;
+                self.move_tape(barcode, from, place.address)?;
                 bay
             }
         };
@@ -76,7 +76,7 @@ impl Mounter<'_> {
             });
         };
         let home = home(&snapshot, place, &bay.drive)?;
-        self.devices.move_medium(element, home)
+        self.move_tape(&bay.barcode, element, home)
     }
 
     /// Empties the drive for another tape: the one in it goes home.
@@ -91,7 +91,37 @@ impl Mounter<'_> {
             .prevent_removal(false)
             .and_then(|()| bay.drive.unload())
             .map_err(|error| drive_error(&other, error))?;
-        self.devices.move_medium(place.address, home)
+        self.move_tape(&other, place.address, home)
+    }
+
+    /// Moves a tape. After a failure that leaves its place open, the library is asked for it.
+    fn move_tape(
+        &mut self,
+        barcode: &str,
+        from: ElementAddress,
+        to: ElementAddress,
+    ) -> Result<(), JobError> {
+        let Err(source) = self.devices.move_medium(from, to) else {
+            return Ok(());
+        };
+        use ChangerErrorKind as C;
+        let now = match source.kind {
+            C::Hardware | C::Interrupted | C::Transport => self.whereabouts(barcode),
+            _ => None,
+        };
+        let barcode = barcode.to_owned();
+        Err(JobError::Move {
+            barcode,
+            now,
+            source,
+        })
+    }
+
+    /// The place of a tape in words; `None` if it is nowhere, or the library does not tell.
+    fn whereabouts(&mut self, barcode: &str) -> Option<String> {
+        let snapshot = self.devices.snapshot().ok().flatten()?;
+        let place = snapshot.places().find(|place| place.holds(barcode))?;
+        Some(self.devices.element_name(place.address))
     }
 
     fn claim_loaded(&mut self, place: &Place, barcode: &str) -> Result<Bay, JobError> {
@@ -112,6 +142,10 @@ impl Mounter<'_> {
                     user: error.to_string(),
                 })
             }
+            Err(JobError::DriveBusy { drives }) => Err(JobError::TapeBusy {
+                barcode: barcode.to_owned(),
+                user: drives.join(", "),
+            }),
             Err(error) => Err(error),
         }
     }
@@ -131,6 +165,7 @@ impl Mounter<'_> {
                 Err(JobError::Transport(error)) if error.kind == TransportErrorKind::Busy => {
                     busy.push(error.to_string());
                 }
+                Err(JobError::DriveBusy { drives }) => busy.extend(drives),
                 Err(error) => {
                     tracing::warn!(barcode, drive = index, %error, "drive passed over");
                     broken.push(error.to_string());

@@ -15,8 +15,8 @@ use super::label::{SkippedTape, medium};
 use super::mount::{Bay, Listed, Mounter, Purpose, drive_error, lend};
 use super::restore::TapePlace;
 use super::{
-    ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
-    catalog, convert,
+    ByteText, FailedTape, JobError, JobErrorKind, Outcome, Problem, Problems, Site, catalog,
+    convert,
 };
 use crate::engine::scan::{Damage, ScanReport, scan};
 use crate::engine::{BoxedError, ReceiptSink};
@@ -196,8 +196,7 @@ impl Rebuild<'_> {
                     summary.skipped.push(SkippedTape { barcode, why });
                 }
                 Err(error) => {
-                    let failure = Failure::from(&error);
-                    summary.failed_tapes.push(FailedTape { barcode, failure });
+                    summary.failed_tapes.push(FailedTape::new(barcode, &error));
                 }
             }
         }

@@ -194,7 +194,7 @@ fn summarise(
         }
         // Of a tape that could not be mounted or given back the source has the reason.
         if let Some(error) = failure.error {
-            tapes.push(FailedTape::while_read(failure.barcode, error));
+            tapes.push(FailedTape::new(failure.barcode, &JobError::Engine(error)));
         }
     }
     let (missing_tapes, failed_tapes) = FailedTape::sort(tapes);

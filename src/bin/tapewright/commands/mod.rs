@@ -74,7 +74,10 @@ fn problems(output: &mut Output, problems: &Problems, heading: &str) -> io::Resu
 
 /// Tapes that could not be used, each with the reason and what to do.
 fn failed_tapes(output: &mut Output, tapes: &[FailedTape]) -> io::Result<()> {
-    for FailedTape { barcode, failure } in tapes {
+    for FailedTape {
+        barcode, failure, ..
+    } in tapes
+    {
         output.line(format!("{barcode}  not read: {}", failure.what))?;
         if let Some(advice) = &failure.advice {
             output.line(format!("  {advice}"))?;

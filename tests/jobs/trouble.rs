@@ -1,0 +1,118 @@
+//! Libraries in trouble: what is told in words, and what a job makes of it.
+
+use tape_sim::fault::Rule;
+use tape_sim::inventory::{self, Door, Label};
+use tape_sim::library::LibrarySpec;
+use tapewright::error_text::with_causes;
+use tapewright::jobs::library::{LibraryStatus, status};
+use tapewright::jobs::verify::verify;
+use tapewright::jobs::{JobError, JobErrorKind};
+
+use crate::lab::{A, B, C, Lab, label_options, plant};
+
+/// A lab with a labelled and written tape.
+fn written() -> Lab {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    lab
+}
+
+fn fault(lab: &Lab, rule: serde_json::Value) {
+    let rule: Rule = serde_json::from_value(rule).unwrap();
+    lab.library().add_fault(rule).unwrap();
+}
+
+fn look(lab: &Lab) -> LibraryStatus {
+    status(lab.site()).unwrap()
+}
+
+#[test]
+fn a_changer_that_another_host_has_reserved_is_busy() {
+    let lab = written();
+    fault(
+        &lab,
+        serde_json::json!({"device": "changer", "effect": {"kind": "reserved"}}),
+    );
+    let error = tapewright::jobs::label::label(lab.site(), &label_options(&[B], "docs", None));
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), JobErrorKind::Busy, "{error:?}");
+    assert!(error.advice().unwrap().contains("release"), "{error:?}");
+}
+
+#[test]
+fn a_drive_that_another_host_has_reserved_is_busy() {
+    let lab = written();
+    fault(
+        &lab,
+        serde_json::json!({"device": "drives", "effect": {"kind": "reserved"}}),
+    );
+    let summary = verify(lab.site(), A).unwrap();
+    assert_eq!(summary.failed_tapes.len(), 1, "{summary:?}");
+    let failure = &summary.failed_tapes[0].failure;
+    assert_eq!(failure.kind, JobErrorKind::Busy, "{failure:?}");
+}
+
+#[test]
+fn a_move_that_failed_names_tape_places_and_where_the_tape_is_now() {
+    let lab = written();
+    lab.label(&[B], "docs");
+    fault(
+        &lab,
+        serde_json::json!({
+            "device": "changer",
+            "effect": {"kind": "hardware_error"},
+            "when": {"command": "MOVE MEDIUM"},
+            "times": 1,
+        }),
+    );
+    let summary = verify(lab.site(), A).unwrap();
+    let failure = &summary.failed_tapes[0].failure;
+    assert_eq!(failure.kind, JobErrorKind::BadDevice, "{failure:?}");
+    for words in [A, "from slot 1 to drive 0", "it is in slot 1 now"] {
+        assert!(failure.what.contains(words), "{words}: {failure:?}");
+    }
+    assert!(failure.advice.is_some(), "{failure:?}");
+}
+
+#[test]
+fn a_tape_behind_an_open_door_needs_an_operator_and_is_not_missing() {
+    let lab = written();
+    let dir = lab.library_dir();
+    lab.library().insert(0, "NEW001L9", None).unwrap();
+    // What the mail slot's use is told with, is heard by the first look.
+    look(&lab);
+    inventory::set_door(&dir, Door::MailSlots, true).unwrap();
+    let mail = look(&lab).mail_slots[0].problem.clone().unwrap();
+    assert!(mail.contains("door"), "{mail}");
+    let options = label_options(&["NEW001L9"], "docs", None);
+    let error = tapewright::jobs::label::label(lab.site(), &options).unwrap_err();
+    assert_eq!(error.kind(), JobErrorKind::NeedsOperator, "{error:?}");
+    let words = with_causes(&error);
+    for part in ["NEW001L9", "mail slot 1", "open"] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    assert!(error.advice().unwrap().contains("doors"), "{error:?}");
+    assert!(!matches!(error, JobError::TapeMissing { .. }));
+}
+
+#[test]
+fn abnormal_slots_are_told_in_words() {
+    let lab = Lab::with(&LibrarySpec {
+        slots: 16,
+        cartridges: Some(3),
+        ..Lab::small()
+    });
+    lab.library().set_label(C, Label::Unreadable).unwrap();
+    inventory::remove_magazine(&lab.library_dir(), 1).unwrap();
+    let slots = look(&lab).slots;
+    let problem = |number: usize| slots[number - 1].problem.as_deref().unwrap_or_default();
+    assert!(problem(3).contains("label cannot be read"), "{slots:#?}");
+    for out in 13..=16 {
+        assert!(problem(out).contains("magazine is out"), "{slots:#?}");
+    }
+    for sound in [1, 2, 4, 12] {
+        assert_eq!(problem(sound), "", "{slots:#?}");
+    }
+}
