@@ -135,8 +135,8 @@ fn a_write_protected_tape_is_refused() {
 }
 
 /// Hears of problems.
-#[derive(Default)]
-struct Listener(Arc<Mutex<Vec<Problem>>>);
+#[derive(Clone, Default)]
+pub struct Listener(pub Arc<Mutex<Vec<Problem>>>);
 
 impl Monitor for Listener {
     fn problem(&self, problem: &Problem) {

@@ -4,11 +4,14 @@ use tape_sim::fault::Rule;
 use tape_sim::inventory::{self, Door, Label};
 use tape_sim::library::LibrarySpec;
 use tapewright::error_text::with_causes;
+use tapewright::jobs::doctor::doctor;
 use tapewright::jobs::library::{LibraryStatus, status};
+use tapewright::jobs::restore::TapePlace;
 use tapewright::jobs::verify::verify;
-use tapewright::jobs::{JobError, JobErrorKind};
+use tapewright::jobs::{JobError, JobErrorKind, Outcome, tapes};
 
 use crate::lab::{A, B, C, Lab, label_options, plant};
+use crate::refusals::Listener;
 
 /// A lab with a labelled and written tape.
 fn written() -> Lab {
@@ -115,4 +118,63 @@ fn abnormal_slots_are_told_in_words() {
     for sound in [1, 2, 4, 12] {
         assert_eq!(problem(sound), "", "{slots:#?}");
     }
+}
+
+/// Leaves tape A in the robot's hand.
+fn dropped(lab: &Lab) {
+    fault(
+        lab,
+        serde_json::json!({
+            "device": "changer",
+            "effect": {"kind": "robot_drop", "lost": false},
+            "times": 1,
+        }),
+    );
+    let summary = verify(lab.site(), A).unwrap();
+    let failure = &summary.failed_tapes[0].failure;
+    assert!(
+        failure.what.contains("it is in the robot's hand now"),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn a_cartridge_in_the_robots_hand_is_shown_and_goes_to_its_slot_before_the_next_move() {
+    let mut lab = written();
+    lab.label(&[B], "docs");
+    dropped(&lab);
+    let shown = look(&lab);
+    let held = shown.robots[0].cartridge.as_ref().unwrap();
+    assert_eq!(held.barcode.as_deref(), Some(A));
+    assert!(held.volume.is_some(), "the catalog knows it");
+    let listed = tapes::list(lab.site()).unwrap();
+    let place = |barcode: &str| &listed.iter().find(|t| t.barcode == barcode).unwrap().place;
+    assert_eq!(*place(A), TapePlace::Robot);
+    let warned = doctor(lab.site()).checks;
+    let cure = warned.iter().find(|check| check.what.contains("hand"));
+    assert!(cure.unwrap().cure.is_some(), "{warned:#?}");
+
+    let heard = Listener::default();
+    lab.monitor = Box::new(heard.clone());
+    // Another tape is wanted: the one in the hand is in its way.
+    let verified = verify(lab.site(), B).unwrap();
+    assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+    let told = heard.0.lock().unwrap();
+    assert!(
+        told.iter()
+            .any(|problem| problem.path == A && problem.what.contains("is in slot 1 now")),
+        "{told:?}"
+    );
+    let shown = look(&lab);
+    assert!(shown.robots[0].cartridge.is_none());
+    let slot = shown.slots[0].cartridge.as_ref().unwrap();
+    assert_eq!(slot.barcode.as_deref(), Some(A));
+}
+
+#[test]
+fn the_tape_in_the_robots_hand_can_itself_be_mounted() {
+    let lab = written();
+    dropped(&lab);
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
 }

@@ -157,6 +157,14 @@ fn configured(
             snapshot.mail_slots.len()
         ),
     );
+    if let Some(hand) = snapshot.full_hand() {
+        let (barcode, name) = (hand.barcode_text(), devices.element_name(hand.address));
+        let cure = format!(
+            "the next command that mounts a tape, such as `verify {barcode}`, puts it into a slot; \
+             if the library refuses that, take it out at its display"
+        );
+        found.warn(LIBRARY, format!("{barcode} was left in {name}"), cure);
+    }
     for place in snapshot.places() {
         if let Some(problem) = &place.problem {
             let what = format!("{}: {problem}", devices.element_name(place.address));

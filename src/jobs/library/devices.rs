@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::lookup::{self, NotOpened, Whereabouts};
-use super::snapshot::{Cartridge, Place, Snapshot};
-use super::{CartridgeKind, ConfiguredDrive, LibraryConfig};
-use crate::changer::{
-    Changer, ChangerError, ChangerIdentity, Element, ElementAddress, ElementKind, Inventory,
-};
+use super::snapshot::{Place, Snapshot};
+use super::{ConfiguredDrive, LibraryConfig};
+use crate::changer::{Changer, ChangerError, ChangerIdentity, ElementAddress};
 use crate::drive::{Drive, DriveErrorKind};
 use crate::error_text::with_causes;
 use crate::jobs::JobError;
@@ -110,7 +108,7 @@ impl Devices {
             .wait_ready(LIBRARY_PATIENCE, &mut |_| ControlFlow::Continue(()))
             .map_err(JobError::Changer)?;
         let inventory = changer.inventory().map_err(JobError::Changer)?;
-        let mut snapshot = snapshot(&inventory);
+        let mut snapshot = Snapshot::of(&inventory);
         if let Nodes::Changer(drives) = &self.nodes {
             snapshot.name_left_over(drives.iter().map(|drive| drive.serial.as_str()));
         }
@@ -336,49 +334,4 @@ fn simulated(dir: &Path) -> Result<(Nodes, Option<Box<dyn Transport>>), JobError
     Err(JobError::NoSimulator {
         dir: dir.to_owned(),
     })
-}
-
-fn snapshot(inventory: &Inventory) -> Snapshot {
-    let places = |kind, first| -> Vec<Place> {
-        let elements = inventory.of_kind(kind).zip(first..);
-        elements
-            .map(|(element, number)| place(element, number))
-            .collect()
-    };
-    Snapshot {
-        drives: places(ElementKind::Drive, 0),
-        slots: places(ElementKind::Storage, 1),
-        mail_slots: places(ElementKind::ImportExport, 1),
-    }
-}
-
-fn place(element: &Element, number: u16) -> Place {
-    let kind = if element.is_cleaning() {
-        CartridgeKind::Cleaning
-    } else {
-        CartridgeKind::Data
-    };
-    Place {
-        address: element.address,
-        number,
-        cartridge: element.full.then(|| Cartridge {
-            barcode: element.barcode.clone(),
-            kind,
-            source: element.source,
-        }),
-        serial: element.drive_serial.clone(),
-        problem: problem(element),
-    }
-}
-
-/// What is wrong with an element, in words. Of mail slots alone it counts whether the robot can
-/// reach them: there libraries agree on what that says.
-fn problem(element: &Element) -> Option<String> {
-    match element.exception {
-        Some(exception) => Some(exception.to_string()),
-        None if element.kind == ElementKind::ImportExport && !element.accessible => {
-            Some("the robot cannot reach it: its door may be open".to_owned())
-        }
-        None => None,
-    }
 }

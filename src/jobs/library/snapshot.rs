@@ -1,13 +1,13 @@
 //! The changer's inventory in the terms of jobs: drives, slots and mail slots by number.
 
 use super::CartridgeKind;
-use crate::changer::ElementAddress;
+use crate::changer::{Element, ElementAddress, ElementKind, Inventory};
 
 /// One element and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) address: ElementAddress,
-    /// Drives count from 0, slots and mail slots from 1, in the order of addresses.
+    /// Drives count from 0, all others from 1, in the order of addresses.
     pub(crate) number: u16,
     pub(crate) cartridge: Option<Cartridge>,
     /// For drives: unit serial number as the changer knows it.
@@ -30,6 +30,8 @@ pub(crate) struct Snapshot {
     pub(crate) drives: Vec<Place>,
     pub(crate) slots: Vec<Place>,
     pub(crate) mail_slots: Vec<Place>,
+    /// The robot's hands, in which a cartridge is only if a move failed.
+    pub(crate) robots: Vec<Place>,
 }
 
 impl Place {
@@ -66,7 +68,54 @@ pub(crate) fn left_over<'a>(
     (silent == 1 && left.all(|other| other == first)).then_some(first)
 }
 
+fn place(element: &Element, number: u16) -> Place {
+    let kind = if element.is_cleaning() {
+        CartridgeKind::Cleaning
+    } else {
+        CartridgeKind::Data
+    };
+    Place {
+        address: element.address,
+        number,
+        cartridge: element.full.then(|| Cartridge {
+            barcode: element.barcode.clone(),
+            kind,
+            source: element.source,
+        }),
+        serial: element.drive_serial.clone(),
+        problem: problem(element),
+    }
+}
+
+/// What is wrong with an element, in words. Of mail slots alone it counts whether the robot can
+/// reach them: there libraries agree on what that says.
+fn problem(element: &Element) -> Option<String> {
+    match element.exception {
+        Some(exception) => Some(exception.to_string()),
+        None if element.kind == ElementKind::ImportExport && !element.accessible => {
+            Some("the robot cannot reach it: its door may be open".to_owned())
+        }
+        None => None,
+    }
+}
+
 impl Snapshot {
+    /// The elements of a library, numbered.
+    pub(super) fn of(inventory: &Inventory) -> Snapshot {
+        let places = |kind, first| -> Vec<Place> {
+            let elements = inventory.of_kind(kind).zip(first..);
+            elements
+                .map(|(element, number)| place(element, number))
+                .collect()
+        };
+        Snapshot {
+            drives: places(ElementKind::Drive, 0),
+            slots: places(ElementKind::Storage, 1),
+            mail_slots: places(ElementKind::ImportExport, 1),
+            robots: places(ElementKind::Transport, 1),
+        }
+    }
+
     /// Names the drive in the one element that tells none, if that leaves no choice.
     pub(crate) fn name_left_over<'a>(&mut self, configured: impl IntoIterator<Item = &'a str>) {
         let told: Vec<_> = self.drives.iter().map(|p| p.serial.clone()).collect();
@@ -82,10 +131,16 @@ impl Snapshot {
             .iter()
             .chain(&self.slots)
             .chain(&self.mail_slots)
+            .chain(&self.robots)
     }
 
-    /// Where a tape taken out of `drive` goes: the slot it came from if that is empty, else
-    /// the first empty one. `None`: the library is full.
+    /// The robot's hand with a cartridge in it, which is in the way of every other move.
+    pub(crate) fn full_hand(&self) -> Option<&Place> {
+        self.robots.iter().find(|hand| hand.cartridge.is_some())
+    }
+
+    /// Where a tape taken out of `drive`, or of a robot's hand, goes: the slot it came from if
+    /// that is empty, else the first empty one. `None`: the library is full.
     pub(crate) fn home_for(&self, drive: &Place) -> Option<ElementAddress> {
         let source = drive
             .cartridge

@@ -22,6 +22,9 @@ pub struct LibraryStatus {
     pub slots: Vec<SlotStatus>,
     /// The import/export slots, in the order of their elements.
     pub mail_slots: Vec<SlotStatus>,
+    /// The robot's hands, in the order of their elements. A cartridge is in one only if a move
+    /// failed.
+    pub robots: Vec<SlotStatus>,
 }
 
 /// A drive and what is in it.
@@ -127,9 +130,10 @@ pub fn status(site: Site<'_>) -> Result<LibraryStatus, JobError> {
             id.revision.trim()
         )
     });
-    let (slots, mail_slots) = (
+    let (slots, mail_slots, robots) = (
         look.slots(&snapshot.slots)?,
         look.slots(&snapshot.mail_slots)?,
+        look.slots(&snapshot.robots)?,
     );
     Ok(LibraryStatus {
         library,
@@ -137,6 +141,7 @@ pub fn status(site: Site<'_>) -> Result<LibraryStatus, JobError> {
         drives,
         slots,
         mail_slots,
+        robots,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::drive::Drive;
 use crate::jobs::JobError;
 use crate::jobs::library::{Place, Snapshot};
 use crate::jobs::lock::{CHANGER_LOCK, Lock, NotLocked};
+use crate::monitor::Problem;
 use crate::scsi::tape_alert::TapeAlerts;
 use crate::transport::TransportErrorKind;
 
@@ -23,7 +24,7 @@ impl Mounter<'_> {
         unread_in: Option<ElementAddress>,
     ) -> Result<Bay, JobError> {
         let moving = self.lock_changer()?;
-        let snapshot = self.inventory()?;
+        let snapshot = self.ready_to_move()?;
         let route = match unread_in {
             None => route(&snapshot, barcode)?,
             Some(element) => route_of_unread(&snapshot, barcode, element)?,
@@ -65,7 +66,7 @@ impl Mounter<'_> {
         self.phase(&format!("unloading {}", bay.barcode));
         let bay = unload(bay)?;
         let _moving = self.lock_changer()?;
-        let snapshot = self.inventory()?;
+        let snapshot = self.ready_to_move()?;
         let Some(place) = snapshot
             .drives
             .iter()
@@ -183,6 +184,32 @@ impl Mounter<'_> {
             .devices
             .snapshot()?
             .expect("a library with a changer has an inventory"))
+    }
+
+    /// What is where, once nothing is in the robot's hand: a cartridge that a failed move left
+    /// there is in the way of every other move, and goes to its slot first.
+    fn ready_to_move(&mut self) -> Result<Snapshot, JobError> {
+        let mut snapshot = self.inventory()?;
+        for _ in 0..snapshot.robots.len() {
+            let Some(hand) = snapshot.full_hand() else {
+                break;
+            };
+            let (barcode, address) = (hand.barcode_text(), hand.address);
+            let in_hand = self.devices.element_name(address);
+            let Some(slot) = snapshot.home_for(hand) else {
+                let drive = in_hand;
+                return Err(JobError::LibraryFull { barcode, drive });
+            };
+            let to = self.devices.element_name(slot);
+            self.phase(&format!("moving {barcode} from {in_hand} to {to}"));
+            self.move_tape(&barcode, address, slot)?;
+            let what = format!("it was left in {in_hand} by a failed move, and is in {to} now");
+            tracing::warn!(barcode, "{what}");
+            let path = barcode;
+            self.site.monitor.problem(&Problem { path, what });
+            snapshot = self.inventory()?;
+        }
+        Ok(snapshot)
     }
 
     fn lock_changer(&self) -> Result<Lock, JobError> {

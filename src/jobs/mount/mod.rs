@@ -137,7 +137,7 @@ impl<'a> Mounter<'a> {
         Ok(Places::new(snapshot))
     }
 
-    /// All data cartridges in drives and slots, in the order of places.
+    /// All data cartridges but those in mail slots, in the order of places.
     ///
     /// # Errors
     ///
@@ -151,8 +151,18 @@ impl<'a> Mounter<'a> {
         let drives = drives.map(|place| (place, TapePlace::Drive(place.number)));
         let slots = snapshot.slots.iter();
         let slots = slots.map(|place| (place, TapePlace::Slot(place.number)));
+        // In the robot's hand nothing stays: there a tape is found by its barcode alone.
+        let named = |place: &&Place| {
+            place
+                .cartridge
+                .as_ref()
+                .is_some_and(|c| c.barcode.is_some())
+        };
+        let robots = snapshot.robots.iter().filter(named);
+        let robots = robots.map(|place| (place, TapePlace::Robot));
         Ok(drives
             .chain(slots)
+            .chain(robots)
             .filter_map(|(place, at)| Listed::of(place, at))
             .collect())
     }
@@ -381,9 +391,11 @@ impl Places {
             .mail_slots
             .iter()
             .map(|p| (p, TapePlace::MailSlot(p.number)));
+        let robots = snapshot.robots.iter().map(|p| (p, TapePlace::Robot));
         let known = drives
             .chain(slots)
             .chain(mail)
+            .chain(robots)
             .filter_map(|(place, name)| Some((place.cartridge.as_ref()?.barcode.clone()?, name)));
         Places::Known(known.collect())
     }

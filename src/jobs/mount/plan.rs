@@ -118,6 +118,7 @@ mod tests {
                 place(1006, 6, None, None),
             ],
             mail_slots: vec![place(101, 1, Some("M"), None)],
+            robots: vec![place(0, 1, None, None)],
         }
     }
 

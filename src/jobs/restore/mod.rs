@@ -41,6 +41,8 @@ pub enum TapePlace {
     Slot(u16),
     /// In this mail slot, counted from 1.
     MailSlot(u16),
+    /// In the robot's hand, where a failed move left it. The next mount brings it into a slot.
+    Robot,
     /// Loaded by hand on request.
     Operator,
     /// Not in the library.

@@ -150,7 +150,18 @@ pub fn render(output: &mut Output, status: &LibraryStatus) -> io::Result<()> {
     }
     rows.extend(slot_rows("slot", &status.slots));
     rows.extend(slot_rows("mail slot", &status.mail_slots));
-    output.table(&["PLACE", "TAPE", "POOL", "STATE"], &rows)
+    // An empty hand is no news.
+    let told = |robot: &&SlotStatus| robot.cartridge.is_some() || robot.problem.is_some();
+    let robots: Vec<SlotStatus> = status.robots.iter().filter(told).cloned().collect();
+    rows.extend(slot_rows("robot", &robots));
+    output.table(&["PLACE", "TAPE", "POOL", "STATE"], &rows)?;
+    if robots.iter().any(|robot| robot.cartridge.is_some()) {
+        output.line(
+            "A failed move left the tape in the robot's hand. The next command that mounts a tape, \
+             such as `verify`, first puts it into a slot.",
+        )?;
+    }
+    Ok(())
 }
 
 fn slot_rows(name: &str, slots: &[SlotStatus]) -> Vec<Vec<String>> {

@@ -92,6 +92,7 @@ pub fn place_words(place: &TapePlace) -> String {
         TapePlace::Drive(number) => format!("drive {number}"),
         TapePlace::Slot(number) => format!("slot {number}"),
         TapePlace::MailSlot(number) => format!("mail slot {number}"),
+        TapePlace::Robot => "the robot's hand".to_owned(),
         TapePlace::Operator => "to be loaded by hand".to_owned(),
         TapePlace::Missing => "not in the library".to_owned(),
     }
