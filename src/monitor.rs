@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// A problem with one object, which did not stop the operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,11 @@ pub trait Monitor: Send + Sync {
     /// The operation enters a phase, such as "loading A00001L9 into drive 0".
     fn phase(&self, what: &str) {
         let _ = what;
+    }
+    /// The operation waits for a device: `what` it says, and for how long it has been waited
+    /// for. Comes about once a second, however short or long the wait is.
+    fn waiting(&self, what: &str, elapsed: Duration) {
+        let _ = (what, elapsed);
     }
     /// A problem with one object.
     fn problem(&self, problem: &Problem) {

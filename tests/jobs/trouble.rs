@@ -1,5 +1,8 @@
 //! Libraries in trouble: what is told in words, and what a job makes of it.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use tape_sim::fault::Rule;
 use tape_sim::inventory::{self, Door, Label};
 use tape_sim::library::LibrarySpec;
@@ -9,6 +12,7 @@ use tapewright::jobs::library::{LibraryStatus, status};
 use tapewright::jobs::restore::TapePlace;
 use tapewright::jobs::verify::verify;
 use tapewright::jobs::{JobError, JobErrorKind, Outcome, tapes};
+use tapewright::monitor::Monitor;
 
 use crate::lab::{A, B, C, Lab, label_options, plant};
 use crate::refusals::Listener;
@@ -175,6 +179,84 @@ fn a_cartridge_in_the_robots_hand_is_shown_and_goes_to_its_slot_before_the_next_
 fn the_tape_in_the_robots_hand_can_itself_be_mounted() {
     let lab = written();
     dropped(&lab);
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+}
+
+/// Hears of waits, and stops the job at the first where it shall.
+#[derive(Clone, Default)]
+struct Waits {
+    heard: Arc<Mutex<Vec<String>>>,
+    stops: bool,
+}
+
+impl Monitor for Waits {
+    fn waiting(&self, what: &str, _elapsed: Duration) {
+        self.heard.lock().unwrap().push(what.to_owned());
+    }
+
+    fn stop_requested(&self) -> bool {
+        self.stops && !self.heard.lock().unwrap().is_empty()
+    }
+}
+
+#[test]
+fn a_wait_for_a_drive_or_a_library_is_told_and_can_be_stopped() {
+    for (device, names) in [("drives", "drive 0"), ("changer", "changer")] {
+        let mut lab = written();
+        let becoming = serde_json::json!({
+            "device": device,
+            "effect": {"kind": "sense", "key": 2, "asc": 4, "ascq": 1},
+            "when": {"command": "TEST UNIT READY"},
+            "times": 5,
+        });
+        fault(&lab, becoming.clone());
+        let waits = Waits::default();
+        lab.monitor = Box::new(waits.clone());
+        let verified = verify(lab.site(), A).unwrap();
+        assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+        let heard = waits.heard.lock().unwrap().clone();
+        assert!(heard.len() >= 5, "{heard:?}");
+        for words in [names, "becoming ready"] {
+            assert!(heard[0].contains(words), "{words}: {heard:?}");
+        }
+
+        lab.library().clear_faults().unwrap();
+        fault(&lab, becoming);
+        lab.monitor = Box::new(Waits {
+            stops: true,
+            ..Waits::default()
+        });
+        let verified = verify(lab.site(), A).unwrap();
+        assert_eq!(verified.outcome, Outcome::Interrupted, "{verified:?}");
+        assert!(verified.volumes.is_empty(), "{verified:?}");
+    }
+}
+
+#[test]
+fn a_library_with_an_open_door_tells_what_is_where_and_that_it_moves_nothing() {
+    let lab = written();
+    let dir = lab.library_dir();
+    inventory::set_door(&dir, Door::Front, true).unwrap();
+    let shown = look(&lab);
+    assert!(shown.problem.as_deref().unwrap().contains("see to"));
+    let slot = shown.slots[0].cartridge.as_ref().unwrap();
+    assert_eq!(slot.barcode.as_deref(), Some(A));
+    let checks = doctor(lab.site()).checks;
+    assert!(
+        checks
+            .iter()
+            .any(|check| check.kind == Some(JobErrorKind::NeedsOperator)),
+        "{checks:#?}"
+    );
+    let verified = verify(lab.site(), A).unwrap();
+    assert!(verified.missing_tapes.is_empty(), "{verified:?}");
+    let failure = &verified.failed_tapes[0].failure;
+    assert_eq!(failure.kind, JobErrorKind::NeedsOperator, "{failure:?}");
+    assert!(failure.advice.is_some(), "{failure:?}");
+
+    inventory::set_door(&dir, Door::Front, false).unwrap();
+    assert_eq!(look(&lab).problem, None);
     let verified = verify(lab.site(), A).unwrap();
     assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
 }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,12 +50,17 @@ impl View {
 /// Often enough to look alive.
 const REDRAWN_EVERY: Duration = Duration::from_millis(200);
 
+/// A drive takes half a minute with a tape it knows; what is over sooner would only flicker.
+const WORTH_SHOWING: Duration = Duration::from_secs(5);
+
 /// Shows an operation's progress on stderr.
 pub struct Terminal {
     bar: ProgressBar,
     view: Mutex<View>,
     stop: Arc<AtomicBool>,
     announced: AtomicBool,
+    /// Minutes of the present wait that were told where there is no bar.
+    minutes_told: AtomicU64,
 }
 
 impl Terminal {
@@ -81,6 +86,7 @@ impl Terminal {
             view: Mutex::new(View::Nothing),
             stop,
             announced: AtomicBool::new(false),
+            minutes_told: AtomicU64::new(0),
         })
     }
 
@@ -104,6 +110,16 @@ impl Terminal {
         self.bar.set_style(style.progress_chars("=> "));
         self.bar.enable_steady_tick(REDRAWN_EVERY);
     }
+}
+
+/// Where there is no bar, a wait is worth a line after half a minute and then each minute: a
+/// number that changes whenever one is due, and is 0 before the first.
+fn minutes(elapsed: Duration) -> u64 {
+    (elapsed.as_secs() + 30) / 60
+}
+
+fn waiting_line(what: &str, elapsed: Duration) -> String {
+    format!("{what}, for {} now", FormattedDuration(elapsed))
 }
 
 /// Bytes a second, once some have moved.
@@ -151,6 +167,20 @@ impl Monitor for Terminal {
         self.bar.set_message(what.to_owned());
     }
 
+    fn waiting(&self, what: &str, elapsed: Duration) {
+        let minutes = minutes(elapsed);
+        if self.minutes_told.swap(minutes, Ordering::Relaxed) != minutes && minutes > 0 {
+            tracing::info!(elapsed_s = elapsed.as_secs(), "{what}");
+            if self.bar.is_hidden() {
+                eprintln!("tapewright: {}", waiting_line(what, elapsed));
+            }
+        }
+        if elapsed >= WORTH_SHOWING {
+            self.show(View::Phase);
+            self.bar.set_message(waiting_line(what, elapsed));
+        }
+    }
+
     fn problem(&self, problem: &Problem) {
         self.bar
             .suspend(|| eprintln!("tapewright: {}: {}", problem.path, problem.what));
@@ -168,5 +198,32 @@ impl Monitor for Terminal {
 
     fn stop_flag(&self) -> Option<Arc<AtomicBool>> {
         Some(Arc::clone(&self.stop))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_wait_is_told_after_half_a_minute_and_then_each_minute() {
+        let mut told = Vec::new();
+        let mut last = 0;
+        for second in 0..200 {
+            let now = minutes(Duration::from_secs(second));
+            if now != last {
+                told.push(second);
+            }
+            last = now;
+        }
+        assert_eq!(told, [30, 90, 150]);
+        let line = waiting_line(
+            "waiting for drive 0: becoming ready",
+            Duration::from_secs(95),
+        );
+        assert_eq!(
+            line,
+            "waiting for drive 0: becoming ready, for 00:01:35 now"
+        );
     }
 }

@@ -144,7 +144,7 @@ fn configured(
     found: &mut Examination,
 ) -> Result<(), JobError> {
     let mut devices = Devices::open(config, site.trace)?;
-    let Some(snapshot) = devices.snapshot()? else {
+    let Some(snapshot) = devices.look(site.monitor)? else {
         one(devices.open_only_drive(), "drive", volumes, found);
         return Ok(());
     };
@@ -157,6 +157,14 @@ fn configured(
             snapshot.mail_slots.len()
         ),
     );
+    if let Some(trouble) = &snapshot.trouble {
+        found.problem(
+            LIBRARY,
+            JobErrorKind::NeedsOperator,
+            format!("it moves no tape: {trouble}"),
+            "look at its display; close its doors, put its magazines back",
+        );
+    }
     if let Some(hand) = snapshot.full_hand() {
         let (barcode, name) = (hand.barcode_text(), devices.element_name(hand.address));
         let cure = format!(

@@ -10,10 +10,11 @@ use std::time::Duration;
 use super::lookup::{self, NotOpened, Whereabouts};
 use super::snapshot::{Place, Snapshot};
 use super::{ConfiguredDrive, LibraryConfig};
-use crate::changer::{Changer, ChangerError, ChangerIdentity, ElementAddress};
+use crate::changer::{Changer, ChangerError, ChangerErrorKind, ChangerIdentity, ElementAddress};
 use crate::drive::{Drive, DriveErrorKind};
 use crate::error_text::with_causes;
 use crate::jobs::JobError;
+use crate::monitor::Monitor;
 use crate::scsi::cdb::carries_payload;
 use crate::scsi::inquiry::{TYPE_CHANGER, TYPE_TAPE};
 use crate::transport::Transport;
@@ -99,14 +100,38 @@ impl Devices {
         self.changer.as_ref().map(Changer::identity)
     }
 
-    /// What is where; `None` without a changer.
-    pub(crate) fn snapshot(&mut self) -> Result<Option<Snapshot>, JobError> {
+    /// What is where; `None` without a changer. Waits until the library is ready, which
+    /// `monitor` hears of and may stop.
+    pub(crate) fn snapshot(&mut self, monitor: &dyn Monitor) -> Result<Option<Snapshot>, JobError> {
+        match &mut self.changer {
+            Some(changer) => wait_ready(changer, monitor)?,
+            None => return Ok(None),
+        }
+        self.survey()
+    }
+
+    /// As [`snapshot`](Self::snapshot), also of a library whose robot stands still until a
+    /// person has seen to it: most tell even then what is where.
+    pub(crate) fn look(&mut self, monitor: &dyn Monitor) -> Result<Option<Snapshot>, JobError> {
+        use ChangerErrorKind as C;
+        let ready = match &mut self.changer {
+            Some(changer) => wait_ready(changer, monitor),
+            None => return Ok(None),
+        };
+        let trouble = match ready {
+            Err(JobError::Changer(error)) if matches!(error.kind, C::NotReady | C::Unreachable) => {
+                Some(error.what)
+            }
+            ready => ready.map(|()| None)?,
+        };
+        let snapshot = self.survey()?;
+        Ok(snapshot.map(|found| Snapshot { trouble, ..found }))
+    }
+
+    fn survey(&mut self) -> Result<Option<Snapshot>, JobError> {
         let Some(changer) = &mut self.changer else {
             return Ok(None);
         };
-        changer
-            .wait_ready(LIBRARY_PATIENCE, &mut |_| ControlFlow::Continue(()))
-            .map_err(JobError::Changer)?;
         let inventory = changer.inventory().map_err(JobError::Changer)?;
         let mut snapshot = Snapshot::of(&inventory);
         if let Nodes::Changer(drives) = &self.nodes {
@@ -191,6 +216,23 @@ impl Devices {
             _ => Err(missing(place)),
         }
     }
+}
+
+/// Waits until the library has counted its cartridges, or a person has closed its door.
+fn wait_ready(changer: &mut Changer, monitor: &dyn Monitor) -> Result<(), JobError> {
+    let name = changer.name().to_owned();
+    let ready = changer.wait_ready(LIBRARY_PATIENCE, &mut |waiting| {
+        let what = format!("waiting for {name}: {}", waiting.what);
+        monitor.waiting(&what, waiting.elapsed);
+        match monitor.stop_requested() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    ready.map_err(|error| match error.kind {
+        ChangerErrorKind::Cancelled => JobError::Stopped,
+        _ => JobError::Changer(error),
+    })
 }
 
 impl From<NotOpened> for JobError {

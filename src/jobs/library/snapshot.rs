@@ -32,6 +32,8 @@ pub(crate) struct Snapshot {
     pub(crate) mail_slots: Vec<Place>,
     /// The robot's hands, in which a cartridge is only if a move failed.
     pub(crate) robots: Vec<Place>,
+    /// What the library says that keeps its robot from moving; `None` if it is ready.
+    pub(crate) trouble: Option<String>,
 }
 
 impl Place {
@@ -113,6 +115,7 @@ impl Snapshot {
             slots: places(ElementKind::Storage, 1),
             mail_slots: places(ElementKind::ImportExport, 1),
             robots: places(ElementKind::Transport, 1),
+            trouble: None,
         }
     }
 

@@ -16,6 +16,8 @@ pub struct LibraryStatus {
     pub library: LibraryConfig,
     /// Vendor, product and revision of the changer; `None` without a changer.
     pub changer: Option<String>,
+    /// Why the library moves no tape now, as it says it; `None` if it would.
+    pub problem: Option<String>,
     /// The drives, in the order of their elements.
     pub drives: Vec<DriveStatus>,
     /// The storage slots, in the order of their elements.
@@ -101,7 +103,7 @@ pub fn status(site: Site<'_>) -> Result<LibraryStatus, JobError> {
         true => Some(catalog::open(site)?),
         false => None,
     };
-    let snapshot = devices.snapshot()?.unwrap_or_default();
+    let snapshot = devices.look(site.monitor)?.unwrap_or_default();
     let look = Look {
         catalog: catalog.as_deref(),
         snapshot: &snapshot,
@@ -138,6 +140,7 @@ pub fn status(site: Site<'_>) -> Result<LibraryStatus, JobError> {
     Ok(LibraryStatus {
         library,
         changer,
+        problem: snapshot.trouble,
         drives,
         slots,
         mail_slots,

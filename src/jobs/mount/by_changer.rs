@@ -120,7 +120,7 @@ impl Mounter<'_> {
 
     /// The place of a tape in words; `None` if it is nowhere, or the library does not tell.
     fn whereabouts(&mut self, barcode: &str) -> Option<String> {
-        let snapshot = self.devices.snapshot().ok().flatten()?;
+        let snapshot = self.devices.look(self.site.monitor).ok().flatten()?;
         let place = snapshot.places().find(|place| place.holds(barcode))?;
         Some(self.devices.element_name(place.address))
     }
@@ -182,7 +182,7 @@ impl Mounter<'_> {
     fn inventory(&mut self) -> Result<Snapshot, JobError> {
         Ok(self
             .devices
-            .snapshot()?
+            .snapshot(self.site.monitor)?
             .expect("a library with a changer has an inventory"))
     }
 

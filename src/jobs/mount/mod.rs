@@ -20,7 +20,9 @@ use super::library::{Cartridge, CartridgeKind, Devices, Place, Snapshot};
 use super::restore::TapePlace;
 use super::{JobError, Site};
 use crate::changer::ElementAddress;
-use crate::drive::{Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait, Waiting};
+use crate::drive::{
+    Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait, SequentialDevice as _, Waiting,
+};
 use crate::monitor::Problem;
 use crate::scsi::tape_alert::{Severity, TapeAlerts};
 use crate::volume::resume::is_interruption;
@@ -35,8 +37,6 @@ const MODE: DriveMode = DriveMode {
     block_protection: false,
 };
 
-/// A drive takes half a minute with a tape it knows.
-const WORTH_TELLING: Duration = Duration::from_secs(5);
 /// Some drives take a while to see that the robot or a person put something in.
 const NOTICES_WITHIN: Duration = Duration::from_secs(60);
 
@@ -133,7 +133,7 @@ impl<'a> Mounter<'a> {
 
     /// Where the tapes are, as far as the library can tell.
     pub(crate) fn places(&mut self) -> Result<Places, JobError> {
-        let snapshot = self.devices.snapshot()?;
+        let snapshot = self.devices.look(self.site.monitor)?;
         Ok(Places::new(snapshot))
     }
 
@@ -143,7 +143,7 @@ impl<'a> Mounter<'a> {
     ///
     /// Without a changer nobody knows: the tapes have to be named.
     pub(crate) fn cartridges(&mut self) -> Result<Vec<Listed>, JobError> {
-        let Some(snapshot) = self.devices.snapshot()? else {
+        let Some(snapshot) = self.devices.snapshot(self.site.monitor)? else {
             let what = "without a changer, name the tapes by their barcodes".to_owned();
             return Err(JobError::Request { what });
         };
@@ -221,7 +221,7 @@ impl<'a> Mounter<'a> {
         &mut self,
         barcode: &str,
     ) -> Result<Option<Vec<String>>, JobError> {
-        let Some(snapshot) = self.devices.snapshot()? else {
+        let Some(snapshot) = self.devices.snapshot(self.site.monitor)? else {
             return Ok(None);
         };
         let Some(place) = snapshot.drives.iter().find(|place| place.holds(barcode)) else {
@@ -345,10 +345,10 @@ fn wait_ready(
         notices_within,
         ..ReadyWait::default()
     };
+    let name = drive.name().to_owned();
     drive.wait_ready(&wait, &mut |waiting| {
-        if waiting.elapsed >= WORTH_TELLING {
-            site.monitor.phase(&progress_of(waiting));
-        }
+        let what = format!("waiting for {name}: {}", progress_of(waiting));
+        site.monitor.waiting(&what, waiting.elapsed);
         match site.monitor.stop_requested() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),

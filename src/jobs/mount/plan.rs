@@ -119,6 +119,7 @@ mod tests {
             ],
             mail_slots: vec![place(101, 1, Some("M"), None)],
             robots: vec![place(0, 1, None, None)],
+            trouble: None,
         }
     }
 

@@ -139,6 +139,11 @@ pub fn render(output: &mut Output, status: &LibraryStatus) -> io::Result<()> {
         Some(changer) => output.line(format!("{kind} ({changer})"))?,
         None => output.line(kind)?,
     }
+    if let Some(problem) = &status.problem {
+        output.line(format!(
+            "no tape can be moved: {problem}; look at the library's display: a door may be open"
+        ))?;
+    }
     let mut rows = Vec::new();
     for drive in &status.drives {
         let name = format!("drive {}", drive.number);
