@@ -10,9 +10,9 @@ use super::allocate::{Candidate, choose};
 use super::append_check::{Appendable, Expected, check_appendable, read_known_label};
 use super::label::is_about_the_tape;
 use super::lock::{Lock, NotLocked};
-use super::mount::{Bay, Loan, Mounter, Purpose, Return, lend};
+use super::mount::{Bay, Loan, Mounter, Places, Purpose, Return, lend};
 use super::restore::TapePlace;
-use super::{FailedTape, JobError, JobErrorKind, Site, VolumeState, catalog, convert};
+use super::{FailedTape, JobError, JobErrorKind, Site, VolumeState, catalog, convert, error};
 use crate::drive::DriveError;
 use crate::engine::scan::scan;
 use crate::engine::{BoxedError, EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
@@ -87,7 +87,13 @@ impl<'a> LibrarySource<'a> {
             .pool
             .clone()
             .expect("only a source with a pool is asked for room");
-        let choice = choose(self.candidates(&pool)?);
+        let places = self.mounter.places()?;
+        let mut choice = choose(self.candidates(&pool, &places)?);
+        // One of them may be a tape that is not in the library by its label.
+        let nameless = places.nameless();
+        if !nameless.is_empty() {
+            choice.out.push(error::labels_unread(nameless));
+        }
         let mut first = None;
         for candidate in &choice.usable {
             match self.try_append(candidate, &pool) {
@@ -117,8 +123,7 @@ impl<'a> LibrarySource<'a> {
     }
 
     /// All volumes of the pool that this job may still write.
-    fn candidates(&mut self, pool: &str) -> Result<Vec<Candidate>, JobError> {
-        let places = self.mounter.places()?;
+    fn candidates(&self, pool: &str, places: &Places) -> Result<Vec<Candidate>, JobError> {
         let mut candidates = Vec::new();
         for volume in catalog::live_volumes(self.catalog)? {
             let label = volume.label.what;
@@ -238,10 +243,12 @@ impl<'a> LibrarySource<'a> {
         self.take_back();
         let barcode = catalog::volume(self.catalog, volume)?.label.what.barcode;
         let mounted = self.mount_barcode(volume, &barcode);
-        match &mounted {
+        if let Err(error) = &mounted {
+            tell_nameless(self.site, error);
             // Nothing is wrong with a tape whose mount the user stopped.
-            Ok(_) | Err(JobError::Stopped) => {}
-            Err(error) => self.refused.push(FailedTape::new(barcode, error)),
+            if error.kind() != JobErrorKind::Interrupted {
+                self.refused.push(FailedTape::new(barcode, error));
+            }
         }
         mounted
     }
@@ -355,6 +362,17 @@ impl VolumeSource for LibrarySource<'_> {
             self.refused.push(FailedTape::new(barcode, error));
         }
         Ok(recorded?)
+    }
+}
+
+/// Says of a tape that is missing where it may be: that it is missing is all that a summary has.
+pub(crate) fn tell_nameless(site: Site<'_>, error: &JobError) {
+    let JobError::TapeMissing { barcode, nameless } = error else {
+        return;
+    };
+    if !nameless.is_empty() {
+        let (path, what) = (barcode.clone(), error.to_string());
+        site.monitor.problem(&Problem { path, what });
     }
 }
 

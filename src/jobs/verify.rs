@@ -10,8 +10,7 @@ use uuid::Uuid;
 
 use super::append_check::read_known_label;
 use super::mount::{Mounter, Purpose};
-use super::restore::TapePlace;
-use super::source::LibrarySource;
+use super::source::{LibrarySource, tell_nameless};
 use super::{
     ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, catalog, interrupted,
 };
@@ -171,12 +170,15 @@ fn verify_label(
     let VolumeLabelled {
         volume, barcode, ..
     } = known;
-    if mounter.places()?.of(&barcode) == TapePlace::Missing {
-        summary.outcome = Outcome::Partial;
-        summary.missing_tapes.push(barcode);
-        return Ok(summary);
-    }
-    let mut bay = mounter.mount(&barcode, Purpose::Volume)?;
+    let mut bay = match mounter.mount(&barcode, Purpose::Volume) {
+        Err(error @ JobError::TapeMissing { .. }) => {
+            tell_nameless(site, &error);
+            summary.outcome = Outcome::Partial;
+            summary.missing_tapes.push(barcode);
+            return Ok(summary);
+        }
+        mounted => mounted?,
+    };
     let read = read_known_label(&mut bay, volume);
     mounter.close(bay, read)?;
     let verified = VerifiedVolume {

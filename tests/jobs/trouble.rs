@@ -260,3 +260,42 @@ fn a_library_with_an_open_door_tells_what_is_where_and_that_it_moves_nothing() {
     let verified = verify(lab.site(), A).unwrap();
     assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
 }
+
+#[test]
+fn a_missing_tape_may_be_one_whose_label_cannot_be_read() {
+    let mut lab = written();
+    lab.label(&[B], "docs");
+    lab.library().set_label(A, Label::Unreadable).unwrap();
+    let heard = Listener::default();
+    lab.monitor = Box::new(heard.clone());
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.missing_tapes, [A], "{verified:?}");
+    let told = heard.0.lock().unwrap().clone();
+    assert!(
+        told.iter()
+            .any(|problem| problem.path == A && problem.what.contains("slot 1 holds a cartridge")),
+        "{told:?}"
+    );
+
+    // A tape without segments, whose label alone would be read.
+    lab.library().set_label(B, Label::Missing).unwrap();
+    let verified = verify(lab.site(), B).unwrap();
+    assert_eq!(verified.missing_tapes, [B], "{verified:?}");
+    let told = heard.0.lock().unwrap().clone();
+    assert!(
+        told.iter()
+            .any(|problem| problem.path == B && problem.what.contains("slot 1 and slot 2")),
+        "{told:?}"
+    );
+
+    let error = lab.archive(&["source"], "docs").unwrap_err();
+    let words = error.to_string();
+    for part in [A, B, "slot 1 and slot 2 hold cartridges"] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    let options = label_options(&[C, "AWAY01L9"], "docs", None);
+    let error = tapewright::jobs::label::label(lab.site(), &options);
+    let error = error.map_or_else(|error| error, |summary| panic!("{summary:?}"));
+    let advice = error.advice().unwrap();
+    assert!(advice.contains("label of that cartridge"), "{advice}");
+}

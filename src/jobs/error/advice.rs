@@ -81,9 +81,14 @@ impl JobError {
 
     fn tape_advice(&self) -> Option<String> {
         Some(match self {
-            JobError::TapeMissing { barcode } => {
+            JobError::TapeMissing { barcode, nameless } if nameless.is_empty() => {
                 format!("Put {barcode} into a mail slot or a free slot and try again.")
             }
+            JobError::TapeMissing { barcode, .. } => format!(
+                "Look at the label of that cartridge. If it is {barcode}: clean or replace the \
+                 label, let the library read it again, and try again. If not, put {barcode} into \
+                 a mail slot or a free slot."
+            ),
             JobError::BarcodeTwice { barcode } => {
                 format!("Remove one of the cartridges with barcode {barcode} from the library.")
             }

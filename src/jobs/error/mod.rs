@@ -170,10 +170,12 @@ pub enum JobError {
     Transport(#[from] TransportError),
 
     /// The tape is in no element of the library.
-    #[error("tape {barcode} is not in the library")]
+    #[error("tape {barcode} is not in the library{}", nameless_text(.nameless))]
     TapeMissing {
         /// The tape.
         barcode: String,
+        /// Places of the library with cartridges whose labels it cannot read, in words.
+        nameless: Vec<String>,
     },
     /// Two cartridges of one library carry one barcode.
     #[error("barcode {barcode} is on more than one cartridge of the library")]
@@ -542,6 +544,28 @@ fn list(items: &[String], none: &str) -> String {
 
 fn pid_text(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+}
+
+/// `slot 7 holds a cartridge whose label cannot be read`, of these places.
+pub(super) fn labels_unread(places: &[String]) -> String {
+    const TOLD: usize = 4;
+    if let [one] = places {
+        return format!("{one} holds a cartridge whose label cannot be read");
+    }
+    let mut told = places[..places.len().min(TOLD)].to_vec();
+    if places.len() > TOLD {
+        told.push(format!("{} more", places.len() - TOLD));
+    }
+    let told = list(&told, "no place");
+    format!("{told} hold cartridges whose labels cannot be read")
+}
+
+fn nameless_text(places: &[String]) -> String {
+    match places {
+        [] => String::new(),
+        [_] => format!("; {}, and it may be this one", labels_unread(places)),
+        _ => format!("; {}, and one may be this", labels_unread(places)),
+    }
 }
 
 fn now_text(now: &Option<String>) -> String {

@@ -258,7 +258,14 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             barcode: text(),
             drive: text(),
         },
-        JobError::TapeMissing { barcode: text() },
+        JobError::TapeMissing {
+            barcode: text(),
+            nameless: vec![],
+        },
+        JobError::TapeMissing {
+            barcode: text(),
+            nameless: vec![text()],
+        },
         JobError::BarcodeTwice { barcode: text() },
         JobError::TapeBusy {
             barcode: text(),

@@ -36,6 +36,12 @@ pub(crate) struct Snapshot {
     pub(crate) trouble: Option<String>,
 }
 
+impl Cartridge {
+    fn is_nameless(&self) -> bool {
+        self.barcode.is_none() && self.kind == CartridgeKind::Data
+    }
+}
+
 impl Place {
     /// Whether a cartridge with this barcode is here.
     pub(crate) fn holds(&self, barcode: &str) -> bool {
@@ -135,6 +141,23 @@ impl Snapshot {
             .chain(&self.slots)
             .chain(&self.mail_slots)
             .chain(&self.robots)
+    }
+
+    /// Places with a data cartridge whose barcode is not known, in words: any tape that is
+    /// nowhere else may be in one.
+    pub(crate) fn nameless(&self) -> Vec<String> {
+        let kinds = [
+            ("drive", &self.drives),
+            ("slot", &self.slots),
+            ("mail slot", &self.mail_slots),
+        ];
+        let named = kinds
+            .into_iter()
+            .flat_map(|(kind, places)| places.iter().map(move |place| (kind, place)));
+        named
+            .filter(|(_, place)| place.cartridge.as_ref().is_some_and(Cartridge::is_nameless))
+            .map(|(kind, place)| format!("{kind} {}", place.number))
+            .collect()
     }
 
     /// The robot's hand with a cartridge in it, which is in the way of every other move.

@@ -74,6 +74,7 @@ impl Mounter<'_> {
         else {
             return Err(JobError::TapeMissing {
                 barcode: bay.barcode.clone(),
+                nameless: snapshot.nameless(),
             });
         };
         let home = home(&snapshot, place, &bay.drive)?;

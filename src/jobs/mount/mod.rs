@@ -369,7 +369,12 @@ fn progress_of(waiting: &Waiting) -> String {
 #[derive(Debug, Clone)]
 pub(crate) enum Places {
     /// A changer told.
-    Known(HashMap<String, TapePlace>),
+    Known {
+        /// By barcode.
+        places: HashMap<String, TapePlace>,
+        /// Places, in words, of cartridges whose labels cannot be read.
+        nameless: Vec<String>,
+    },
     /// Every tape is handed over on request.
     ByHand,
 }
@@ -397,14 +402,28 @@ impl Places {
             .chain(mail)
             .chain(robots)
             .filter_map(|(place, name)| Some((place.cartridge.as_ref()?.barcode.clone()?, name)));
-        Places::Known(known.collect())
+        Places::Known {
+            places: known.collect(),
+            nameless: snapshot.nameless(),
+        }
+    }
+
+    /// Places, in words, of cartridges whose labels cannot be read: a tape that is missing may
+    /// be one of them.
+    pub(crate) fn nameless(&self) -> &[String] {
+        match self {
+            Places::ByHand => &[],
+            Places::Known { nameless, .. } => nameless,
+        }
     }
 
     /// Where the tape is.
     pub(crate) fn of(&self, barcode: &str) -> TapePlace {
         match self {
             Places::ByHand => TapePlace::Operator,
-            Places::Known(places) => places.get(barcode).cloned().unwrap_or(TapePlace::Missing),
+            Places::Known { places, .. } => {
+                places.get(barcode).cloned().unwrap_or(TapePlace::Missing)
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn route(snapshot: &Snapshot, barcode: &str) -> Result<Route, JobErro
     let mut holders = snapshot.places().filter(|place| place.holds(barcode));
     let place = holders.next().ok_or_else(|| JobError::TapeMissing {
         barcode: barcode_owned(),
+        nameless: snapshot.nameless(),
     })?;
     if holders.next().is_some() {
         return Err(JobError::BarcodeTwice {
@@ -54,6 +55,7 @@ pub(crate) fn route_of_unread(
     let place = snapshot.places().find(unread);
     let place = place.ok_or_else(|| JobError::TapeMissing {
         barcode: name.to_owned(),
+        nameless: Vec::new(),
     })?;
     route_from(snapshot, place, name)
 }
