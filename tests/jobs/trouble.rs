@@ -299,3 +299,40 @@ fn a_missing_tape_may_be_one_whose_label_cannot_be_read() {
     let advice = error.advice().unwrap();
     assert!(advice.contains("label of that cartridge"), "{advice}");
 }
+
+#[test]
+fn a_tape_that_another_host_moves_in_the_same_moment_is_looked_for_again() {
+    let lab = written();
+    // Into another slot and back, each time just before it would be moved.
+    for (from, to) in [(1001, 1007), (1007, 1001)] {
+        fault(
+            &lab,
+            serde_json::json!({
+                "id": format!("to {to}"),
+                "device": "changer",
+                "effect": {"kind": "other_host_moves", "from": from, "to": to},
+                "when": {"command": "MOVE MEDIUM"},
+                "times": 1,
+            }),
+        );
+        let verified = verify(lab.site(), A).unwrap();
+        assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+    }
+}
+
+#[test]
+fn a_library_in_which_others_never_rest_is_busy() {
+    let lab = written();
+    fault(
+        &lab,
+        serde_json::json!({
+            "device": "changer",
+            "effect": {"kind": "sense", "key": 5, "asc": 59, "ascq": 14},
+            "when": {"command": "MOVE MEDIUM"},
+        }),
+    );
+    let verified = verify(lab.site(), A).unwrap();
+    let failure = &verified.failed_tapes[0].failure;
+    assert_eq!(failure.kind, JobErrorKind::Busy, "{failure:?}");
+    assert!(failure.what.contains("the source is empty"), "{failure:?}");
+}

@@ -15,6 +15,8 @@ use crate::transport::TransportErrorKind;
 
 /// Moving a tape takes a minute or two; another process may be at it twice in a row.
 const CHANGER_PATIENCE: Duration = Duration::from_secs(300);
+/// How often the library is looked at where others use it in the same moment.
+const LOOKS: u32 = 3;
 
 impl Mounter<'_> {
     /// `unread_in`: where the cartridge is, if its barcode cannot be read.
@@ -24,13 +26,27 @@ impl Mounter<'_> {
         unread_in: Option<ElementAddress>,
     ) -> Result<Bay, JobError> {
         let moving = self.lock_changer()?;
+        let mut bay = self.with_fresh_looks(|mounter| mounter.bring(barcode, unread_in))?;
+        drop(moving);
+        self.phase(&format!("loading {barcode}"));
+        match wait_ready(self.site, &mut bay.drive, NOTICES_WITHIN) {
+            Ok(()) => Ok(bay),
+            Err(error) => {
+                let error = drive_error(barcode, error);
+                Err(self.give_up(bay, error))
+            }
+        }
+    }
+
+    /// Brings the tape into a drive, which is claimed first.
+    fn bring(&mut self, barcode: &str, unread_in: Option<ElementAddress>) -> Result<Bay, JobError> {
         let snapshot = self.ready_to_move()?;
         let route = match unread_in {
             None => route(&snapshot, barcode)?,
             Some(element) => route_of_unread(&snapshot, barcode, element)?,
         };
-        let mut bay = match route {
-            Route::Loaded { drive } => self.claim_loaded(&snapshot.drives[drive], barcode)?,
+        match route {
+            Route::Loaded { drive } => self.claim_loaded(&snapshot.drives[drive], barcode),
             Route::Stored { from, drives } => {
                 let (index, drive) = self.claim_any(&snapshot, &drives, barcode)?;
                 let place = &snapshot.drives[index];
@@ -44,18 +60,32 @@ impl Mounter<'_> {
                 self.clear(&snapshot, place, &mut bay)?;
                 self.phase(&format!("moving {barcode} into drive {}", place.number));
                 self.move_tape(barcode, from, place.address)?;
-                bay
-            }
-        };
-        drop(moving);
-        self.phase(&format!("loading {barcode}"));
-        match wait_ready(self.site, &mut bay.drive, NOTICES_WITHIN) {
-            Ok(()) => Ok(bay),
-            Err(error) => {
-                let error = drive_error(barcode, error);
-                Err(self.give_up(bay, error))
+                Ok(bay)
             }
         }
+    }
+
+    /// People and other hosts may use the library between a look and a move. Then nothing was
+    /// moved, and `attempt`, which begins with a look, is made again.
+    fn with_fresh_looks<T>(
+        &mut self,
+        attempt: impl Fn(&mut Self) -> Result<T, JobError>,
+    ) -> Result<T, JobError> {
+        use ChangerErrorKind as C;
+        for _ in 1..LOOKS {
+            match attempt(self) {
+                Err(JobError::Move { source, .. })
+                    if matches!(
+                        source.kind,
+                        C::SourceEmpty | C::DestinationFull | C::InventoryChanged
+                    ) =>
+                {
+                    tracing::warn!(%source, "somebody else used the library: looking again");
+                }
+                result => return result,
+            }
+        }
+        attempt(self)
     }
 
     pub(super) fn unmount_by_changer(
@@ -66,6 +96,11 @@ impl Mounter<'_> {
         self.phase(&format!("unloading {}", bay.barcode));
         let bay = unload(bay)?;
         let _moving = self.lock_changer()?;
+        self.with_fresh_looks(|mounter| mounter.bring_home(&bay, element))
+    }
+
+    /// Brings an unloaded tape into a slot.
+    fn bring_home(&mut self, bay: &Bay, element: ElementAddress) -> Result<(), JobError> {
         let snapshot = self.ready_to_move()?;
         let Some(place) = snapshot
             .drives
