@@ -1,5 +1,8 @@
 //! Choosing a library, and looking at the host's devices.
 
+use tape_sim::inventory::{self, Door, Label};
+use tape_sim::library::Library;
+
 use crate::harness::Place;
 
 #[test]
@@ -39,4 +42,64 @@ fn a_drive_that_is_not_there_is_told_with_a_cure() {
     let words = ran.stderr();
     let cures = ["modprobe sg", "--device=", "library scan", "mount -t sysfs"];
     assert!(cures.iter().any(|cure| words.contains(cure)), "{words}");
+}
+
+/// Lets the simulated library fail.
+fn fault(place: &Place, rule: &str) {
+    let library = Library::open(&place.path("library")).expect("a library");
+    let rule = serde_json::from_str(rule).expect("a rule");
+    library.add_fault(rule).expect("a fault");
+}
+
+#[test]
+fn a_library_in_trouble_says_in_words_what_is_wrong_and_what_to_do() {
+    let place = Place::with_library("64MiB");
+    let dir = place.path("library");
+    let says = |words: &[&str]| {
+        let shown = place.run(["library", "status"], [""; 0]).expect_done();
+        let shown = shown.stdout();
+        for word in words {
+            assert!(shown.contains(word), "{word}: {shown}");
+        }
+    };
+    let label = |barcode: &str, exit: i32, words: &[&str]| {
+        let ran = place.run(["tape", "label", barcode, "--pool", "p"], [""; 0]);
+        let told = ran.expect_exit(exit).stderr();
+        for word in words {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+    };
+
+    let library = Library::open(&dir).expect("a library");
+    library
+        .set_label("SIM003L9", Label::Unreadable)
+        .expect("a sticker that came off");
+    says(&["its label cannot be read"]);
+    label("SIM003L9", 3, &["slot 3", "cannot be read"]);
+    let slot = &place.json(["library", "status"])[0]["slots"][2];
+    let problem = slot["problem"].as_str().expect("words");
+    assert!(problem.contains("label cannot be read"), "{slot}");
+
+    inventory::set_door(&dir, Door::Front, true).expect("a door");
+    says(&["no tape can be moved", "a door may be open", "SIM001L9"]);
+    label("SIM001L9", 3, &["door"]);
+    inventory::set_door(&dir, Door::Front, false).expect("a door");
+
+    let drop = r#"{"device": "changer", "times": 1,
+                   "effect": {"kind": "robot_drop", "lost": false}}"#;
+    fault(&place, drop);
+    label(
+        "SIM001L9",
+        6,
+        &["SIM001L9", "it is in the robot's hand now"],
+    );
+    says(&["robot", "A failed move left the tape in the robot's hand."]);
+    let home = "it was left in the robot's hand by a failed move, and is in slot 1 now";
+    label("SIM002L9", 0, &[home]);
+
+    fault(
+        &place,
+        r#"{"device": "changer", "effect": {"kind": "reserved"}}"#,
+    );
+    label("SIM001L9", 8, &["release"]);
 }

@@ -59,8 +59,8 @@ pub struct Terminal {
     view: Mutex<View>,
     stop: Arc<AtomicBool>,
     announced: AtomicBool,
-    /// Minutes of the present wait that were told where there is no bar.
-    minutes_told: AtomicU64,
+    /// Lines on the present wait that were due where there is no bar.
+    lines_told: AtomicU64,
 }
 
 impl Terminal {
@@ -86,7 +86,7 @@ impl Terminal {
             view: Mutex::new(View::Nothing),
             stop,
             announced: AtomicBool::new(false),
-            minutes_told: AtomicU64::new(0),
+            lines_told: AtomicU64::new(0),
         })
     }
 
@@ -112,10 +112,9 @@ impl Terminal {
     }
 }
 
-/// Where there is no bar, a wait is worth a line after half a minute and then each minute: a
-/// number that changes whenever one is due, and is 0 before the first.
-fn minutes(elapsed: Duration) -> u64 {
-    (elapsed.as_secs() + 30) / 60
+/// Where there is no bar, a wait is worth a line each half minute: their number so far.
+fn lines_due(elapsed: Duration) -> u64 {
+    elapsed.as_secs() / 30
 }
 
 fn waiting_line(what: &str, elapsed: Duration) -> String {
@@ -168,8 +167,8 @@ impl Monitor for Terminal {
     }
 
     fn waiting(&self, what: &str, elapsed: Duration) {
-        let minutes = minutes(elapsed);
-        if self.minutes_told.swap(minutes, Ordering::Relaxed) != minutes && minutes > 0 {
+        let due = lines_due(elapsed);
+        if self.lines_told.swap(due, Ordering::Relaxed) != due && due > 0 {
             tracing::info!(elapsed_s = elapsed.as_secs(), "{what}");
             if self.bar.is_hidden() {
                 eprintln!("tapewright: {}", waiting_line(what, elapsed));
@@ -206,17 +205,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_wait_is_told_after_half_a_minute_and_then_each_minute() {
+    fn a_long_wait_is_told_each_half_minute() {
         let mut told = Vec::new();
         let mut last = 0;
-        for second in 0..200 {
-            let now = minutes(Duration::from_secs(second));
+        for second in 0..100 {
+            let now = lines_due(Duration::from_secs(second));
             if now != last {
                 told.push(second);
             }
             last = now;
         }
-        assert_eq!(told, [30, 90, 150]);
+        assert_eq!(told, [30, 60, 90]);
         let line = waiting_line(
             "waiting for drive 0: becoming ready",
             Duration::from_secs(95),

@@ -284,7 +284,8 @@ impl JobError {
             | JobError::LibraryBusy { .. }
             | JobError::TapeBusy { .. } => "Wait for it, or stop it, and try again.".to_owned(),
             JobError::LibraryFull { .. } => {
-                "Take a tape out through the mail slot to make room.".to_owned()
+                "Take a tape out of a magazine, or out through the mail slot, to make room."
+                    .to_owned()
             }
             JobError::NoSuchPool { pool, .. } | JobError::NoAppendableVolume { pool, .. } => {
                 format!("Label a blank tape for it: `tape label BARCODE --pool {pool}`.")
