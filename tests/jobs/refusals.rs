@@ -209,7 +209,7 @@ fn a_pool_without_tapes_or_with_tapes_elsewhere_is_named() {
     assert_eq!(error.kind(), JobErrorKind::NeedsOperator);
 }
 
-fn address_of(lab: &Lab, barcode: &str) -> u16 {
+pub fn address_of(lab: &Lab, barcode: &str) -> u16 {
     let inventory = tape_sim::inventory::read(&lab.library_dir()).unwrap();
     let found = inventory
         .contents()

@@ -15,7 +15,7 @@ use tapewright::jobs::{JobError, JobErrorKind, Outcome, tapes};
 use tapewright::monitor::Monitor;
 
 use crate::lab::{A, B, C, Lab, label_options, plant};
-use crate::refusals::Listener;
+use crate::refusals::{Listener, address_of};
 
 /// A lab with a labelled and written tape.
 fn written() -> Lab {
@@ -173,6 +173,35 @@ fn a_cartridge_in_the_robots_hand_is_shown_and_goes_to_its_slot_before_the_next_
     assert!(shown.robots[0].cartridge.is_none());
     let slot = shown.slots[0].cartridge.as_ref().unwrap();
     assert_eq!(slot.barcode.as_deref(), Some(A));
+}
+
+#[test]
+fn where_no_slot_is_empty_the_tape_in_the_robots_hand_calls_for_a_person() {
+    let lab = Lab::with(&LibrarySpec {
+        slots: 4,
+        cartridges: Some(4),
+        ..Lab::small()
+    });
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    let (dir, slot) = (lab.library_dir(), address_of(&lab, A));
+    dropped(&lab);
+    // Somebody fills the slot that the tape came from.
+    lab.library().insert(0, "NEW001L9", None).unwrap();
+    inventory::take(&dir, address_of(&lab, "NEW001L9")).unwrap();
+    inventory::put(&dir, slot, "NEW001L9").unwrap();
+    look(&lab);
+
+    let error = tapewright::jobs::label::label(lab.site(), &label_options(&[B], "docs", None));
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), JobErrorKind::NeedsOperator, "{error:?}");
+    let told = error.to_string();
+    assert!(
+        told.contains(A) && told.contains("the robot's hand"),
+        "{told}"
+    );
+    assert!(error.advice().unwrap().contains("magazine"), "{error:?}");
 }
 
 #[test]
