@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::scsi::Reaction;
-use crate::transport::TransportError;
+use crate::transport::{TransportError, TransportErrorKind};
 
 /// What callers branch on. The text of the error is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +53,8 @@ pub enum DriveErrorKind {
     },
     /// After a motion the drive is not where it was sent.
     WrongPosition,
+    /// Behind an interruption there is another tape in the drive than before.
+    OtherTape,
     /// The position is not known, since the session has just begun or a command failed:
     /// ask for it or move to a block first. Nothing was written.
     PositionLost,
@@ -92,6 +94,25 @@ pub struct DriveError {
     pub reaction: Option<Reaction>,
     /// The transport's error, where there was no answer; `what` says all but its cause.
     pub source: Option<Box<TransportError>>,
+}
+
+impl DriveError {
+    /// Whether the drive or the way to it gave up a command that may well succeed anew. It
+    /// says nothing of the tape.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        use DriveErrorKind as K;
+        match self.kind {
+            K::Reset | K::Interrupted | K::WrongPosition | K::NotReady => true,
+            K::Transport => self.source.as_ref().is_some_and(|source| {
+                matches!(
+                    source.kind,
+                    TransportErrorKind::TimedOut | TransportErrorKind::Failed
+                )
+            }),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for DriveError {

@@ -210,13 +210,14 @@ pub trait SequentialDevice: Send {
     fn remaining_bytes(&mut self) -> Result<Option<u64>, DriveError>;
 
     /// Brings the drive back into use after a failure behind which its state may be gone:
-    /// waits until it is ready, loading the tape if need be, and sets anew what it was set to.
-    /// The position is then unknown, and the tape may be another one. `onlooker` hears what
-    /// the drive says while it is waited for, and may break off.
+    /// waits until it answers and is ready, loading the tape if need be. The position is then
+    /// unknown, and the tape may be another one. What it was set to is gone: whoever has set
+    /// it does so again, as one who lends a drive does here. `onlooker` hears what the drive
+    /// says while it is waited for, and may break off.
     ///
     /// # Errors
     ///
-    /// As [`Drive::wait_ready`].
+    /// As [`Drive::wait_ready`]; it was then waited for as long as makes sense.
     fn recover(
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,

@@ -16,6 +16,15 @@ use crate::transport::Data;
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(1);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// A drive that was switched on anew with a tape in it winds that back and threads it.
+const RECOVERY: ReadyWait = ReadyWait {
+    patience: Duration::from_secs(900),
+    notices_within: Duration::ZERO,
+};
+/// So long a drive is tried for that does not answer, or has to be seen to: one that is
+/// switched on tests itself for a minute or two.
+const OUTAGE: Duration = Duration::from_secs(180);
+
 /// Before so much has passed an estimate is a guess.
 const ESTIMATE_AFTER: Duration = Duration::from_secs(10);
 
@@ -148,6 +157,40 @@ impl Drive {
                 return Err(self.error(action, DriveErrorKind::Cancelled, what));
             }
             thread::sleep(pause.min(allowed - elapsed));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// As [`wait_ready`](Self::wait_ready) behind an interruption: a drive that does not
+    /// answer, or wants to be seen to, is asked again and again, for it may be about to be
+    /// switched on.
+    pub(super) fn wait_out(
+        &mut self,
+        onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+    ) -> Result<(), DriveError> {
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.wait_ready(&RECOVERY, onlooker) {
+                Err(error) if error.is_interruption() => error,
+                ended => return ended,
+            };
+            let elapsed = started.elapsed();
+            if elapsed >= OUTAGE {
+                return Err(error);
+            }
+            let waiting = Waiting {
+                elapsed,
+                what: error.what.clone(),
+                progress_percent: None,
+                remaining: None,
+            };
+            if onlooker(&waiting).is_break() {
+                let action = format_args!("waiting for the drive to answer");
+                let what = format!("stopped while the last word was: {}", error.what);
+                return Err(self.error(action, DriveErrorKind::Cancelled, what));
+            }
+            thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

@@ -3,15 +3,14 @@
 
 use std::fmt::Arguments;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use super::capability::NO_LOCATE;
 use super::command::Ended;
 use super::device::Locates;
 use super::proof::{Place, is_ignorance};
 use super::{
-    Drive, DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, ReadyWait,
-    SequentialDevice, Waiting, Written, WrittenBlocks,
+    Drive, DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice,
+    Waiting, Written, WrittenBlocks,
 };
 use crate::scsi::cdb::{self, PositionForm, SpaceCode};
 use crate::scsi::position::{self, LONG_BYTES, SHORT_BYTES};
@@ -19,12 +18,6 @@ use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::{Meaning, log};
 use crate::transport::Data;
 use crate::units::BlockAddress;
-
-/// A drive that was switched on anew with a tape in it winds that back and threads it.
-const RECOVERY: ReadyWait = ReadyWait {
-    patience: Duration::from_secs(900),
-    notices_within: Duration::ZERO,
-};
 
 impl SequentialDevice for Drive {
     fn write_block(&mut self, data: &[u8]) -> Result<Written, DriveError> {
@@ -238,12 +231,11 @@ impl SequentialDevice for Drive {
         Ok(None)
     }
 
-    /// The mode is the caller's to set anew.
     fn recover(
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<(), DriveError> {
-        self.wait_ready(&RECOVERY, onlooker)
+        self.wait_out(onlooker)
     }
 
     fn name(&self) -> &str {

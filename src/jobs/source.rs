@@ -24,7 +24,6 @@ use crate::volume::append::AppendPoint;
 use crate::volume::failure::is_cancelled;
 use crate::volume::index::SegmentInfo;
 use crate::volume::receipt::SegmentReceipt;
-use crate::volume::resume::is_interruption;
 use crate::volume::scan::Depth;
 use crate::volume::segment::minimum_segment_bytes;
 
@@ -394,7 +393,7 @@ fn interruption(error: &JobError) -> Option<&DriveError> {
         } => source,
         _ => return None,
     };
-    is_interruption(source).then_some(source)
+    source.is_interruption().then_some(source)
 }
 
 /// The right to write a volume: one process at a time.

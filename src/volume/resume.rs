@@ -19,7 +19,6 @@ use crate::drive::{
     Written,
 };
 use crate::monitor::{Monitor, Problem};
-use crate::transport::TransportErrorKind;
 use crate::units::BlockAddress;
 
 /// So often reading is taken up again within [`WITHIN_BLOCKS`]: who is interrupted more often
@@ -58,11 +57,11 @@ impl<'a> ResumingReader<'a> {
     /// Makes up for `error`, met on the way to or at `block`: the tape stands there afterwards.
     fn resume(&mut self, mut error: DriveError, block: BlockAddress) -> Result<(), DriveError> {
         loop {
-            if !is_interruption(&error) || !self.count(block) {
+            if !error.is_interruption() || !self.count(block) {
                 return Err(error);
             }
             self.tell(&error, block);
-            match self.take_up(&error, block) {
+            match self.wait().and_then(|()| self.take_up(&error, block)) {
                 Ok(()) => return Ok(()),
                 Err(next) => error = next,
             }
@@ -92,37 +91,31 @@ impl<'a> ResumingReader<'a> {
         });
     }
 
-    fn take_up(&mut self, error: &DriveError, block: BlockAddress) -> Result<(), DriveError> {
+    /// Waits until the drive is ready, and says when that is over.
+    fn wait(&mut self) -> Result<(), DriveError> {
         let monitor = self.monitor;
+        let mut told = false;
         self.device.recover(&mut |waiting: &Waiting| {
+            told = true;
             monitor.phase(&format!("waiting for the drive: {}", waiting.what));
             match monitor.stop_requested() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         })?;
+        if told {
+            monitor.phase(&format!("reading {} again", self.label.barcode));
+        }
+        Ok(())
+    }
+
+    fn take_up(&mut self, error: &DriveError, block: BlockAddress) -> Result<(), DriveError> {
         match volume_in(self.device) {
             Ok(Some(volume)) if volume == self.label.volume => self.device.locate(block),
             Ok(found) => Err(another(error, found)),
             Err(VolumeError::Drive { source, .. }) => Err(*source),
             Err(_) => Err(another(error, None)),
         }
-    }
-}
-
-/// Whether the drive or the way to it gave up a command that may well succeed anew.
-#[must_use]
-pub fn is_interruption(error: &DriveError) -> bool {
-    use DriveErrorKind as K;
-    match error.kind {
-        K::Reset | K::Interrupted | K::WrongPosition | K::NotReady => true,
-        K::Transport => error.source.as_ref().is_some_and(|source| {
-            matches!(
-                source.kind,
-                TransportErrorKind::TimedOut | TransportErrorKind::Failed
-            )
-        }),
-        _ => false,
     }
 }
 
@@ -140,7 +133,7 @@ fn volume_in(device: &mut dyn SequentialDevice) -> Result<Option<Uuid>, VolumeEr
     Ok(label.map(|label| label.volume))
 }
 
-/// The error where another tape lies in the drive. It keeps its kind, but is final.
+/// The error where another tape lies in the drive, which is final.
 fn another(error: &DriveError, found: Option<Uuid>) -> DriveError {
     let found = found.map_or_else(
         || "no volume that can be told".to_owned(),
@@ -149,9 +142,9 @@ fn another(error: &DriveError, found: Option<Uuid>) -> DriveError {
     DriveError {
         drive: error.drive.clone(),
         action: error.action.clone(),
-        kind: DriveErrorKind::PositionLost,
+        kind: DriveErrorKind::OtherTape,
         what: format!("{}; behind that, {found} is in the drive", error.what),
-        reaction: error.reaction,
+        reaction: None,
         source: None,
     }
 }
@@ -175,7 +168,7 @@ impl SequentialDevice for ResumingReader<'_> {
         let next = self.next.take();
         let outcome = loop {
             match (self.device.read_block(buffer), next) {
-                (Err(error), Some(block)) if is_interruption(&error) => {
+                (Err(error), Some(block)) if error.is_interruption() => {
                     self.resume(error, block)?;
                 }
                 (Err(error), next) => {
@@ -197,7 +190,7 @@ impl SequentialDevice for ResumingReader<'_> {
     fn locate(&mut self, block: BlockAddress) -> Result<(), DriveError> {
         self.next = None;
         match self.device.locate(block) {
-            Err(error) if is_interruption(&error) => self.resume(error, block)?,
+            Err(error) if error.is_interruption() => self.resume(error, block)?,
             located => located?,
         }
         self.next = Some(block);

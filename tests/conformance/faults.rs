@@ -1,6 +1,8 @@
 //! What a drive makes of things going wrong at the seam: what is repeated, what never is,
 //! and what it calls the rest.
 
+use std::ops::ControlFlow;
+
 use crate::bench::{Bench, pattern, quiet, ready};
 use tapewright::drive::{
     DriveErrorKind, FilemarkReturns, ReadOutcome, ReadyWait, SequentialDevice, Written,
@@ -444,4 +446,35 @@ fn a_trace_never_shows_the_users_data() {
         assert!(record.data.len() <= 128, "{line}");
     }
     assert!(trace.records().iter().any(|record| !record.data.is_empty()));
+}
+
+#[test]
+fn a_drive_that_does_not_answer_is_waited_for_until_it_does() {
+    let bench = Bench::new();
+    let (mut drive, faults, trace) = bench.traced_drive();
+    let seen_to = Sense::fixed(SenseKey::NotReady, 0x04, 0x03);
+    let script = |silent: u32| {
+        let ready = |cdb: &[u8]| cdb.first() == Some(&opcode::TEST_UNIT_READY);
+        for nth in 1..=silent {
+            faults.on_nth(nth, ready, Fault::Lost(TransportErrorKind::Failed));
+        }
+        faults.on_nth(silent + 1, ready, Fault::Sense(seen_to.clone()));
+    };
+    script(6);
+    let mut heard = Vec::new();
+    drive
+        .recover(&mut |waiting| {
+            heard.push(waiting.what.clone());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(heard.len(), 7, "{heard:?}");
+    assert!(heard[6].contains("04/03"), "{heard:?}");
+    assert_eq!(trace.count("TEST UNIT READY"), 8);
+    assert_eq!(faults.pending(), 0);
+
+    script(1);
+    let error = drive.recover(&mut |_| ControlFlow::Break(())).unwrap_err();
+    assert_eq!(error.kind, DriveErrorKind::Cancelled, "{error}");
+    assert_eq!(faults.pending(), 1);
 }

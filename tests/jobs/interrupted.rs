@@ -135,6 +135,33 @@ fn a_drive_that_goes_elsewhere_is_sent_again() {
     assert_eq!(heard.interruptions(), 1);
 }
 
+/// Keeps the phases that were told.
+#[derive(Clone, Default)]
+struct Phases(Arc<Mutex<Vec<String>>>);
+
+impl Monitor for Phases {
+    fn phase(&self, what: &str) {
+        self.0.lock().unwrap().push(what.to_owned());
+    }
+}
+
+#[test]
+fn behind_a_wait_for_the_drive_it_is_said_that_reading_goes_on() {
+    let (mut lab, _) = archived();
+    let phases = Phases::default();
+    lab.monitor = Box::new(phases.clone());
+    lab.set_faults(vec![
+        fault(Effect::Reset { after: false }, "READ", 3, Some(1)),
+        fault(Effect::BecomingReady, "READ", 3, Some(2)),
+    ]);
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+    let phases = phases.0.lock().unwrap();
+    let waits = |what: &String| what.starts_with("waiting for the drive");
+    let last = phases.iter().rposition(waits).unwrap();
+    assert_eq!(phases[last + 1], format!("reading {A} again"), "{phases:?}");
+}
+
 fn only_failure(restored: &RestoreSummary) -> &tapewright::jobs::Failure {
     match &restored.failed_tapes[..] {
         [failed] => &failed.failure,

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use tapewright::drive::DriveErrorKind;
 use tapewright::engine::VolumeEnd;
 use tapewright::engine::dump::dump;
 use tapewright::engine::restore::{RestoreOutcome, restore};
@@ -13,6 +14,7 @@ use tapewright::engine::verify::{SegmentReport, SegmentVerdict, VerifyReport, ve
 use tapewright::engine::{BoxedError, EngineError, ReceiptSink};
 use tapewright::monitor::{Monitor, Silent};
 use tapewright::units::{BlockAddress, TapeFile};
+use tapewright::volume::VolumeError;
 use tapewright::volume::append::AppendPoint;
 use tapewright::volume::member::Kind;
 use tapewright::volume::receipt::SegmentReceipt;
@@ -320,6 +322,18 @@ fn behind_a_reset_reading_goes_on_with_the_same_tape_only() {
         assert_eq!(report.is_good(), same, "{report:?}");
         let of_medium = |s: &SegmentReport| s.verdict == SegmentVerdict::Bad;
         assert!(!report.segments.iter().any(of_medium), "{report:?}");
+        let other_tape = |error: &EngineError| match error {
+            EngineError::Volume {
+                source: VolumeError::Drive { source, .. },
+                ..
+            } => source.kind == DriveErrorKind::OtherTape,
+            _ => false,
+        };
+        let told = report
+            .failures
+            .iter()
+            .filter(|(_, error)| other_tape(error));
+        assert_eq!(told.count(), usize::from(!same), "{report:?}");
 
         let one = reset();
         let directory = tempfile::tempdir().unwrap();

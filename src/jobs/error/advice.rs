@@ -306,6 +306,7 @@ fn drive_kind(error: &DriveError) -> JobErrorKind {
     match error.kind {
         DriveErrorKind::Medium | DriveErrorKind::EndOfDataMissing => JobErrorKind::BadMedium,
         DriveErrorKind::NoMedium => JobErrorKind::NeedsOperator,
+        DriveErrorKind::OtherTape => JobErrorKind::WrongTape,
         DriveErrorKind::Cancelled => JobErrorKind::Interrupted,
         DriveErrorKind::Reserved | DriveErrorKind::HeldBy { .. } => JobErrorKind::Busy,
         _ => JobErrorKind::BadDevice,

@@ -64,6 +64,7 @@ fn of_drive_kind(kind: DriveErrorKind) -> Option<&'static str> {
         K::Reset => RESET,
         K::Reserved | K::HeldBy { .. } => RESERVED,
         K::WrongPosition | K::PositionLost | K::UntrustedPosition => SAME_PLACE,
+        K::OtherTape => "Find out who changed the tape in the drive, and start the job again.",
         K::Encrypted => "Set the key that the tape was written with.",
         K::RemovalPrevented => {
             "Find out which host prevents the removal; switching the drive off and on ends it."

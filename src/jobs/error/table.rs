@@ -55,6 +55,7 @@ fn drive_kinds() -> Vec<DriveErrorKind> {
         K::HeldBy { key: 1 },
         K::WrongPosition,
         K::PositionLost,
+        K::OtherTape,
         K::UntrustedPosition,
         K::Encrypted,
         K::RemovalPrevented,

@@ -25,7 +25,6 @@ use crate::drive::{
 };
 use crate::monitor::Problem;
 use crate::scsi::tape_alert::{Severity, TapeAlerts};
-use crate::volume::resume::is_interruption;
 
 /// The tape format stores segments as they are, and counts on the native capacity. The
 /// programmable early warning stays off: each segment is bounded by what the drive says is
@@ -189,7 +188,7 @@ impl<'a> Mounter<'a> {
             bay.drive.stop_walks_on(flag);
         }
         let prepared = match set_up(&mut bay.drive) {
-            Err(error) if is_interruption(&error) => self.make_ready(&mut bay, &error),
+            Err(error) if error.is_interruption() => self.make_ready(&mut bay, &error),
             prepared => prepared.map_err(|error| drive_error(&bay.barcode, error)),
         };
         match prepared {
