@@ -196,9 +196,10 @@ impl Drive {
         Ok(mode.block_bytes == wanted)
     }
 
-    /// Gives the drive its variable blocks back, for those who use it after us. To be called
-    /// where nothing is buffered; what was written does not depend on it.
-    pub(super) fn unfix_blocks(&mut self) {
+    /// Gives the drive its variable blocks back, for those who use it after us, if it still
+    /// has a fixed length. To be called where nothing is buffered that is still to be confirmed;
+    /// what was written does not depend on it.
+    pub fn unfix_blocks(&mut self) {
         if self.fixed.set_bytes.take().is_none() {
             return;
         }

@@ -223,7 +223,8 @@ impl Drive {
         self.wait_ready(wait, onlooker)
     }
 
-    /// Writes out what is buffered, rewinds, unthreads and ejects the tape.
+    /// Writes out what is buffered, rewinds, unthreads and ejects the tape. The drive is left
+    /// with variable blocks.
     ///
     /// # Errors
     ///
@@ -232,7 +233,10 @@ impl Drive {
     pub fn unload(&mut self) -> Result<(), DriveError> {
         let action = format_args!("unloading the tape");
         self.position_proven = false;
-        self.command(action, &cdb::load_unload(false), Data::None)?;
+        let unloaded = self.command(action, &cdb::load_unload(false), Data::None);
+        // Not before: what is still buffered goes to the tape first, or is told to be lost.
+        self.unfix_blocks();
+        unloaded?;
         self.new_session();
         Ok(())
     }

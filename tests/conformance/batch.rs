@@ -446,3 +446,20 @@ fn a_path_that_carries_less_than_it_says_gets_blocks_one_by_one() {
     assert_eq!(block_length(&trace), "000000");
     holds(&mut drive, 9);
 }
+
+#[test]
+fn a_drive_is_left_with_variable_blocks_however_the_writing_ended() {
+    for failed in [false, true] {
+        let bench = Bench::new();
+        let (mut drive, faults, trace) = fixed(&bench);
+        if failed {
+            let sense = Sense::fixed(SenseKey::MediumError, 0x0C, 0x00);
+            faults.on_nth(1, is(opcode::WRITE_6), Fault::Sense(sense));
+            write(&mut drive, &blocks(3, 5)).unwrap_err();
+        }
+        trace.clear();
+        drive.unload().unwrap();
+        assert_eq!(block_length(&trace), "000000", "{failed}");
+        assert_eq!(trace.commands()[0], "LOAD UNLOAD", "{failed}");
+    }
+}

@@ -101,6 +101,7 @@ impl Listed {
 
 impl Drop for Bay {
     fn drop(&mut self) {
+        self.drive.unfix_blocks();
         if let Err(error) = self.drive.prevent_removal(false) {
             tracing::warn!(barcode = self.barcode, %error, "removal stays prevented");
         }
