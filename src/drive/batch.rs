@@ -8,13 +8,12 @@
 //! Knows nothing of who has several blocks at hand, nor of the time that is saved.
 
 use std::fmt::Arguments;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
-use super::command::Ended;
 use super::proof::Place;
 use super::{Drive, DriveError, DriveErrorKind, Written, WrittenBlocks, one_by_one};
 use crate::scsi::cdb;
-use crate::scsi::mode::{HeaderForm, ModeData, PAGE_COMPRESSION};
+use crate::scsi::mode::PAGE_COMPRESSION;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::transport::{Data, TransportErrorKind};
 
@@ -83,7 +82,8 @@ impl Drive {
         let ended = match self.exchange(action, &write, Data::Gather(&parts)) {
             Err(error) if is_too_long(&error) => {
                 self.place = Place::At(at);
-                return self.not_begun(action, blocks, TOO_LONG);
+                let why = is_always_too_long(&error).then_some(TOO_LONG);
+                return self.not_begun(action, blocks, why);
             }
             ended => ended?,
         };
@@ -92,22 +92,24 @@ impl Drive {
                 self.carried(action, &ended, count * bytes)?;
                 self.after_batch(at, count, Written::Normal)
             }
-            Some(sense) if is_refused(sense) => self.not_begun(action, blocks, REFUSED),
+            Some(sense) if is_refused(sense) => self.not_begun(action, blocks, Some(REFUSED)),
             Some(sense) => self.judge(action, at, count, sense),
         }
     }
 
-    /// Writes blocks one by one, now and from now on, behind a WRITE of them that was not
-    /// begun, which the drive has to say itself.
+    /// Writes blocks one by one behind a WRITE of them that was not begun, which the drive has
+    /// to say itself; `why` says so of all that follow.
     fn not_begun(
         &mut self,
         action: Arguments<'_>,
         blocks: &[&[u8]],
-        why: &str,
+        why: Option<&str>,
     ) -> Result<WrittenBlocks, DriveError> {
         let found = self.ask_position(action)?;
         self.agree(action, found.block.0)?;
-        self.refuse(why);
+        if let Some(why) = why {
+            self.refuse(why);
+        }
         one_by_one(self, blocks)
     }
 
@@ -215,51 +217,30 @@ impl Drive {
         }
     }
 
-    /// Sends mode data in `form`, or in the short one to a drive that does not take that.
-    pub(super) fn send_mode_in_either_form(
-        &mut self,
-        action: Arguments<'_>,
-        mode: &ModeData,
-        form: HeaderForm,
-    ) -> Result<(), DriveError> {
-        match self.send_mode(action, mode, form) {
-            Err(error) if error.kind == DriveErrorKind::Unsupported => {
-                self.send_mode(action, mode, HeaderForm::Six)
-            }
-            sent => sent,
-        }
-    }
-
     fn refuse(&mut self, why: &str) {
         self.fixed.refused = true;
         self.notice(why.to_owned());
     }
-
-    /// All of a write went over the path, as far as anybody tells.
-    pub(super) fn carried(
-        &mut self,
-        action: Arguments<'_>,
-        ended: &Ended,
-        bytes: usize,
-    ) -> Result<(), DriveError> {
-        if ended.transferred_bytes == bytes {
-            return Ok(());
-        }
-        let what = format!(
-            "the path carried {} of {bytes} bytes, and nobody objected",
-            ended.transferred_bytes
-        );
-        Err(self.error(action, DriveErrorKind::Malformed, what))
-    }
 }
 
-/// The drive does not know such a WRITE, and has not begun it.
+/// The drive does not know such a WRITE, and has not begun it: invalid command, field in the
+/// CDB or field in the parameters (SPC: ASC 20h, 24h, 26h). What else it may object to is said
+/// of single blocks too.
 fn is_refused(sense: &Sense) -> bool {
-    sense.key == SenseKey::IllegalRequest && !sense.deferred
+    sense.key == SenseKey::IllegalRequest
+        && !sense.deferred
+        && matches!(sense.asc, 0x20 | 0x24 | 0x26)
 }
 
 /// The path did not carry so much. Nothing was sent.
 fn is_too_long(error: &DriveError) -> bool {
     let source = error.source.as_ref();
     source.is_some_and(|source| source.kind == TransportErrorKind::TooLong)
+}
+
+/// So it will be with the next one. A kernel that found no memory may find some then.
+fn is_always_too_long(error: &DriveError) -> bool {
+    let source = error.source.as_ref();
+    let cause = source.and_then(|source| source.source.as_ref());
+    cause.is_none_or(|cause| cause.kind() == io::ErrorKind::InvalidInput)
 }

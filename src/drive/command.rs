@@ -145,6 +145,23 @@ impl Drive {
         }
     }
 
+    /// All of a write went over the path, as far as anybody tells.
+    pub(super) fn carried(
+        &mut self,
+        action: Arguments<'_>,
+        ended: &Ended,
+        bytes: usize,
+    ) -> Result<(), DriveError> {
+        if ended.transferred_bytes == bytes {
+            return Ok(());
+        }
+        let what = format!(
+            "the path carried {} of {bytes} bytes, and nobody objected",
+            ended.transferred_bytes
+        );
+        Err(self.error(action, DriveErrorKind::Malformed, what))
+    }
+
     /// The error for a condition that is no success. The position is lost with it, except
     /// by a command that the drive refused before doing anything.
     pub(super) fn failure(&mut self, action: Arguments<'_>, sense: &Sense) -> DriveError {

@@ -1,6 +1,8 @@
 //! The mode that a session runs in: variable blocks, buffering, compression, early
 //! warning.
 
+use std::fmt::Arguments;
+
 use super::{Drive, DriveError, DriveErrorKind};
 use crate::scsi::cdb;
 use crate::scsi::mode::{
@@ -124,9 +126,24 @@ impl Drive {
         }
     }
 
+    /// Sends mode data in `form`, or in the short one to a drive that does not take that.
+    pub(super) fn send_mode_in_either_form(
+        &mut self,
+        action: Arguments<'_>,
+        mode: &ModeData,
+        form: HeaderForm,
+    ) -> Result<(), DriveError> {
+        match self.send_mode(action, mode, form) {
+            Err(error) if error.kind == DriveErrorKind::Unsupported => {
+                self.send_mode(action, mode, HeaderForm::Six)
+            }
+            sent => sent,
+        }
+    }
+
     pub(super) fn send_mode(
         &mut self,
-        action: std::fmt::Arguments<'_>,
+        action: Arguments<'_>,
         data: &ModeData,
         form: HeaderForm,
     ) -> Result<(), DriveError> {

@@ -1,6 +1,9 @@
 //! Several blocks with one WRITE: on tape as if each had been written by itself, whatever ends
 //! the WRITE early. A model beside counts what was accepted.
 
+use std::io;
+use std::time::Duration;
+
 use crate::bench::{Bench, Trace, pattern, quiet, ready};
 use tape_sim::fault::{Effect, FaultScript, Rule};
 use tape_sim::library::Library;
@@ -10,8 +13,8 @@ use tapewright::drive::{
 };
 use tapewright::scsi::opcode;
 use tapewright::scsi::sense::{Sense, SenseKey};
-use tapewright::transport::TransportErrorKind;
 use tapewright::transport::fault::{Fault, Faults};
+use tapewright::transport::{Completion, Data, Transport, TransportError, TransportErrorKind};
 use tapewright::units::BlockAddress;
 
 const BLOCK: usize = 64 << 10;
@@ -462,4 +465,75 @@ fn a_drive_is_left_with_variable_blocks_however_the_writing_ended() {
         assert_eq!(block_length(&trace), "000000", "{failed}");
         assert_eq!(trace.commands()[0], "LOAD UNLOAD", "{failed}");
     }
+}
+
+/// A path whose kernel finds no memory for the next WRITE of several blocks.
+struct Starved {
+    inner: Box<dyn Transport>,
+    errno: Option<i32>,
+}
+
+impl Transport for Starved {
+    fn execute(
+        &mut self,
+        cdb: &[u8],
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<Completion, TransportError> {
+        if let (Data::Gather(_), Some(errno)) = (&data, self.errno) {
+            self.errno = None;
+            return Err(TransportError {
+                device: self.name().to_owned(),
+                kind: TransportErrorKind::TooLong,
+                what: "not carried".to_owned(),
+                source: Some(io::Error::from_raw_os_error(errno)),
+            });
+        }
+        self.inner.execute(cdb, data, timeout)
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn max_transfer_bytes(&self) -> usize {
+        self.inner.max_transfer_bytes()
+    }
+}
+
+#[test]
+fn a_moment_without_memory_is_no_limit_of_the_path() {
+    // ENOMEM, EIO, EINVAL.
+    for (errno, lasts) in [(12, false), (5, false), (22, true)] {
+        let bench = Bench::new();
+        bench.load();
+        let mut drive = ready(Box::new(Starved {
+            inner: Box::new(bench.drive_transport()),
+            errno: Some(errno),
+        }));
+        drive.write_block(&pattern(0, BLOCK)).unwrap();
+        write_all(&mut drive, &blocks(1, 6));
+        assert_eq!(drive.blocks_at_once(BLOCK) == 1, lasts, "{errno}");
+        let notices = drive.notices().iter();
+        let told = notices.filter(|notice| notice.contains("carries less"));
+        assert_eq!(told.count(), usize::from(lasts), "{errno}");
+        write_all(&mut drive, &blocks(7, 4));
+        drive.synchronize().unwrap();
+        holds(&mut drive, 11);
+    }
+}
+
+#[test]
+fn another_objection_to_a_write_is_not_taken_for_one_to_fixed_blocks() {
+    let bench = Bench::new();
+    let (mut drive, faults, _) = fixed(&bench);
+    // Command sequence error.
+    let sense = Sense::fixed(SenseKey::IllegalRequest, 0x2C, 0x00);
+    faults.on_nth(1, is(opcode::WRITE_6), Fault::Sense(sense));
+    write(&mut drive, &blocks(3, 5)).unwrap_err();
+    let about = |notice: &&String| notice.contains("fixed length");
+    assert_eq!(drive.notices().iter().filter(about).count(), 0);
+    write_all(&mut drive, &blocks(3, 5));
+    drive.synchronize().unwrap();
+    holds(&mut drive, 8);
 }
