@@ -1,5 +1,7 @@
 //! The library: is there one, does its changer answer, does each of its drives.
 
+use std::path::Path;
+
 use super::host::Volumes;
 use super::{Examination, Verdict, drive};
 use crate::drive::Drive;
@@ -180,8 +182,6 @@ fn configured(
         }
     }
     let mut usable = 0;
-    // A job that wants a drive waits until this is given back, and finds no drive taken.
-    let moving = Lock::try_take(&site.state.lock_dir(), CHANGER_LOCK);
     for place in &snapshot.drives {
         let about = name_of(place);
         if devices.drive_name(place).is_none() {
@@ -193,15 +193,13 @@ fn configured(
             continue;
         }
         usable += 1;
-        if let Err(NotLocked::Held(pid)) = &moving {
+        let examine = || one(devices.open_drive_at(place), &about, volumes, found);
+        if let Err(pid) = at_rest(&site.state.lock_dir(), examine) {
             let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
             let what = format!("not examined: a job{who} is about to use a drive");
             found.warn(&about, what, "run doctor again when it has its tape");
-            continue;
         }
-        one(devices.open_drive_at(place), &about, volumes, found);
     }
-    drop(moving);
     if usable == 0 {
         found.problem(
             LIBRARY,
@@ -210,6 +208,17 @@ fn configured(
             "`library scan` shows what is attached; `library create --changer` takes it over",
         );
     }
+    Ok(())
+}
+
+/// Does it while no job is about to use a drive; else says whose process is. A job that wants
+/// one waits for the end of this alone, and finds no drive taken.
+fn at_rest(locks: &Path, look: impl FnOnce()) -> Result<(), Option<u32>> {
+    let moving = Lock::try_take(locks, CHANGER_LOCK);
+    if let Err(NotLocked::Held(pid)) = moving {
+        return Err(pid);
+    }
+    look();
     Ok(())
 }
 
@@ -222,5 +231,26 @@ fn one(opened: Result<Drive, JobError>, about: &str, volumes: Volumes, found: &m
     match opened {
         Ok(mut opened) => drive::examine(&mut opened, about, volumes, found),
         Err(error) => found.error(about, &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_wait_for_the_examination_of_one_drive_only() {
+        let locks = tempfile::tempdir().unwrap();
+        let taken = || Lock::try_take(locks.path(), CHANGER_LOCK).is_err();
+        for _ in 0..2 {
+            let mut looked = false;
+            let done = at_rest(locks.path(), || looked = taken());
+            assert_eq!((done, looked), (Ok(()), true));
+            assert!(!taken());
+        }
+        let job = Lock::try_take(locks.path(), CHANGER_LOCK).unwrap();
+        let looked = at_rest(locks.path(), || panic!("a job is about to use a drive"));
+        assert_eq!(looked, Err(Some(std::process::id())));
+        drop(job);
     }
 }
