@@ -40,11 +40,11 @@ pub struct HealthCounters {
     pub compression: Option<CompressionStatistics>,
 }
 
-impl Health {
+impl HealthCounters {
     /// Whether the drive wants to be cleaned; `None` if it does not tell.
     #[must_use]
     pub fn cleaning_wanted(&self) -> Option<bool> {
-        self.counters.traffic?.cleaning_wanted()
+        self.traffic?.cleaning_wanted()
     }
 }
 
@@ -55,6 +55,23 @@ impl Drive {
     ///
     /// Transport failures; [`super::DriveErrorKind::Malformed`] if other pages came.
     pub fn health(&mut self) -> Result<Health, DriveError> {
+        let counters = self.health_counters()?;
+        let hard_errors = self.log_page(statistics::PAGE_DIAGNOSTICS)?;
+        Ok(Health {
+            alerts: self.tape_alerts()?,
+            counters,
+            hard_errors: hard_errors
+                .as_ref()
+                .map_or_else(Vec::new, statistics::hard_errors),
+        })
+    }
+
+    /// Asks for the counters alone. Repeatable.
+    ///
+    /// # Errors
+    ///
+    /// As [`health`](Self::health).
+    pub fn health_counters(&mut self) -> Result<HealthCounters, DriveError> {
         let page = |drive: &mut Drive, code| drive.log_page(code);
         let compression = match page(self, statistics::PAGE_COMPRESSION)? {
             None => page(self, statistics::PAGE_COMPRESSION_VENDOR)?,
@@ -63,19 +80,12 @@ impl Drive {
         let errors = |found: Option<LogPage>| found.as_ref().map(ErrorCounters::of);
         let traffic = page(self, statistics::PAGE_TRAFFIC)?;
         let life = page(self, statistics::PAGE_DEVICE_STATISTICS)?;
-        let hard_errors = page(self, statistics::PAGE_DIAGNOSTICS)?;
-        Ok(Health {
-            alerts: self.tape_alerts()?,
-            counters: HealthCounters {
-                write_errors: errors(page(self, statistics::PAGE_WRITE_ERRORS)?),
-                read_errors: errors(page(self, statistics::PAGE_READ_ERRORS)?),
-                traffic: traffic.as_ref().map(Traffic::of),
-                life: life.as_ref().map(DeviceStatistics::of),
-                compression: compression.as_ref().map(CompressionStatistics::of),
-            },
-            hard_errors: hard_errors
-                .as_ref()
-                .map_or_else(Vec::new, statistics::hard_errors),
+        Ok(HealthCounters {
+            write_errors: errors(page(self, statistics::PAGE_WRITE_ERRORS)?),
+            read_errors: errors(page(self, statistics::PAGE_READ_ERRORS)?),
+            traffic: traffic.as_ref().map(Traffic::of),
+            life: life.as_ref().map(DeviceStatistics::of),
+            compression: compression.as_ref().map(CompressionStatistics::of),
         })
     }
 

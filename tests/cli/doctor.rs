@@ -118,7 +118,7 @@ fn a_damaged_entry_file_is_named_with_the_tape_that_cures_it() {
     let (code, found) = checks(&place);
     assert_eq!(code, 0, "{found:#?}");
     assert!(
-        says(&found, "ok", "its 1 entry files are whole"),
+        says(&found, "ok", "its one entry file is whole"),
         "{found:#?}"
     );
 

@@ -32,7 +32,7 @@ fn what_was_written_and_read_is_counted() {
     assert_eq!(after.2 - before.2, BLOCKS * BLOCK as u64);
 
     let health = drive.health().unwrap();
-    assert_eq!(health.cleaning_wanted(), Some(false));
+    assert_eq!(health.counters.cleaning_wanted(), Some(false));
     assert_eq!(health.hard_errors, []);
     assert!(health.counters.life.unwrap().loads.unwrap() >= 1);
     let volume = drive.volume_statistics().unwrap().unwrap();

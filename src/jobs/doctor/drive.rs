@@ -2,12 +2,12 @@
 
 use super::host::Volumes;
 use super::{Examination, Verdict};
-use crate::drive::{Drive, DriveError, Health, SequentialDevice as _};
+use crate::drive::{Drive, DriveError, DriveErrorKind, HealthCounters, SequentialDevice as _};
 use crate::error_text::with_causes;
 use crate::jobs::JobErrorKind;
 use crate::scsi::encryption::{Decryption, EncryptionStatus};
 use crate::scsi::statistics::ErrorCounters;
-use crate::scsi::tape_alert::{Severity, TapeAlert};
+use crate::scsi::tape_alert::{Severity, TapeAlert, TapeAlerts};
 use crate::volume::label::DEFAULT_BLOCK_BYTES;
 
 /// A tape with less of its life left should be replaced.
@@ -100,27 +100,41 @@ fn kib(bytes: u64) -> String {
     format!("{} KiB", bytes >> 10)
 }
 
+/// The flags before anything else: what is wrong with the counters must not hide them.
 fn health(drive: &mut Drive, about: &str, found: &mut Examination) {
-    let health = match drive.health() {
-        Err(error) => return failed(about, &error, found),
-        Ok(health) => health,
+    let flags = match drive.tape_alerts() {
+        Err(error) => {
+            failed(about, &error, found);
+            TapeAlerts::default()
+        }
+        Ok(flags) => {
+            alerts(&flags, about, found);
+            flags
+        }
     };
-    if health.alerts.is_empty() {
+    match drive.health_counters() {
+        Err(error) => failed(about, &error, found),
+        Ok(counters) => {
+            cleaning(&flags, &counters, about, found);
+            errors("writing", counters.write_errors, about, found);
+            errors("reading", counters.read_errors, about, found);
+        }
+    }
+}
+
+fn alerts(flags: &TapeAlerts, about: &str, found: &mut Examination) {
+    if flags.is_empty() {
         found.ok(about, "no TapeAlert flag is set");
     }
-    for flag in health.alerts.iter() {
+    for flag in flags.iter() {
         alert(flag, about, found);
     }
-    cleaning(&health, about, found);
-    let counters = &health.counters;
-    errors("writing", counters.write_errors, about, found);
-    errors("reading", counters.read_errors, about, found);
 }
 
 /// The wish of its log page 0C; what a TapeAlert flag asks for is not said again.
-fn cleaning(health: &Health, about: &str, found: &mut Examination) {
-    let asked = health.alerts.iter().any(|flag| flag.asks_for_cleaning());
-    match health.cleaning_wanted() {
+fn cleaning(flags: &TapeAlerts, counters: &HealthCounters, about: &str, found: &mut Examination) {
+    let asked = flags.iter().any(|flag| flag.asks_for_cleaning());
+    match counters.cleaning_wanted() {
         Some(true) if !asked => found.warn(
             about,
             "it wants to be cleaned",
@@ -260,14 +274,23 @@ fn retries(drive: &mut Drive, about: &str, found: &mut Examination) {
     }
 }
 
+/// A question that failed. That no tape is ready in the drive is no illness.
 fn failed(about: &str, error: &DriveError, found: &mut Examination) {
     let what = with_causes(error);
-    found.problem(about, JobErrorKind::BadDevice, what, "");
+    match error.kind {
+        DriveErrorKind::NoMedium | DriveErrorKind::NotReady => found.unknown(about, what),
+        _ => found.problem(about, JobErrorKind::BadDevice, what, ""),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::scsi::opcode;
+    use crate::scsi::sense::{Sense, SenseKey};
+    use crate::transport::{Completion, Data, Status, Transport, TransportError};
 
     fn only(found: &Examination) -> (Verdict, bool) {
         assert_eq!(found.checks.len(), 1, "{found:?}");
@@ -312,6 +335,84 @@ mod tests {
             alert(flag, "drive", &mut found);
             assert_eq!(only(&found), expected, "{number:02X}");
         }
+    }
+
+    /// Answers what is not the INQUIRY of a drive by the first rule that has its opcode and,
+    /// of LOG SENSE, its page.
+    struct Poor;
+
+    impl Transport for Poor {
+        fn execute(
+            &mut self,
+            cdb: &[u8],
+            data: Data<'_>,
+            _: Duration,
+        ) -> Result<Completion, TransportError> {
+            let good = |bytes: &[u8]| {
+                let transferred_bytes = match data {
+                    Data::In(buffer) => {
+                        let count = bytes.len().min(buffer.len());
+                        buffer[..count].copy_from_slice(&bytes[..count]);
+                        count
+                    }
+                    _ => 0,
+                };
+                Ok(Completion {
+                    status: Status::GOOD,
+                    sense: Vec::new(),
+                    transferred_bytes,
+                })
+            };
+            let sense = |key, asc| {
+                Ok(Completion {
+                    status: Status::CHECK_CONDITION,
+                    sense: Sense::fixed(key, asc, 0),
+                    transferred_bytes: 0,
+                })
+            };
+            match (cdb[0], cdb.get(2).map_or(0, |code| code & 0x3F)) {
+                (opcode::INQUIRY, 0) if cdb[1] == 0 => {
+                    let mut inquiry = [b' '; 96];
+                    inquiry[..8].copy_from_slice(&[1, 0x80, 6, 2, 91, 0, 0, 0]);
+                    good(&inquiry)
+                }
+                (opcode::READ_BLOCK_LIMITS, _) => good(&[0, 0x80, 0, 0, 0, 1]),
+                // Flag 0Bh is set, in the bits of page 12.
+                (opcode::LOG_SENSE, 0x12) => {
+                    good(&[0x12, 0, 0, 12, 0, 0, 3, 8, 0, 0x20, 0, 0, 0, 0, 0, 0])
+                }
+                (opcode::LOG_SENSE, _) => good(&[0x3F, 0, 0, 0]),
+                _ => sense(SenseKey::NotReady, 0x3A),
+            }
+        }
+
+        fn name(&self) -> &str {
+            "a poor drive"
+        }
+
+        fn max_transfer_bytes(&self) -> usize {
+            1 << 20
+        }
+    }
+
+    #[test]
+    fn a_page_that_makes_no_sense_hides_no_alert() {
+        let mut drive = Drive::open(Box::new(Poor)).unwrap();
+        let mut found = Examination::default();
+        health(&mut drive, "drive", &mut found);
+        let told = |verdict, what: &str| found.with(verdict).any(|c| c.what.contains(what));
+        assert!(told(Verdict::Ok, "TapeAlert 0Bh"), "{found:?}");
+        assert_eq!(found.problems().count(), 1, "{found:?}");
+    }
+
+    #[test]
+    fn an_empty_drive_has_no_problem() {
+        let mut drive = Drive::open(Box::new(Poor)).unwrap();
+        let mut found = Examination::default();
+        encryption(&mut drive, "drive", &mut found);
+        protection(&mut drive, "drive", &mut found);
+        assert_eq!(found.problems().count(), 0, "{found:?}");
+        assert!(found.with(Verdict::Unknown).count() > 0, "{found:?}");
     }
 
     #[test]

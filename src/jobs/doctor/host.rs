@@ -170,30 +170,44 @@ fn examine_catalog(site: Site<'_>, found: &mut Examination) -> (Volumes, Option<
 /// Whether the lists of files of all segments are as they were sealed.
 fn entry_files(files: u64, damaged: &[DamagedFile], live: &[Volume], found: &mut Examination) {
     if damaged.is_empty() {
-        return found.ok(CATALOG, format!("its {files} entry files are whole"));
-    }
-    for file in damaged.iter().take(DAMAGE_TOLD) {
-        let label = live.iter().map(|volume| &volume.label.what);
-        let tape = label.clone().find(|label| label.volume == file.volume);
-        let cure = match tape {
-            Some(label) => format!(
-                "`catalog rebuild {}` writes it anew from the tape",
-                label.barcode
-            ),
-            None => "its tape was given up; what it held is not found any more".to_owned(),
+        let whole = match files {
+            1 => "its one entry file is whole".to_owned(),
+            _ => format!("its {files} entry files are whole"),
         };
-        found.problem(
-            CATALOG,
-            JobErrorKind::Catalog,
-            with_causes(&file.error),
-            cure,
-        );
+        return found.ok(CATALOG, whole);
     }
-    if damaged.len() > DAMAGE_TOLD {
-        let more = damaged.len() - DAMAGE_TOLD;
-        let what = format!("{more} more of its {files} entry files are missing or damaged");
-        let cure = "`catalog rebuild` writes them anew from the tapes";
-        found.problem(CATALOG, JobErrorKind::Catalog, what, cure);
+    let barcode = |file: &DamagedFile| {
+        let mut labels = live.iter().map(|volume| &volume.label.what);
+        let label = labels.find(|label| label.volume == file.volume)?;
+        Some(label.barcode.clone())
+    };
+    for file in damaged.iter().take(DAMAGE_TOLD) {
+        let what = with_causes(&file.error);
+        match barcode(file) {
+            Some(barcode) => {
+                let cure = format!("`catalog rebuild {barcode}` writes it anew from the tape");
+                found.problem(CATALOG, JobErrorKind::Catalog, what, cure);
+            }
+            // Nothing brings it back, and no tape that is written needs it.
+            None => found.warn(
+                CATALOG,
+                what,
+                "its tape was given up; what it held is not found any more",
+            ),
+        }
+    }
+    let more = damaged.get(DAMAGE_TOLD..).unwrap_or_default();
+    if more.is_empty() {
+        return;
+    }
+    let count = more.len();
+    let what = format!("{count} more of its {files} entry files are missing or damaged");
+    match more.iter().any(|file| barcode(file).is_some()) {
+        true => {
+            let cure = "`catalog rebuild` writes them anew from the tapes";
+            found.problem(CATALOG, JobErrorKind::Catalog, what, cure);
+        }
+        false => found.warn(CATALOG, what, "their tapes were given up"),
     }
 }
 
@@ -235,6 +249,8 @@ fn memory(available_bytes: u64, found: &mut Examination) {
 
 #[cfg(test)]
 mod tests {
+    use catalogs::EntriesError;
+
     use super::super::Verdict;
     use super::*;
 
@@ -298,6 +314,27 @@ mod tests {
         ] {
             assert_eq!(verdict(check), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn damage_that_nothing_cures_is_no_problem() {
+        let damaged = |count| -> Vec<DamagedFile> {
+            let given_up = |_| DamagedFile {
+                volume: uuid::Uuid::nil(),
+                error: EntriesError::Io {
+                    path: "1.entries".into(),
+                    source: std::io::ErrorKind::NotFound.into(),
+                },
+            };
+            (0..count).map(given_up).collect()
+        };
+        for (count, told) in [(1, 1), (DAMAGE_TOLD + 3, DAMAGE_TOLD + 1)] {
+            let mut found = Examination::default();
+            entry_files(9, &damaged(count), &[], &mut found);
+            assert_eq!(found.problems().count(), 0, "{found:?}");
+            assert_eq!(found.with(Verdict::Warning).count(), told, "{found:?}");
+        }
+        assert_eq!(verdict(|f| entry_files(1, &[], &[], f)), Verdict::Ok);
     }
 
     #[test]
