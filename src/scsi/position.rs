@@ -48,6 +48,12 @@ const BUFFER: &str = "READ POSITION short or extended form";
 /// it does not overflow.
 const OBJECTS_MAX: u64 = 1 << 56;
 
+/// Whether it is a number at all: where it is not known some devices fill it with ones, whatever
+/// their flags say.
+fn is_told(number: u64) -> bool {
+    number != u64::MAX
+}
+
 /// `number`, if a tape can have it.
 fn on_tape(number: u64, reply: &'static str) -> Result<u64, BadReply> {
     if number < OBJECTS_MAX {
@@ -69,7 +75,7 @@ pub fn parse_long(data: &[u8]) -> Result<LongPosition, BadReply> {
     let block = u64_at(data, 8).ok_or_else(short)?;
     let file = u64_at(data, 16).ok_or_else(short)?;
     let known = |number: u64, unknown: u8| match flags & unknown {
-        0 => on_tape(number, LONG).map(Some),
+        0 if is_told(number) => on_tape(number, LONG).map(Some),
         _ => Ok(None),
     };
     Ok(LongPosition {
@@ -91,7 +97,7 @@ pub fn parse_extended(data: &[u8]) -> Result<Option<BufferPosition>, BadReply> {
     let flags = *data.first().ok_or_else(short)?;
     let first = u64_at(data, 8).ok_or_else(short)?;
     let last = u64_at(data, 16).ok_or_else(short)?;
-    if flags & LOCATION_UNKNOWN != 0 {
+    if flags & LOCATION_UNKNOWN != 0 || !is_told(first) || !is_told(last) {
         return Ok(None);
     }
     let (first, last) = (on_tape(first, BUFFER)?, on_tape(last, BUFFER)?);
@@ -107,9 +113,11 @@ pub fn parse_extended(data: &[u8]) -> Result<Option<BufferPosition>, BadReply> {
 pub fn parse_short(data: &[u8]) -> Result<Option<BufferPosition>, BadReply> {
     let short = || BadReply::short(BUFFER);
     let flags = *data.first().ok_or_else(short)?;
-    let first = u64::from(u32_at(data, 4).ok_or_else(short)?);
-    let last = u64::from(u32_at(data, 8).ok_or_else(short)?);
-    let known = flags & (LOCATION_UNKNOWN | OVERFLOW) == 0;
+    let first = u32_at(data, 4).ok_or_else(short)?;
+    let last = u32_at(data, 8).ok_or_else(short)?;
+    let told = first != u32::MAX && last != u32::MAX;
+    let known = told && flags & (LOCATION_UNKNOWN | OVERFLOW) == 0;
+    let (first, last) = (first.into(), last.into());
     Ok(known.then_some(BufferPosition { first, last }))
 }
 
@@ -127,7 +135,7 @@ mod tests {
                 parse_long(&data).is_ok() && parse_extended(&data).is_ok(),
                 "{at}"
             );
-            for number in [OBJECTS_MAX, u64::MAX] {
+            for number in [OBJECTS_MAX, u64::MAX - 1] {
                 data[at..at + 8].copy_from_slice(&number.to_be_bytes());
                 assert!(parse_long(&data).is_err(), "{at}: {number}");
                 assert!(parse_extended(&data).is_err(), "{at}: {number}");
@@ -182,6 +190,22 @@ mod tests {
         long[0] = 0x0C;
         let position = parse_long(&long).unwrap();
         assert_eq!((position.block, position.file), (None, None));
+    }
+
+    #[test]
+    fn a_number_filled_with_ones_is_not_known_whatever_the_flags_say() {
+        for (at, block, file) in [(8, None, Some(0)), (16, Some(0), None)] {
+            let mut data = [0; LONG_BYTES];
+            data[at..at + 8].fill(0xFF);
+            let position = parse_long(&data).unwrap();
+            assert_eq!((position.block, position.file), (block, file), "{at}");
+            assert_eq!(parse_extended(&data), Ok(None), "{at}");
+        }
+        for at in [4, 8] {
+            let mut short = [0; SHORT_BYTES];
+            short[at..at + 4].fill(0xFF);
+            assert_eq!(parse_short(&short), Ok(None), "{at}");
+        }
     }
 
     proptest! {
