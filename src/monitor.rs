@@ -4,7 +4,7 @@
 //! never decides anything: problems reported here are also in the operation's result.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A problem with one object, which did not stop the operation.
@@ -47,9 +47,11 @@ pub trait Monitor: Send + Sync {
     }
     /// True once the user has asked to stop; the engine looks at file and segment bounds.
     fn stop_requested(&self) -> bool {
-        false
+        self.stop_flag()
+            .is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
-    /// A flag that is up from then on, for what a drive does by itself for hours.
+    /// The flag that is up from then on, for what a drive does by itself for hours. Who has one
+    /// needs no [`stop_requested`](Self::stop_requested) of its own.
     fn stop_flag(&self) -> Option<Arc<AtomicBool>> {
         None
     }
@@ -60,3 +62,25 @@ pub trait Monitor: Send + Sync {
 pub struct Silent;
 
 impl Monitor for Silent {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Flagged(Arc<AtomicBool>);
+
+    impl Monitor for Flagged {
+        fn stop_flag(&self) -> Option<Arc<AtomicBool>> {
+            Some(Arc::clone(&self.0))
+        }
+    }
+
+    #[test]
+    fn who_raises_the_flag_asks_to_stop() {
+        let monitor = Flagged(Arc::default());
+        assert!(!monitor.stop_requested());
+        monitor.0.store(true, Ordering::Relaxed);
+        assert!(monitor.stop_requested());
+        assert!(!Silent.stop_requested());
+    }
+}
