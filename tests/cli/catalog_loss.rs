@@ -87,3 +87,19 @@ fn a_lost_catalog_is_read_back_from_the_tapes() {
         .expect_done();
     place.run(["verify", "SIM001L9"], [""; 0]).expect_done();
 }
+
+#[test]
+fn a_rebuild_that_cannot_begin_leaves_no_empty_catalog() {
+    let (place, source, before) = archived();
+    fs::remove_dir_all(place.path("state")).expect("the state is there");
+    let refused = place.run(["catalog", "rebuild"], [""; 0]).expect_exit(1);
+    assert!(refused.stderr().contains("library use --sim"));
+    let lost = place.run(["find", "**"], [""; 0]).expect_exit(9);
+    assert!(lost.stderr().contains("catalog rebuild"));
+    place
+        .run(["library", "use", "--sim"], [place.path("library")])
+        .expect_done();
+    place.run(["catalog", "rebuild"], [""; 0]).expect_done();
+    assert_eq!(answers(&place), before);
+    assert_restores(&place, &source);
+}

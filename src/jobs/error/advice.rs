@@ -219,7 +219,8 @@ impl JobError {
     fn host_advice(&self) -> Option<String> {
         let words = match self {
             JobError::State(StateError::NoLibrary { .. }) => {
-                "Make one: `library create --sim DIR`, or with --changer and --drive."
+                "Make one: `library create --sim DIR`, or with --changer and --drive. One that is \
+                 there already: `library use --sim DIR`, or `library create --changer` once more."
             }
             JobError::State(StateError::Io { .. }) | JobError::Io { .. } => {
                 "Check rights and room there, and try again."

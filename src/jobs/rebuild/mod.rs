@@ -71,8 +71,9 @@ pub struct RebuildSummary {
 /// The one tape that was named cannot be read; library or catalog cannot be used. Where
 /// there are several tapes, the others are read all the same, and the summary lists it.
 pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, JobError> {
-    let catalog = catalog::open_or_create(site)?;
     let mut mounter = Mounter::open(site)?;
+    // Only now: an empty catalog would say of each file that it was never archived.
+    let catalog = catalog::open_or_create(site)?;
     let named = !barcodes.is_empty();
     let tapes = match named {
         false => mounter.cartridges()?,
