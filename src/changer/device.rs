@@ -128,7 +128,8 @@ impl Changer {
     /// # Errors
     ///
     /// [`ChangerErrorKind::NotReady`] once `patience` is used up or if somebody has to
-    /// see to the library, [`ChangerErrorKind::Cancelled`]; transport failures.
+    /// see to the library, [`ChangerErrorKind::Cancelled`], [`ChangerErrorKind::Interrupted`] if
+    /// it is reset without end; transport failures.
     pub fn wait_ready(
         &mut self,
         patience: Duration,
@@ -142,9 +143,12 @@ impl Changer {
                 return Ok(());
             };
             let elapsed = started.elapsed();
-            let passes =
-                sense.key == SenseKey::UnitAttention || sense.meaning() == Meaning::BecomingReady;
-            if !passes || elapsed >= patience {
+            // One that comes here came with each attempt.
+            if sense.key == SenseKey::UnitAttention {
+                let what = format!("it is reset again and again: {sense}");
+                return Err(self.error(action, ChangerErrorKind::Interrupted, what));
+            }
+            if sense.meaning() != Meaning::BecomingReady || elapsed >= patience {
                 return Err(self.refusal(action, &sense));
             }
             let waiting = ChangerWait {

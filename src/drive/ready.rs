@@ -15,6 +15,9 @@ use crate::transport::Data;
 
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(1);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A drive has a few unit attentions to report, each once. One that goes on is being reset again
+/// and again.
+const ATTENTIONS_MAX: u32 = 10;
 
 /// A drive that was switched on anew with a tape in it winds that back and threads it.
 const RECOVERY: ReadyWait = ReadyWait {
@@ -124,6 +127,7 @@ impl Drive {
         let mut load_sent = false;
         let mut pace = Pace::default();
         let mut measuring = false;
+        let mut attentions = 0;
         self.new_session();
         loop {
             let ended = self.exchange(action, &cdb::test_unit_ready(), Data::None)?;
@@ -131,8 +135,13 @@ impl Drive {
                 return Ok(());
             };
             let elapsed = started.elapsed();
+            attentions = match sense.key {
+                SenseKey::UnitAttention => attentions + 1,
+                _ => 0,
+            };
             let allowed = match sense.meaning() {
-                _ if sense.key == SenseKey::UnitAttention => wait.patience,
+                _ if attentions >= ATTENTIONS_MAX => Duration::ZERO,
+                _ if attentions > 0 => wait.patience,
                 Meaning::BecomingReady => wait.patience,
                 Meaning::NoMedium => wait.notices_within,
                 Meaning::NeedsLoad if !load_sent => {

@@ -296,6 +296,20 @@ fn a_library_that_counts_its_cartridges_is_waited_for() {
 }
 
 #[test]
+fn a_library_that_is_reset_without_end_is_not_waited_for() {
+    let rack = Rack::simulated();
+    let (mut changer, faults, _) = traced(&rack);
+    for nth in 1..=20 {
+        let reset = sense(SenseKey::UnitAttention, 0x29, 0x02);
+        faults.on_nth(nth, |cdb| cdb[0] == opcode::TEST_UNIT_READY, reset);
+    }
+    let patience = std::time::Duration::from_secs(1800);
+    let waited = changer.wait_ready(patience, &mut |_| std::ops::ControlFlow::Continue(()));
+    assert_eq!(waited.unwrap_err().kind, ChangerErrorKind::Interrupted);
+    assert_eq!(faults.pending(), 10);
+}
+
+#[test]
 fn a_drive_is_no_changer() {
     let bench = Bench::new();
     let error = Changer::open(Box::new(bench.drive_transport())).unwrap_err();

@@ -379,6 +379,21 @@ fn waiting_can_be_stopped_and_runs_out_of_patience() {
 }
 
 #[test]
+fn a_device_that_is_reset_without_end_is_not_waited_for() {
+    let bench = Bench::new();
+    let (mut drive, faults, _) = bench.traced_drive();
+    let reset = || sense(SenseKey::UnitAttention, 0x29, 0x02);
+    for nth in 1..=20 {
+        faults.on_nth(nth, is(opcode::TEST_UNIT_READY), reset());
+    }
+    let error = drive
+        .wait_ready(&ReadyWait::default(), &mut quiet)
+        .unwrap_err();
+    assert_eq!(error.kind, DriveErrorKind::Reset);
+    assert_eq!(faults.pending(), 10);
+}
+
+#[test]
 fn a_question_that_the_drive_does_not_know_does_not_lose_the_position() {
     let bench = Bench::new();
     let (mut drive, faults, trace) = bench.traced_drive();

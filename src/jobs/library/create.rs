@@ -1,14 +1,13 @@
 //! Making a library the current one.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::devices::{LIBRARY_PATIENCE, changer_transport, open_changer, open_exclusive};
+use super::devices::{changer_transport, open_changer, open_exclusive, wait_ready};
 use super::lookup::{Misplaced, serial_of};
 use super::snapshot::left_over;
 use super::{ConfiguredDrive, LibraryConfig};
 use crate::changer::ElementKind;
-use crate::jobs::{JobError, StateDir};
+use crate::jobs::{JobError, Site, StateDir};
 use crate::scsi::inquiry::TYPE_TAPE;
 use crate::transport::attached::{AttachedDevice, attached_devices};
 use crate::units::ByteSize;
@@ -130,12 +129,12 @@ pub fn use_simulated(_state: &StateDir, dir: &Path) -> Result<LibraryConfig, Job
 /// ([`JobError::DriveMissing`]), or one of them twice ([`JobError::Misplaced`]); no drive
 /// was given, or several without a changer.
 pub fn create_hardware(
-    state: &StateDir,
+    site: Site<'_>,
     changer: Option<&Path>,
     drives: &[PathBuf],
 ) -> Result<LibraryConfig, JobError> {
     let config = match (changer, drives) {
-        (Some(changer), drives) => with_changer(changer, drives)?,
+        (Some(changer), drives) => with_changer(site, changer, drives)?,
         (None, [drive]) => {
             let opened = open_exclusive(drive)?;
             LibraryConfig::SingleDrive {
@@ -152,15 +151,17 @@ pub fn create_hardware(
             return Err(JobError::Request { what });
         }
     };
-    state.set_library(&config)?;
+    site.state.set_library(&config)?;
     Ok(config)
 }
 
-fn with_changer(device: &Path, drives: &[PathBuf]) -> Result<LibraryConfig, JobError> {
+fn with_changer(
+    site: Site<'_>,
+    device: &Path,
+    drives: &[PathBuf],
+) -> Result<LibraryConfig, JobError> {
     let mut changer = open_changer(changer_transport(device)?)?;
-    changer
-        .wait_ready(LIBRARY_PATIENCE, &mut |_| ControlFlow::Continue(()))
-        .map_err(JobError::Changer)?;
+    wait_ready(&mut changer, site.monitor)?;
     let inventory = changer.inventory().map_err(JobError::Changer)?;
     let told: Vec<Option<String>> = inventory
         .of_kind(ElementKind::Drive)

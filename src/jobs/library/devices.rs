@@ -24,7 +24,7 @@ use crate::transport::sg::{SgTransport, Sharing};
 use crate::transport::sim::SimTransport;
 
 /// A library that was switched on counts its cartridges first.
-pub(super) const LIBRARY_PATIENCE: Duration = Duration::from_secs(1800);
+const LIBRARY_PATIENCE: Duration = Duration::from_secs(1800);
 
 /// A library whose changer, if it has one, is open.
 pub(crate) struct Devices {
@@ -219,7 +219,7 @@ impl Devices {
 }
 
 /// Waits until the library has counted its cartridges, or a person has closed its door.
-fn wait_ready(changer: &mut Changer, monitor: &dyn Monitor) -> Result<(), JobError> {
+pub(super) fn wait_ready(changer: &mut Changer, monitor: &dyn Monitor) -> Result<(), JobError> {
     let name = changer.name().to_owned();
     let ready = changer.wait_ready(LIBRARY_PATIENCE, &mut |waiting| {
         let what = format!("waiting for {name}: {}", waiting.what);

@@ -44,8 +44,7 @@ fn create(context: &Context<'_>, args: &LibraryCreateArgs) -> Result<(), Failure
             library::create_simulated(context.site.state, &spec)?;
         }
         None => {
-            let state = context.site.state;
-            library::create_hardware(state, args.changer.as_deref(), &args.drive)?;
+            library::create_hardware(context.site, args.changer.as_deref(), &args.drive)?;
         }
     }
     Ok(())
