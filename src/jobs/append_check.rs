@@ -24,25 +24,16 @@ use crate::volume::label::{Identity, Label, identify, recover_label};
 pub(crate) fn read_label(bay: &mut Bay, known: bool) -> Result<Label, JobError> {
     let barcode = bay.barcode.clone();
     let memory = label::memory_barcode_if_readable(&mut bay.drive, &barcode)?;
-    let lost = match label_beside(bay, memory, known) {
+    let lost = match label_beside(bay, memory.as_deref(), known) {
         Err(error) if is_lost_label(&error) => error,
         result => return result,
     };
     let found = recover_label(&mut bay.drive);
     let found = found.map_err(|source| volume_error(&barcode, &bay.drive, source, known))?;
-    match found {
-        None => Err(lost),
-        Some(label) if bay.may_be(&label.barcode) => {
-            check_path(&label, &bay.drive)?;
-            tracing::warn!(barcode, error = %lost, "the label is lost; an index told instead");
-            Ok(label)
-        }
-        Some(Label { barcode: says, .. }) => Err(JobError::SwappedBarcode {
-            barcode,
-            says,
-            witness: "index",
-        }),
-    }
+    let Some(label) = found else { return Err(lost) };
+    let label = of_this_tape(bay, memory.as_deref(), label, "index")?;
+    tracing::warn!(barcode, error = %lost, "the label is lost; an index told instead");
+    Ok(label)
 }
 
 /// True where a volume of ours may lie behind what stands in its label's place.
@@ -61,7 +52,7 @@ fn is_lost_label(error: &JobError) -> bool {
 fn label_for_writing(bay: &mut Bay) -> Result<Label, JobError> {
     let barcode = bay.barcode.clone();
     let memory = label::memory_barcode(&mut bay.drive, &barcode)?;
-    label_beside(bay, memory, true)
+    label_beside(bay, memory.as_deref(), true)
 }
 
 /// The job's error for what a volume said. Blocks longer than the path carries, and data of
@@ -124,27 +115,19 @@ fn beyond_path(barcode: String, drive: &Drive, block_bytes: u64) -> JobError {
 
 /// The label of the tape in `bay`, if it is a volume of ours and says the tape's barcode, as
 /// does the chip, where it tells one.
-fn label_beside(bay: &mut Bay, memory: Option<String>, known: bool) -> Result<Label, JobError> {
+fn label_beside(bay: &mut Bay, memory: Option<&str>, known: bool) -> Result<Label, JobError> {
     let barcode = bay.barcode.clone();
     if let Some(says) = memory.filter(|says| !bay.may_be(says)) {
         return Err(JobError::SwappedBarcode {
             barcode,
-            says,
+            says: says.to_owned(),
             witness: "cartridge memory",
         });
     }
     let identity = identify(&mut bay.drive);
     let identity = identity.map_err(|source| volume_error(&barcode, &bay.drive, source, known))?;
     match identity {
-        Identity::Ours(label) if bay.may_be(&label.barcode) => {
-            check_path(&label, &bay.drive)?;
-            Ok(label)
-        }
-        Identity::Ours(Label { barcode: says, .. }) => Err(JobError::SwappedBarcode {
-            barcode,
-            says,
-            witness: "label",
-        }),
+        Identity::Ours(label) => of_this_tape(bay, memory, label, "label"),
         Identity::Blank => Err(JobError::BlankTape { barcode }),
         Identity::Foreign(what) => Err(JobError::ForeignTape {
             barcode,
@@ -153,6 +136,33 @@ fn label_beside(bay: &mut Bay, memory: Option<String>, known: bool) -> Result<La
         }),
         Identity::TooNew { format } => Err(JobError::TooNewTape { barcode, format }),
     }
+}
+
+/// The label, if it is that of the tape in `bay`. Where no barcode can be read, label and chip
+/// are the only witnesses: if they contradict each other, the tape may be a copy.
+fn of_this_tape(
+    bay: &Bay,
+    memory: Option<&str>,
+    label: Label,
+    witness: &'static str,
+) -> Result<Label, JobError> {
+    if !bay.may_be(&label.barcode) {
+        return Err(JobError::SwappedBarcode {
+            barcode: bay.barcode.clone(),
+            says: label.barcode,
+            witness,
+        });
+    }
+    if let Some(found) = memory.filter(|says| *says != label.barcode) {
+        return Err(JobError::OtherCartridge {
+            barcode: label.barcode.clone(),
+            what: "barcode",
+            found: found.to_owned(),
+            expected: label.barcode,
+        });
+    }
+    check_path(&label, &bay.drive)?;
+    Ok(label)
 }
 
 /// As [`read_label`], and the volume is the one the catalog has under this barcode.

@@ -337,3 +337,26 @@ fn without_a_barcode_a_tape_is_not_taken_for_another_of_the_same_name() {
         assert_eq!(tapes.iter().filter(of_a).count(), 1, "{what}");
     }
 }
+
+#[test]
+fn without_a_barcode_a_copy_is_known_by_its_chip_and_not_taken_for_the_original() {
+    for lost_label in [false, true] {
+        let lab = archived();
+        label(lab.site(), &label_options(&[C], "films", None)).unwrap();
+        lab.copy_cartridge_files(A, C, &["p0.map", "p0.data"]);
+        if lost_label {
+            lab.spoil_label(C);
+        }
+        lab.take_away(A);
+        lab.library().set_label(C, Label::Missing).unwrap();
+        fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+        let summary = rebuild(lab.site(), &[]).unwrap();
+        let [failed] = &summary.failed_tapes[..] else {
+            panic!("{lost_label}: {summary:?}");
+        };
+        assert_eq!(failed.failure.kind, JobErrorKind::WrongTape, "{failed:?}");
+        let words = format!("the chip of tape {A} says barcode {C} instead of {A}");
+        assert!(failed.failure.what.contains(&words), "{failed:?}");
+        assert!(summary.volumes.iter().all(|volume| volume.barcode != A));
+    }
+}

@@ -214,6 +214,18 @@ impl Lab {
         }
     }
 
+    /// What was the label of a tape is garbage, which is returned.
+    pub fn spoil_label(&self, barcode: &str) -> Vec<u8> {
+        let cartridge = self.library().cartridge(barcode).unwrap();
+        let mut partitions = cartridge.open_partitions().unwrap();
+        let label = partitions[0].record(0).unwrap();
+        let garbage = vec![0xA5; label.length_bytes as usize];
+        partitions[0]
+            .write_data(label.data_bytes, &garbage)
+            .unwrap();
+        garbage
+    }
+
     /// Another program writes these blocks and a filemark at the beginning of a tape.
     pub fn write_raw(&self, barcode: &str, blocks: &[Vec<u8>]) {
         self.write_as(barcode, blocks, |_| {});

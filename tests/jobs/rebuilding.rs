@@ -177,14 +177,7 @@ fn a_lost_label_costs_nothing_but_the_right_to_write() {
     plant(&lab.path("source"));
     lab.label(&[A], "docs");
     lab.archive(&["source"], "docs").unwrap();
-    let cartridge = lab.library().cartridge(A).unwrap();
-    let mut partitions = cartridge.open_partitions().unwrap();
-    let label = partitions[0].record(0).unwrap();
-    let garbage = vec![0xA5; label.length_bytes as usize];
-    partitions[0]
-        .write_data(label.data_bytes, &garbage)
-        .unwrap();
-    drop(partitions);
+    let garbage = lab.spoil_label(A);
 
     let (restored, copy) = lab.restore("source", "target");
     assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
