@@ -19,6 +19,9 @@ use crate::engine::verify::{
 };
 use crate::units::BlockAddress;
 
+/// So many other jobs of a name an error names.
+const OTHERS_NAMED: usize = 5;
+
 /// What reading a volume says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,6 +73,9 @@ pub struct JobRun {
     pub job: Uuid,
     /// When it began.
     pub started_at: Timestamp,
+    /// How it ended; `None` while it runs. What a job left out is on no tape, and so nothing that
+    /// a verification could find bad.
+    pub ended: Option<Outcome>,
 }
 
 /// How a verification went.
@@ -98,8 +104,8 @@ pub struct VerifySummary {
 ///
 /// # Errors
 ///
-/// Nothing of that name is known, or catalog or library cannot be asked. What was wrong
-/// with tapes is in the summary.
+/// Nothing of that name is known, nothing of the job is on tape, or catalog or library cannot
+/// be asked. What was wrong with tapes is in the summary.
 pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     let catalog = catalog::open(site)?;
     interrupted::settle(site, &catalog)?;
@@ -116,6 +122,9 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
         None => {
             let job = find_job(&catalog, name)?;
             let receipts = catalog::receipts_of_job(&catalog, job.job.job)?;
+            if receipts.is_empty() {
+                return Err(nothing_of(name, &job));
+            }
             (receipts, Some(job))
         }
     };
@@ -200,6 +209,7 @@ fn find_job(catalog: &Catalog, name: &str) -> Result<VerifiedJob, JobError> {
     let run = |job: &catalogs::Job| JobRun {
         job: job.start.what.job,
         started_at: job.start.time,
+        ended: job.finish.as_ref().map(|finish| finish.what.outcome),
     };
     let Some(newest) = catalog.job(name)? else {
         return Err(JobError::NoSuchBarcodeOrJob {
@@ -217,6 +227,23 @@ fn find_job(catalog: &Catalog, name: &str) -> Result<VerifiedJob, JobError> {
         job: run(&newest),
         others_of_name,
     })
+}
+
+/// A job without segments is no good one: what it read is on no tape.
+fn nothing_of(name: &str, job: &VerifiedJob) -> JobError {
+    let others = job.others_of_name.iter().take(OTHERS_NAMED);
+    let mut others: Vec<String> = others
+        .map(|run| format!("{} of {:.0}", run.job, run.started_at))
+        .collect();
+    if let Some(more @ 1..) = job.others_of_name.len().checked_sub(OTHERS_NAMED) {
+        others.push(format!("{more} more"));
+    }
+    JobError::NothingOfJob {
+        name: name.to_owned(),
+        job: job.job.job,
+        ended: job.job.ended,
+        others,
+    }
 }
 
 fn plan(catalog: &Catalog, receipts: Vec<Receipt>) -> Result<VerifyPlan, JobError> {

@@ -155,3 +155,30 @@ fn of_several_jobs_of_a_name_the_newest_is_verified_and_the_others_are_told() {
     assert_eq!(others(&ids[1].to_string()), (ids[1], vec![]));
     assert!(verify(lab.site(), A).unwrap().job.is_none());
 }
+
+#[test]
+fn a_job_of_which_nothing_is_on_tape_is_not_good() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    let whole = lab.archive(&["source"], "docs").unwrap();
+    let read = verify(lab.site(), &whole.name).unwrap();
+    assert_eq!(read.job.unwrap().job.ended, Some(Outcome::Complete));
+
+    lab.set_faults(vec![fault(Effect::HardwareError, "WRITE", 1, None)]);
+    lab.archive(&["source"], "docs").unwrap_err();
+    lab.set_faults(Vec::new());
+    let error = verify(lab.site(), &whole.name).unwrap_err();
+    assert_eq!(error.kind(), JobErrorKind::NotFound);
+    let JobError::NothingOfJob { job, ended, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(*ended, Some(Outcome::Failed));
+    let said = error.to_string();
+    for words in [job.to_string(), whole.job.to_string(), "it failed".into()] {
+        assert!(said.contains(&words), "{said}");
+    }
+    assert!(error.advice().unwrap().contains("by its identity"));
+    let read = verify(lab.site(), &whole.job.to_string()).unwrap();
+    assert_eq!(read.outcome, Outcome::Complete, "the other one");
+}

@@ -60,6 +60,7 @@ impl JobError {
             JobError::NoSuchPool { .. }
             | JobError::NoSuchVolume { .. }
             | JobError::NoSuchBarcodeOrJob { .. }
+            | JobError::NothingOfJob { .. }
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
             JobError::Catalog(_) | JobError::LabelNotRecorded { .. } => K::Catalog,
@@ -294,6 +295,15 @@ impl JobError {
             JobError::NoSuchVolume { .. } | JobError::NoSuchBarcodeOrJob { .. } => {
                 "`tape list` shows the tapes that the catalog knows.".to_owned()
             }
+            JobError::NothingOfJob { ended: None, .. } => {
+                "Wait until it has ended, and try again.".to_owned()
+            }
+            JobError::NothingOfJob { others, .. } if others.is_empty() => {
+                "Archive again: nothing can be restored of it.".to_owned()
+            }
+            JobError::NothingOfJob { .. } => "Archive again: nothing can be restored of it. \
+                 `verify` reads another job of this name by its identity."
+                .to_owned(),
             JobError::NothingFound { .. } => {
                 "`find '**'` shows what there is; quote globs so that the shell leaves them alone."
                     .to_owned()

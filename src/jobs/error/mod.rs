@@ -7,15 +7,18 @@
 mod advice;
 mod device;
 mod failure;
+mod words;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use failure::{FailedTape, Failure};
+use words::{after_write_failure, without_segments};
 
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::Outcome;
 use super::library::Misplaced;
 use super::lock::NotLocked;
 use super::state::StateError;
@@ -424,6 +427,21 @@ pub enum JobError {
         /// What was given.
         name: String,
     },
+    /// A job that ended, or was cut off, before its first segment was confirmed.
+    #[error(
+        "no segment of job {job} (`{name}`) is confirmed on a tape: {}",
+        without_segments(*.ended, .others)
+    )]
+    NothingOfJob {
+        /// What was asked for.
+        name: String,
+        /// The job: the newest, if that was a name.
+        job: Uuid,
+        /// How it ended; `None` while it runs.
+        ended: Option<Outcome>,
+        /// The others of this name, newest first, each with its date.
+        others: Vec<String>,
+    },
     /// Nothing in the catalog matches.
     #[error("nothing in the catalog matches {}", list(.patterns, "an empty list"))]
     NothingFound {
@@ -518,19 +536,6 @@ impl From<NotLocked> for JobError {
             },
         }
     }
-}
-
-fn after_write_failure(suspect: bool, segments: u64) -> String {
-    let state = match suspect {
-        true => "it was marked suspect, and nothing more is written to it",
-        false => "nothing speaks against the tape itself",
-    };
-    let safe = match segments {
-        0 => "no segment on it is confirmed".to_owned(),
-        1 => "the one segment of it in the catalog is confirmed and safe".to_owned(),
-        n => format!("the {n} segments of it in the catalog are confirmed and safe"),
-    };
-    format!("{state}; {safe}")
 }
 
 /// `a, b and c`, or `none` where there is nothing.

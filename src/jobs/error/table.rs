@@ -312,6 +312,24 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
         },
         JobError::NoSuchVolume { barcode: text() },
         JobError::NoSuchBarcodeOrJob { name: text() },
+        JobError::NothingOfJob {
+            name: text(),
+            job: Uuid::nil(),
+            ended: None,
+            others: vec![],
+        },
+        JobError::NothingOfJob {
+            name: text(),
+            job: Uuid::nil(),
+            ended: Some(Outcome::Failed),
+            others: vec![],
+        },
+        JobError::NothingOfJob {
+            name: text(),
+            job: Uuid::nil(),
+            ended: Some(Outcome::Failed),
+            others: vec![text()],
+        },
         JobError::NothingFound { patterns: vec![] },
         JobError::ChipFailed {
             barcode,

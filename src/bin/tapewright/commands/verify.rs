@@ -5,6 +5,7 @@ use std::io;
 use tapewright::jobs::Outcome;
 use tapewright::jobs::verify::{self, JobRun, Verdict, VerifiedJob, VerifiedVolume, VerifySummary};
 
+use super::archive::outcome_words;
 use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::args::VerifyArgs;
 use crate::exit::Exit;
@@ -61,10 +62,23 @@ fn one_of_several(output: &mut Output, job: &VerifiedJob) -> io::Result<()> {
     Ok(())
 }
 
+/// A job may lack what no tape can tell.
+fn job_is_whole(output: &mut Output, run: &JobRun) -> io::Result<()> {
+    match run.ended {
+        Some(Outcome::Complete) => Ok(()),
+        Some(ended) => output.line(format!(
+            "the job itself was {}: only what it wrote can be verified",
+            outcome_words(ended)
+        )),
+        None => output.line("the job itself still runs: only what it wrote so far is verified"),
+    }
+}
+
 /// The result for people.
 pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
     if let Some(job) = &summary.job {
         one_of_several(output, job)?;
+        job_is_whole(output, &job.job)?;
     }
     let unread = |volume: &&VerifiedVolume| {
         let mut failed = summary.failed_tapes.iter();
