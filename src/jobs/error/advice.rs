@@ -137,7 +137,7 @@ impl JobError {
                 suspect: true,
                 ..
             } => format!(
-                "Archive again: what is not on tape yet goes to another tape of the pool. \
+                "Run the job again: it archives everything anew, on another tape of the pool. \
                  `verify {barcode}` reads what is on this one. If another tape fails as well, \
                  clean the drive."
             ),

@@ -21,6 +21,8 @@ const RESERVED: &str =
 const FIRMWARE: &str = "Try another device or its latest firmware; `doctor` says what this one \
                         lacks.";
 const LEAVE: &str = "Use another drive, and have this one seen to.";
+const NEXT_TAPE: &str =
+    "Run the job again: it archives everything anew, on another tape of the pool.";
 const DEFECT: &str = "This is a defect of Tapewright: report it with the log, \
                       `log/tapewright.log` in the state directory.";
 
@@ -50,7 +52,7 @@ fn of_drive_kind(kind: DriveErrorKind) -> Option<&'static str> {
             "Verify the tape: less is on it than there should be. What it lacks is on other \
              tapes, or to be archived again."
         }
-        K::EndOfPartition => "Archive again: it goes on with the next tape of the pool.",
+        K::EndOfPartition => NEXT_TAPE,
         K::BlockTooLong { .. } | K::BlockLength => {
             "Use a drive and an adapter that carry blocks of the tape's size; `doctor` says what \
              passes."
@@ -152,9 +154,7 @@ pub(super) fn of_volume(error: &VolumeError, barcode: &str) -> Option<String> {
             "Use another drive, and have this one seen to. `verify {barcode}` tells what is on \
              the tape."
         ),
-        VolumeError::VolumeEnded { .. } => {
-            "Archive again: it goes on with the next tape of the pool.".to_owned()
-        }
+        VolumeError::VolumeEnded { .. } => NEXT_TAPE.to_owned(),
         VolumeError::NotAtAppendPoint { .. }
         | VolumeError::WrongSize { .. }
         | VolumeError::WrongCrc { .. }
@@ -198,8 +198,8 @@ pub(super) fn of_operation(error: &EngineError) -> Option<String> {
         EngineError::Output { .. } => "Check rights and room where the output goes.",
         EngineError::Mount { .. } => "Look at `library status`, and try again.",
         EngineError::NotConfirmed { .. } => {
-            "Archive again: what is not confirmed is archived anew. If it happens again, use \
-             another drive."
+            "Run the job again: it archives everything anew. If it happens again, use another \
+             drive."
         }
         EngineError::Frame { .. } | EngineError::Stage { .. } => DEFECT,
         EngineError::Spawn { .. } => "Free memory or end processes on this machine; try again.",

@@ -387,6 +387,21 @@ fn a_failed_write_says_what_became_of_the_tape() {
         };
         error.to_string()
     };
+    // There are only full archives: nothing goes on where a job broke off.
+    for suspect in [true, false] {
+        let source = EngineError::NotConfirmed {
+            barcode: text(),
+            segments: 1,
+        };
+        let error = JobError::WriteFailed {
+            barcode: text(),
+            suspect,
+            segments: 1,
+            source,
+        };
+        let advice = error.advice().unwrap();
+        assert!(advice.contains("archives everything anew"), "{advice}");
+    }
     for (suspect, segments, words) in [
         (true, 3, ["marked suspect", "the 3 segments"]),
         (true, 0, ["marked suspect", "no segment"]),
