@@ -434,9 +434,8 @@ impl<F: FnMut(&SegmentInfo, BlockAddress)> ReceiptSink for CatalogSink<'_, F> {
 
 /// The error of a job that wrote: where a tape failed, with what became of that tape.
 pub(crate) fn from_writing(catalog: &Catalog, error: EngineError) -> JobError {
-    let barcode = match &error {
-        EngineError::Volume { barcode, .. } | EngineError::NotConfirmed { barcode, .. } => barcode,
-        _ => return from_engine(error),
+    let Some(barcode) = badly_written(&error) else {
+        return from_engine(error);
     };
     let known = catalog::live_volume(catalog, barcode);
     let Ok(Some(volume)) = known else {
@@ -444,12 +443,28 @@ pub(crate) fn from_writing(catalog: &Catalog, error: EngineError) -> JobError {
     };
     match catalog::receipts_of_volume(catalog, volume.label.what.volume) {
         Ok(receipts) => JobError::WriteFailed {
-            barcode: barcode.clone(),
+            barcode: barcode.to_owned(),
             suspect: volume.state == VolumeState::Suspect,
             segments: receipts.len() as u64,
             source: error,
         },
         Err(_) => from_engine(error),
+    }
+}
+
+/// The tape whose writing failed; `None` where the user stopped the drive on its way, or nothing
+/// was begun.
+fn badly_written(error: &EngineError) -> Option<&str> {
+    match error {
+        EngineError::Volume { source, .. } if is_cancelled(source) => None,
+        EngineError::Volume {
+            source: VolumeError::WrongVolume { .. } | VolumeError::NotAtAppendPoint { .. },
+            ..
+        } => None,
+        EngineError::Volume { barcode, .. } | EngineError::NotConfirmed { barcode, .. } => {
+            Some(barcode)
+        }
+        _ => None,
     }
 }
 
@@ -474,5 +489,49 @@ pub(crate) fn from_engine(error: EngineError) -> JobError {
             }),
         },
         other => JobError::Engine(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::DriveErrorKind;
+
+    #[test]
+    fn only_a_tape_that_was_written_is_said_to_have_failed_in_writing() {
+        let drive = |kind| {
+            VolumeError::drive("locating", BlockAddress(7))(DriveError {
+                drive: "drive 0".to_owned(),
+                action: "locating".to_owned(),
+                kind,
+                what: "it ended".to_owned(),
+                reaction: None,
+                source: None,
+            })
+        };
+        let cases = [
+            (drive(DriveErrorKind::Cancelled), None),
+            (
+                VolumeError::WrongVolume {
+                    expected: Uuid::nil(),
+                    actual: "another".to_owned(),
+                },
+                None,
+            ),
+            (
+                VolumeError::NotAtAppendPoint {
+                    what: "block 8".to_owned(),
+                },
+                None,
+            ),
+            (drive(DriveErrorKind::Medium), Some("A00001L9")),
+        ];
+        for (source, expected) in cases {
+            let error = EngineError::Volume {
+                barcode: "A00001L9".to_owned(),
+                source,
+            };
+            assert_eq!(badly_written(&error), expected, "{error:?}");
+        }
     }
 }
