@@ -82,7 +82,7 @@ pub(crate) fn volume_error(
 }
 
 /// Length of the block that was too long, if that is the error.
-fn too_long(error: &VolumeError) -> Option<u64> {
+pub(crate) fn too_long(error: &VolumeError) -> Option<u64> {
     match error {
         VolumeError::Drive { source, .. } => match source.kind {
             DriveErrorKind::BlockTooLong { actual_bytes } => Some(actual_bytes),
@@ -110,6 +110,7 @@ fn beyond_path(barcode: String, drive: &Drive, block_bytes: u64) -> JobError {
         block_bytes,
         limit_bytes: drive.max_block_bytes() as u64,
         drive: drive.name().to_owned(),
+        erasable: false,
     }
 }
 

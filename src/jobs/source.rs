@@ -18,6 +18,7 @@ use crate::engine::scan::scan;
 use crate::engine::{BoxedError, EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Problem;
+use crate::scsi::Reaction;
 use crate::units::{BlockAddress, ByteSize};
 use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
@@ -39,6 +40,14 @@ pub(crate) struct LibrarySource<'a> {
     lent: Option<Lent>,
     adopted: u64,
     refused: Vec<FailedTape>,
+    /// The last tape to be written that was not loaded, if none was loaded since.
+    not_loaded: Option<Misload>,
+}
+
+/// A drive, and a tape that it did not load for a reason that may be the drive's.
+struct Misload {
+    drive: String,
+    barcode: String,
 }
 
 /// A volume that the engine has.
@@ -66,6 +75,7 @@ impl<'a> LibrarySource<'a> {
             lent: None,
             adopted: 0,
             refused: Vec::new(),
+            not_loaded: None,
         }
     }
 
@@ -97,19 +107,7 @@ impl<'a> LibrarySource<'a> {
         for candidate in &choice.usable {
             match self.try_append(candidate, &pool) {
                 Err(error) if leaves_others_usable(&error) => {
-                    tracing::info!(%error, "trying the next tape of the pool");
-                    if !matches!(error, JobError::TapeBusy { .. }) {
-                        self.spent.insert(candidate.volume);
-                        let now = catalog::volume(self.catalog, candidate.volume)?.state;
-                        let marked = match now {
-                            VolumeState::Suspect => " and marked suspect",
-                            _ => "",
-                        };
-                        self.site.monitor.problem(&Problem {
-                            path: candidate.barcode.clone(),
-                            what: format!("it was passed over{marked}: {}", with_causes(&error)),
-                        });
-                    }
+                    let error = self.pass_over(candidate, error)?;
                     first.get_or_insert(error);
                 }
                 result => return result,
@@ -146,10 +144,8 @@ impl<'a> LibrarySource<'a> {
             volume, barcode, ..
         } = candidate;
         let writer = lock_volume(self.site, *volume, barcode)?;
-        let mut bay = match self.mounter.mount(barcode, Purpose::Volume) {
-            Ok(bay) => bay,
-            Err(error) => return Err(self.judge_unmountable(*volume, error)),
-        };
+        let mut bay = self.mounter.mount(barcode, Purpose::Volume)?;
+        self.not_loaded = None;
         let receipts: Vec<Receipt> = catalog::receipts_of_volume(self.catalog, *volume)?;
         let expected = Expected {
             volume: *volume,
@@ -179,16 +175,62 @@ impl<'a> LibrarySource<'a> {
         }
     }
 
-    /// A tape that cannot be loaded for a reason of the medium is not written any more, until a
-    /// person says otherwise. The failure stays the news.
-    fn judge_unmountable(&mut self, volume: Uuid, error: JobError) -> JobError {
-        if error.kind() == JobErrorKind::BadMedium {
-            let reason = format!("it could not be loaded: {}", with_causes(&error));
-            if let Err(second) = self.record_end(volume, VolumeEnd::Suspect(reason)) {
-                return second;
-            }
+    /// Tells of a tape that this job does not write, and what is to be done about it. Where the
+    /// drive says that the tape is at fault, it is not written any more, until a person says
+    /// otherwise. Gives the failure back, which stays the news.
+    ///
+    /// # Errors
+    ///
+    /// The second tape in a row that one drive does not load speaks against the drive.
+    fn pass_over(&mut self, candidate: &Candidate, error: JobError) -> Result<JobError, JobError> {
+        tracing::info!(%error, "trying the next tape of the pool");
+        if matches!(error, JobError::TapeBusy { .. }) {
+            return Ok(error);
         }
-        error
+        let (volume, barcode) = (candidate.volume, &candidate.barcode);
+        self.spent.insert(volume);
+        let error = match fault_of_tape(&error) {
+            Some(reason) => {
+                self.record_end(volume, VolumeEnd::Suspect(reason))?;
+                error
+            }
+            None => self.judge_drive(barcode, error)?,
+        };
+        let marked = match catalog::volume(self.catalog, volume)?.state {
+            VolumeState::Suspect => " and marked suspect",
+            _ => "",
+        };
+        let advice = error.advice().map(|advice| format!(". {advice}"));
+        let (causes, advice) = (with_causes(&error), advice.unwrap_or_default());
+        self.site.monitor.problem(&Problem {
+            path: barcode.clone(),
+            what: format!("it was passed over{marked}: {causes}{advice}"),
+        });
+        Ok(error)
+    }
+
+    /// A tape that may be well was not loaded: whether the drive did so to the one before, too.
+    fn judge_drive(&mut self, barcode: &str, error: JobError) -> Result<JobError, JobError> {
+        let JobError::NotLoaded { source, .. } = &error else {
+            return Ok(error);
+        };
+        let now = Misload {
+            drive: source.drive.clone(),
+            barcode: barcode.to_owned(),
+        };
+        match (self.not_loaded.replace(now), error) {
+            (Some(before), JobError::NotLoaded { source, barcode })
+                if before.drive == source.drive =>
+            {
+                Err(JobError::LoadsNothing {
+                    drive: before.drive,
+                    first: before.barcode,
+                    second: barcode,
+                    source,
+                })
+            }
+            (_, error) => Ok(error),
+        }
     }
 
     /// Takes complete segments of a cut-off run into the catalog. What was cut off is
@@ -381,6 +423,18 @@ fn leaves_others_usable(error: &JobError) -> bool {
         error,
         JobError::TapeBusy { .. } | JobError::TapeMissing { .. }
     ) || is_about_the_tape(error)
+}
+
+/// Why a tape that could not be checked is not to be written any more: only where the drive's
+/// sense blames the tape. Most medium errors are as well those of a dirty drive.
+fn fault_of_tape(error: &JobError) -> Option<String> {
+    let (what, source) = match error {
+        JobError::NotLoaded { source, .. } => ("it could not be loaded", source),
+        JobError::ChipFailed { source, .. } => ("its cartridge memory cannot be read", source),
+        _ => return None,
+    };
+    let blamed = source.reaction == Some(Reaction::OtherTape);
+    blamed.then(|| format!("{what}: {}", with_causes(source)))
 }
 
 /// What interrupted the reading of a label, if it says nothing of the tape.

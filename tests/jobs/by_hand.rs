@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tape_sim::fault::{Effect, FaultScript};
 use tapewright::changer::{Changer, ElementKind};
 use tapewright::jobs::label::label;
 use tapewright::jobs::library::LibraryConfig;
-use tapewright::jobs::{JobError, Operator, Outcome, Reply, TapeRequest};
+use tapewright::jobs::{JobError, Operator, Outcome, Reply, TapeRequest, VolumeState, tapes};
 use tapewright::transport::sim::SimTransport;
 
-use crate::lab::{A, B, Lab, assert_same_tree, label_options, plant};
+use crate::lab::{A, B, Lab, assert_same_tree, fault, label_options, plant};
 
 /// Puts into the drive what the next line of the script says, whatever is asked for.
 struct Scripted {
@@ -108,4 +109,48 @@ fn a_tape_that_says_another_barcode_is_not_labelled() {
     let error = label(lab.site(), &label_options(&[B], "docs", None)).unwrap_err();
     assert!(matches!(error, JobError::Declined { .. }), "{error:?}");
     assert_eq!(lab.fingerprint(A), before);
+}
+
+#[test]
+fn a_tape_with_blocks_too_long_for_the_path_is_asked_about_and_can_be_erased() {
+    let (lab, asked) = by_hand(&[A, A]);
+    lab.write_raw(B, &[vec![0xA5; 128 << 10]]);
+    lab.label(&[A], "docs");
+    let mut script = FaultScript::default();
+    script.max_transfer_bytes = Some(64 << 10);
+    lab.library().set_faults(&script).unwrap();
+    bring(&lab.library_dir(), B);
+    asked.lock().unwrap().clear();
+    // B is in the drive: A is asked for, and the answer puts it in.
+    let summary = lab.archive(&["source"], "docs").unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    assert_eq!(*asked.lock().unwrap(), [A]);
+    bring(&lab.library_dir(), B);
+    let error = label(lab.site(), &label_options(&[B], "docs", None)).unwrap_err();
+    assert!(
+        matches!(&error, JobError::BlocksBeyondPath { barcode, .. } if barcode == B),
+        "{error:?}"
+    );
+    label(lab.site(), &label_options(&[B], "docs", Some(B))).unwrap();
+}
+
+#[test]
+fn a_tape_that_cannot_be_loaded_by_hand_is_asked_about_and_none_is_marked() {
+    let (lab, asked) = by_hand(&[A, A]);
+    lab.label(&[A], "docs");
+    bring(&lab.library_dir(), B);
+    asked.lock().unwrap().clear();
+    let effect = Effect::Sense {
+        key: 3,
+        asc: 0x52,
+        ascq: 0,
+    };
+    let mut rule = fault(effect, "TEST UNIT READY", 1, None);
+    rule.when.barcode = Some(B.to_owned());
+    lab.set_faults(vec![rule]);
+    let summary = lab.archive(&["source"], "docs").unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    assert_eq!(*asked.lock().unwrap(), [A]);
+    let listed = tapes::list(lab.site()).unwrap();
+    assert_eq!(listed[0].state, VolumeState::Appendable);
 }

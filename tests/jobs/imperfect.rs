@@ -167,6 +167,8 @@ fn a_tape_with_longer_blocks_is_relabelled_with_shorter_ones_only_when_asked() {
         matches!(error, JobError::BlocksBeyondPath { .. }),
         "{error:?}"
     );
+    let advice = error.advice().unwrap();
+    assert!(advice.contains(&format!("--erase {A}`")), "{advice}");
     label(elsewhere, &options(Some(A), 64 << 10)).unwrap();
     let tapes = tapes::list(elsewhere).unwrap();
     assert_eq!(tapes.len(), 1, "{tapes:?}");

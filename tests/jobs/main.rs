@@ -7,6 +7,7 @@ mod imperfect;
 mod interrupted;
 mod lab;
 mod labelling;
+mod misloading;
 mod rebuilding;
 mod refusals;
 mod round_trip;

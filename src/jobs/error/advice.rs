@@ -22,6 +22,7 @@ impl JobError {
             #[cfg(feature = "sim")]
             JobError::Simulator { .. } => K::Host,
             JobError::DriveNotInLibrary { .. } | JobError::DriveMissing { .. } => K::BadDevice,
+            JobError::LoadsNothing { .. } | JobError::NotCleared { .. } => K::BadDevice,
             JobError::Changer(source) | JobError::Move { source, .. } => {
                 device::changer_kind(source)
             }
@@ -35,9 +36,9 @@ impl JobError {
                 TransportErrorKind::Busy => K::Busy,
                 _ => K::BadDevice,
             },
-            JobError::Drive { source, .. } | JobError::NotReady { source, .. } => {
-                drive_kind(source)
-            }
+            JobError::Drive { source, .. }
+            | JobError::NotReady { source, .. }
+            | JobError::NotLoaded { source, .. } => drive_kind(source),
             JobError::BarcodeTwice { .. }
             | JobError::CleaningCartridge { .. }
             | JobError::IncompatibleTape { .. }
@@ -170,11 +171,12 @@ impl JobError {
                 "Read it with the program and the key that wrote it; if its content may go, \
                  `tape label {barcode} --pool NAME --erase {barcode}`."
             ),
-            JobError::BlocksBeyondPath { block_bytes, .. } => format!(
-                "The tape is well: use a drive and a host adapter that carry {block_bytes} bytes \
-                 at once, or raise the adapter's limit (max_sectors, max_sgl_entries of its \
-                 driver). `doctor` shows what each drive and its path carry."
-            ),
+            JobError::BlocksBeyondPath {
+                barcode,
+                block_bytes,
+                erasable,
+                ..
+            } => beyond_path_advice(barcode, *block_bytes, *erasable),
             JobError::ForeignTape { barcode, .. } => format!(
                 "If its content may go, `tape label {barcode} --pool NAME --erase {barcode}`."
             ),
@@ -199,9 +201,17 @@ impl JobError {
     /// What helps against what a device, a tape or an operation failed with.
     fn device_advice(&self) -> Option<String> {
         let words = match self {
-            JobError::Drive { source, .. } | JobError::NotReady { source, .. } => {
-                device::of_drive(source)
-            }
+            JobError::Drive { source, .. }
+            | JobError::NotReady { source, .. }
+            | JobError::NotLoaded { source, .. } => device::of_drive(source),
+            JobError::LoadsNothing { .. } => Some(
+                "Clean the drive and try again; if it stays so, use another drive, and have this \
+                 one seen to.",
+            ),
+            JobError::NotCleared { .. } => Some(
+                "Eject the tape at the drive's panel, and start the job again. If the drive keeps \
+                 it, switch the drive off and on, or have it seen to.",
+            ),
             JobError::Changer(source) | JobError::Move { source, .. } => device::of_changer(source),
             JobError::Transport(error) => Some(device::of_path(error)),
             JobError::Volume { barcode, source } => return device::of_volume(source, barcode),
@@ -311,6 +321,20 @@ impl JobError {
             _ => return None,
         })
     }
+}
+
+fn beyond_path_advice(barcode: &str, block_bytes: u64, erasable: bool) -> String {
+    let erase = match erasable {
+        true => {
+            format!(" If its content may go, `tape label {barcode} --pool NAME --erase {barcode}`.")
+        }
+        false => String::new(),
+    };
+    format!(
+        "The tape is well: use a drive and a host adapter that carry {block_bytes} bytes at once, \
+         or raise the adapter's limit (max_sectors, max_sgl_entries of its driver). `doctor` \
+         shows what each drive and its path carry.{erase}"
+    )
 }
 
 fn drive_kind(error: &DriveError) -> JobErrorKind {

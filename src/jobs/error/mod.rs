@@ -13,10 +13,13 @@ use std::io;
 use std::path::PathBuf;
 
 pub use failure::{FailedTape, Failure};
-use words::{after_write_failure, without_segments};
+pub(super) use words::labels_unread;
 
 use serde::Serialize;
 use uuid::Uuid;
+use words::{
+    after_write_failure, found_text, list, nameless_text, now_text, pid_text, without_segments,
+};
 
 use super::Outcome;
 use super::library::Misplaced;
@@ -213,6 +216,43 @@ pub enum JobError {
         #[source]
         source: DriveError,
     },
+    /// The changer brought the tape into the drive, and the drive cannot load it.
+    #[error("tape {barcode} cannot be loaded; nothing was written")]
+    NotLoaded {
+        /// The tape.
+        barcode: String,
+        /// What the drive says.
+        #[source]
+        source: DriveError,
+    },
+    /// Tapes that came one after another could not be loaded into one drive, and none is known
+    /// to be at fault: none was marked.
+    #[error(
+        "{drive} loaded neither tape {first} nor tape {second}; nothing was written, and no tape \
+         was marked"
+    )]
+    LoadsNothing {
+        /// The drive.
+        drive: String,
+        /// The tape before.
+        first: String,
+        /// The last tape tried.
+        second: String,
+        /// What the drive says of the last.
+        #[source]
+        source: DriveError,
+    },
+    /// What lies in the drive is in another tape's way, and the drive does not let it go.
+    #[error("{drive} does not unload what is in it: {found}")]
+    NotCleared {
+        /// The drive.
+        drive: String,
+        /// What is in it: a barcode, or what the tape says of itself.
+        found: String,
+        /// What the drive says.
+        #[source]
+        source: DriveError,
+    },
     /// A cleaning cartridge stands where a tape should.
     #[error("{barcode} is a cleaning cartridge; it holds no data")]
     CleaningCartridge {
@@ -277,6 +317,8 @@ pub enum JobError {
         limit_bytes: u64,
         /// The drive.
         drive: String,
+        /// It was to be labelled, and the catalog knows no volume under its barcode.
+        erasable: bool,
     },
     /// The tape was written by a later version.
     #[error(
@@ -536,52 +578,6 @@ impl From<NotLocked> for JobError {
             },
         }
     }
-}
-
-/// `a, b and c`, or `none` where there is nothing.
-fn list(items: &[String], none: &str) -> String {
-    match items {
-        [] => none.to_owned(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
-fn pid_text(pid: Option<u32>) -> String {
-    pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
-}
-
-/// `slot 7 holds a cartridge whose label cannot be read`, of these places.
-pub(super) fn labels_unread(places: &[String]) -> String {
-    const TOLD: usize = 4;
-    if let [one] = places {
-        return format!("{one} holds a cartridge whose label cannot be read");
-    }
-    let mut told = places[..places.len().min(TOLD)].to_vec();
-    if places.len() > TOLD {
-        told.push(format!("{} more", places.len() - TOLD));
-    }
-    let told = list(&told, "no place");
-    format!("{told} hold cartridges whose labels cannot be read")
-}
-
-fn nameless_text(places: &[String]) -> String {
-    match places {
-        [] => String::new(),
-        [_] => format!("; {}, and it may be this one", labels_unread(places)),
-        _ => format!("; {}, and one may be this", labels_unread(places)),
-    }
-}
-
-fn now_text(now: &Option<String>) -> String {
-    now.as_ref()
-        .map_or_else(String::new, |place| format!("; it is in {place} now"))
-}
-
-fn found_text(found: &Option<String>) -> String {
-    found
-        .as_ref()
-        .map_or_else(String::new, |found| format!("; the drive held {found}"))
 }
 
 #[cfg(test)]

@@ -287,6 +287,21 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             drive: text(),
             source: source(),
         },
+        JobError::NotLoaded {
+            barcode: text(),
+            source: source(),
+        },
+        JobError::LoadsNothing {
+            drive: text(),
+            first: text(),
+            second: text(),
+            source: source(),
+        },
+        JobError::NotCleared {
+            drive: text(),
+            found: text(),
+            source: source(),
+        },
         JobError::WriteProtected { barcode: text() },
         JobError::BlankTape { barcode: text() },
         JobError::TooNewTape {

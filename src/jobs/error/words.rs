@@ -1,6 +1,5 @@
-//! Parts of what errors say of jobs and tapes.
+//! Parts of the sentences that errors of jobs say.
 
-use super::list;
 use crate::jobs::Outcome;
 
 /// What a failed write leaves of a tape.
@@ -15,6 +14,52 @@ pub(super) fn after_write_failure(suspect: bool, segments: u64) -> String {
         n => format!("the {n} segments of it in the catalog are confirmed and safe"),
     };
     format!("{state}; {safe}")
+}
+
+/// `a, b and c`, or `none` where there is nothing.
+pub(super) fn list(items: &[String], none: &str) -> String {
+    match items {
+        [] => none.to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+pub(super) fn pid_text(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+}
+
+/// `slot 7 holds a cartridge whose label cannot be read`, of these places.
+pub(in crate::jobs) fn labels_unread(places: &[String]) -> String {
+    const TOLD: usize = 4;
+    if let [one] = places {
+        return format!("{one} holds a cartridge whose label cannot be read");
+    }
+    let mut told = places[..places.len().min(TOLD)].to_vec();
+    if places.len() > TOLD {
+        told.push(format!("{} more", places.len() - TOLD));
+    }
+    let told = list(&told, "no place");
+    format!("{told} hold cartridges whose labels cannot be read")
+}
+
+pub(super) fn nameless_text(places: &[String]) -> String {
+    match places {
+        [] => String::new(),
+        [_] => format!("; {}, and it may be this one", labels_unread(places)),
+        _ => format!("; {}, and one may be this", labels_unread(places)),
+    }
+}
+
+pub(super) fn now_text(now: &Option<String>) -> String {
+    now.as_ref()
+        .map_or_else(String::new, |place| format!("; it is in {place} now"))
+}
+
+pub(super) fn found_text(found: &Option<String>) -> String {
+    found
+        .as_ref()
+        .map_or_else(String::new, |found| format!("; the drive held {found}"))
 }
 
 /// Why a job may be without segments, and what other jobs of its name there are.

@@ -222,22 +222,22 @@ impl Labeller<'_> {
             return Err(JobError::WriteProtected { barcode });
         }
         self.check_block_size(&bay.drive)?;
-        let known_barcode = known.is_some();
+        // Without `--erase`, nothing under a barcode that the catalog knows comes as far as this.
         let identity = identify(&mut bay.drive)
-            .map_err(|source| volume_error(&barcode, &bay.drive, source, known_barcode));
+            .map_err(|source| volume_error(&barcode, &bay.drive, source, false));
         let identity = match identity {
             // Writing from the beginning needs neither the key nor the former blocks.
             Err(JobError::EncryptedTape { .. } | JobError::BlocksBeyondPath { .. }) if erase => {
                 return Ok(());
             }
-            identity => identity?,
+            identity => identity.map_err(offer_erase)?,
         };
         let what = match identity {
             Identity::Blank => return Ok(()),
             Identity::Ours(label) => {
                 self.check_not_swapped(&barcode, &label, known)?;
                 if !erase {
-                    check_path(&label, &bay.drive)?;
+                    check_path(&label, &bay.drive).map_err(offer_erase)?;
                 }
                 format!("volume {} of pool {}", label.volume, label.pool)
             }
@@ -249,7 +249,7 @@ impl Labeller<'_> {
             false => Err(JobError::HoldsData {
                 barcode,
                 what,
-                known: known_barcode,
+                known: false,
             }),
         }
     }
@@ -331,4 +331,12 @@ impl Labeller<'_> {
         }
         Ok(())
     }
+}
+
+/// Blocks too long for the path can be written over, if what they hold may go.
+fn offer_erase(mut error: JobError) -> JobError {
+    if let JobError::BlocksBeyondPath { erasable, .. } = &mut error {
+        *erasable = true;
+    }
+    error
 }

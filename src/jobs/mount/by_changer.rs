@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use super::plan::{Route, route, route_of_unread};
-use super::{Bay, Mounter, NOTICES_WITHIN, drive_error, unload, wait_ready};
+use super::{Bay, Mounter, NOTICES_WITHIN, drive_error, not_cleared, unload, wait_ready};
 use crate::changer::{ChangerErrorKind, ElementAddress};
-use crate::drive::Drive;
+use crate::drive::{Drive, DriveError, DriveErrorKind};
 use crate::jobs::JobError;
 use crate::jobs::library::{Place, Snapshot};
 use crate::jobs::lock::{CHANGER_LOCK, Lock, NotLocked};
 use crate::monitor::Problem;
-use crate::scsi::tape_alert::TapeAlerts;
 use crate::transport::TransportErrorKind;
 
 /// Moving a tape takes a minute or two; another process may be at it twice in a row.
@@ -32,7 +31,7 @@ impl Mounter<'_> {
         match wait_ready(self.site, &mut bay.drive, NOTICES_WITHIN) {
             Ok(()) => Ok(bay),
             Err(error) => {
-                let error = drive_error(barcode, error);
+                let error = not_loaded(barcode, error);
                 Err(self.give_up(bay, error))
             }
         }
@@ -50,13 +49,7 @@ impl Mounter<'_> {
             Route::Stored { from, drives } => {
                 let (index, drive) = self.claim_any(&snapshot, &drives, barcode)?;
                 let place = &snapshot.drives[index];
-                let mut bay = Bay {
-                    drive,
-                    barcode: barcode.to_owned(),
-                    unread: false,
-                    element: Some(place.address),
-                    told: TapeAlerts::default(),
-                };
+                let mut bay = Bay::new(drive, barcode, Some(place.address));
                 self.clear(&snapshot, place, &mut bay)?;
                 self.phase(&format!("moving {barcode} into drive {}", place.number));
                 self.move_tape(barcode, from, place.address)?;
@@ -127,7 +120,7 @@ impl Mounter<'_> {
         bay.drive
             .prevent_removal(false)
             .and_then(|()| bay.drive.unload())
-            .map_err(|error| drive_error(&other, error))?;
+            .map_err(|error| not_cleared(other.clone(), error))?;
         self.move_tape(&other, place.address, home)
     }
 
@@ -163,16 +156,7 @@ impl Mounter<'_> {
 
     fn claim_loaded(&mut self, place: &Place, barcode: &str) -> Result<Bay, JobError> {
         match self.devices.open_drive_at(place) {
-            Ok(drive) => {
-                let barcode = barcode.to_owned();
-                Ok(Bay {
-                    drive,
-                    barcode,
-                    unread: false,
-                    element: Some(place.address),
-                    told: TapeAlerts::default(),
-                })
-            }
+            Ok(drive) => Ok(Bay::new(drive, barcode, Some(place.address))),
             Err(JobError::Transport(error)) if error.kind == TransportErrorKind::Busy => {
                 Err(JobError::TapeBusy {
                     barcode: barcode.to_owned(),
@@ -264,6 +248,18 @@ impl Mounter<'_> {
     fn phase(&self, what: &str) {
         tracing::info!("{what}");
         self.site.monitor.phase(what);
+    }
+}
+
+/// The error of a tape that does not become ready in the drive it was brought into. Only this
+/// one says of a tape that the drive tried it and failed.
+fn not_loaded(barcode: &str, source: DriveError) -> JobError {
+    match source.kind {
+        DriveErrorKind::Medium | DriveErrorKind::EndOfDataMissing => JobError::NotLoaded {
+            barcode: barcode.to_owned(),
+            source,
+        },
+        _ => drive_error(barcode, source),
     }
 }
 

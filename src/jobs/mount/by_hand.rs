@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Bay, Mounter, NOTICES_WITHIN, Purpose, drive_error, wait_ready};
+use super::{Bay, Mounter, NOTICES_WITHIN, Purpose, drive_error, not_cleared, wait_ready};
 use crate::drive::{DriveErrorKind, SequentialDevice as _};
-use crate::jobs::append_check::volume_error;
+use crate::jobs::append_check::{too_long, volume_error};
 use crate::jobs::operator::{Reply, TapeRequest};
 use crate::jobs::{JobError, label};
-use crate::scsi::tape_alert::TapeAlerts;
 use crate::volume::VolumeError;
 use crate::volume::label::{Identity, identify};
 
@@ -26,13 +25,7 @@ impl Mounter<'_> {
         purpose: Purpose,
     ) -> Result<Bay, JobError> {
         let drive = self.devices.open_only_drive()?;
-        let mut bay = Bay {
-            drive,
-            barcode: barcode.to_owned(),
-            unread: false,
-            element: None,
-            told: TapeAlerts::default(),
-        };
+        let mut bay = Bay::new(drive, barcode, None);
         // An empty drive is asked for a tape at once; one that was just filled gets time.
         let mut notices_within = Duration::ZERO;
         loop {
@@ -43,13 +36,17 @@ impl Mounter<'_> {
                     (Claim::Barcode(text) | Claim::Nothing(text), _) => Some(text),
                 },
                 Err(error) if error.kind == DriveErrorKind::NoMedium => None,
+                // Whose tape that is nobody knows, so none is judged by it.
+                Err(error) if error.kind == DriveErrorKind::Medium => {
+                    Some(format!("a tape that cannot be loaded ({})", error.what))
+                }
                 Err(error) => return Err(drive_error(barcode, error)),
             };
-            if found.is_some() {
+            if let Some(found) = &found {
                 bay.drive
                     .prevent_removal(false)
                     .and_then(|()| bay.drive.unload())
-                    .map_err(|error| drive_error(barcode, error))?;
+                    .map_err(|error| not_cleared(found.clone(), error))?;
             }
             let drive = bay.drive.name().to_owned();
             let request = TapeRequest {
@@ -70,7 +67,9 @@ impl Mounter<'_> {
 /// before a write compare both.
 fn claim(bay: &mut Bay) -> Result<Claim, JobError> {
     let memory = label::memory_barcode_if_readable(&mut bay.drive, &bay.barcode)?;
-    let identity = match identify(&mut bay.drive) {
+    let identity = identify(&mut bay.drive);
+    let beyond_bytes = identity.as_ref().err().and_then(too_long);
+    let identity = match identity {
         // The chip may still tell.
         Err(VolumeError::Drive { source, .. }) if source.kind == DriveErrorKind::Medium => {
             Identity::Foreign("a tape whose beginning cannot be read".to_owned())
@@ -78,7 +77,15 @@ fn claim(bay: &mut Bay) -> Result<Claim, JobError> {
         Err(VolumeError::Drive { source, .. }) if source.kind == DriveErrorKind::Encrypted => {
             Identity::Foreign("encrypted data, for which the drive has no key".to_owned())
         }
-        result => result.map_err(|source| volume_error(&bay.barcode, &bay.drive, source, true))?,
+        result => match beyond_bytes {
+            Some(bytes) => Identity::Foreign(format!(
+                "blocks of {bytes} bytes, longer than {} and the path to it carry",
+                bay.drive.name()
+            )),
+            None => {
+                result.map_err(|source| volume_error(&bay.barcode, &bay.drive, source, true))?
+            }
+        },
     };
     Ok(match (identity, memory) {
         (Identity::Ours(label), _) => Claim::Barcode(label.barcode),

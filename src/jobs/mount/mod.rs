@@ -53,6 +53,17 @@ pub(crate) struct Bay {
 }
 
 impl Bay {
+    /// A drive in which the tape is, or is to be, of which nothing was told yet.
+    fn new(drive: Drive, barcode: &str, element: Option<ElementAddress>) -> Bay {
+        Bay {
+            drive,
+            barcode: barcode.to_owned(),
+            unread: false,
+            element,
+            told: TapeAlerts::default(),
+        }
+    }
+
     /// Whether a tape that says this barcode of itself may be the one in the drive.
     pub(crate) fn may_be(&self, says: &str) -> bool {
         self.unread || self.barcode == says
@@ -332,6 +343,19 @@ pub(crate) fn drive_error(barcode: &str, source: DriveError) -> JobError {
             source,
         },
         _ => JobError::Drive { barcode, source },
+    }
+}
+
+/// The error where what lies in the drive is in the way and stays: `found` says what it is. It
+/// speaks against no tape that was asked for.
+fn not_cleared(found: String, source: DriveError) -> JobError {
+    match source.kind {
+        DriveErrorKind::Medium | DriveErrorKind::Hardware => JobError::NotCleared {
+            drive: source.drive.clone(),
+            found,
+            source,
+        },
+        _ => drive_error(&found, source),
     }
 }
 
