@@ -220,23 +220,44 @@ fn a_write_of_several_blocks_that_fails_claims_none() {
     }
 }
 
-/// The error is at block 3, the first of the WRITE: it comes when the buffer is written out, or
-/// with a later command.
+/// The error is at a block of the WRITE. It comes when the buffer is written out, with a later
+/// WRITE or with this one, as large as the buffer is.
 #[test]
 fn blocks_behind_a_write_error_are_never_confirmed() {
-    let bench = Bench::new();
-    let mut drive = begun(&bench);
-    script(&bench, None, 2, Effect::WriteError);
-    let mut failed = write(&mut drive, &blocks(3, 5)).map(drop);
-    if failed.is_ok() {
-        failed = drive.synchronize();
+    for buffer_bytes in [1 << 20, 6 * BLOCK as u64, 2 * BLOCK as u64] {
+        for bad in 3..8 {
+            let bench = Bench::with_buffer(buffer_bytes);
+            let mut drive = begun(&bench);
+            spoil(&bench, Effect::WriteError, bad);
+            let mut failed = write(&mut drive, &blocks(3, 5));
+            if failed.is_ok() {
+                failed = write(&mut drive, &blocks(8, 5));
+            }
+            let failed = failed.and_then(|_| drive.synchronize());
+            let error = failed.unwrap_err();
+            let case = format!("block {bad}, buffer of {buffer_bytes}: {error}");
+            assert_eq!(error.kind, DriveErrorKind::Medium, "{case}");
+            let blind = write(&mut drive, &blocks(bad, 2)).map_err(|error| error.kind);
+            assert_eq!(blind, Err(DriveErrorKind::PositionLost), "{case}");
+            let confirmed = drive.first_unconfirmed().unwrap();
+            assert_eq!(confirmed, BlockAddress(bad), "{case}");
+            holds(&mut drive, bad);
+            write_all(&mut drive, &blocks(bad, 4));
+            drive.synchronize().unwrap();
+            holds(&mut drive, bad + 4);
+        }
     }
-    let error = failed.unwrap_err();
-    assert_eq!(error.kind, DriveErrorKind::Medium, "{error}");
-    assert_eq!(drive.first_unconfirmed().unwrap(), BlockAddress(3));
-    let end = drive.locate_end_of_data().unwrap().block;
-    assert!((3..8).contains(&end.0), "{end}");
-    holds(&mut drive, end.0);
+}
+
+/// The object `bad` of the tape fails once.
+fn spoil(bench: &Bench, effect: Effect, bad: u64) {
+    let mut rule = Rule::new(effect);
+    rule.times = Some(1);
+    rule.when.objects = Some([bad, bad]);
+    let library = Library::open(bench.path()).unwrap();
+    library
+        .set_faults(&FaultScript::new(0, vec![rule]))
+        .unwrap();
 }
 
 /// CHECK CONDITION with EOM and so many blocks that were not written.

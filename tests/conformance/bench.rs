@@ -28,14 +28,28 @@ impl Bench {
 
     /// `capacity_bytes` of each tape up to early warning.
     pub fn with_capacity(capacity_bytes: Option<u64>) -> Bench {
+        Bench::with(LibrarySpec {
+            capacity_bytes,
+            ..LibrarySpec::default()
+        })
+    }
+
+    /// `buffer_bytes` of the drive for what is written.
+    pub fn with_buffer(buffer_bytes: u64) -> Bench {
+        Bench::with(LibrarySpec {
+            buffer_bytes: Some(buffer_bytes),
+            ..LibrarySpec::default()
+        })
+    }
+
+    fn with(rest: LibrarySpec) -> Bench {
         let directory = tempfile::tempdir().unwrap();
         let spec = LibrarySpec {
             drives: 1,
             slots: 4,
             mail_slots: 1,
             cartridges: Some(2),
-            capacity_bytes,
-            ..LibrarySpec::default()
+            ..rest
         };
         Library::create(directory.path(), &spec).unwrap();
         Bench { directory }

@@ -17,6 +17,9 @@ use crate::spc;
 pub(super) const STATE_FILE: &str = "faults-state.json";
 const LOCK_FILE: &str = "faults.lock";
 
+/// WRITE(6) and WRITE(16).
+pub(crate) const WRITE_COMMANDS: [u8; 2] = [0x0A, 0x8A];
+
 /// Where on the tape an occasion is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
@@ -116,9 +119,8 @@ impl Faults {
 
     /// True if a rule is about blocks.
     pub(crate) fn about_blocks(&self) -> bool {
-        self.rules
-            .iter()
-            .any(|(rule, _)| is_about_blocks(&rule.effect))
+        let mut effects = self.rules.iter().map(|(rule, _)| &rule.effect);
+        effects.any(|effect| matches!(effect, Effect::ReadError { .. } | Effect::WriteError))
     }
 
     /// The effects that are due, in the order of the script. They count as having happened.
@@ -128,7 +130,7 @@ impl Faults {
     /// `Io`, `Format`.
     pub(crate) fn due(&self, occasion: &Occasion<'_>) -> Result<Vec<Due>, SimError> {
         let fits = |(rule, opcodes): &&(Rule, Vec<u8>)| {
-            is_about_blocks(&rule.effect) == occasion.block
+            is_about_blocks(&rule.effect, occasion.opcode) == occasion.block
                 && is_command(occasion.opcode, opcodes)
                 && is_place(&rule.when, occasion)
                 && (!occasion.block || self.chance(rule, place_key(occasion)))
@@ -187,8 +189,13 @@ impl Faults {
     }
 }
 
-fn is_about_blocks(effect: &Effect) -> bool {
-    matches!(effect, Effect::ReadError { .. })
+/// Whether an occasion is a block: WRITE FILEMARKS meets what waits for it as a whole.
+fn is_about_blocks(effect: &Effect, opcode: u8) -> bool {
+    match effect {
+        Effect::ReadError { .. } => true,
+        Effect::WriteError => WRITE_COMMANDS.contains(&opcode),
+        _ => false,
+    }
 }
 
 fn is_command(opcode: u8, opcodes: &[u8]) -> bool {

@@ -11,7 +11,7 @@ mod engine;
 mod flaws;
 mod script;
 
-pub(crate) use engine::{Due, Faults, Occasion, Place};
+pub(crate) use engine::{Due, Faults, Occasion, Place, WRITE_COMMANDS};
 pub use flaws::{Flaws, Spot, read_flaws, write_flaws};
 pub use script::{Device, Effect, FaultScript, Rule, When};
 pub(crate) use script::{clear, read, write};

@@ -4,19 +4,21 @@
 use std::path::Path;
 
 use super::DriveTarget;
+use super::address::length_field;
 use super::health::{CleaningWish, Direction};
 use crate::cartridge::{self, record::Record};
 use crate::error::SimError;
-use crate::fault::{Due, Effect, Faults, Flaws, Occasion, Place, Spot, read_flaws, write_flaws};
+use crate::fault::{
+    Due, Effect, Faults, Flaws, Occasion, Place, Spot, WRITE_COMMANDS, read_flaws, write_flaws,
+};
 use crate::pages::alert;
 use crate::sense::{self, Code, Sense, key};
-use crate::target::{Data, Refusal, Reply, be24};
+use crate::target::{Data, Refusal, Reply};
 
-const WRITE_COMMANDS: [u8; 2] = [0x0A, 0x8A];
 const LOCATE_COMMANDS: [u8; 2] = [0x2B, 0x92];
 const ATTRIBUTE_COMMANDS: [u8; 2] = [0x8C, 0x8D];
-/// Transfers of 6 bytes: blocks if FIXED is set.
-const TRANSFERS_6: [u8; 2] = [0x08, 0x0A];
+/// READ and WRITE: blocks if FIXED is set.
+const TRANSFERS: [u8; 4] = [0x08, 0x0A, 0x88, 0x8A];
 const FIXED: u8 = 0x01;
 /// Errors that one command can have corrected.
 const MAX_CORRECTED: u64 = 1 << 20;
@@ -37,6 +39,8 @@ pub(super) struct DriveFaults {
     flaws: Option<(u64, Flaws)>,
     /// Object number that READ POSITION reports instead of the true one.
     lie: Option<u64>,
+    /// Of the present command.
+    opcode: u8,
 }
 
 impl DriveFaults {
@@ -45,6 +49,7 @@ impl DriveFaults {
             script: Faults::new(library_dir, Some(index)),
             flaws: None,
             lie: None,
+            opcode: 0,
         }
     }
 }
@@ -75,24 +80,11 @@ impl DriveTarget {
         if let Some(refusal) = plan.refused {
             return plan.no_answer.is_none().then_some(Err(refusal));
         }
-        let before = self.tape.as_ref().map(|tape| tape.object());
         let mut reply = self.run_truly_or_not(cdb, data);
         if let Some((object, lie)) = plan.elsewhere
             && reply.is_ok()
         {
             self.go_elsewhere(object, lie);
-        }
-        // What fails before the objects of this WRITE are reached belongs to earlier ones.
-        let after = self.tape.as_ref().map(|tape| tape.object());
-        let opcode = cdb.first().copied().unwrap_or_default();
-        if WRITE_COMMANDS.contains(&opcode) && after < before {
-            reply = reply.map_err(|refusal| match refusal {
-                Refusal::Check { ref sense, .. } if sense.key == key::MEDIUM_ERROR => {
-                    super::failure::deferred(refusal)
-                }
-                // An explicit address leads back as well.
-                other => other,
-            });
         }
         if plan.reset {
             reply = match self.restart(sense::RESET_OCCURRED) {
@@ -107,6 +99,7 @@ impl DriveTarget {
     fn plan(&mut self, cdb: &[u8]) -> Result<Plan, SimError> {
         let mut plan = Plan::default();
         let opcode = cdb.first().copied().unwrap_or_default();
+        self.faults.opcode = opcode;
         if self.faults.script.watch()? {
             self.watch_bay()?;
             let place = self.place(cdb);
@@ -133,11 +126,11 @@ impl DriveTarget {
     fn place(&mut self, cdb: &[u8]) -> Option<Place> {
         let tape = self.tape.as_mut()?;
         let fixed = matches!(cdb, [opcode, flags, ..]
-            if TRANSFERS_6.contains(opcode) && flags & FIXED != 0);
+            if TRANSFERS.contains(opcode) && flags & FIXED != 0);
         Some(Place {
             partition: tape.partition(),
             object: tape.object(),
-            objects: if fixed { be24(cdb, 2).into() } else { 1 },
+            objects: if fixed { length_field(cdb).1.into() } else { 1 },
             position_bytes: tape.position_bytes().ok()?,
         })
     }
@@ -158,7 +151,7 @@ impl DriveTarget {
             Effect::WrongPosition { object, lie } => plan.elsewhere = Some((object, lie)),
             Effect::WriteError => {
                 if let Some(tape) = &mut self.tape {
-                    tape.spoil_next_write(!WRITE_COMMANDS.contains(&opcode));
+                    tape.spoil_oldest_write();
                 }
             }
             Effect::DeferredError => self.lose_buffer(),
@@ -241,13 +234,48 @@ impl DriveTarget {
         }
     }
 
-    /// Where a block leaves the medium: 03/11/00 if it does not. The position stays before it.
+    /// Where a block leaves the medium: 03/11/00 if it does not. The position is behind it then
+    /// (SSC-4 §5.3).
     pub(super) fn fault_on_read(&mut self, record: &Record) -> Result<(), Refusal> {
         let hit = self.is_unreadable(record);
         match hit.map_err(|error| self.host_failure(error))? {
-            true => Err(self.read_failure(std::io::Error::other("the block is damaged"))),
+            true => {
+                self.tape()?.step();
+                Err(self.read_failure(std::io::Error::other("the block is damaged")))
+            }
             false => Ok(()),
         }
+    }
+
+    /// Where a block comes into the drive that the medium may not take.
+    pub(super) fn fault_on_write(&mut self) -> Result<(), Refusal> {
+        if !self.faults.script.about_blocks() {
+            return Ok(());
+        }
+        let position_bytes = self.position_bytes()?;
+        let due = self.due_on_block(position_bytes);
+        if !due.map_err(|error| self.host_failure(error))?.is_empty() {
+            self.tape()?.spoil_next_write();
+        }
+        Ok(())
+    }
+
+    /// What is due on the block at the position.
+    fn due_on_block(&mut self, position_bytes: u64) -> Result<Vec<Due>, SimError> {
+        let Some(tape) = &self.tape else {
+            return Ok(Vec::new());
+        };
+        self.faults.script.due(&Occasion {
+            opcode: self.faults.opcode,
+            block: true,
+            barcode: self.state.barcode.as_deref(),
+            place: Some(Place {
+                partition: tape.partition(),
+                object: tape.object(),
+                objects: 1,
+                position_bytes,
+            }),
+        })
     }
 
     fn is_unreadable(&mut self, record: &Record) -> Result<bool, SimError> {
@@ -261,18 +289,7 @@ impl DriveTarget {
         if !self.faults.script.about_blocks() {
             return Ok(false);
         }
-        let occasion = Occasion {
-            opcode: 0x08,
-            block: true,
-            barcode: self.state.barcode.as_deref(),
-            place: Some(Place {
-                partition,
-                object,
-                objects: 1,
-                position_bytes: record.position_bytes,
-            }),
-        };
-        let due = self.faults.script.due(&occasion)?;
+        let due = self.due_on_block(record.position_bytes)?;
         let stays = |due: &Due| matches!(due.effect, Effect::ReadError { stays: true });
         if due.iter().any(stays) {
             self.change_flaws(|flaws| {

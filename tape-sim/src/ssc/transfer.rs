@@ -36,6 +36,16 @@ impl Transfer {
             transferred_bytes: done as usize * self.block_bytes,
         }
     }
+
+    /// What ended the command behind `done` whole blocks, with what is left of its length.
+    pub(super) fn ended(&self, refusal: Refusal, done: u32) -> Refusal {
+        match refusal {
+            Refusal::Check { sense, .. } => {
+                self.check(sense.with_information(self.residual(done)), done)
+            }
+            other => other,
+        }
+    }
 }
 
 impl DriveTarget {
@@ -146,13 +156,9 @@ impl DriveTarget {
             }
             Some(record) => {
                 let taken = self.take_block(&record, out);
-                taken.map(Some).map_err(|refusal| match refusal {
-                    Refusal::Check { sense, .. } if sense.key == key::DATA_PROTECT => {
-                        let residual = transfer.residual(done);
-                        transfer.check(sense.with_information(residual), done)
-                    }
-                    other => other,
-                })
+                taken
+                    .map(Some)
+                    .map_err(|refusal| transfer.ended(refusal, done))
             }
         }
     }

@@ -69,7 +69,8 @@ impl DriveTarget {
     fn verify_blocks(&mut self, transfer: &Transfer) -> Result<(), Refusal> {
         for done in 0..transfer.blocks {
             let residual = transfer.residual(done);
-            let Some(length) = self.verify_object()? else {
+            let verified = self.verify_object();
+            let Some(length) = verified.map_err(|refusal| transfer.ended(refusal, done))? else {
                 return Err(nothing_recorded(residual).into());
             };
             let wrong = match length {

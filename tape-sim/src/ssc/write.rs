@@ -1,11 +1,14 @@
 //! WRITE and WRITE FILEMARKS in both forms: may the medium be changed here, and how near is its
 //! end?
 
+use std::io;
+
 use super::DriveTarget;
 use super::address::{Place, length_field};
+use super::failure::deferred;
 use super::protect::Change;
 use super::tape::WriteStop;
-use super::transfer::warning;
+use super::transfer::{Transfer, warning};
 use crate::sense::{self, Sense, key};
 use crate::target::{Data, Refusal, Reply, receive};
 
@@ -28,13 +31,21 @@ impl DriveTarget {
         )?;
         self.check_room_for_check(cdb, &transfer)?;
         self.check_key_lock()?;
-        self.begin_writing(place)?;
+        self.begin_writing(place).map_err(|refusal| match refusal {
+            // What was buffered did not get onto the tape when it had to move.
+            Refusal::Check { ref sense, .. } if sense.key == key::MEDIUM_ERROR => deferred(refusal),
+            other => other,
+        })?;
+        let start = self.tape()?.object();
         let before = self.position_bytes()?;
         for (block, done) in bytes.chunks_exact(transfer.block_bytes).zip(0u32..) {
             let block = self.checked(&transfer, block, done)?;
+            self.fault_on_write()?;
             match self.record_block(block) {
                 Ok(()) => self.count_written(block.len()),
-                Err(WriteStop::Host(error)) => return Err(self.write_failure(error)),
+                Err(WriteStop::Host(error)) => {
+                    return Err(self.not_written(error, &transfer, start));
+                }
                 Err(WriteStop::Full) => {
                     let sense = Sense::new(key::VOLUME_OVERFLOW, sense::END_OF_PARTITION);
                     let sense = sense.with_eom().with_information(transfer.residual(done));
@@ -43,9 +54,25 @@ impl DriveTarget {
             }
         }
         if !self.state.modes.buffered {
-            self.flush()?;
+            let flushed = self.tape()?.flush();
+            flushed.map_err(|error| self.not_written(error, &transfer, start))?;
         }
         self.warn_after_write(before, bytes.len())
+    }
+
+    /// A WRITE that began at object `start` has met a block that does not get onto the tape, and
+    /// the tape stands before that block. If an earlier command has brought it, the error is
+    /// deferred.
+    fn not_written(&mut self, error: io::Error, transfer: &Transfer, start: u64) -> Refusal {
+        let refusal = self.write_failure(error);
+        let reached = self.tape.as_ref().map_or(start, |tape| tape.object());
+        match reached.checked_sub(start) {
+            None => deferred(refusal),
+            Some(done) => {
+                let done = u32::try_from(done).unwrap_or(u32::MAX);
+                transfer.ended(refusal, done.min(transfer.blocks))
+            }
+        }
     }
 
     /// WRITE FILEMARKS(6) and (16) (SSC-4 §5.8, §5.9): without IMMED everything buffered reaches

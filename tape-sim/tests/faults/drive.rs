@@ -1,6 +1,8 @@
 //! What a host sees of each fault of a drive, and what survives it.
 
-use crate::common::{Bench, LOAD, REWIND, TAPE, TUR, UNLOAD, filemarks, locate10, read, small};
+use crate::common::{
+    Bench, LOAD, REWIND, TAPE, TUR, UNLOAD, filemarks, locate10, read, small, write,
+};
 use crate::{alerts, get, none, on, once, put, recorded, run, set};
 use tape_sim::fault::{Effect, Rule, When};
 use tape_sim::library::LibrarySpec;
@@ -130,11 +132,12 @@ fn a_block_that_cannot_be_read_stands_in_the_way_and_can_be_spaced_over() {
         rule.when.objects = Some([4, 4]);
         set(&bench, &[rule]);
         let told: Vec<_> = (0..5).map(|_| get(&mut bench)).collect();
-        assert_eq!(told, ["good", "good", "good", "good", "03/11/00"]);
-        assert_eq!(bench.position().object, 4);
+        assert_eq!(told, ["good", "good", "good", "good", "03/11/00 4"]);
+        assert_eq!(bench.position().object, 5);
+        assert_eq!(none(&mut bench, &locate10(4)), "good");
         let again = get(&mut bench);
-        assert_eq!(again, if stays { "03/11/00" } else { "good" });
-        assert_eq!(none(&mut bench, &locate10(5)), "good");
+        assert_eq!(again, if stays { "03/11/00 4" } else { "good" });
+        assert_eq!(bench.position().object, 5);
         assert_eq!(get(&mut bench), "good");
         assert_eq!(alerts(&mut bench), [0x03, 0x05]);
 
@@ -143,7 +146,7 @@ fn a_block_that_cannot_be_read_stands_in_the_way_and_can_be_spaced_over() {
         assert_eq!(none(&mut bench, &UNLOAD), "good");
         assert_eq!(none(&mut bench, &LOAD), "good");
         assert_eq!(none(&mut bench, &locate10(4)), "good");
-        assert_eq!(get(&mut bench), if stays { "03/11/00" } else { "good" });
+        assert_eq!(get(&mut bench), if stays { "03/11/00 4" } else { "good" });
     }
 }
 
@@ -258,4 +261,140 @@ fn corrected_errors_grow_and_cleaning_is_asked_for() {
     set(&bench, &flags.map(once));
     assert_eq!(none(&mut bench, &TUR), "good");
     assert_eq!(alerts(&mut bench), [0x14, 0x1C]);
+}
+
+/// Blocks of 100 bytes, four with each READ or WRITE.
+const FIXED_BLOCK: usize = 100;
+
+fn fixed(bench: &mut Bench) {
+    bench.block_length(FIXED_BLOCK as u32);
+}
+
+/// A READ of four blocks; its outcome and how many whole blocks it brought.
+fn get_four(bench: &mut Bench) -> (String, usize) {
+    let mut buffer = [0; 4 * FIXED_BLOCK];
+    let completion = bench.run(&read(1, 4), Data::In(&mut buffer));
+    let moved = completion.transferred_bytes / FIXED_BLOCK;
+    (crate::outcome(&completion), moved)
+}
+
+fn put_four(bench: &mut Bench) -> String {
+    run(bench, &write(true, 4), Data::Out(&[7; 4 * FIXED_BLOCK]))
+}
+
+#[test]
+fn a_bad_block_ends_a_read_of_several_at_its_place() {
+    // The bad block; what READ of blocks 4 to 7 says, how many it brings, where the tape is then.
+    let cases = [
+        (3, "good", 4, 8),
+        (4, "03/11/00 4", 0, 5),
+        (5, "03/11/00 3", 1, 6),
+        (7, "03/11/00 1", 3, 8),
+        (8, "good", 4, 8),
+    ];
+    for by_bytes in [false, true] {
+        for (bad, told, whole, after) in cases {
+            let mut bench = Bench::ready();
+            fixed(&mut bench);
+            for _ in 0..3 {
+                assert_eq!(put_four(&mut bench), "good");
+            }
+            let mut rule = once(Effect::ReadError { stays: false });
+            if by_bytes {
+                // A block takes four bytes more on tape.
+                let begin = bad * (FIXED_BLOCK as u64 + 4);
+                rule.when.bytes = Some([begin, begin + 3]);
+            } else {
+                rule.when.objects = Some([bad, bad]);
+            }
+            set(&bench, &[rule]);
+            assert_eq!(none(&mut bench, &locate10(4)), "good");
+            assert_eq!(get_four(&mut bench), (told.to_owned(), whole), "{bad}");
+            assert_eq!(bench.position().object, after, "{bad}");
+        }
+    }
+}
+
+#[test]
+fn verify_meets_a_bad_block_where_it_is_and_only_if_the_rule_means_it() {
+    const VERIFY_SIX: [u8; 6] = [0x13, 1, 0, 0, 6, 0];
+    for (command, told, after) in [("VERIFY", "03/11/00 3", 4), ("READ", "good", 6)] {
+        let mut bench = Bench::ready();
+        fixed(&mut bench);
+        for _ in 0..2 {
+            assert_eq!(put_four(&mut bench), "good");
+        }
+        let mut rule = on(command, Effect::ReadError { stays: false });
+        rule.when.objects = Some([3, 3]);
+        set(&bench, &[rule]);
+        assert_eq!(none(&mut bench, &REWIND), "good");
+        assert_eq!(none(&mut bench, &VERIFY_SIX), told, "{command}");
+        assert_eq!(bench.position().object, after, "{command}");
+    }
+}
+
+#[test]
+fn a_block_that_cannot_be_written_ends_an_unbuffered_write_at_its_place() {
+    // The bad block; what WRITE of blocks 4 to 7 says, and where the tape is then.
+    let cases = [
+        (3, "good", 8),
+        (4, "03/0C/00 4", 4),
+        (5, "03/0C/00 3", 5),
+        (7, "03/0C/00 1", 7),
+        (8, "good", 8),
+    ];
+    for by_bytes in [false, true] {
+        for (bad, told, after) in cases {
+            let mut bench = Bench::ready();
+            fixed(&mut bench);
+            unbuffered(&mut bench);
+            assert_eq!(put_four(&mut bench), "good");
+            let mut rule = once(Effect::WriteError);
+            if by_bytes {
+                let begin = bad * (FIXED_BLOCK as u64 + 4);
+                rule.when.bytes = Some([begin, begin + 3]);
+            } else {
+                rule.when.objects = Some([bad, bad]);
+            }
+            set(&bench, &[rule]);
+            assert_eq!(put_four(&mut bench), told, "{bad}");
+            let position = bench.position();
+            assert_eq!((position.object, position.on_tape), (after, after), "{bad}");
+            assert_eq!(none(&mut bench, &locate10(100)), "08/00/05");
+            assert_eq!(bench.position().object, after, "what was behind is lost");
+        }
+    }
+}
+
+/// With a buffer the WRITE that brings the bad block may be over before it is met: the next one
+/// hears of it, deferred. One that meets it itself counts its own blocks.
+#[test]
+fn a_block_that_cannot_be_written_is_deferred_if_an_earlier_write_brought_it() {
+    // The buffer and the bad block; what three WRITEs of four blocks say, where the tape is then.
+    let cases = [
+        (600, 1, ["good", "deferred 03/0C/00", "good"], 5),
+        (600, 5, ["good", "good", "deferred 03/0C/00"], 5),
+        (250, 1, ["03/0C/00 3", "good", "good"], 9),
+    ];
+    for (buffer, bad, told, after) in cases {
+        let mut bench = Bench::with(&LibrarySpec {
+            buffer_bytes: Some(buffer),
+            ..small()
+        });
+        fixed(&mut bench);
+        let mut rule = once(Effect::WriteError);
+        rule.when.objects = Some([bad, bad]);
+        set(&bench, &[rule]);
+        let heard: Vec<_> = told.iter().map(|_| put_four(&mut bench)).collect();
+        assert_eq!(heard, told, "{bad}");
+        assert_eq!(bench.position().object, after, "{bad}");
+    }
+}
+
+/// Mode select with BUFFERED MODE 0, the block length as it is.
+fn unbuffered(bench: &mut Bench) {
+    let [_, a, b, c] = (FIXED_BLOCK as u32).to_be_bytes();
+    let list = [0, 0, 0, 8, 0, 0, 0, 0, 0, a, b, c];
+    let select = [0x15, 0x10, 0, 0, 12, 0];
+    assert_eq!(run(bench, &select, Data::Out(&list)), "good");
 }

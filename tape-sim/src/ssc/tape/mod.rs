@@ -329,10 +329,16 @@ impl Tape {
         self.bad_object = None;
     }
 
-    /// Lets the write of the object at the position fail, or of the oldest one that waits.
-    pub fn spoil_next_write(&mut self, oldest: bool) {
-        let next = self.object - if oldest { self.buffer.objects() } else { 0 };
-        self.bad_object = Some(next);
+    /// Lets the write of the object at the position fail, unless one before it will.
+    pub fn spoil_next_write(&mut self) {
+        if self.bad_object.is_none_or(|bad| bad > self.object) {
+            self.bad_object = Some(self.object);
+        }
+    }
+
+    /// Lets the write of the oldest object that waits fail, or else of the next.
+    pub fn spoil_oldest_write(&mut self) {
+        self.bad_object = Some(self.object - self.buffer.objects());
     }
 
     /// Lets the tape take what the host has just brought, `added_bytes` of tape, and waits until
