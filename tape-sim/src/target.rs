@@ -39,7 +39,7 @@ pub struct Completion {
     /// Bytes moved in the data phase, in either direction.
     pub transferred_bytes: usize,
     /// False: no answer comes. The host's path waits until its time is up; whether the command
-    /// was executed it cannot know. A path that cannot be silent ends it with the status here,
+    /// was executed it cannot know. A path that waits no longer ends it with the status here,
     /// which is TASK ABORTED.
     pub answered: bool,
 }

@@ -80,10 +80,36 @@ fn command(memory: &mut Vec<u8>, id: u16, cdb: &[u8], extents: &[(usize, usize)]
     at
 }
 
-fn task_management(memory: &mut Vec<u8>, function: u8) {
-    let at = header(memory, 40, 2, 0);
-    put(memory, at + 8, &[function, 0, 0, 0, 0, 0, 0, 0]);
-    advance(memory, 40);
+fn task_management(memory: &mut Vec<u8>, function: u8, ids: &[u16]) {
+    let len = (32 + 2 * ids.len()).next_multiple_of(8);
+    let until_end = RING_BYTES - number(memory, HEAD);
+    if until_end < len {
+        header(memory, until_end, 0, 0);
+        advance(memory, until_end);
+    }
+    let at = header(memory, len, 2, 0);
+    put(memory, at + 8, &[function, 0, 0, 0]);
+    put(memory, at + 12, &(ids.len() as u32).to_ne_bytes());
+    for (number, id) in ids.iter().enumerate() {
+        put(memory, at + 32 + 2 * number, &id.to_ne_bytes());
+    }
+    advance(memory, len);
+}
+
+/// What the kernel finds when it looks at the answers from `from` on, as
+/// `tcmu_handle_completions` does: each command's number and status.
+fn completions(memory: &Vec<u8>, from: &mut usize) -> Vec<(u16, u8)> {
+    let mut found = Vec::new();
+    while *from != number(memory, TAIL) {
+        let at = RING_OFFSET + *from;
+        let len_op = number(memory, at);
+        if len_op & 7 == 1 {
+            let [status] = get(memory, at + 8);
+            found.push((u16::from_ne_bytes(get(memory, at + 4)), status));
+        }
+        *from = (*from + (len_op & !7)) % RING_BYTES;
+    }
+    found
 }
 
 /// What the kernel finds in an entry that has been answered.
@@ -111,6 +137,8 @@ struct Fake {
     log: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
 }
 
+/// Second byte of a CDB that gets no answer.
+const UNANSWERED: u8 = 9;
 const SENSE: [u8; 4] = [0xF0, 0, 0x80, 9];
 
 impl Target for Fake {
@@ -122,6 +150,7 @@ impl Target for Fake {
         };
         self.log.lock().expect("no test panics with it").push(said);
         let (status, sense) = match cdb[1] {
+            UNANSWERED => return Completion::no_answer(),
             0 => (status::GOOD, Vec::new()),
             _ => (status::CHECK_CONDITION, SENSE.to_vec()),
         };
@@ -201,7 +230,7 @@ fn answers_say_what_the_kernel_must_know() {
             let mut memory = empty(start);
             let at = command(&mut memory, 7, &cdb, extents);
             let ring = Ring::open(memory).unwrap();
-            let mut executor = Executor::new(ring, Box::new(Fake::default()));
+            let mut executor = Executor::new(ring, Box::new(Fake::default()), DATA_BYTES);
             assert!(executor.step().unwrap(), "{cdb:?}");
             assert!(!executor.step().unwrap(), "{cdb:?}: the ring is empty");
             let memory = executor.ring_mut().memory();
@@ -236,7 +265,7 @@ fn data_goes_the_way_that_the_command_says() {
         command(&mut memory, 1, cdb, &extent);
         let fake = Fake::default();
         let log = fake.log.clone();
-        Executor::new(Ring::open(memory).unwrap(), Box::new(fake))
+        Executor::new(Ring::open(memory).unwrap(), Box::new(fake), DATA_BYTES)
             .step()
             .unwrap();
         assert_eq!(*log.lock().unwrap(), [expected]);
@@ -247,10 +276,10 @@ fn data_goes_the_way_that_the_command_says() {
 fn what_a_killed_server_left_is_failed_and_not_executed() {
     let mut memory = empty(512);
     let places = [1, 2].map(|id| command(&mut memory, id, &[0x0A, 0, 0, 0, 0, 0], &[]));
-    task_management(&mut memory, 1);
+    task_management(&mut memory, 1, &[]);
     let fake = Fake::default();
     let log = fake.log.clone();
-    let mut executor = Executor::new(Ring::open(memory).unwrap(), Box::new(fake));
+    let mut executor = Executor::new(Ring::open(memory).unwrap(), Box::new(fake), DATA_BYTES);
     executor.fail_waiting().unwrap();
     assert!(log.lock().unwrap().is_empty());
     let memory = executor.ring_mut().memory();
@@ -269,13 +298,101 @@ fn what_a_killed_server_left_is_failed_and_not_executed() {
 fn resets_reach_the_device_and_aborts_are_passed() {
     let mut memory = empty(0);
     for function in [1, 5, 2] {
-        task_management(&mut memory, function);
+        task_management(&mut memory, function, &[]);
     }
     let fake = Fake::default();
     let log = fake.log.clone();
-    let mut executor = Executor::new(Ring::open(memory).unwrap(), Box::new(fake));
+    let mut executor = Executor::new(Ring::open(memory).unwrap(), Box::new(fake), DATA_BYTES);
     while executor.step().unwrap() {}
     assert_eq!(*log.lock().unwrap(), ["reset"]);
+}
+
+#[test]
+fn a_command_without_an_answer_holds_up_nothing_behind_it_until_it_is_aborted() {
+    let mut memory = empty(RING_BYTES - 400);
+    let mut seen = number(&memory, TAIL);
+    for (id, second) in [(1, UNANSWERED), (2, 0), (3, UNANSWERED), (4, 1), (5, 0)] {
+        command(&mut memory, id, &[0, second, 0, 0, 0, 0], &[]);
+    }
+    let fake = Fake::default();
+    let log = fake.log.clone();
+    let mut executor = Executor::new(Ring::open(memory).unwrap(), Box::new(fake), DATA_BYTES);
+    while executor.step().unwrap() {}
+    let memory = executor.ring_mut().memory_mut();
+    let (good, check, aborted) = (0, 2, status::TASK_ABORTED);
+    assert_eq!(
+        completions(memory, &mut seen),
+        [(2, good), (4, check), (5, good)]
+    );
+    task_management(memory, 1, &[7, 3]);
+    command(memory, 6, &[0; 6], &[]);
+    while executor.step().unwrap() {}
+    let memory = executor.ring_mut().memory_mut();
+    assert_eq!(completions(memory, &mut seen), [(3, aborted), (6, good)]);
+    task_management(memory, 5, &[]);
+    while executor.step().unwrap() {}
+    let memory = executor.ring_mut().memory();
+    assert_eq!(completions(memory, &mut seen), [(1, aborted)]);
+    assert_eq!(number(memory, TAIL), number(memory, HEAD));
+    assert_eq!(log.lock().unwrap().last().unwrap(), "reset");
+}
+
+#[test]
+fn what_a_killed_server_left_unanswered_is_failed_by_the_next() {
+    let mut memory = empty(0);
+    let mut seen = 0;
+    for (id, second) in [(1, UNANSWERED), (2, 0), (3, UNANSWERED), (4, 0)] {
+        command(&mut memory, id, &[0, second, 0, 0, 0, 0], &[]);
+    }
+    let ring = Ring::open(memory).unwrap();
+    let mut killed = Executor::new(ring, Box::new(Fake::default()), DATA_BYTES);
+    while killed.step().unwrap() {}
+    let mut memory = killed.ring_mut().memory().clone();
+    assert_eq!(completions(&memory, &mut seen), [(2, 0), (4, 0)]);
+    command(&mut memory, 5, &[0; 6], &[]);
+    let ring = Ring::open(memory).unwrap();
+    let mut next = Executor::new(ring, Box::new(Fake::default()), DATA_BYTES);
+    next.fail_waiting().unwrap();
+    let failed = completions(next.ring_mut().memory(), &mut seen);
+    assert_eq!(failed, [(1, 2), (3, 2), (5, 2)]);
+}
+
+#[test]
+fn a_server_ends_what_is_left_when_it_is_told() {
+    let mut memory = empty(0);
+    let mut seen = 0;
+    for id in 0..6 {
+        command(&mut memory, id, &[0, UNANSWERED, 0, 0, 0, 0], &[]);
+    }
+    let ring = Ring::open(memory).unwrap();
+    let mut executor = Executor::new(ring, Box::new(Fake::default()), DATA_BYTES);
+    while executor.step().unwrap() {}
+    assert!(executor.end_left(|id, _| id == 2));
+    assert!(!executor.end_left(|id, _| id == 2));
+    assert!(executor.end_left(|_, _| true));
+    let ended = completions(executor.ring_mut().memory(), &mut seen);
+    let aborted = [2, 0, 1, 3, 4, 5].map(|id| (id, status::TASK_ABORTED));
+    assert_eq!(ended, aborted);
+}
+
+#[test]
+fn a_transfer_beyond_the_limit_does_not_get_to_the_device() {
+    for (bytes, status) in [(512, 0), (513, 2)] {
+        let mut memory = empty(0);
+        let at = command(
+            &mut memory,
+            1,
+            &[0x0A, 0, 0, 0, 0, 0],
+            &[(DATA_OFFSET, bytes)],
+        );
+        let fake = Fake::default();
+        let log = fake.log.clone();
+        let mut executor = Executor::new(Ring::open(memory).unwrap(), Box::new(fake), 512);
+        assert!(executor.step().unwrap());
+        let memory = executor.ring_mut().memory();
+        assert_eq!(answered(memory, at).status, status, "{bytes}");
+        assert_eq!(log.lock().unwrap().is_empty(), status != 0, "{bytes}");
+    }
 }
 
 #[test]
@@ -312,7 +429,7 @@ fn an_entry_that_points_outside_is_answered_with_a_failure() {
         damage(&mut memory, at);
         let fake = Fake::default();
         let log = fake.log.clone();
-        let mut executor = Executor::new(Ring::open(memory).unwrap(), Box::new(fake));
+        let mut executor = Executor::new(Ring::open(memory).unwrap(), Box::new(fake), DATA_BYTES);
         assert!(executor.step().unwrap(), "{name}");
         assert!(log.lock().unwrap().is_empty(), "{name} was executed");
         let memory = executor.ring_mut().memory();
@@ -436,5 +553,42 @@ proptest! {
             }
             serve_all(memory);
         }
+    }
+
+    #[test]
+    fn each_command_is_answered_once(
+        start in 0..RING_BYTES / 8,
+        turns in proptest::collection::vec((any::<bool>(), 0..4_u16), 1..40),
+    ) {
+        let ring = Ring::open(empty(start * 8)).unwrap();
+        let mut seen = start * 8;
+        let mut executor = Executor::new(ring, Box::new(Fake::default()), DATA_BYTES);
+        let mut open: Vec<u16> = Vec::new();
+        for (id, (unanswered, aborts)) in (0..).zip(turns) {
+            let mut expected = Vec::new();
+            let memory = executor.ring_mut().memory_mut();
+            // The ring holds four; a host that has so many waiting aborts one.
+            if aborts == 1 || open.len() >= 4 {
+                if let Some(old) = open.pop() {
+                    task_management(memory, 1, &[old]);
+                    expected.push((old, status::TASK_ABORTED));
+                }
+            }
+            let second = if unanswered { UNANSWERED } else { 0 };
+            command(memory, id, &[0, second, 0, 0, 0, 0], &[]);
+            if unanswered {
+                open.push(id);
+            } else {
+                expected.push((id, 0));
+            }
+            while executor.step().unwrap() {}
+            let memory = executor.ring_mut().memory();
+            prop_assert_eq!(completions(memory, &mut seen), expected);
+        }
+        executor.end_left(|_, _| true);
+        let memory = executor.ring_mut().memory();
+        let rest: Vec<_> = open.iter().map(|id| (*id, status::TASK_ABORTED)).collect();
+        prop_assert_eq!(completions(memory, &mut seen), rest);
+        prop_assert_eq!(number(memory, TAIL), number(memory, HEAD));
     }
 }

@@ -17,7 +17,7 @@ const CONFIGFS: &str = "/sys/kernel/config";
 /// Block size that `hw_max_sectors` counts in, bytes.
 const SECTOR_BYTES: u32 = 512;
 /// Largest transfer, 1 MiB: `tcm_loop` takes 256 pieces of a page.
-const MAX_SECTORS: u32 = (1 << 20) / SECTOR_BYTES;
+pub const MAX_TRANSFER_BYTES: u32 = 1 << 20;
 /// Data area of a unit: a few of the largest transfers at a time.
 const DATA_AREA_MIB: u32 = 16;
 /// Attributes of a backstore. A tape command takes hours: no time limit. Reservations and reset
@@ -103,12 +103,17 @@ impl Attachment {
         self.backstores.exists() || self.adapter.exists()
     }
 
-    /// The backstore of `unit`, and whether it was there already.
+    /// The backstore of `unit`, which takes `max_transfer_bytes` at a time, and whether it was
+    /// there already.
     ///
     /// # Errors
     ///
     /// `NoModule`, `Kernel`.
-    pub fn backstore(&self, unit: u16) -> Result<(Backstore, bool), AttachError> {
+    pub fn backstore(
+        &self,
+        unit: u16,
+        max_transfer_bytes: u32,
+    ) -> Result<(Backstore, bool), AttachError> {
         make(&self.backstores).map_err(missing("target_core_user"))?;
         let backstore = self.named_backstore(&unit_name(unit));
         if is_enabled(&backstore.folder) {
@@ -121,8 +126,9 @@ impl Attachment {
         // descriptor format.
         let control = format!(
             "dev_config=tape-sim,dev_size={},nl_reply_supported=-1,hw_block_size={SECTOR_BYTES},\
-             hw_max_sectors={MAX_SECTORS},max_data_area_mb={DATA_AREA_MIB}",
-            2 * SECTOR_BYTES
+             hw_max_sectors={},max_data_area_mb={DATA_AREA_MIB}",
+            2 * SECTOR_BYTES,
+            (max_transfer_bytes / SECTOR_BYTES).max(1),
         );
         write(&backstore.folder.join("control"), &control)?;
         for (attribute, value, required) in ATTRIBUTES {

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, kill_process};
 
 use super::AttachError;
-use super::config::Attachment;
+use super::config::{Attachment, MAX_TRANSFER_BYTES};
 use super::map::UioMap;
 use super::ring::Ring;
 use super::serve::{Device, Ended, Server, Stop};
@@ -27,6 +27,9 @@ use crate::library::Library;
 
 /// How often `detach` looks whether a server that starts or ends is there or gone.
 const RECHECK: Duration = Duration::from_millis(10);
+
+/// Tells a server to answer all commands: [`detach`] waits for those under way.
+const LET_GO: Signal = Signal::SIGUSR1;
 
 /// Where a unit has appeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +93,8 @@ pub fn serve(dir: &Path, ready: impl FnOnce(&[Attached])) -> Result<(), AttachEr
         killed: server_pid(&lock_path).is_some(),
     };
     // Before there are threads, which inherit it: the signals are for `wait`.
-    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
+    let signals = [Signal::SIGTERM, Signal::SIGINT, LET_GO];
+    let signals: SigSet = signals.into_iter().collect();
     signals.thread_block().map_err(system)?;
     write_pid(&lock_path, &format!("{}\n", std::process::id()))?;
     let taken_up = start.attachment.exists();
@@ -99,7 +103,7 @@ pub fn serve(dir: &Path, ready: impl FnOnce(&[Attached])) -> Result<(), AttachEr
     let served = running.and_then(|running| {
         let shown = start.show().and_then(|attached| {
             ready(&attached);
-            signals.wait().map(drop).map_err(system)
+            running.wait(&signals)
         });
         running.end().and(shown)
     });
@@ -160,7 +164,9 @@ impl Start<'_> {
     }
 
     fn server(&self, unit: u16) -> Result<Server, AttachError> {
-        let (backstore, existed) = self.attachment.backstore(unit)?;
+        let limit = self.library.faults()?.max_transfer_bytes;
+        let limit = limit.unwrap_or(u32::MAX).min(MAX_TRANSFER_BYTES);
+        let (backstore, existed) = self.attachment.backstore(unit, limit)?;
         let device: Box<dyn Device> = match unit.checked_sub(1) {
             None => Box::new(self.library.changer()?),
             Some(index) => {
@@ -175,7 +181,7 @@ impl Start<'_> {
         let (uio, bytes) = sysfs::open_uio(&backstore)?;
         let map = UioMap::new(&uio, bytes).map_err(AttachError::System)?;
         let ring = Ring::open(map).map_err(|error| wrap(unit, Ended::Ring(error)))?;
-        let mut server = Server::new(uio, ring, device);
+        let mut server = Server::new(uio, ring, device, limit as usize);
         if existed && self.killed {
             server.fail_waiting().map_err(|ended| wrap(unit, ended))?;
         }
@@ -222,6 +228,14 @@ struct Running {
 }
 
 impl Running {
+    /// Returns on a signal to end.
+    fn wait(&self, signals: &SigSet) -> Result<(), AttachError> {
+        while signals.wait().map_err(system)? == LET_GO {
+            self.stop.let_go();
+        }
+        Ok(())
+    }
+
     /// Stops them all, each after the command that it executes.
     fn end(self) -> Result<(), AttachError> {
         self.stop.stop();
@@ -264,6 +278,11 @@ pub fn detach(dir: &Path) -> Result<(), AttachError> {
         Some(lock) => lock,
         None => {
             // The server answers what is under way while its devices go.
+            let pid = server_pid(&lock_path).filter(|pid| has_open(*pid, &lock_path));
+            if let Some(pid) = pid.and_then(Pid::from_raw) {
+                // One that has just gone is found out below.
+                let _ = kill_process(pid, rustix::process::Signal::USR1);
+            }
             attachment.hide()?;
             end_server(&lock_path)?
         }

@@ -3,10 +3,13 @@
 //!
 //! Layout: mailbox, ring of entries, data area, as `include/uapi/linux/target_core_user.h` says for
 //! a 64-bit host; numbers are in the host's byte order. The kernel puts entries in at the head, we
-//! answer them in order and move the tail. Nothing that is read from the memory is trusted: every
+//! take them in order, answer them and move the tail. An answer stands in any entry of a command
+//! that we have taken, with the number of its own command; so one that is left unanswered keeps an
+//! entry, the last one taken, and holds up nothing behind it. Nothing that is read from the memory is trusted: every
 //! offset and length is checked against the sizes that were read once, when the ring was opened,
 //! and an entry is copied out before it is judged. Knows neither SCSI nor the kernel's files.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 /// Mailbox (`struct tcmu_mailbox`), offsets from the beginning of the memory.
@@ -40,7 +43,9 @@ mod entry {
     pub const COMMAND_BYTES: usize = SENSE + SENSE_BYTES;
     // A task management notice.
     pub const FUNCTION: usize = 8; // u8
+    pub const ID_COUNT: usize = 12; // u32
     pub const TMR_BYTES: usize = 32;
+    pub const ID_BYTES: usize = 2; // array of u16 behind the rest
 }
 
 const _: () = assert!(size_of::<usize>() == 8, "iovec has two 64-bit numbers");
@@ -169,12 +174,14 @@ type Extent = Range<usize>;
 /// What is next in the ring. Each one is to be answered by the function that its name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// A SCSI command: [`Ring::answer`].
+    /// A SCSI command: [`Ring::answer`] or [`Ring::leave`].
     Command(Request),
     /// The initiator aborts commands or resets the unit: [`Ring::skip`].
     TaskManagement {
         /// `TCMU_TMR_*`.
         function: u8,
+        /// The commands that it ends, by the kernel's numbers.
+        commands: Vec<u16>,
         /// The entry.
         place: Place,
     },
@@ -235,8 +242,13 @@ pub struct Ring<M> {
     memory: M,
     ring_offset: u32,
     ring_bytes: u32,
-    /// Where we read next. The mailbox's copy is written, never read again.
-    tail: u32,
+    /// Where we read next.
+    next: u32,
+    /// What we have taken and not given back: entries from the tail to `next`, with whether a
+    /// command's. As many of commands as are left, but for the one that is being answered.
+    taken: VecDeque<(Place, bool)>,
+    /// Commands that are left unanswered.
+    left: Vec<u16>,
 }
 
 impl<M: SharedMemory> Ring<M> {
@@ -274,58 +286,60 @@ impl<M: SharedMemory> Ring<M> {
             return Err(RingError::NoShortReads { flags });
         }
         let ring = Ring {
-            tail: u32_at(&head, mailbox::TAIL),
+            next: u32_at(&head, mailbox::TAIL),
             memory,
             ring_offset,
             ring_bytes,
+            taken: VecDeque::new(),
+            left: Vec::new(),
         };
-        ring.used_bytes()?;
+        ring.waiting_bytes()?;
         Ok(ring)
     }
 
-    /// Bytes between tail and head: entries that are not answered.
-    fn used_bytes(&self) -> Result<u32, RingError> {
+    /// Bytes between what we read next and the head: entries that are not taken.
+    fn waiting_bytes(&self) -> Result<u32, RingError> {
         let head = self.memory.load(mailbox::HEAD).unwrap_or(u32::MAX);
         let fits = |end: u32| end < self.ring_bytes && end.is_multiple_of(ALIGN_BYTES);
-        if !fits(head) || !fits(self.tail) {
+        if !fits(head) || !fits(self.next) {
             return Err(RingError::Ends {
                 head,
-                tail: self.tail,
+                tail: self.next,
                 ring_bytes: self.ring_bytes,
             });
         }
-        Ok(if head >= self.tail {
-            head - self.tail
+        Ok(if head >= self.next {
+            head - self.next
         } else {
             // Both are less than the size, so this is too.
-            self.ring_bytes - self.tail + head
+            self.ring_bytes - self.next + head
         })
     }
 
-    /// The oldest entry without an answer; `None` if there is none. Padding is passed over.
+    /// The oldest entry that is not taken; `None` if there is none. Padding is passed over.
     ///
     /// # Errors
     ///
     /// `Ends`, `EntryLength`: the ring cannot be served any further.
     pub fn oldest(&mut self) -> Result<Option<Entry>, RingError> {
-        // Each turn takes at least a header from what is used, which is bounded by the ring.
+        // Each turn takes at least a header from what waits, which is bounded by the ring.
         for _ in 0..=self.ring_bytes / ALIGN_BYTES {
-            let used = self.used_bytes()?;
-            if used == 0 {
+            let waiting = self.waiting_bytes()?;
+            if waiting == 0 {
                 return Ok(None);
             }
             let mut header = [0; entry::HEADER_BYTES];
-            // The tail is aligned and inside the ring, so a header fits.
-            self.memory.copy_out(self.address(self.tail), &mut header);
+            // The place is aligned and inside the ring, so a header fits.
+            self.memory.copy_out(self.address(self.next), &mut header);
             let len_op = u32_at(&header, entry::LEN_OP);
             let place = Place {
-                at: self.tail,
+                at: self.next,
                 len: len_op & !OP_MASK,
             };
-            let until_end = self.ring_bytes - self.tail;
-            if place.len == 0 || place.len > used.min(until_end) {
+            let until_end = self.ring_bytes - self.next;
+            if place.len == 0 || place.len > waiting.min(until_end) {
                 return Err(RingError::EntryLength {
-                    tail: self.tail,
+                    tail: self.next,
                     len: place.len,
                 });
             }
@@ -333,16 +347,24 @@ impl<M: SharedMemory> Ring<M> {
                 OP_PAD => self.skip(place),
                 OP_COMMAND => return Ok(Some(self.command(place))),
                 OP_TASK_MANAGEMENT if place.len as usize >= entry::TMR_BYTES => {
-                    let mut function = [0];
-                    let at = self.address(place.at) + entry::FUNCTION;
-                    self.memory.copy_out(at, &mut function);
-                    let [function] = function;
-                    return Ok(Some(Entry::TaskManagement { function, place }));
+                    return Ok(Some(self.task_management(place)));
                 }
                 _ => return Ok(Some(Entry::Unknown(place))),
             }
         }
         Ok(None)
+    }
+
+    fn task_management(&self, place: Place) -> Entry {
+        let mut bytes = vec![0; place.len as usize];
+        self.memory.copy_out(self.address(place.at), &mut bytes);
+        let count = u32_at(&bytes, entry::ID_COUNT) as usize;
+        let ids = bytes[entry::TMR_BYTES..].chunks_exact(entry::ID_BYTES);
+        Entry::TaskManagement {
+            function: bytes[entry::FUNCTION],
+            commands: ids.take(count).map(|id| u16_at(id, 0)).collect(),
+            place,
+        }
     }
 
     fn address(&self, in_ring: u32) -> usize {
@@ -434,30 +456,83 @@ impl<M: SharedMemory> Ring<M> {
             self.memory.copy_in(extent.start, piece);
             data = rest;
         }
-        let at = self.address(request.place.at);
+        self.take(request.place, true);
+        self.respond(request.id, answer.status, answer.sense, read_bytes);
+    }
+
+    /// Takes a command and leaves it unanswered, until [`Ring::end`].
+    pub fn leave(&mut self, request: &Request) {
+        self.take(request.place, true);
+        self.left.push(request.id);
+    }
+
+    /// Ends a command that was left unanswered with this status and nothing more.
+    pub fn end(&mut self, id: u16, status: u8) {
+        if let Some(number) = self.left.iter().position(|left| *left == id) {
+            self.left.remove(number);
+            self.respond(id, status, &[], 0);
+        }
+    }
+
+    /// Answers a command that was taken: in the oldest entry of one.
+    fn respond(&mut self, id: u16, status: u8, sense: &[u8], read_bytes: usize) {
+        // What stands before it has been given back.
+        let Some((place, _)) = self.taken.pop_front() else {
+            return;
+        };
+        let at = self.address(place.at);
         // Shorter entries do not come from the kernel; then only their header is ours to write.
-        if request.place.len as usize >= entry::COMMAND_BYTES {
+        if place.len as usize >= entry::COMMAND_BYTES {
             let mut response = [0; entry::COMMAND_BYTES - entry::STATUS];
-            response[0] = answer.status;
+            response[0] = status;
             // The data area has less than 4 GiB: the kernel's own lengths have 32 bits.
             let read_field = (read_bytes as u32).to_ne_bytes();
             let field = entry::READ_BYTES - entry::STATUS;
             response[field..field + 4].copy_from_slice(&read_field);
-            let sense = &answer.sense[..answer.sense.len().min(entry::SENSE_BYTES)];
+            let sense = &sense[..sense.len().min(entry::SENSE_BYTES)];
             let field = entry::SENSE - entry::STATUS;
             response[field..field + sense.len()].copy_from_slice(sense);
             self.memory.copy_in(at + entry::STATUS, &response);
         }
         let flags = if read_bytes > 0 { USER_READ_LEN } else { 0 };
         self.memory.copy_in(at + entry::USER_FLAGS, &[flags]);
-        self.skip(request.place);
+        self.number(place, id);
+        // The others stand for what is left: so the next server finds that, if this one is killed.
+        let commands = self.taken.iter().filter(|(_, command)| *command);
+        let numbered: Vec<_> = commands
+            .map(|(place, _)| *place)
+            .zip(self.left.clone())
+            .collect();
+        for (place, id) in numbered {
+            self.number(place, id);
+        }
+        self.give_back();
+    }
+
+    fn number(&mut self, place: Place, id: u16) {
+        let at = self.address(place.at) + entry::COMMAND_ID;
+        self.memory.copy_in(at, &id.to_ne_bytes());
+    }
+
+    fn take(&mut self, place: Place, command: bool) {
+        // An entry ends inside the ring or exactly at its end, where the ring begins again.
+        self.next = (place.at + place.len) % self.ring_bytes;
+        self.taken.push_back((place, command));
+    }
+
+    /// Gives the kernel back what comes before the oldest command that is left.
+    fn give_back(&mut self) {
+        while self.taken.front().is_some_and(|(_, command)| !command) {
+            self.taken.pop_front();
+        }
+        let tail = self.taken.front().map_or(self.next, |(place, _)| place.at);
+        self.memory.store(mailbox::TAIL, tail);
     }
 
     /// Passes an entry that needs no answer.
     pub fn skip(&mut self, place: Place) {
-        // An entry ends inside the ring or exactly at its end, where the ring begins again.
-        self.tail = (place.at + place.len) % self.ring_bytes;
-        self.memory.store(mailbox::TAIL, self.tail);
+        self.take(place, false);
+        self.give_back();
     }
 
     /// Tells the kernel that an operation is not known, and passes it.

@@ -1,16 +1,18 @@
 //! Serves one unit: takes commands from its ring, has the simulator execute them, answers.
 //!
-//! Commands are executed one at a time and answered in order. What was waiting when the server
-//! before was killed is never executed: it may have been already, and a block would be written
-//! twice. Knows nothing of how the device came to be.
+//! Commands are executed one at a time. One that a fault leaves unanswered waits until the kernel
+//! aborts it or resets the unit, for an hour at most; those behind it are executed. What was
+//! waiting when the server before was killed is never executed: it may have been already, and a
+//! block would be written twice. Knows nothing of how the device came to be.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::direction::sends_data;
@@ -24,6 +26,15 @@ use crate::target::{Data, Target, status};
 
 /// Resets among the task management functions (`TCMU_TMR_*`).
 const RESETS: [u8; 3] = [5, 6, 7];
+/// Commands that are left unanswered at a time, and how long: st waits a quarter of an hour for
+/// most, and kernels before 5.10 do not tell of an abort. What is beyond ends with TASK ABORTED.
+const MOST_LEFT: usize = 16;
+const LONGEST_LEFT: Duration = Duration::from_secs(3600);
+/// How often is looked whether the time is up, or somebody has let go.
+const RECHECK: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
 
 /// A device of the simulator that can be served.
 pub trait Device: Target {
@@ -66,6 +77,7 @@ impl Device for ChangerTarget {
 #[derive(Debug)]
 pub struct Stop {
     flag: AtomicBool,
+    let_go: AtomicBool,
     /// Readable once the flag is set.
     event: File,
 }
@@ -80,6 +92,7 @@ impl Stop {
         use rustix::event::{EventfdFlags, eventfd};
         Ok(Stop {
             flag: AtomicBool::new(false),
+            let_go: AtomicBool::new(false),
             event: eventfd(0, EventfdFlags::CLOEXEC)?.into(),
         })
     }
@@ -89,6 +102,11 @@ impl Stop {
         self.flag.store(true, Ordering::Release);
         // Fails only at the 2^64th call.
         let _ = (&self.event).write_all(&1_u64.to_ne_bytes());
+    }
+
+    /// From now on every command is answered, those that are left too, within a second or so.
+    pub fn let_go(&self) {
+        self.let_go.store(true, Ordering::Release);
     }
 
     /// True once [`Stop::stop`] was called.
@@ -119,16 +137,23 @@ pub struct Executor<M> {
     ring: Ring<M>,
     device: Box<dyn Device>,
     buffer: Vec<u8>,
+    /// Longest data phase that is carried, in bytes.
+    max_transfer_bytes: usize,
+    /// Commands that are left unanswered, and since when.
+    left: Vec<(u16, Instant)>,
 }
 
 impl<M: SharedMemory> Executor<M> {
-    /// Joins a ring and the device that answers it.
-    pub fn new(ring: Ring<M>, device: Box<dyn Device>) -> Self {
-        let buffer = Vec::new();
+    /// Joins a ring and the device that answers it. A command with more than `max_transfer_bytes`
+    /// of data does not get to the device and ends with 05/24/00, as the kernel's target core says
+    /// it of what is too long for it.
+    pub fn new(ring: Ring<M>, device: Box<dyn Device>, max_transfer_bytes: usize) -> Self {
         Executor {
             ring,
             device,
-            buffer,
+            buffer: Vec::new(),
+            max_transfer_bytes,
+            left: Vec::new(),
         }
     }
 
@@ -183,9 +208,15 @@ impl<M: SharedMemory> Executor<M> {
                 };
                 self.ring.answer(&request, answer);
             }
-            Entry::TaskManagement { function, place } => {
+            Entry::TaskManagement {
+                function,
+                commands,
+                place,
+            } => {
                 self.ring.skip(place);
-                if RESETS.contains(&function) {
+                let resets = RESETS.contains(&function);
+                self.end_left(|id, _| resets || commands.contains(&id));
+                if resets {
                     self.device.reset().map_err(Ended::Sim)?;
                 }
             }
@@ -194,7 +225,30 @@ impl<M: SharedMemory> Executor<M> {
         Ok(true)
     }
 
+    /// Ends commands that are left unanswered; false if it was none.
+    pub fn end_left(&mut self, which: impl Fn(u16, Instant) -> bool) -> bool {
+        let before = self.left.len();
+        let ring = &mut self.ring;
+        self.left.retain(|(id, since)| {
+            let ends = which(*id, *since);
+            if ends {
+                ring.end(*id, status::TASK_ABORTED);
+            }
+            !ends
+        });
+        self.left.len() < before
+    }
+
     fn execute(&mut self, request: &Request) {
+        if request.data_bytes() > self.max_transfer_bytes {
+            let refused = Sense::illegal(sense::INVALID_CDB_FIELD);
+            let answer = Answer {
+                status: status::CHECK_CONDITION,
+                sense: &refused.to_bytes(false),
+                data_in: None,
+            };
+            return self.ring.answer(request, answer);
+        }
         // What is in the buffer from before is either overwritten or not sent.
         if self.buffer.len() < request.data_bytes() {
             self.buffer.resize(request.data_bytes(), 0);
@@ -209,6 +263,10 @@ impl<M: SharedMemory> Executor<M> {
             (Data::In(buffer), true)
         };
         let completion = self.device.execute(request.cdb(), data);
+        if !completion.answered && self.left.len() < MOST_LEFT {
+            self.left.push((request.id, Instant::now()));
+            return self.ring.leave(request);
+        }
         let sent = completion.transferred_bytes.min(request.data_bytes());
         let answer = Answer {
             status: completion.status,
@@ -234,8 +292,13 @@ pub struct Server {
 
 impl Server {
     /// Takes up the device behind `uio`.
-    pub fn new(uio: File, ring: Ring<UioMap>, device: Box<dyn Device>) -> Self {
-        let executor = Executor::new(ring, device);
+    pub fn new(
+        uio: File,
+        ring: Ring<UioMap>,
+        device: Box<dyn Device>,
+        max_transfer_bytes: usize,
+    ) -> Self {
+        let executor = Executor::new(ring, device, max_transfer_bytes);
         Server { executor, uio }
     }
 
@@ -262,13 +325,17 @@ impl Server {
 
     fn serve(&mut self, stop: &Stop) -> Result<(), Ended> {
         while !stop.is_set() {
-            if self.executor.step()? {
+            let let_go = stop.let_go.load(Ordering::Acquire);
+            let is_over = |_, since: Instant| let_go || since.elapsed() >= LONGEST_LEFT;
+            if self.executor.step()? || self.executor.end_left(is_over) {
                 self.tell_kernel()?;
             } else {
                 self.wait(stop)?;
             }
         }
-        Ok(())
+        // The next server would not know of them.
+        self.executor.end_left(|_, _| true);
+        self.tell_kernel()
     }
 
     /// Has the kernel look at the answers.
@@ -286,7 +353,8 @@ impl Server {
             PollFd::from_borrowed_fd(uio, PollFlags::IN),
             PollFd::from_borrowed_fd(stop.event.as_fd(), PollFlags::IN),
         ];
-        match poll(&mut fds, None) {
+        let recheck = (!self.executor.left.is_empty()).then_some(&RECHECK);
+        match poll(&mut fds, recheck) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(failed(errno)),
         }
