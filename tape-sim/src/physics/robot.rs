@@ -32,6 +32,9 @@ const ROBOTS: [RobotModel; 3] = [
     },
 ];
 
+/// Looking at one label, or finding that there is none: an estimate.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Where an element is along the robot's way, from 0 to 1.
 pub type Place = f64;
 
@@ -48,6 +51,13 @@ pub fn move_time(slots: u16, at: Place, from: Place, to: Place) -> Duration {
 #[must_use]
 pub fn travel_time(slots: u16, at: Place, to: Place) -> Duration {
     model(slots).travel.mul_f64((at - to).abs().clamp(0.0, 1.0))
+}
+
+/// The robot goes from `at` to `from` and on to `to`, and looks at `elements` on the way.
+#[must_use]
+pub fn scan_time(slots: u16, at: Place, from: Place, to: Place, elements: u32) -> Duration {
+    let way = (at - from).abs() + (from - to).abs();
+    model(slots).travel.mul_f64(way.clamp(0.0, 2.0)) + LOOK * elements
 }
 
 fn model(slots: u16) -> &'static RobotModel {

@@ -29,6 +29,7 @@ impl ChangerTarget {
         let dir = self.config.library_dir.clone();
         let mut failure = None;
         let ranged = cdb.len() > INITIALIZE_BYTES && cdb[1] & RANGE != 0;
+        let now_ns = self.time.now_ns();
         let scanned = self.update(|state| {
             let first = match ranged {
                 true => element(cdb, TRANSPORT_AT, state)?,
@@ -43,6 +44,7 @@ impl ChangerTarget {
                 failure = Some(error);
                 Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE)
             })?;
+            look_along(state, now_ns, first..=last);
             Ok(0)
         });
         match failure {
@@ -137,6 +139,23 @@ fn carry(state: &mut Inventory, begin_ns: u64, source: u16, destination: u16) {
     let (from, to) = (state.place_of(source), state.place_of(destination));
     let duration = robot::move_time(state.layout().slots, at, from, to);
     state.robot_works(begin_ns, duration, destination);
+}
+
+/// The robot goes along the elements of `range` that it gets at, and looks at each.
+fn look_along(state: &mut Inventory, now_ns: u64, range: std::ops::RangeInclusive<u16>) {
+    let seen: Vec<u16> = range
+        .filter(|address| *address != TRANSPORT_ADDRESS)
+        .filter(|address| state.layout().element(*address).is_some())
+        .filter(|address| !state.is_removed(*address))
+        .collect();
+    let (Some(first), Some(last)) = (seen.first(), seen.last()) else {
+        return;
+    };
+    let at = state.place_of(state.robot.at);
+    let (from, to) = (state.place_of(*first), state.place_of(*last));
+    let slots = state.layout().slots;
+    let duration = robot::scan_time(slots, at, from, to, seen.len() as u32);
+    state.robot_works(now_ns, duration, *last);
 }
 
 /// There is one robot; address 0 is it, and the default too.

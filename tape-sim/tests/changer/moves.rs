@@ -239,3 +239,17 @@ fn positioning_and_scans_check_addresses_and_move_nothing() {
         assert_eq!(robot.none(&cdb), expected, "{cdb:02X?}");
     }
 }
+
+#[test]
+fn a_scan_takes_a_second_for_each_element_and_the_way() {
+    let mut robot = Robot::new();
+    let mut ranged = cdb(0x37, 10, &[(2, SLOT), (6, 5)]);
+    ranged[1] = 1;
+    // Ten elements and the whole way; then back to the first slot, and on to the fifth of six.
+    for (scan, seconds) in [(cdb(0x07, 6, &[]), 10.0 + 8.0), (ranged, 5.0 + 8.0 * 1.5)] {
+        let before = robot.changer.elapsed();
+        assert_eq!(robot.none(&scan), "good");
+        let took = (robot.changer.elapsed() - before).as_secs_f64();
+        assert!((took - seconds).abs() < 0.5, "{scan:02X?}: {took} s");
+    }
+}
