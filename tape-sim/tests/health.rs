@@ -57,7 +57,7 @@ fn a_hard_read_error_is_counted_flagged_and_remembered() {
     bench.none(&filemarks(0, false));
     bench.none(&REWIND);
     damage(&bench);
-    assert_eq!(bench.read(1000).0, "03/11/00");
+    assert_eq!(bench.read(1000).0, "03/11/00 1000");
     assert_eq!(flags(&mut bench), [alert::HARD_ERROR, alert::READ_FAILURE]);
     assert_eq!(number(&mut bench, 0x03, 6), 1);
     assert_eq!(number(&mut bench, 0x14, 0x0F), 1);

@@ -370,7 +370,7 @@ fn check_second_cartridge(dir: &Path) {
         bench.read(12),
         ("good".to_string(), b"golden index".to_vec())
     );
-    assert_eq!(bench.read(6).0, "03/11/00");
+    assert_eq!(bench.read(6).0, "03/11/00 6");
     assert_eq!(bench.none(&TO_PARTITION_1), "good");
     assert_eq!(bench.read(13).0, "07/74/01 13");
     assert_eq!(bench.send(&SET_KEY, &golden_key()), "good");
