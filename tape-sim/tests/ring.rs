@@ -568,11 +568,11 @@ proptest! {
             let mut expected = Vec::new();
             let memory = executor.ring_mut().memory_mut();
             // The ring holds four; a host that has so many waiting aborts one.
-            if aborts == 1 || open.len() >= 4 {
-                if let Some(old) = open.pop() {
-                    task_management(memory, 1, &[old]);
-                    expected.push((old, status::TASK_ABORTED));
-                }
+            if (aborts == 1 || open.len() >= 4)
+                && let Some(old) = open.pop()
+            {
+                task_management(memory, 1, &[old]);
+                expected.push((old, status::TASK_ABORTED));
             }
             let second = if unanswered { UNANSWERED } else { 0 };
             command(memory, id, &[0, second, 0, 0, 0, 0], &[]);
