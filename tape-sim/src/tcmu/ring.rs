@@ -1,13 +1,14 @@
 //! The command ring that `target_core_user` shares with the program that serves a device: a pure
 //! decoder and encoder over [`SharedMemory`].
 //!
-//! Layout: mailbox, ring of entries, data area, as `include/uapi/linux/target_core_user.h` says for
-//! a 64-bit host; numbers are in the host's byte order. The kernel puts entries in at the head, we
-//! take them in order, answer them and move the tail. An answer stands in any entry of a command
-//! that we have taken, with the number of its own command; so one that is left unanswered keeps an
-//! entry, the last one taken, and holds up nothing behind it. Nothing that is read from the memory is trusted: every
-//! offset and length is checked against the sizes that were read once, when the ring was opened,
-//! and an entry is copied out before it is judged. Knows neither SCSI nor the kernel's files.
+//! Layout: mailbox, ring of entries, data area, as `include/uapi/linux/target_core_user.h` says
+//! for a 64-bit host; numbers are in the host's byte order. The kernel puts entries in at the
+//! head, we take them in order, answer them and move the tail. An answer stands in any entry of a
+//! command that we have taken, with the number of its own command; so one that is left unanswered
+//! keeps an entry, the last one taken, and holds up nothing behind it. Nothing that is read from
+//! the memory is trusted: every offset and length is checked against the sizes that were read
+//! once, when the ring was opened, and an entry is copied out before it is judged. Knows neither
+//! SCSI nor the kernel's files.
 
 use std::collections::VecDeque;
 use std::ops::Range;
