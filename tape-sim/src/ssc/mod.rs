@@ -212,7 +212,7 @@ impl DriveTarget {
     /// `Io`; what could not reach the tape is lost.
     pub fn bus_reset(&mut self) -> Result<(), SimError> {
         if let Some(tape) = &mut self.tape {
-            let flushed = tape.flush();
+            let flushed = tape.flush_what_goes();
             flushed.map_err(SimError::io(&tape.cartridge.folder))?;
             self.collect();
         }
@@ -242,7 +242,7 @@ impl DriveTarget {
     /// `Io`; what could not reach the tape is lost.
     pub fn close(mut self) -> Result<(), SimError> {
         if let Some(tape) = &mut self.tape {
-            let flushed = tape.flush();
+            let flushed = tape.flush_what_goes();
             flushed.map_err(SimError::io(&tape.cartridge.folder))?;
         }
         self.give_back()

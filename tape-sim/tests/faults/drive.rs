@@ -96,6 +96,27 @@ fn an_object_that_cannot_be_written_takes_the_buffer_behind_it_along() {
 }
 
 #[test]
+fn a_reset_or_an_orderly_end_takes_what_the_medium_refuses_for_gone() {
+    let ways: [fn(&mut Bench); 2] = [|bench| bench.drive().bus_reset().unwrap(), Bench::close];
+    for end in ways {
+        let mut bench = Bench::ready();
+        let mut rule = once(Effect::WriteError);
+        rule.when.objects = Some([1, 1]);
+        set(&bench, &[rule]);
+        for block in [b"kept", b"gone", b"left"] {
+            assert_eq!(put(&mut bench, block), "good", "the buffer takes it");
+        }
+        end(&mut bench);
+        bench.drop_drive();
+        bench.open();
+        bench.settle();
+        assert_eq!(none(&mut bench, &REWIND), "good");
+        assert_eq!(get(&mut bench), "good");
+        assert_eq!(get(&mut bench), "08/00/05 4", "end of data");
+    }
+}
+
+#[test]
 fn a_write_hears_of_an_earlier_one_as_a_deferred_error() {
     let spec = LibrarySpec {
         buffer_bytes: Some(4096),

@@ -364,6 +364,20 @@ impl Tape {
         self.drain(self.buffer.objects() as usize)
     }
 
+    /// Lets the buffered objects reach the tape that the medium takes; what it does not take is
+    /// gone, and with nobody left to hear of it that is no failure.
+    ///
+    /// # Errors
+    ///
+    /// The host's error; what could not leave stays in the buffer.
+    pub fn flush_what_goes(&mut self) -> io::Result<()> {
+        let spoiled = self.bad_object.is_some();
+        match self.flush() {
+            Err(_) if spoiled && self.bad_object.is_none() => Ok(()),
+            flushed => flushed,
+        }
+    }
+
     /// Lets objects reach the tape that it has taken until `now_ns` of the drive's time.
     ///
     /// # Errors
