@@ -341,6 +341,40 @@ fn without_a_barcode_a_tape_is_not_taken_for_another_of_the_same_name() {
 }
 
 #[test]
+fn of_two_volumes_that_claim_one_barcode_none_is_read_unless_the_catalog_knows_it() {
+    for catalog_lost in [true, false] {
+        let lab = archived();
+        lab.copy_cartridge_files(A, C, &["p0.map", "p0.data", "mam.json"]);
+        label(lab.site(), &label_options(&[A], "docs", Some(A))).unwrap();
+        lab.library().set_label(A, Label::Missing).unwrap();
+        lab.library().set_label(C, Label::Unreadable).unwrap();
+        if catalog_lost {
+            fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+        }
+        let summary = rebuild(lab.site(), &[]).unwrap();
+        assert_eq!(summary.outcome, Outcome::Partial, "{summary:?}");
+        let refused: Vec<&str> = summary
+            .failed_tapes
+            .iter()
+            .map(|tape| tape.barcode.as_str())
+            .collect();
+        let expected: &[&str] = match catalog_lost {
+            true => &["(slot 1)", "(slot 3)"],
+            false => &["(slot 3)"],
+        };
+        assert_eq!(refused, expected, "{summary:?}");
+        for tape in &summary.failed_tapes {
+            let said = &tape.failure.what;
+            let names = ["(slot 1)", "(slot 3)", A, "different volumes"];
+            assert!(names.iter().all(|name| said.contains(name)), "{said}");
+            assert_eq!(tape.failure.kind, JobErrorKind::WrongTape);
+        }
+        let read = summary.volumes.iter().any(|volume| volume.barcode == A);
+        assert_eq!(read, !catalog_lost, "{summary:?}");
+    }
+}
+
+#[test]
 fn without_a_barcode_a_copy_is_known_by_its_chip_and_not_taken_for_the_original() {
     for lost_label in [false, true] {
         let lab = archived();

@@ -3,16 +3,18 @@
 use std::fs;
 
 use catalogs::model::event::{Event, VolumeRetired};
+use tape_sim::fault::Effect;
+use tape_sim::library::Library;
 use tapewright::jobs::dump::dump_file;
 use tapewright::jobs::find::Found;
 use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::tapes::{self, TapeInfo};
 use tapewright::jobs::verify::verify;
-use tapewright::jobs::{JobError, Outcome};
+use tapewright::jobs::{JobError, JobErrorKind, Outcome};
 use tapewright::monitor::{Monitor, Problem};
 use tapewright::units::TapeFile;
 
-use crate::lab::{A, B, Lab, assert_same_tree, plant};
+use crate::lab::{A, B, Lab, assert_same_tree, fault, plant};
 
 fn facts(found: &[Found]) -> Vec<String> {
     found
@@ -161,6 +163,54 @@ fn what_is_mended_in_the_catalog_is_told() {
     assert!(
         told.iter().any(|what| what.contains("made anew")),
         "{told:?}"
+    );
+}
+
+/// Silences the drives for good once this tape is on its way home.
+struct SilencedAfter {
+    library: std::path::PathBuf,
+    barcode: &'static str,
+}
+
+impl Monitor for SilencedAfter {
+    fn phase(&self, what: &str) {
+        if what == format!("unloading {}", self.barcode) {
+            let silent = Effect::NoAnswer { executed: false };
+            let library = Library::open(&self.library).unwrap();
+            let rule = fault(silent, "INQUIRY", 1, None);
+            library.add_fault(rule).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_was_read_before_the_drives_failed_is_kept_and_told() {
+    let mut lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A, B], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    let found = lab.find(b"/").len();
+    fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+    lab.monitor = Box::new(SilencedAfter {
+        library: lab.library_dir(),
+        barcode: A,
+    });
+    let summary = rebuild(lab.site(), &[]).unwrap();
+    assert_eq!(summary.outcome, Outcome::Failed, "{summary:?}");
+    let read: Vec<_> = summary
+        .volumes
+        .iter()
+        .map(|volume| &volume.barcode)
+        .collect();
+    assert_eq!(read, [A]);
+    let failure = summary.failure.unwrap();
+    assert_eq!(failure.kind, JobErrorKind::BadDevice, "{failure:?}");
+    assert!(failure.advice.is_some(), "{failure:?}");
+    assert_eq!(lab.find(b"/").len(), found);
+    // Before the first tape there is nothing but the failure.
+    assert_eq!(
+        rebuild(lab.site(), &[]).unwrap_err().kind(),
+        JobErrorKind::BadDevice
     );
 }
 

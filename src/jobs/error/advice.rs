@@ -40,6 +40,7 @@ impl JobError {
             | JobError::NotReady { source, .. }
             | JobError::NotLoaded { source, .. } => drive_kind(source),
             JobError::BarcodeTwice { .. }
+            | JobError::ClaimedTwice { .. }
             | JobError::CleaningCartridge { .. }
             | JobError::IncompatibleTape { .. }
             | JobError::WriteProtected { .. }
@@ -94,6 +95,11 @@ impl JobError {
             JobError::BarcodeTwice { barcode } => {
                 format!("Remove one of the cartridges with barcode {barcode} from the library.")
             }
+            JobError::ClaimedTwice { barcode, .. } => format!(
+                "Take them out and find out which was labelled as {barcode}: its chip and its \
+                 sticker tell. Put that one back with a readable barcode, without the others, and \
+                 try again."
+            ),
             JobError::Declined { barcode, .. } => format!("Try again once {barcode} is at hand."),
             JobError::CleaningCartridge { .. } => "Name a data cartridge.".to_owned(),
             JobError::IncompatibleTape { .. } => {

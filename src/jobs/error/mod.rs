@@ -18,7 +18,8 @@ pub(super) use words::labels_unread;
 use serde::Serialize;
 use uuid::Uuid;
 use words::{
-    after_write_failure, found_text, list, nameless_text, now_text, pid_text, without_segments,
+    after_write_failure, claimed_twice, found_text, list, nameless_text, now_text, pid_text,
+    without_segments,
 };
 
 use super::Outcome;
@@ -188,6 +189,18 @@ pub enum JobError {
     BarcodeTwice {
         /// The barcode.
         barcode: String,
+    },
+    /// Cartridges whose barcodes cannot be read have labels with the same barcode.
+    #[error("{}", claimed_twice(.barcode, .places, *.one_volume, .read.as_deref()))]
+    ClaimedTwice {
+        /// The barcode on their labels.
+        barcode: String,
+        /// Their places, in words.
+        places: Vec<String>,
+        /// They hold the same volume.
+        one_volume: bool,
+        /// The one of them that was taken for the volume, if any.
+        read: Option<String>,
     },
     /// Another process has the tape.
     #[error("tape {barcode} is in use: {user}")]

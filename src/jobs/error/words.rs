@@ -25,6 +25,26 @@ pub(super) fn list(items: &[String], none: &str) -> String {
     }
 }
 
+/// Which cartridges claim one barcode, and what was made of that.
+pub(super) fn claimed_twice(
+    barcode: &str,
+    places: &[String],
+    one_volume: bool,
+    read: Option<&str>,
+) -> String {
+    let places = list(places, "cartridges");
+    let why = match one_volume {
+        true => "they hold the same volume, so one is a copy of the other",
+        false => "they hold different volumes",
+    };
+    let done = match read {
+        Some(read) if one_volume => format!("only {read}, the first, was read"),
+        Some(read) => format!("only {read} was read, whose volume the catalog knows"),
+        None => "neither was read".to_owned(),
+    };
+    format!("the labels of {places} all say {barcode}, and no barcode can be read: {why}; {done}")
+}
+
 pub(super) fn pid_text(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
 }

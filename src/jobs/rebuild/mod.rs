@@ -1,5 +1,6 @@
 //! Rebuilding the catalog from the tapes.
 
+mod claims;
 mod seen;
 
 use std::collections::HashSet;
@@ -15,8 +16,8 @@ use super::label::{SkippedTape, medium};
 use super::mount::{Bay, Listed, Mounter, Purpose, drive_error, lend};
 use super::restore::TapePlace;
 use super::{
-    ByteText, FailedTape, JobError, JobErrorKind, Outcome, Problem, Problems, Site, catalog,
-    convert,
+    ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
+    catalog, convert,
 };
 use crate::engine::scan::{Damage, ScanReport, scan};
 use crate::engine::{BoxedError, ReceiptSink};
@@ -49,8 +50,8 @@ pub struct RebuiltVolume {
 /// What the catalog holds after a rebuild.
 #[derive(Debug, Clone, Serialize)]
 pub struct RebuildSummary {
-    /// Complete if every volume was read whole, partial if some tape could not be read;
-    /// interrupted if the user stopped it, and then what was read so far is kept.
+    /// Complete if every volume was read whole, partial if some tape could not be read; failed
+    /// or interrupted if it did not come to its end, and then what was read so far is kept.
     pub outcome: Outcome,
     /// The volumes that were read.
     pub volumes: Vec<RebuiltVolume>,
@@ -58,6 +59,26 @@ pub struct RebuildSummary {
     pub skipped: Vec<SkippedTape>,
     /// Tapes that could not be read, or are not what they should be.
     pub failed_tapes: Vec<FailedTape>,
+    /// What ended it before the last tape, if anything did.
+    pub failure: Option<Failure>,
+}
+
+impl RebuildSummary {
+    /// Whether no tape was come to an end with.
+    fn is_empty(&self) -> bool {
+        self.volumes.is_empty() && self.skipped.is_empty() && self.failed_tapes.is_empty()
+    }
+
+    /// How it ended, if nothing broke it off.
+    fn judge(&self, stopped: bool) -> Outcome {
+        let troubled = |volume: &RebuiltVolume| volume.problems.total > 0;
+        let partly = !self.failed_tapes.is_empty() || self.volumes.iter().any(troubled);
+        match stopped {
+            true => Outcome::Interrupted,
+            false if partly => Outcome::Partial,
+            false => Outcome::Complete,
+        }
+    }
 }
 
 /// Reads the indexes of tapes into the catalog, making it if it is not there. Without
@@ -68,8 +89,9 @@ pub struct RebuildSummary {
 ///
 /// # Errors
 ///
-/// The one tape that was named cannot be read; library or catalog cannot be used. Where
-/// there are several tapes, the others are read all the same, and the summary lists it.
+/// The one tape that was named cannot be read; library or catalog cannot be used, before
+/// anything was read. Where there are several tapes, the others are read all the same, and the
+/// summary lists it. What breaks it off later is in [`RebuildSummary::failure`].
 pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, JobError> {
     let mut mounter = Mounter::open(site)?;
     // Only now: an empty catalog would say of each file that it was never archived.
@@ -93,17 +115,19 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
         volumes: Vec::new(),
         skipped: Vec::new(),
         failed_tapes: Vec::new(),
+        failure: None,
     };
     let read = rebuild.each(&mut mounter, tapes, named, &mut summary);
-    rebuild.jobs.settle(site, &catalog)?;
-    read?;
-    let troubled = |volume: &RebuiltVolume| volume.problems.total > 0;
-    let partly = !summary.failed_tapes.is_empty() || summary.volumes.iter().any(troubled);
-    summary.outcome = match rebuild.stopped {
-        true => Outcome::Interrupted,
-        false if partly => Outcome::Partial,
-        false => Outcome::Complete,
-    };
+    let settled = rebuild.jobs.settle(site, &catalog);
+    if let Err(error) = read.and(settled) {
+        if summary.is_empty() {
+            return Err(error);
+        }
+        summary.outcome = Outcome::Failed;
+        summary.failure = Some(Failure::from(&error));
+        return Ok(summary);
+    }
+    summary.outcome = summary.judge(rebuild.stopped);
     if summary.outcome == Outcome::Interrupted {
         return Ok(summary);
     }
@@ -175,18 +199,28 @@ impl Rebuild<'_> {
     fn each(
         &mut self,
         mounter: &mut Mounter<'_>,
-        tapes: Vec<Listed>,
+        mut tapes: Vec<Listed>,
         named: bool,
         summary: &mut RebuildSummary,
     ) -> Result<(), JobError> {
         let alone = named && tapes.len() == 1;
+        let mut refused = match self.compare_claims(mounter, &mut tapes) {
+            Err(JobError::Stopped) => {
+                self.stopped = true;
+                return Ok(());
+            }
+            compared => compared?,
+        };
         for tape in tapes {
             self.stopped |= self.site.monitor.stop_requested();
             if self.stopped {
                 break;
             }
             let known = catalog::live_volume(self.catalog, &tape.name)?.is_some();
-            let read = self.tape(mounter, &tape, known);
+            let read = match refused.remove(&tape.name) {
+                Some(error) => Err(error),
+                None => self.tape(mounter, &tape, known),
+            };
             let barcode = tape.name;
             match read {
                 Ok(volume) => summary.volumes.push(volume),

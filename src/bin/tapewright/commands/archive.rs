@@ -3,7 +3,7 @@
 use tapewright::jobs::archive::{self, ArchiveOptions, ArchiveSummary};
 use tapewright::units::ByteSize;
 
-use super::{Context, Ended, conclude, problems};
+use super::{Context, Ended, conclude, problems, told_failure};
 use crate::args::ArchiveArgs;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
@@ -20,14 +20,7 @@ pub fn run(context: &mut Context<'_>, args: &ArchiveArgs) -> Ended {
     };
     let summary = archive::archive(context.site, &options)?;
     let exit = match &summary.failure {
-        Some(failure) => {
-            context.terminal.clear();
-            eprintln!("tapewright: {}", failure.what);
-            if let Some(advice) = &failure.advice {
-                eprintln!("  {advice}");
-            }
-            Exit::from(failure.kind)
-        }
+        Some(failure) => told_failure(context, failure),
         None => Exit::from(summary.outcome),
     };
     conclude(context, exit, &summary, render)

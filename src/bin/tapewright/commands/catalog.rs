@@ -5,16 +5,25 @@ use std::io;
 use tapewright::jobs::rebuild::{self, RebuildSummary};
 
 use super::restore::place_words;
-use super::{Context, Ended, conclude, failed_tapes, problems};
+use super::{Context, Ended, conclude, failed_tapes, problems, told_failure};
 use crate::args::CatalogCommand;
-use crate::exit::Exit;
+use crate::exit::{Exit, after_printing};
 use crate::output::{Output, counted};
 
 /// Rebuilds the catalog from tapes.
 pub fn run(context: &mut Context<'_>, command: &CatalogCommand) -> Ended {
     let CatalogCommand::Rebuild { barcodes } = command;
     let summary = rebuild::rebuild(context.site, barcodes)?;
-    conclude(context, Exit::from(summary.outcome), &summary, render)
+    let exit = Exit::from(summary.outcome);
+    let ended = conclude(context, exit, &summary, render)?;
+    // What was read comes first: it is in the catalog, whatever came then.
+    match &summary.failure {
+        None => Ok(ended),
+        Some(failure) => {
+            let printed = context.output.flush();
+            after_printing(told_failure(context, failure), printed)
+        }
+    }
 }
 
 fn render(output: &mut Output, summary: &RebuildSummary) -> io::Result<()> {

@@ -47,6 +47,16 @@ fn conclude<T: Serialize>(
     after_printing(exit, printed)
 }
 
+/// Says on stderr what ended a job before its end, and gives its exit code.
+fn told_failure(context: &Context<'_>, failure: &tapewright::jobs::Failure) -> Exit {
+    context.terminal.clear();
+    eprintln!("tapewright: {}", failure.what);
+    if let Some(advice) = &failure.advice {
+        eprintln!("  {advice}");
+    }
+    Exit::from(failure.kind)
+}
+
 /// The problems of a job, after its summary, under a heading.
 fn problems(output: &mut Output, problems: &Problems, heading: &str) -> io::Result<()> {
     if problems.total == 0 {
