@@ -26,6 +26,7 @@ pub mod label;
 pub mod library;
 mod lock;
 mod mount;
+pub mod moves;
 mod operator;
 pub mod rebuild;
 pub mod restore;
@@ -43,7 +44,7 @@ pub use catalogs::model::event::{Outcome, VolumeState};
 pub use catalogs::model::problem::{Problem, Problems};
 pub use catalogs::model::text::ByteText;
 pub use error::{FailedTape, Failure, JobError, JobErrorKind};
-pub use operator::{NoOperator, Operator, Reply, TapeRequest};
+pub use operator::{MailRequest, NoOperator, Operator, Reply, TapeRequest};
 pub use state::StateDir;
 
 /// Name and version of this software, as written to labels, indexes and the catalog.

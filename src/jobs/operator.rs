@@ -11,12 +11,19 @@ pub struct TapeRequest {
     pub found: Option<String>,
 }
 
+/// What is asked of the operator where the mail slots are full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailRequest {
+    /// Tapes that are still to be put out, in this order.
+    pub left: Vec<String>,
+}
+
 /// The operator's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// A tape is in the drive; its label will tell whether it is the right one.
+    /// It is done. Whether it is right, the tape's label or a look at the library will tell.
     Done,
-    /// No tape is coming: the job ends, keeping what it has.
+    /// It will not be done: the job ends, keeping what it has.
     Declined,
 }
 
@@ -24,6 +31,12 @@ pub enum Reply {
 pub trait Operator: Send + Sync {
     /// Asks for a tape and waits for the answer.
     fn request(&self, request: &TapeRequest) -> Reply;
+
+    /// Asks to empty the mail slots and waits for the answer.
+    fn empty_mail_slots(&self, request: &MailRequest) -> Reply {
+        let _ = request;
+        Reply::Declined
+    }
 }
 
 /// Nobody is there; every request is declined.

@@ -103,3 +103,38 @@ fn a_library_in_trouble_says_in_words_what_is_wrong_and_what_to_do() {
     );
     label("SIM001L9", 8, &["release"]);
 }
+
+#[test]
+fn tapes_go_out_and_come_in_through_the_mail_slots() {
+    let place = Place::with_pool("64MiB", 1);
+    let export = ["library", "export"];
+    let plan = place
+        .run(export, ["SIM001L9", "SIM002L9", "--dry-run"])
+        .expect_done();
+    let words = "SIM001L9  would go from slot 1 to mail slot 1";
+    assert!(plan.stdout().contains(words), "{}", plan.stdout());
+
+    let out = ["SIM001L9", "SIM002L9", "SIM003L9"];
+    let full = place.run(export, out).expect_exit(3);
+    let words = "SIM002L9  moved from slot 2 to mail slot 2";
+    assert!(full.stdout().contains(words), "{}", full.stdout());
+    let words = "left where they are: SIM003L9";
+    assert!(full.stdout().contains(words), "{}", full.stdout());
+    let words = "`library export SIM003L9`";
+    assert!(full.stderr().contains(words), "{}", full.stderr());
+
+    let told = place.json(["library", "import"]);
+    assert_eq!(told[0]["outcome"], "complete", "{told:?}");
+    assert_eq!(told[0]["moved"][0]["barcode"], "SIM001L9");
+    assert!(told[0]["moved"][0]["volume"].is_string(), "{told:?}");
+    let slot = serde_json::json!({"place": "slot", "number": 1});
+    assert_eq!(told[0]["moved"][0]["to"], slot);
+    place.run(["library", "import"], [""; 0]).expect_exit(3);
+    place.run(export, ["SIM003L9"]).expect_done();
+    place
+        .run(["library", "move", "SIM001L9", "--to"], ["3"])
+        .expect_done();
+    place
+        .run(["library", "move", "SIM001L9", "--to"], ["2"])
+        .expect_exit(2);
+}

@@ -8,6 +8,7 @@ mod interrupted;
 mod lab;
 mod labelling;
 mod misloading;
+mod moving;
 mod rebuilding;
 mod refusals;
 mod round_trip;

@@ -96,6 +96,36 @@ pub enum LibraryCommand {
     },
     /// Drives, slots, barcodes and what is loaded. Moves nothing
     Status,
+    /// Bring cartridges from the mail slots into free slots
+    Import {
+        /// Barcodes, or numbers of mail slots [default: all that is in the mail slots]
+        #[arg(value_name = "SLOT|BARCODE")]
+        tapes: Vec<String>,
+        /// Show where they would go, and move nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Put tapes into the mail slots, to be taken out of the library
+    Export {
+        /// Barcodes; or numbers of slots, for cartridges whose barcodes cannot be read
+        #[arg(value_name = "BARCODE", required = true)]
+        tapes: Vec<String>,
+        /// Show where they would go, and move nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Move a tape to an empty slot
+    Move {
+        /// The tape; or the number of its slot, if its barcode cannot be read
+        #[arg(value_name = "BARCODE")]
+        tape: String,
+        /// Number of the slot
+        #[arg(long, value_name = "SLOT")]
+        to: u16,
+        /// Show the move, and make none
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Every changer and drive that this host has: nodes, serial numbers, firmware, which drive
     /// sits in which library. Claims and moves nothing
     Scan,

@@ -31,6 +31,9 @@ impl JobError {
             JobError::DriveBusy { .. } | JobError::LibraryBusy { .. } => K::Busy,
             JobError::TapeBusy { .. } => K::Busy,
             JobError::LibraryFull { .. } | JobError::TapeMissing { .. } => K::NeedsOperator,
+            JobError::MailSlotsFull { .. }
+            | JobError::MailSlotsShut { .. }
+            | JobError::MailSlotsEmpty => K::NeedsOperator,
             JobError::Declined { .. } | JobError::NoAppendableVolume { .. } => K::NeedsOperator,
             JobError::Transport(error) => match error.kind {
                 TransportErrorKind::Busy => K::Busy,
@@ -301,10 +304,21 @@ impl JobError {
             JobError::DriveBusy { .. }
             | JobError::LibraryBusy { .. }
             | JobError::TapeBusy { .. } => "Wait for it, or stop it, and try again.".to_owned(),
-            JobError::LibraryFull { .. } => {
-                "Take a tape out of a magazine, or out through the mail slot, to make room."
+            JobError::LibraryFull { .. } => "Make room: take a tape out of a magazine, or let \
+                 `library export BARCODE` put one into a mail slot."
+                .to_owned(),
+            JobError::MailSlotsFull { left } => format!(
+                "Take the tapes out of the mail slots and close the door; then put out the rest: \
+                 `library export {}`.",
+                left.join(" ")
+            ),
+            JobError::MailSlotsShut { .. } => {
+                "Close the mail slots' door, look at the library's display, and try again."
                     .to_owned()
             }
+            JobError::MailSlotsEmpty => "Put tapes into the mail slots, close the door, and try \
+                 again. `library status` shows what the library sees."
+                .to_owned(),
             JobError::NoSuchPool { pool, .. } | JobError::NoAppendableVolume { pool, .. } => {
                 format!("Label a blank tape for it: `tape label BARCODE --pool {pool}`.")
             }

@@ -149,6 +149,21 @@ pub enum JobError {
         /// The drive.
         drive: String,
     },
+    /// A tape is to be put out, and each mail slot holds one.
+    #[error("the mail slots are full; left to be put out: {}", list(.left, "nothing"))]
+    MailSlotsFull {
+        /// The tapes that are still in the library, in the order in which they were named.
+        left: Vec<String>,
+    },
+    /// Mail slots are empty, and none can be used.
+    #[error("no mail slot can be used: {}", list(.slots, "there is none"))]
+    MailSlotsShut {
+        /// The empty ones, each with what is wrong with it.
+        slots: Vec<String>,
+    },
+    /// Tapes are to be brought in, and there is none.
+    #[error("there is no cartridge in the mail slots")]
+    MailSlotsEmpty,
     /// The changer failed.
     #[error(transparent)]
     Changer(ChangerError),

@@ -259,6 +259,15 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             barcode: text(),
             drive: text(),
         },
+        JobError::MailSlotsFull { left: vec![text()] },
+        JobError::MailSlotsShut { slots: vec![] },
+        JobError::MailSlotsEmpty,
+        JobError::ClaimedTwice {
+            barcode: text(),
+            places: vec![],
+            one_volume: true,
+            read: None,
+        },
         JobError::TapeMissing {
             barcode: text(),
             nameless: vec![],

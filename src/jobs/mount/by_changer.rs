@@ -60,7 +60,7 @@ impl Mounter<'_> {
 
     /// People and other hosts may use the library between a look and a move. Then nothing was
     /// moved, and `attempt`, which begins with a look, is made again.
-    fn with_fresh_looks<T>(
+    pub(super) fn with_fresh_looks<T>(
         &mut self,
         attempt: impl Fn(&mut Self) -> Result<T, JobError>,
     ) -> Result<T, JobError> {
@@ -125,7 +125,7 @@ impl Mounter<'_> {
     }
 
     /// Moves a tape. After a failure that leaves its place open, the library is asked for it.
-    fn move_tape(
+    pub(super) fn move_tape(
         &mut self,
         barcode: &str,
         from: ElementAddress,
@@ -154,7 +154,7 @@ impl Mounter<'_> {
         Some(self.devices.element_name(place.address))
     }
 
-    fn claim_loaded(&mut self, place: &Place, barcode: &str) -> Result<Bay, JobError> {
+    pub(super) fn claim_loaded(&mut self, place: &Place, barcode: &str) -> Result<Bay, JobError> {
         match self.devices.open_drive_at(place) {
             Ok(drive) => Ok(Bay::new(drive, barcode, Some(place.address))),
             Err(JobError::Transport(error)) if error.kind == TransportErrorKind::Busy => {
@@ -208,7 +208,7 @@ impl Mounter<'_> {
 
     /// What is where, once nothing is in the robot's hand: a cartridge that a failed move left
     /// there is in the way of every other move, and goes to its slot first.
-    fn ready_to_move(&mut self) -> Result<Snapshot, JobError> {
+    pub(super) fn ready_to_move(&mut self) -> Result<Snapshot, JobError> {
         let mut snapshot = self.inventory()?;
         for _ in 0..snapshot.robots.len() {
             let Some(hand) = snapshot.full_hand() else {
@@ -232,7 +232,7 @@ impl Mounter<'_> {
         Ok(snapshot)
     }
 
-    fn lock_changer(&self) -> Result<Lock, JobError> {
+    pub(super) fn lock_changer(&self) -> Result<Lock, JobError> {
         let dir = self.site.state.lock_dir();
         match Lock::try_take(&dir, CHANGER_LOCK) {
             Err(NotLocked::Held(_)) => {}
@@ -245,7 +245,7 @@ impl Mounter<'_> {
         })
     }
 
-    fn phase(&self, what: &str) {
+    pub(super) fn phase(&self, what: &str) {
         tracing::info!("{what}");
         self.site.monitor.phase(what);
     }

@@ -9,12 +9,14 @@ mod by_changer;
 mod by_hand;
 mod loan;
 mod plan;
+mod shift;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub(crate) use loan::{Loan, Return, lend};
+pub(crate) use shift::{Shift, Spot};
 
 use super::library::{Cartridge, CartridgeKind, Devices, Place, Snapshot};
 use super::restore::TapePlace;

@@ -6,10 +6,12 @@ use tapewright::jobs::library::{
     self, CartridgeKind, CartridgeStatus, FoundDevice, LibraryConfig, LibraryScan, LibraryStatus,
     SimulatedSpec, SlotStatus,
 };
+use tapewright::jobs::moves::{self, MoveSummary};
 
-use super::{Context, Ended, state_words};
+use super::restore::place_words;
+use super::{Context, Ended, conclude, state_words, told_failure};
 use crate::args::{LibraryCommand, LibraryCreateArgs};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, after_printing};
 use crate::output::{Output, counted};
 
 /// Creates or shows the library.
@@ -20,6 +22,18 @@ pub fn run(context: &mut Context<'_>, command: &LibraryCommand) -> Ended {
             library::use_simulated(context.site.state, sim)?;
         }
         LibraryCommand::Scan => return scan(context),
+        LibraryCommand::Import { tapes, dry_run } => {
+            let summary = moves::import(context.site, tapes, *dry_run)?;
+            return moved(context, &summary);
+        }
+        LibraryCommand::Export { tapes, dry_run } => {
+            let summary = moves::export(context.site, tapes, *dry_run)?;
+            return moved(context, &summary);
+        }
+        LibraryCommand::Move { tape, to, dry_run } => {
+            let summary = moves::move_to_slot(context.site, tape, *to, *dry_run)?;
+            return moved(context, &summary);
+        }
         LibraryCommand::Status => {}
     }
     let status = library::status(context.site)?;
@@ -29,6 +43,43 @@ pub fn run(context: &mut Context<'_>, command: &LibraryCommand) -> Ended {
         render(&mut context.output, &status)?;
     }
     Ok(Exit::Done)
+}
+
+fn moved(context: &mut Context<'_>, summary: &MoveSummary) -> Ended {
+    let exit = Exit::of_failed(&summary.failed_tapes).unwrap_or(Exit::from(summary.outcome));
+    let ended = conclude(context, exit, summary, render_moves)?;
+    match &summary.failure {
+        None => Ok(ended),
+        Some(failure) => {
+            let printed = context.output.flush();
+            after_printing(told_failure(context, failure), printed)
+        }
+    }
+}
+
+/// What was moved, for people.
+fn render_moves(output: &mut Output, summary: &MoveSummary) -> io::Result<()> {
+    for tape in &summary.moved {
+        let (from, to) = (place_words(&tape.from), place_words(&tape.to));
+        output.line(match (from == to, summary.dry_run) {
+            (true, _) => format!("{}  is in {to} already", tape.barcode),
+            (false, true) => format!("{}  would go from {from} to {to}", tape.barcode),
+            (false, false) => format!("{}  moved from {from} to {to}", tape.barcode),
+        })?;
+    }
+    for tape in &summary.failed_tapes {
+        output.line(format!(
+            "{}  not moved: {}",
+            tape.barcode, tape.failure.what
+        ))?;
+        if let Some(advice) = &tape.failure.advice {
+            output.line(format!("  {advice}"))?;
+        }
+    }
+    if !summary.left.is_empty() {
+        output.line(format!("left where they are: {}", summary.left.join(", ")))?;
+    }
+    Ok(())
 }
 
 fn create(context: &Context<'_>, args: &LibraryCreateArgs) -> Result<(), Failure> {
