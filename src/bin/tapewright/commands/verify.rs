@@ -112,6 +112,9 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
             _ => "bad on this tape",
         };
         problems(output, &volume.problems, heading)?;
+        if let Some(advice) = &volume.advice {
+            output.line(format!("  {advice}"))?;
+        }
     }
     for barcode in &summary.missing_tapes {
         output.line(format!("{barcode}  not in the library, not verified"))?;

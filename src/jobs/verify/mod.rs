@@ -1,5 +1,7 @@
 //! Verification: reads tapes and compares every record and every file with its checksum.
 
+mod next_step;
+
 use std::collections::BTreeMap;
 
 use catalogs::Catalog;
@@ -8,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use self::next_step::{Lost, next_step};
 use super::append_check::read_known_label;
 use super::mount::{Mounter, Purpose};
 use super::source::{LibrarySource, tell_nameless};
@@ -53,6 +56,9 @@ pub struct VerifiedVolume {
     pub files: u64,
     /// What was bad, by file.
     pub problems: Problems,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
 }
 
 /// A job whose segments were read.
@@ -144,8 +150,14 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
         if segments.is_empty() {
             continue;
         }
-        let summary = judge(volume, &segments);
+        let mut summary = judge(volume, &segments);
         record(site, &catalog, &summary)?;
+        // What kept a tape from being read to its end comes with an advice of its own.
+        let read_on = |tape: &FailedTape| tape.barcode == volume.barcode;
+        if summary.verdict == Verdict::Bad || !failed_tapes.iter().any(read_on) {
+            let lost = Lost::of(&catalog, volume.volume, &segments)?;
+            summary.advice = next_step(&volume.barcode, summary.verdict, &lost);
+        }
         verified.push(summary);
     }
     let outcome = match (report.stopped, is_good) {
@@ -198,6 +210,7 @@ fn verify_label(
         records: 0,
         files: 0,
         problems: Problems::default(),
+        advice: None,
     };
     record(site, catalog, &verified)?;
     summary.volumes.push(verified);
@@ -296,6 +309,7 @@ fn judge(volume: &VolumeSegments, segments: &[&SegmentReport]) -> VerifiedVolume
         records: segments.iter().map(|segment| segment.records).sum(),
         files: segments.iter().map(|segment| segment.files_verified).sum(),
         problems,
+        advice: None,
     }
 }
 

@@ -1,0 +1,156 @@
+//! What to do about a volume that a verification found wanting.
+
+use std::collections::{BTreeSet, HashSet};
+
+use catalogs::{Catalog, FindOptions, Pattern};
+use uuid::Uuid;
+
+use super::Verdict;
+use crate::engine::verify::SegmentReport;
+use crate::jobs::{JobError, catalog};
+
+/// The bad files of a volume, and which of them are on other tapes.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Lost {
+    /// How many files are bad.
+    files: u64,
+    /// How many of those have the same content on another tape.
+    elsewhere: u64,
+    /// Those tapes.
+    tapes: BTreeSet<String>,
+}
+
+impl Lost {
+    /// Looks the listed bad files up. A name that is not UTF-8 counts as found nowhere else.
+    pub(super) fn of(
+        catalog: &Catalog,
+        volume: Uuid,
+        segments: &[&SegmentReport],
+    ) -> Result<Lost, JobError> {
+        let mut lost = Lost {
+            files: segments.iter().map(|segment| segment.bad_file_count).sum(),
+            ..Lost::default()
+        };
+        let listed = segments.iter().flat_map(|segment| &segment.bad_files);
+        let paths: BTreeSet<&str> = listed.map(|file| file.path.as_str()).collect();
+        for path in paths {
+            let tapes = same_content_elsewhere(catalog, volume, path.as_bytes())?;
+            lost.elsewhere += u64::from(!tapes.is_empty());
+            lost.tapes.extend(tapes);
+        }
+        Ok(lost)
+    }
+}
+
+/// Barcodes of other tapes with the content that the file has on this volume.
+fn same_content_elsewhere(
+    catalog: &Catalog,
+    volume: Uuid,
+    path: &[u8],
+) -> Result<BTreeSet<String>, JobError> {
+    let path = path.strip_prefix(b"/").unwrap_or(path);
+    let options = FindOptions {
+        all_versions: true,
+        ..FindOptions::default()
+    };
+    let (mut here, mut elsewhere) = (HashSet::new(), Vec::new());
+    // The name itself comes before all that lies below it.
+    for hit in catalog.find(&Pattern::tree(path)?, &options)? {
+        let hit = hit?;
+        if hit.entry.path != path {
+            break;
+        }
+        let Some(digest) = hit.entry.digest else {
+            continue;
+        };
+        match hit.receipt.receipt.volume == volume {
+            true => drop(here.insert(digest)),
+            false => elsewhere.push((digest, hit.receipt.receipt.volume)),
+        }
+    }
+    let mut tapes = BTreeSet::new();
+    for (_, other) in elsewhere.iter().filter(|(digest, _)| here.contains(digest)) {
+        tapes.insert(catalog::volume(catalog, *other)?.label.what.barcode);
+    }
+    Ok(tapes)
+}
+
+/// What to do next; `None` for a volume that is well.
+pub(super) fn next_step(barcode: &str, verdict: Verdict, lost: &Lost) -> Option<String> {
+    match verdict {
+        Verdict::Good | Verdict::Empty => return None,
+        Verdict::Inconclusive => {
+            return Some(
+                "Clean the drive or use another one, and verify the tape again.".to_owned(),
+            );
+        }
+        Verdict::Bad => {}
+    }
+    let retire = format!(
+        "Then take {barcode} out of use: it is marked suspect, and nothing more is written to it."
+    );
+    if lost.files == 0 {
+        return Some(format!(
+            "No file is lost. Bring what is on it to another tape while it can be read: \
+             `restore PATH --to DIR`, and archive that again. {retire}"
+        ));
+    }
+    let tapes: Vec<&str> = lost.tapes.iter().map(String::as_str).collect();
+    let copies = match lost.elsewhere {
+        0 => "The catalog knows no other tape with the content of the bad files: archive them \
+              again if their source is still there"
+            .to_owned(),
+        count if count == lost.files => format!(
+            "The content of each bad file is on {} as well: `find PATH --all-versions` shows where",
+            tapes.join(", ")
+        ),
+        count => format!(
+            "The content of {count} of the {} bad files is on {} as well: `find PATH \
+             --all-versions` shows where; archive the others again if their source is still there",
+            lost.files,
+            tapes.join(", ")
+        ),
+    };
+    Some(format!(
+        "{copies}. All else on it comes back with `restore PATH --to DIR`, which names what it \
+         leaves out. {retire}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_depends_on_what_is_lost_and_where_else_it_is() {
+        let lost = |files, elsewhere| Lost {
+            files,
+            elsewhere,
+            tapes: (0..elsewhere).map(|number| format!("B{number}")).collect(),
+        };
+        for (verdict, lost, words) in [
+            (Verdict::Good, lost(0, 0), None),
+            (Verdict::Empty, lost(0, 0), None),
+            (
+                Verdict::Inconclusive,
+                lost(0, 0),
+                Some("verify the tape again"),
+            ),
+            (Verdict::Bad, lost(0, 0), Some("No file is lost")),
+            (Verdict::Bad, lost(2, 0), Some("no other tape")),
+            (Verdict::Bad, lost(2, 2), Some("each bad file is on B0, B1")),
+            (
+                Verdict::Bad,
+                lost(2, 1),
+                Some("1 of the 2 bad files is on B0"),
+            ),
+        ] {
+            let said = next_step("A", verdict, &lost);
+            assert_eq!(said.is_some(), words.is_some(), "{lost:?}");
+            let (said, words) = (said.unwrap_or_default(), words.unwrap_or_default());
+            assert!(said.contains(words), "{said}");
+            let retires = said.contains("take A out of use");
+            assert_eq!(retires, verdict == Verdict::Bad, "{said}");
+        }
+    }
+}
