@@ -5,6 +5,7 @@
 //! here and nowhere above.
 
 pub mod attached;
+pub mod brief;
 mod error;
 pub mod fault;
 pub mod holders;

@@ -87,6 +87,37 @@ fn a_state_directory_that_cannot_be_made_is_a_finding_and_no_end() {
 }
 
 #[test]
+fn a_drive_that_falls_silent_is_asked_once_more_and_no_longer() {
+    use tape_sim::library::Library;
+    let place = Place::with_pool("64MiB", 1);
+    let library = Library::open(&place.path("library")).unwrap();
+    // It is opened, and then it answers nothing.
+    let rule = r#"{"device": "drives", "when": {"command": "LOG SENSE", "nth": 2},
+                   "effect": {"kind": "no_answer"}}"#;
+    library
+        .add_fault(serde_json::from_str(rule).unwrap())
+        .unwrap();
+    let trace = place.path("trace");
+    let ran = place.run(["doctor", "--json", "--trace"], [&trace]);
+    let ran = ran.expect_exit(6);
+    let found: Value = serde_json::from_str(&ran.stdout()).unwrap();
+    let checks = found["checks"].as_array().unwrap();
+    let silent = |check: &&Value| check["what"].as_str().unwrap().contains("answers no more");
+    let silent: Vec<&Value> = checks.iter().filter(silent).collect();
+    assert!(!silent.is_empty(), "{checks:#?}");
+    for check in silent {
+        let what = check["what"].as_str().unwrap();
+        assert!(what.contains("no answer within 20 s"), "{what}");
+        assert!(what.contains("its last answer was to command"), "{what}");
+        let cure = check["cure"].as_str().unwrap();
+        assert!(cure.contains("off and on"), "{cure}");
+        let same = |other: &&Value| other["about"] == check["about"];
+        let last = checks.iter().rfind(same);
+        assert_eq!(last, Some(check), "it was not asked further");
+    }
+}
+
+#[test]
 fn no_drive_is_taken_from_a_job_that_is_about_to_use_it() {
     use rustix::fs::{FlockOperation, flock};
     let place = Place::with_pool("64MiB", 1);

@@ -13,16 +13,27 @@ use crate::volume::label::DEFAULT_BLOCK_BYTES;
 /// A tape with less of its life left should be replaced.
 const LIFE_WANTED_PERCENT: u64 = 10;
 
+/// What to do about a drive that answers no more.
+const SILENT_CURE: &str = "switch it off and on, at the library's panel if it has no switch; check \
+                           its cable and what `dmesg` says; if it falls silent again, have it \
+                           seen to";
+
+/// The drive answers no more, which is noted: another question would cost time only.
+#[derive(Debug)]
+struct Silent;
+
+/// Questions to a drive, and what is noted of the answers.
+type Questions = fn(&mut Drive, &str, &mut Examination) -> Result<(), Silent>;
+
 /// Examines an open drive, which the checks call `about`.
 pub(super) fn examine(drive: &mut Drive, about: &str, volumes: Volumes, found: &mut Examination) {
+    const QUESTIONS: [Questions; 6] = [formats, health, volume, protection, encryption, retries];
     identity(drive, about, found);
-    formats(drive, about, found);
     longest_block(drive.max_block_bytes() as u64, volumes, about, found);
-    health(drive, about, found);
-    volume(drive, about, found);
-    protection(drive, about, found);
-    encryption(drive, about, found);
-    retries(drive, about, found);
+    // The rest stays unasked once there is no answer.
+    let _ = QUESTIONS
+        .into_iter()
+        .try_for_each(|ask| ask(drive, about, found));
     for notice in drive.notices() {
         found.note(about, Verdict::Warning, notice.clone());
     }
@@ -53,26 +64,26 @@ fn identity(drive: &Drive, about: &str, found: &mut Examination) {
     }
 }
 
-fn formats(drive: &mut Drive, about: &str, found: &mut Examination) {
-    match drive.densities() {
-        Err(error) => failed(about, &error, found),
-        Ok(densities) if densities.is_empty() => {
-            found.unknown(about, "it does not tell which formats it reads and writes");
-        }
-        Ok(densities) => {
-            let names = |writable: bool| -> Vec<&str> {
-                let those = densities.iter().filter(|d| d.writable == writable);
-                let mut names: Vec<&str> = those.map(|d| &*d.name).collect();
-                names.dedup();
-                names
-            };
-            let mut what = format!("writes {}", names(true).join(", "));
-            if !names(false).is_empty() {
-                what.push_str(&format!("; only reads {}", names(false).join(", ")));
-            }
-            found.ok(about, what);
-        }
+fn formats(drive: &mut Drive, about: &str, found: &mut Examination) -> Result<(), Silent> {
+    let Some(densities) = answer(drive.densities(), about, found)? else {
+        return Ok(());
+    };
+    if densities.is_empty() {
+        found.unknown(about, "it does not tell which formats it reads and writes");
+        return Ok(());
     }
+    let names = |writable: bool| -> Vec<&str> {
+        let those = densities.iter().filter(|d| d.writable == writable);
+        let mut names: Vec<&str> = those.map(|d| &*d.name).collect();
+        names.dedup();
+        names
+    };
+    let mut what = format!("writes {}", names(true).join(", "));
+    if !names(false).is_empty() {
+        what.push_str(&format!("; only reads {}", names(false).join(", ")));
+    }
+    found.ok(about, what);
+    Ok(())
 }
 
 /// The longest block that drive, adapter and kernel carry, against what tapes have.
@@ -101,25 +112,20 @@ fn kib(bytes: u64) -> String {
 }
 
 /// The flags before anything else: what is wrong with the counters must not hide them.
-fn health(drive: &mut Drive, about: &str, found: &mut Examination) {
-    let flags = match drive.tape_alerts() {
-        Err(error) => {
-            failed(about, &error, found);
-            TapeAlerts::default()
-        }
-        Ok(flags) => {
+fn health(drive: &mut Drive, about: &str, found: &mut Examination) -> Result<(), Silent> {
+    let flags = match answer(drive.tape_alerts(), about, found)? {
+        None => TapeAlerts::default(),
+        Some(flags) => {
             alerts(&flags, about, found);
             flags
         }
     };
-    match drive.health_counters() {
-        Err(error) => failed(about, &error, found),
-        Ok(counters) => {
-            cleaning(&flags, &counters, about, found);
-            errors("writing", counters.write_errors, about, found);
-            errors("reading", counters.read_errors, about, found);
-        }
+    if let Some(counters) = answer(drive.health_counters(), about, found)? {
+        cleaning(&flags, &counters, about, found);
+        errors("writing", counters.write_errors, about, found);
+        errors("reading", counters.read_errors, about, found);
     }
+    Ok(())
 }
 
 fn alerts(flags: &TapeAlerts, about: &str, found: &mut Examination) {
@@ -169,15 +175,15 @@ fn errors(doing: &str, counted: Option<ErrorCounters>, about: &str, found: &mut 
 }
 
 /// What is left of the life of the tape in it, if there is one.
-fn volume(drive: &mut Drive, about: &str, found: &mut Examination) {
-    let counters = match drive.volume_statistics() {
-        Err(error) => return failed(about, &error, found),
-        Ok(None) => return,
-        Ok(Some(statistics)) => statistics.counters,
-    };
-    if let Some(percent) = counters.remaining_life_percent {
+fn volume(drive: &mut Drive, about: &str, found: &mut Examination) -> Result<(), Silent> {
+    let statistics = answer(drive.volume_statistics(), about, found)?.flatten();
+    let counters = statistics.map(|statistics| statistics.counters);
+    if let Some(counters) = counters
+        && let Some(percent) = counters.remaining_life_percent
+    {
         life(percent, counters.mounts, about, found);
     }
+    Ok(())
 }
 
 fn life(percent: u64, mounts: Option<u64>, about: &str, found: &mut Examination) {
@@ -215,24 +221,24 @@ fn alert(flag: TapeAlert, about: &str, found: &mut Examination) {
 }
 
 /// Whether the tape in it, if there is one, can be written.
-fn protection(drive: &mut Drive, about: &str, found: &mut Examination) {
-    match drive.medium() {
-        Err(error) => failed(about, &error, found),
-        Ok(medium) if medium.write_protected => found.warn(
+fn protection(drive: &mut Drive, about: &str, found: &mut Examination) -> Result<(), Silent> {
+    let medium = answer(drive.medium(), about, found)?;
+    if medium.is_some_and(|medium| medium.write_protected) {
+        found.warn(
             about,
             "the tape in it is write-protected",
             "if it is meant to be written, slide its tab",
-        ),
-        Ok(_) => {}
+        );
     }
+    Ok(())
 }
 
 /// Whether a key is set that no command of this program has set: it would go into every tape.
-fn encryption(drive: &mut Drive, about: &str, found: &mut Examination) {
-    match drive.encryption_status() {
-        Err(error) => failed(about, &error, found),
-        Ok(status) => key_left(status.as_ref(), about, found),
+fn encryption(drive: &mut Drive, about: &str, found: &mut Examination) -> Result<(), Silent> {
+    if let Some(status) = answer(drive.encryption_status(), about, found)? {
+        key_left(status.as_ref(), about, found);
     }
+    Ok(())
 }
 
 fn key_left(status: Option<&EncryptionStatus>, about: &str, found: &mut Examination) {
@@ -254,33 +260,49 @@ fn key_left(status: Option<&EncryptionStatus>, about: &str, found: &mut Examinat
 
 /// Transport layer retries: without them a frame lost on SAS is a lost command, and the tape's
 /// position with it.
-fn retries(drive: &mut Drive, about: &str, found: &mut Examination) {
-    match drive.transport_layer_retries() {
-        Err(error) => failed(about, &error, found),
-        Ok(None) => found.unknown(
+fn retries(drive: &mut Drive, about: &str, found: &mut Examination) -> Result<(), Silent> {
+    match answer(drive.transport_layer_retries(), about, found)? {
+        None => {}
+        Some(None) => found.unknown(
             about,
             "whether its path repeats lost frames (TLR) does not apply, or it does not tell",
         ),
-        Ok(Some(true)) => found.unknown(
+        Some(Some(true)) => found.unknown(
             about,
             "it can repeat lost frames (TLR); whether the adapter has that on, Linux does not \
              tell (mpt3sas does where the drive can)",
         ),
-        Ok(Some(false)) => found.note(
+        Some(Some(false)) => found.note(
             about,
             Verdict::Warning,
             "it cannot repeat frames lost on SAS (TLR): keep cables short, and look at dmesg",
         ),
     }
+    Ok(())
 }
 
-/// A question that failed. That no tape is ready in the drive is no illness.
-fn failed(about: &str, error: &DriveError, found: &mut Examination) {
-    let what = with_causes(error);
+/// The answer to a question; `None` if the drive refused it, which is noted. That no tape is ready
+/// in the drive is no illness.
+fn answer<T>(
+    asked: Result<T, DriveError>,
+    about: &str,
+    found: &mut Examination,
+) -> Result<Option<T>, Silent> {
+    let error = match asked {
+        Ok(answer) => return Ok(Some(answer)),
+        Err(error) => error,
+    };
+    let what = with_causes(&error);
     match error.kind {
         DriveErrorKind::NoMedium | DriveErrorKind::NotReady => found.unknown(about, what),
+        DriveErrorKind::Transport => {
+            let what = format!("it answers no more, and was not asked further: {what}");
+            found.problem(about, JobErrorKind::BadDevice, what, SILENT_CURE);
+            return Err(Silent);
+        }
         _ => found.problem(about, JobErrorKind::BadDevice, what, ""),
     }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -399,7 +421,7 @@ mod tests {
     fn a_page_that_makes_no_sense_hides_no_alert() {
         let mut drive = Drive::open(Box::new(Poor)).unwrap();
         let mut found = Examination::default();
-        health(&mut drive, "drive", &mut found);
+        health(&mut drive, "drive", &mut found).unwrap();
         let told = |verdict, what: &str| found.with(verdict).any(|c| c.what.contains(what));
         assert!(told(Verdict::Ok, "TapeAlert 0Bh"), "{found:?}");
         assert_eq!(found.problems().count(), 1, "{found:?}");
@@ -409,8 +431,8 @@ mod tests {
     fn an_empty_drive_has_no_problem() {
         let mut drive = Drive::open(Box::new(Poor)).unwrap();
         let mut found = Examination::default();
-        encryption(&mut drive, "drive", &mut found);
-        protection(&mut drive, "drive", &mut found);
+        encryption(&mut drive, "drive", &mut found).unwrap();
+        protection(&mut drive, "drive", &mut found).unwrap();
         assert_eq!(found.problems().count(), 0, "{found:?}");
         assert!(found.with(Verdict::Unknown).count() > 0, "{found:?}");
     }

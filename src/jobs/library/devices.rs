@@ -18,6 +18,7 @@ use crate::monitor::Monitor;
 use crate::scsi::cdb::carries_payload;
 use crate::scsi::inquiry::{TYPE_CHANGER, TYPE_TAPE};
 use crate::transport::Transport;
+use crate::transport::brief::{Brief, Patience};
 use crate::transport::record::Recorder;
 use crate::transport::sg::{SgTransport, Sharing};
 #[cfg(feature = "sim")]
@@ -26,11 +27,19 @@ use crate::transport::sim::SimTransport;
 /// A library that was switched on counts its cartridges first.
 const LIBRARY_PATIENCE: Duration = Duration::from_secs(1800);
 
+/// For a drive that is only looked at, its questions are few and need no motion.
+const LOOK_PATIENCE: Patience = Patience {
+    answer: Duration::from_secs(20),
+    whole: Duration::from_secs(60),
+};
+
 /// A library whose changer, if it has one, is open.
 pub(crate) struct Devices {
     nodes: Nodes,
     changer: Option<Changer>,
     trace: Option<PathBuf>,
+    /// Drives are opened for a look, and not for work.
+    briefly: bool,
 }
 
 /// Where the drives are.
@@ -87,7 +96,13 @@ impl Devices {
             nodes,
             changer,
             trace,
+            briefly: false,
         })
+    }
+
+    /// From now on a drive is opened to be looked at: one that falls silent is not waited for.
+    pub(crate) fn only_look(&mut self) {
+        self.briefly = true;
     }
 
     /// Whether a changer moves the tapes.
@@ -163,7 +178,7 @@ impl Devices {
 
     /// Claims the drive in a drive element, found by its serial number.
     pub(crate) fn open_drive_at(&self, place: &Place) -> Result<Drive, JobError> {
-        let drive = open_drive(traced(self.transport_at(place)?, self.trace.as_deref())?)?;
+        let drive = self.open_drive(self.transport_at(place)?)?;
         match &self.nodes {
             Nodes::Changer(drives) => same_drive(drive, configured(drives, place)),
             _ => Ok(drive),
@@ -196,11 +211,19 @@ impl Devices {
             Nodes::Single(drive) => drive_transport(drive)?,
             _ => unreachable!("a library with a changer has drive elements"),
         };
-        let drive = open_drive(traced(transport, self.trace.as_deref())?)?;
+        let drive = self.open_drive(transport)?;
         match &self.nodes {
             Nodes::Single(configured) => same_drive(drive, Some(configured)),
             _ => Ok(drive),
         }
+    }
+
+    fn open_drive(&self, transport: Box<dyn Transport>) -> Result<Drive, JobError> {
+        let transport = traced(transport, self.trace.as_deref())?;
+        open_drive(match self.briefly {
+            true => Box::new(Brief::new(transport, LOOK_PATIENCE)),
+            false => transport,
+        })
     }
 
     fn transport_at(&self, place: &Place) -> Result<Box<dyn Transport>, JobError> {
@@ -317,9 +340,10 @@ pub(super) fn open_drive(transport: Box<dyn Transport>) -> Result<Drive, JobErro
     })
 }
 
-/// Claims the drive behind a node, whoever it is.
+/// Claims the drive behind a node, whoever it is, to look at it.
 pub(crate) fn open_exclusive(node: &Path) -> Result<Drive, JobError> {
-    open_drive(Box::new(SgTransport::open(node, Sharing::Exclusive)?))
+    let transport = Box::new(SgTransport::open(node, Sharing::Exclusive)?);
+    open_drive(Box::new(Brief::new(transport, LOOK_PATIENCE)))
 }
 
 /// The way to the changer behind a device node.
