@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use catalogs::model::{Condition, Kind};
-use catalogs::{Hit, Pattern};
+use catalogs::{Catalog, Hit, Pattern};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -83,7 +83,8 @@ pub struct Found {
 ///
 /// # Errors
 ///
-/// A malformed pattern, an unknown tape, or what the catalog says. An entry file that is
+/// A malformed pattern, an unknown tape, [`JobError::NothingFound`] if a moment was asked for and
+/// nothing matches as of then, or what the catalog says. An entry file that is
 /// damaged hides what it holds: all the rest is told first.
 pub fn find(
     site: Site<'_>,
@@ -119,7 +120,31 @@ pub fn find(
             Err(error) => damage = damage.or(Some(error)),
         }
     }
-    damage.map_or(Ok(count), |error| Err(error.into()))
+    match (damage, options.as_of) {
+        (Some(error), _) => Err(error.into()),
+        (None, Some(_)) if count == 0 => {
+            let patterns = vec![String::from_utf8_lossy(&options.pattern).into_owned()];
+            Err(nothing_found(&catalog, patterns, options.as_of)?)
+        }
+        (None, _) => Ok(count),
+    }
+}
+
+/// The error where nothing matches.
+pub(super) fn nothing_found(
+    catalog: &Catalog,
+    patterns: Vec<String>,
+    as_of: Option<Timestamp>,
+) -> Result<JobError, JobError> {
+    let first_job = match as_of {
+        Some(_) => catalog.jobs()?.iter().map(|job| job.start.time).min(),
+        None => None,
+    };
+    Ok(JobError::NothingFound {
+        patterns,
+        as_of,
+        first_job,
+    })
 }
 
 fn found(hit: Hit) -> Found {

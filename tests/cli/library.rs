@@ -130,6 +130,13 @@ fn tapes_go_out_and_come_in_through_the_mail_slots() {
     let slot = serde_json::json!({"place": "slot", "number": 1});
     assert_eq!(told[0]["moved"][0]["to"], slot);
     place.run(["library", "import"], [""; 0]).expect_exit(3);
+    // That a tape is as it was is told where it was to be written, and not where it is read.
+    let labelled = place.run(["tape", "label", "SIM001L9", "--pool", "p"], [""; 0]);
+    let labelled = labelled.expect_exit(4).stderr();
+    assert!(labelled.contains("left as it is"), "{labelled}");
+    let read = place.run(["catalog", "rebuild", "SIM002L9"], [""; 0]);
+    let read = read.expect_exit(4).stderr();
+    assert!(!read.contains("nothing was written"), "{read}");
     place.run(export, ["SIM003L9"]).expect_done();
     place
         .run(["library", "move", "SIM001L9", "--to"], ["3"])

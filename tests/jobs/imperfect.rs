@@ -236,6 +236,8 @@ fn a_rebuild_goes_on_behind_a_tape_that_cannot_be_read_and_names_it() {
         );
         assert_eq!(summary.volumes[0].barcode, B, "{what}");
         assert_eq!(summary.skipped.len(), 4, "{what}: the blank ones");
+        let said = serde_json::to_string(&summary).unwrap();
+        assert!(!said.contains("nothing was written"), "{what}: {said}");
         let tapes = tapes::list(lab.site()).unwrap();
         assert_eq!(tapes.len(), 1, "{what}");
     }

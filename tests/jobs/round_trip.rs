@@ -132,6 +132,28 @@ fn the_newest_version_is_found_and_the_gone_left_out() {
     })
     .unwrap();
     assert_eq!(versions, 2);
+
+    let before = Some("2020-01-01T00:00:00Z".parse().unwrap());
+    let find = FindOptions {
+        as_of: before,
+        ..options
+    };
+    let restore = RestoreOptions {
+        patterns: vec![b"**".to_vec()],
+        target: lab.path("earlier"),
+        as_of: before,
+        ..RestoreOptions::default()
+    };
+    let each = &mut |_| ControlFlow::Continue(());
+    let errors = [
+        tapewright::jobs::find::find(lab.site(), &find, each).unwrap_err(),
+        plan(lab.site(), &restore).unwrap_err(),
+    ];
+    for error in errors {
+        let said = format!("{error} {}", error.advice().unwrap());
+        assert!(said.contains("the first job began at"), "{said}");
+        assert!(said.contains("Name a later moment"), "{said}");
+    }
 }
 
 #[test]
@@ -173,7 +195,9 @@ fn a_damaged_record_makes_the_volume_suspect_and_names_the_file() {
     let lab = Lab::new();
     plant(&lab.path("source"));
     lab.label(&[A], "docs");
+    lab.label(&[B], "films");
     lab.archive(&["source"], "docs").unwrap();
+    lab.archive(&["source/photos"], "films").unwrap();
     let data = tape_sim::cartridge::folder(&lab.library_dir(), A).join("p0.data");
     let mut bytes = fs::read(&data).unwrap();
     let needle = &crate::lab::noise(2, 300_001)[100_000..100_016];
@@ -193,6 +217,10 @@ fn a_damaged_record_makes_the_volume_suspect_and_names_the_file() {
         .iter()
         .any(|problem| problem.path.to_string().ends_with("photos/two.raw"));
     assert!(named, "{:?}", summary.volumes[0].problems);
+    let advice = summary.volumes[0].advice.as_ref().unwrap();
+    for words in [format!("on {B} as well"), format!("take {A} out of use")] {
+        assert!(advice.contains(&words), "{words}: {advice}");
+    }
     assert_eq!(
         tapes::list(lab.site()).unwrap()[0].state,
         VolumeState::Suspect

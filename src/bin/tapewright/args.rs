@@ -82,6 +82,14 @@ impl Command {
             _ => false,
         }
     }
+
+    /// Whether it is there to write to tapes.
+    pub fn writes_tapes(&self) -> bool {
+        matches!(
+            self,
+            Command::Archive(_) | Command::Tape(TapeCommand::Label(_))
+        )
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -287,4 +295,91 @@ pub struct DemoArgs {
     /// Keep the temporary place, to look around in it
     #[arg(long)]
     pub keep: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// What messages quote besides commands of ours.
+    const OTHERS: [&str; 5] = ["stenc", "dmesg", "tar", "no", "log/tapewright.log"];
+
+    /// What the messages in the sources below `dir` quote in backquotes.
+    fn quoted(dir: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                quoted(&path, found);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let comment = |line: &&str| !line.trim_start().starts_with("//");
+            let lines: Vec<&str> = text.lines().filter(comment).map(str::trim_start).collect();
+            let text = lines.join("\n").replace("\\\n", "");
+            for line in text.lines() {
+                for words in line.split('`').skip(1).step_by(2) {
+                    found.push((path.display().to_string(), words.to_owned()));
+                }
+            }
+        }
+    }
+
+    /// The words as a shell would hand them over, with something for each `{…}`.
+    fn typed(quoted: &str) -> Vec<String> {
+        let mut words = String::new();
+        let mut depth = 0;
+        for c in quoted.chars().filter(|c| *c != '\'') {
+            match c {
+                '{' => {
+                    depth += 1;
+                    words.push('X');
+                }
+                '}' => depth -= 1,
+                c if depth == 0 => words.push(c),
+                _ => {}
+            }
+        }
+        words.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Whether the words are names of commands and nothing else, as `library status`.
+    fn is_name(words: &[String]) -> bool {
+        let mut command = Cli::command();
+        words.iter().all(|word| {
+            let found = command.find_subcommand(word).cloned();
+            found.is_some_and(|found| {
+                command = found;
+                true
+            })
+        })
+    }
+
+    #[test]
+    fn each_command_that_a_message_names_exists_as_it_is_named() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        for dir in ["jobs", "bin"] {
+            quoted(&sources.join(dir), &mut found);
+        }
+        let mut commands = 0;
+        for (path, words) in found {
+            let words = typed(&words);
+            let Some(first) = words.first() else { continue };
+            let named = first.starts_with(|c: char| c.is_ascii_lowercase());
+            if !named || OTHERS.contains(&first.as_str()) {
+                continue;
+            }
+            commands += 1;
+            let line = std::iter::once("tapewright".to_owned()).chain(words.clone());
+            let parsed = Cli::try_parse_from(line);
+            assert!(parsed.is_ok() || is_name(&words), "{path}: {words:?}");
+        }
+        assert!(commands > 40, "only {commands} were found");
+    }
 }

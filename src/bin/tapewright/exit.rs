@@ -20,7 +20,7 @@ pub enum Exit {
     Usage = 2,
     /// Someone has to load, insert, label or remove a tape.
     NeedsOperator = 3,
-    /// The tape is not the one it should be; nothing was written.
+    /// The tape is not the one it should be, and nothing was written to it.
     WrongTape = 4,
     /// The medium is bad.
     BadMedium = 5,
@@ -140,14 +140,18 @@ impl Failure {
         }
     }
 
-    /// What happened, down to the cause, and what to do next.
-    pub fn words(&self) -> Option<String> {
+    /// What happened, down to the cause, and what to do next. `writes`: the command was to write
+    /// to tapes.
+    pub fn words(&self, writes: bool) -> Option<String> {
         match self {
             Failure::OutputClosed => None,
             Failure::Io(action, error) => Some(format!("{action}: {error}")),
             Failure::Usage(what) => Some(what.clone()),
             Failure::Job(error) => {
                 let mut words = with_causes(error);
+                if writes && error.is_before_writing() {
+                    words.push_str("; nothing was written to it");
+                }
                 if let Some(advice) = error.advice() {
                     words.push_str("\n  ");
                     words.push_str(&advice);

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let exit = match &ended {
         Ok(exit) => *exit,
         Err(failure) => {
-            if let Some(words) = failure.words() {
+            if let Some(words) = failure.words(cli.command.writes_tapes()) {
                 tracing::error!("{words}");
                 eprintln!("tapewright: {words}");
             }
@@ -56,7 +56,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         logging::start_without_file(cli.global.verbose);
         eprintln!(
             "tapewright: going on without a log: {}",
-            failure.words().unwrap_or_default()
+            failure.words(false).unwrap_or_default()
         );
     }
     tracing::info!(arguments = ?std::env::args_os().skip(1).collect::<Vec<_>>(), "start");

@@ -146,6 +146,7 @@ fn configured(
     found: &mut Examination,
 ) -> Result<(), JobError> {
     let mut devices = Devices::open(config, site.trace)?;
+    devices.only_look();
     let Some(snapshot) = devices.look(site.monitor)? else {
         one(devices.open_only_drive(), "drive", volumes, found);
         return Ok(());
@@ -188,7 +189,7 @@ fn configured(
             found.warn(
                 &about,
                 "it is in the library, but not configured",
-                "if it is attached to this host, `library create --changer` finds it",
+                "if it is attached to this host, `library create --changer DEVICE` finds it",
             );
             continue;
         }
@@ -205,7 +206,8 @@ fn configured(
             LIBRARY,
             JobErrorKind::BadDevice,
             "none of its drives is configured",
-            "`library scan` shows what is attached; `library create --changer` takes it over",
+            "`library scan` shows what is attached; `library create --changer DEVICE` takes it \
+             over",
         );
     }
     Ok(())

@@ -9,6 +9,16 @@ use crate::jobs::library::Misplaced;
 use crate::transport::TransportErrorKind;
 use crate::volume::VolumeError;
 
+/// What helps where a command would have to name a tape that has no name.
+const UNREAD: &str = "No command takes a tape whose barcode cannot be read: take it out, give it a \
+                      readable label with its barcode, let the library read that, and try again.";
+
+/// True if a command in the advice names a tape by its place, as `(slot 7)`: no command takes that.
+fn names_a_place(advice: &str) -> bool {
+    let quoted = advice.split('`').skip(1).step_by(2);
+    quoted.into_iter().any(|command| command.contains('('))
+}
+
 impl JobError {
     /// Which sort of help this calls for.
     pub fn kind(&self) -> JobErrorKind {
@@ -78,11 +88,35 @@ impl JobError {
     /// What to do next, as a sentence; `None` where the request made no sense and the error says
     /// why, or the user stopped the job.
     pub fn advice(&self) -> Option<String> {
-        self.tape_advice()
+        let words = self
+            .tape_advice()
             .or_else(|| self.content_advice())
             .or_else(|| self.site_advice())
+            .or_else(|| self.room_advice())
             .or_else(|| self.host_advice())
-            .or_else(|| self.device_advice())
+            .or_else(|| self.device_advice())?;
+        Some(match names_a_place(&words) {
+            true => UNREAD.to_owned(),
+            false => words,
+        })
+    }
+
+    /// Whether a job that was to write met this before it wrote anything to the tape, and does not
+    /// say so itself, since one that reads meets it, too.
+    pub fn is_before_writing(&self) -> bool {
+        matches!(
+            self,
+            JobError::NotLoaded { .. }
+                | JobError::LoadsNothing { .. }
+                | JobError::BlankTape { .. }
+                | JobError::ForeignTape { .. }
+                | JobError::EncryptedTape { .. }
+                | JobError::BlocksBeyondPath { .. }
+                | JobError::TooNewTape { .. }
+                | JobError::SwappedBarcode { .. }
+                | JobError::OtherVolume { .. }
+                | JobError::OtherCartridge { .. }
+        )
     }
 
     fn tape_advice(&self) -> Option<String> {
@@ -240,7 +274,8 @@ impl JobError {
         let words = match self {
             JobError::State(StateError::NoLibrary { .. }) => {
                 "Make one: `library create --sim DIR`, or with --changer and --drive. One that is \
-                 there already: `library use --sim DIR`, or `library create --changer` once more."
+                 there already: `library use --sim DIR`, or once more `library create --changer \
+                 DEVICE`."
             }
             JobError::State(StateError::Io { .. }) | JobError::Io { .. } => {
                 "Check rights and room there, and try again."
@@ -276,6 +311,28 @@ impl JobError {
         Some(words.to_owned())
     }
 
+    /// What helps where there is no room in the library or its mail slots, or nothing in them.
+    fn room_advice(&self) -> Option<String> {
+        Some(match self {
+            JobError::LibraryFull { .. } => "Make room: take a tape out of a magazine, or let \
+                 `library export BARCODE` put one into a mail slot."
+                .to_owned(),
+            JobError::MailSlotsFull { left } => format!(
+                "Take the tapes out of the mail slots and close the door; then put out the rest: \
+                 `library export {}`.",
+                left.join(" ")
+            ),
+            JobError::MailSlotsShut { .. } => {
+                "Close the mail slots' door, look at the library's display, and try again."
+                    .to_owned()
+            }
+            JobError::MailSlotsEmpty => "Put tapes into the mail slots, close the door, and try \
+                 again. `library status` shows what the library sees."
+                .to_owned(),
+            _ => return None,
+        })
+    }
+
     fn site_advice(&self) -> Option<String> {
         Some(match self {
             JobError::SimulatedAlready { dir } => {
@@ -298,27 +355,13 @@ impl JobError {
                     .to_owned()
             }
             JobError::DriveMissing { .. } => {
-                "Check power, cable and device names; `library status` shows what answers."
+                "Check power, cable and device names; `library status` shows what answers. A drive \
+                 that is there and does not answer is switched off and on."
                     .to_owned()
             }
             JobError::DriveBusy { .. }
             | JobError::LibraryBusy { .. }
             | JobError::TapeBusy { .. } => "Wait for it, or stop it, and try again.".to_owned(),
-            JobError::LibraryFull { .. } => "Make room: take a tape out of a magazine, or let \
-                 `library export BARCODE` put one into a mail slot."
-                .to_owned(),
-            JobError::MailSlotsFull { left } => format!(
-                "Take the tapes out of the mail slots and close the door; then put out the rest: \
-                 `library export {}`.",
-                left.join(" ")
-            ),
-            JobError::MailSlotsShut { .. } => {
-                "Close the mail slots' door, look at the library's display, and try again."
-                    .to_owned()
-            }
-            JobError::MailSlotsEmpty => "Put tapes into the mail slots, close the door, and try \
-                 again. `library status` shows what the library sees."
-                .to_owned(),
             JobError::NoSuchPool { pool, .. } | JobError::NoAppendableVolume { pool, .. } => {
                 format!("Label a blank tape for it: `tape label BARCODE --pool {pool}`.")
             }
@@ -334,6 +377,19 @@ impl JobError {
             JobError::NothingOfJob { .. } => "Archive again: nothing can be restored of it. \
                  `verify` reads another job of this name by its identity."
                 .to_owned(),
+            JobError::NothingFound {
+                as_of: Some(at),
+                first_job: Some(first),
+                ..
+            } if at < first => {
+                "Name a later moment with --as-of, or leave it out to have the newest versions."
+                    .to_owned()
+            }
+            JobError::NothingFound { as_of: Some(_), .. } => {
+                "`find PATTERN --all-versions` shows each version with its date; without --as-of \
+                 the newest is taken."
+                    .to_owned()
+            }
             JobError::NothingFound { .. } => {
                 "`find '**'` shows what there is; quote globs so that the shell leaves them alone."
                     .to_owned()

@@ -15,11 +15,12 @@ use std::path::PathBuf;
 pub use failure::{FailedTape, Failure};
 pub(super) use words::labels_unread;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 use words::{
-    after_write_failure, claimed_twice, found_text, list, nameless_text, now_text, pid_text,
-    without_segments,
+    after_write_failure, claimed_twice, found_text, list, nameless_text, nothing_found, now_text,
+    pid_text, without_segments,
 };
 
 use super::Outcome;
@@ -60,7 +61,8 @@ pub enum JobErrorKind {
 
 /// A job that could not be done.
 ///
-/// Unless a variant says otherwise nothing was written to any tape.
+/// Unless a variant says otherwise nothing was written to any tape. Those that only a job that
+/// writes meets say so; of the others [`JobError::is_before_writing`] tells.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
@@ -245,7 +247,7 @@ pub enum JobError {
         source: DriveError,
     },
     /// The changer brought the tape into the drive, and the drive cannot load it.
-    #[error("tape {barcode} cannot be loaded; nothing was written")]
+    #[error("tape {barcode} cannot be loaded")]
     NotLoaded {
         /// The tape.
         barcode: String,
@@ -255,10 +257,7 @@ pub enum JobError {
     },
     /// Tapes that came one after another could not be loaded into one drive, and none is known
     /// to be at fault: none was marked.
-    #[error(
-        "{drive} loaded neither tape {first} nor tape {second}; nothing was written, and no tape \
-         was marked"
-    )]
+    #[error("{drive} loaded neither tape {first} nor tape {second}; no tape was marked")]
     LoadsNothing {
         /// The drive.
         drive: String,
@@ -305,13 +304,13 @@ pub enum JobError {
         barcode: String,
     },
     /// The tape has no label and no data.
-    #[error("tape {barcode} is blank; nothing was written")]
+    #[error("tape {barcode} is blank")]
     BlankTape {
         /// The tape.
         barcode: String,
     },
     /// The tape holds data of another program.
-    #[error("tape {barcode} is not a Tapewright volume: it holds {what}; nothing was written")]
+    #[error("tape {barcode} is not a Tapewright volume: it holds {what}")]
     ForeignTape {
         /// The tape.
         barcode: String,
@@ -321,7 +320,7 @@ pub enum JobError {
         known: bool,
     },
     /// The data at the beginning of the tape, or at the place asked for, is encrypted.
-    #[error("tape {barcode} is encrypted, and the drive has no key for it; nothing was written")]
+    #[error("tape {barcode} is encrypted, and the drive has no key for it")]
     EncryptedTape {
         /// The tape.
         barcode: String,
@@ -334,7 +333,7 @@ pub enum JobError {
     /// The tape's blocks are longer than what drive and path carry. The tape is well.
     #[error(
         "tape {barcode} has blocks of {block_bytes} bytes, and {drive} and the path to it carry \
-         {limit_bytes}: it cannot be read there; nothing was written"
+         {limit_bytes}: it cannot be read there"
     )]
     BlocksBeyondPath {
         /// The tape.
@@ -349,10 +348,7 @@ pub enum JobError {
         erasable: bool,
     },
     /// The tape was written by a later version.
-    #[error(
-        "tape {barcode} has format {format}, which this version does not know; \
-             nothing was written"
-    )]
+    #[error("tape {barcode} has format {format}, which this version does not know")]
     TooNewTape {
         /// The tape.
         barcode: String,
@@ -362,7 +358,7 @@ pub enum JobError {
     /// Barcode, cartridge memory and label disagree.
     #[error(
         "the cartridge with barcode {barcode} is {says} according to its {witness}: \
-             the barcode was swapped; nothing was written"
+             the barcode was swapped"
     )]
     SwappedBarcode {
         /// What the changer, or the operator, says.
@@ -375,7 +371,7 @@ pub enum JobError {
     /// The label is of another volume than the catalog has under this barcode.
     #[error(
         "tape {barcode} holds volume {on_tape}, the catalog knows volume {in_catalog} \
-             under this barcode; nothing was written"
+             under this barcode"
     )]
     OtherVolume {
         /// The tape.
@@ -513,10 +509,14 @@ pub enum JobError {
         others: Vec<String>,
     },
     /// Nothing in the catalog matches.
-    #[error("nothing in the catalog matches {}", list(.patterns, "an empty list"))]
+    #[error("{}", nothing_found(.patterns, *.as_of, *.first_job))]
     NothingFound {
         /// The patterns.
         patterns: Vec<String>,
+        /// The moment that was asked for; `None` is now.
+        as_of: Option<Timestamp>,
+        /// When the first job of the catalog began, if a moment was asked for and one did.
+        first_job: Option<Timestamp>,
     },
 
     /// A pattern that means nothing.
@@ -532,9 +532,7 @@ pub enum JobError {
     #[error("the catalog")]
     Catalog(#[from] catalogs::CatalogError),
     /// The chip is that of another cartridge than the one that was labelled.
-    #[error(
-        "the chip of tape {barcode} says {what} {found} instead of {expected}; nothing was written"
-    )]
+    #[error("the chip of tape {barcode} says {what} {found} instead of {expected}")]
     OtherCartridge {
         /// The tape.
         barcode: String,

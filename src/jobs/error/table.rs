@@ -67,6 +67,15 @@ fn drive_kinds() -> Vec<DriveErrorKind> {
     ]
 }
 
+fn nothing_found(as_of: Option<i64>, first_job: Option<i64>) -> JobError {
+    let moment = |seconds| Timestamp::from_second(seconds).unwrap();
+    JobError::NothingFound {
+        patterns: vec![text()],
+        as_of: as_of.map(moment),
+        first_job: first_job.map(moment),
+    }
+}
+
 fn changer_errors() -> impl Iterator<Item = JobError> {
     use ChangerErrorKind as K;
     let kinds = [
@@ -354,7 +363,9 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             ended: Some(Outcome::Failed),
             others: vec![text()],
         },
-        JobError::NothingFound { patterns: vec![] },
+        nothing_found(None, None),
+        nothing_found(Some(5), None),
+        nothing_found(Some(5), Some(9)),
         JobError::ChipFailed {
             barcode,
             source: source(),
@@ -379,6 +390,62 @@ fn where_nothing_is_said_the_error_itself_is_what_to_change_or_the_user_knows() 
     ] {
         assert_eq!(error.advice(), None, "{error:?}");
     }
+}
+
+#[test]
+fn no_advice_names_a_command_for_a_tape_that_has_no_barcode() {
+    let place = || "(slot 7)".to_owned();
+    let source = || drive_error(DriveErrorKind::Encrypted);
+    let volumes = volume_errors().into_iter().map(|source| JobError::Volume {
+        barcode: place(),
+        source,
+    });
+    let others = [
+        JobError::BlankTape { barcode: place() },
+        JobError::ForeignTape {
+            barcode: place(),
+            what: text(),
+            known: false,
+        },
+        JobError::EncryptedTape {
+            barcode: place(),
+            known: false,
+            source: source(),
+        },
+        JobError::BlocksBeyondPath {
+            barcode: place(),
+            block_bytes: 2,
+            limit_bytes: 1,
+            drive: text(),
+            erasable: true,
+        },
+        JobError::UnknownVolume {
+            barcode: place(),
+            volume: Uuid::nil(),
+        },
+    ];
+    for error in volumes.chain(others) {
+        let advice = error.advice().unwrap();
+        let mut commands = advice.split('`').skip(1).step_by(2);
+        assert!(
+            !commands.any(|command| command.contains("slot 7")),
+            "{advice}"
+        );
+    }
+}
+
+#[test]
+fn a_moment_before_the_first_job_is_told_as_such() {
+    let said = |error: JobError| format!("{error} {}", error.advice().unwrap());
+    let before = said(nothing_found(Some(5), Some(9)));
+    assert!(
+        before.contains("the first job began at 1970-01-01T00:00:09Z"),
+        "{before}"
+    );
+    assert!(before.contains("later moment"), "{before}");
+    let behind = said(nothing_found(Some(9), Some(5)));
+    assert!(behind.contains("as of 1970-01-01T00:00:09Z"), "{behind}");
+    assert!(!behind.contains("later moment"), "{behind}");
 }
 
 #[test]

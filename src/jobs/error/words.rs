@@ -1,5 +1,7 @@
 //! Parts of the sentences that errors of jobs say.
 
+use jiff::Timestamp;
+
 use crate::jobs::Outcome;
 
 /// What a failed write leaves of a tape.
@@ -61,6 +63,23 @@ pub(in crate::jobs) fn labels_unread(places: &[String]) -> String {
     }
     let told = list(&told, "no place");
     format!("{told} hold cartridges whose labels cannot be read")
+}
+
+/// That nothing matches, and why that may be.
+pub(super) fn nothing_found(
+    patterns: &[String],
+    as_of: Option<Timestamp>,
+    first_job: Option<Timestamp>,
+) -> String {
+    let patterns = list(patterns, "an empty list");
+    let moment = match (as_of, first_job) {
+        (None, _) => String::new(),
+        (Some(at), Some(first)) if at < first => {
+            format!(" as of {at:.0}: the first job began at {first:.0}")
+        }
+        (Some(at), _) => format!(" as of {at:.0}"),
+    };
+    format!("nothing in the catalog matches {patterns}{moment}")
 }
 
 pub(super) fn nameless_text(places: &[String]) -> String {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::links::{LinkFinder, plan_links};
 use super::{RestoreOptions, TapePlace};
 use crate::engine::restore::{MemberRead, RestorePlan, VolumeReads};
-use crate::jobs::find::condition_sentence;
+use crate::jobs::find::{condition_sentence, nothing_found};
 use crate::jobs::mount::Places;
 use crate::jobs::{ByteText, JobError, Problem, Problems, catalog};
 use crate::units::BlockAddress;
@@ -126,9 +126,8 @@ pub(super) fn plan(
     }
     if selection.is_empty() {
         let text = |pattern: &Vec<u8>| String::from_utf8_lossy(pattern).into_owned();
-        return Err(JobError::NothingFound {
-            patterns: options.patterns.iter().map(text).collect(),
-        });
+        let patterns = options.patterns.iter().map(text).collect();
+        return Err(nothing_found(catalog, patterns, options.as_of)?);
     }
     chooser.add_ancestors(&mut selection)?;
     let remarks = chooser.prefer_whole_versions(&mut selection)?;
