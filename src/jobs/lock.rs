@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::JobError;
+
 /// Who moves a library's tapes, or claims its drives only to look at them.
 pub(crate) const CHANGER_LOCK: &str = "changer";
 
@@ -30,6 +32,20 @@ pub(crate) enum NotLocked {
     Held(Option<u32>),
     /// The lock file cannot be used.
     Io(PathBuf, io::Error),
+}
+
+impl From<NotLocked> for JobError {
+    /// For locks whose holder is told by another variant: what is left are file errors.
+    fn from(error: NotLocked) -> JobError {
+        match error {
+            NotLocked::Held(pid) => JobError::LibraryBusy { pid },
+            NotLocked::Io(path, source) => JobError::Io {
+                action: "locking",
+                path,
+                source,
+            },
+        }
+    }
 }
 
 impl Lock {

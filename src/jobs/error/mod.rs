@@ -25,7 +25,6 @@ use words::{
 
 use super::Outcome;
 use super::library::Misplaced;
-use super::lock::NotLocked;
 use super::state::StateError;
 use crate::changer::ChangerError;
 use crate::drive::DriveError;
@@ -590,20 +589,6 @@ pub enum JobError {
     /// An operation of the engine failed. Confirmed segments are in the catalog.
     #[error(transparent)]
     Engine(EngineError),
-}
-
-impl From<NotLocked> for JobError {
-    /// For locks whose holder is told by another variant: what is left are file errors.
-    fn from(error: NotLocked) -> JobError {
-        match error {
-            NotLocked::Held(pid) => JobError::LibraryBusy { pid },
-            NotLocked::Io(path, source) => JobError::Io {
-                action: "locking",
-                path,
-                source,
-            },
-        }
-    }
 }
 
 #[cfg(test)]
