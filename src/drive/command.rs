@@ -14,7 +14,7 @@ use super::{Drive, DriveError, DriveErrorKind};
 use crate::scsi::answer::Answer;
 use crate::scsi::cdb;
 use crate::scsi::sense::{Sense, SenseKey};
-use crate::scsi::{BadReply, Meaning};
+use crate::scsi::{BadReply, Meaning, Reaction};
 use crate::transport::{Data, TransportError};
 
 /// How often a command is sent at most for one call.
@@ -89,6 +89,7 @@ impl Drive {
             Answer::Checked(sense) => sense,
         };
         self.learn(cdb, &sense);
+        self.asked_for_cleaning |= sense.is_success() && sense.reaction() == Reaction::Clean;
         let attention = sense.key == SenseKey::UnitAttention && self.swallow_attentions;
         let interrupted = sense.meaning() == Meaning::Transient
             && cdb::harmless_to_repeat(cdb)

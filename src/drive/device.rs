@@ -77,6 +77,8 @@ pub struct Drive {
     pub(super) capabilities: Capabilities,
     pub(super) protection: Protection,
     pub(super) fixed: FixedBlocks,
+    /// It said so with the end of some command.
+    pub(super) asked_for_cleaning: bool,
     /// What the drive cannot do, for people, each once.
     notices: Vec<String>,
     identity: DriveIdentity,
@@ -116,6 +118,7 @@ impl Drive {
             capabilities: Capabilities::default(),
             protection: Protection::default(),
             fixed: FixedBlocks::default(),
+            asked_for_cleaning: false,
             notices: Vec::new(),
             identity: DriveIdentity::default(),
             limit_bytes: cdb::MAX_TRANSFER_6_BYTES,
@@ -139,6 +142,12 @@ impl Drive {
     #[must_use]
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// Whether the drive asked to be cleaned with the end of a command, since it was opened.
+    #[must_use]
+    pub fn asked_for_cleaning(&self) -> bool {
+        self.asked_for_cleaning
     }
 
     pub(super) fn notice(&mut self, sentence: String) {

@@ -115,6 +115,24 @@ impl DriveError {
     }
 }
 
+impl DriveError {
+    /// Whether another drive may well do what this one did not: it failed, cannot be relied
+    /// on, or the way to it is broken. It says nothing of the tape.
+    #[must_use]
+    pub fn calls_for_other_drive(&self) -> bool {
+        use DriveErrorKind as K;
+        match (self.reaction, self.kind) {
+            (Some(Reaction::OtherDrive), _) | (_, K::UntrustedPosition) => true,
+            (None, K::Hardware) | (_, K::Interrupted) => true,
+            (_, K::Transport) => self.source.as_ref().is_some_and(|source| {
+                use TransportErrorKind as T;
+                matches!(source.kind, T::TimedOut | T::Failed | T::NotFound)
+            }),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for DriveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -29,6 +29,51 @@ impl TapeAlert {
     pub fn asks_for_cleaning(&self) -> bool {
         matches!(self.number, 0x14 | 0x15)
     }
+
+    /// Whether it is about the drive, whatever tape is in it. What is left of the loaders of
+    /// old is so, too.
+    #[must_use]
+    pub fn is_about_drive(&self) -> bool {
+        matches!(self.number,
+            0x14 | 0x15 | 0x19..=0x20 | 0x22..=0x30 | 0x39 | 0x3A | 0x3D)
+    }
+
+    /// Whether the drive says that it should not be used as it is: it failed, expects to, or
+    /// has to be cleaned first.
+    #[must_use]
+    pub fn speaks_against_drive(&self) -> bool {
+        matches!(self.number, 0x14 | 0x1E | 0x1F | 0x26 | 0x39)
+    }
+
+    /// Whether a person is to hear of it: all but what is for the record.
+    #[must_use]
+    pub fn matters(&self) -> bool {
+        self.severity != Severity::Information || matches!(self.number, 0x0C | 0x13 | 0x2F | 0x30)
+    }
+
+    /// What a person does about it, as a sentence.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self.number {
+            0x14 | 0x15 => "Let the drive have its cleaning cartridge.",
+            0x16 | 0x17 => "Use another cleaning cartridge.",
+            0x0B => "Wait until the drive is clean.",
+            0x09 => "If the tape is meant to be written, slide its write-protect tab.",
+            0x07 | 0x08 | 0x13 | 0x31 => {
+                "Write new data to another tape, and copy what is on this one."
+            }
+            0x0C | 0x11 => "Use a drive of the tape's generation to write it.",
+            0x2F | 0x30 => "Look at the server that keeps the encryption keys.",
+            0x23..=0x25 => "Look at the room's climate, the fans and the power supply.",
+            _ if self.speaks_against_drive() => "Use another drive, and have this one seen to.",
+            _ if self.is_about_drive() => "Have the drive seen to.",
+            0x01..=0x06 | 0x34..=0x36 => {
+                "Clean the drive; if it stays so, copy what is on the tape and take it out of use."
+            }
+            0x0F => "Copy what is on the tape, and take it out of use.",
+            _ => "Look at tape and drive: the drive's panel or its library's may say more.",
+        }
+    }
 }
 
 /// The set of flags; the most significant bit is flag 1.
@@ -41,6 +86,13 @@ impl TapeAlerts {
         (1..=64u8)
             .filter(move |number| self.0 >> (64 - number) & 1 == 1)
             .map(describe)
+    }
+
+    /// Those of these flags that `wanted` is true of.
+    #[must_use]
+    pub fn only(self, wanted: impl Fn(&TapeAlert) -> bool) -> TapeAlerts {
+        let bits = self.iter().filter(wanted);
+        TapeAlerts(bits.fold(0, |bits, flag| bits | 1 << (64 - flag.number)))
     }
 
     /// True if no flag is set.
@@ -144,5 +196,28 @@ mod tests {
         assert_eq!(all[0x13].name, "clean the drive now");
         let numbers: Vec<u8> = NAMES.iter().map(|(number, ..)| *number).collect();
         assert_eq!(numbers, (1..=61).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn a_flag_that_speaks_against_the_drive_is_a_critical_one_about_it() {
+        let all = TapeAlerts(u64::MAX);
+        let against: Vec<u8> = all
+            .only(TapeAlert::speaks_against_drive)
+            .iter()
+            .map(|flag| {
+                assert!(flag.is_about_drive() && flag.severity == Severity::Critical);
+                flag.number
+            })
+            .collect();
+        assert_eq!(against, [0x14, 0x1E, 0x1F, 0x26, 0x39]);
+    }
+
+    #[test]
+    fn what_is_for_the_record_is_not_told() {
+        let told = TapeAlerts(u64::MAX).only(TapeAlert::matters);
+        let numbers: Vec<u8> = told.iter().map(|flag| flag.number).collect();
+        for (number, matters) in [(0x0A, false), (0x0B, false), (0x13, true), (0x3E, false)] {
+            assert_eq!(numbers.contains(&number), matters, "{number:02X}h");
+        }
     }
 }
