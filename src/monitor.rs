@@ -45,6 +45,11 @@ pub trait Monitor: Send + Sync {
     fn problem(&self, problem: &Problem) {
         let _ = problem;
     }
+    /// Something that a person should know of one object, though nothing is wrong with the
+    /// operation.
+    fn notice(&self, notice: &Problem) {
+        let _ = notice;
+    }
     /// True once the user has asked to stop; the engine looks at file and segment bounds.
     fn stop_requested(&self) -> bool {
         self.stop_flag()

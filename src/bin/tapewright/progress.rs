@@ -185,6 +185,11 @@ impl Monitor for Terminal {
             .suspend(|| eprintln!("tapewright: {}: {}", problem.path, problem.what));
     }
 
+    fn notice(&self, notice: &Problem) {
+        self.bar
+            .suspend(|| eprintln!("tapewright: note: {}: {}", notice.path, notice.what));
+    }
+
     fn stop_requested(&self) -> bool {
         let stop = self.stop.load(Ordering::Relaxed);
         if stop && !self.announced.swap(true, Ordering::Relaxed) {

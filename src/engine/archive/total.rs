@@ -86,6 +86,10 @@ impl Monitor for Tally<'_> {
         self.monitor.problem(problem);
     }
 
+    fn notice(&self, notice: &Problem) {
+        self.monitor.notice(notice);
+    }
+
     fn stop_requested(&self) -> bool {
         self.monitor.stop_requested()
     }
