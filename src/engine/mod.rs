@@ -24,10 +24,11 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::drive::SequentialDevice;
+use crate::drive::{DriveError, SequentialDevice};
 use crate::volume::append::AppendPoint;
 use crate::volume::label::Label;
 use crate::volume::receipt::SegmentReceipt;
+use crate::volume::resume::OtherDrive;
 
 /// A labelled volume in a drive, its label read and compared with what was asked for.
 pub struct MountedVolume {
@@ -65,7 +66,7 @@ pub enum VolumeEnd {
 ///
 /// An operation holds at most one volume at a time. Calls may take minutes, since
 /// robots and people move tapes meanwhile.
-pub trait VolumeSource {
+pub trait VolumeSource: Send {
     /// Mounts a volume to append to; [`MountedVolume::append`] is set. Called again only
     /// after the last one was released, and gives another volume if that was
     /// [`VolumeEnd::Full`] or [`VolumeEnd::Suspect`].
@@ -81,6 +82,14 @@ pub trait VolumeSource {
     ///
     /// The volume is not known, not within reach, or mounting failed.
     fn mount(&mut self, volume: Uuid) -> Result<MountedVolume, BoxedError>;
+
+    /// Brings the volume that was mounted for reading into another drive, since the one that it
+    /// is in failed with `error`. Its device then stands for the other drive. Which tape that
+    /// is, the caller has to prove anew.
+    fn change_drive(&mut self, error: &DriveError) -> OtherDrive {
+        let _ = error;
+        OtherDrive::None
+    }
 
     /// Takes a volume back and remembers how it ended. It may stay loaded.
     ///

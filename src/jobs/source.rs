@@ -25,6 +25,7 @@ use crate::volume::append::AppendPoint;
 use crate::volume::failure::is_cancelled;
 use crate::volume::index::SegmentInfo;
 use crate::volume::receipt::SegmentReceipt;
+use crate::volume::resume::OtherDrive;
 use crate::volume::scan::Depth;
 use crate::volume::segment::minimum_segment_bytes;
 
@@ -54,7 +55,7 @@ struct Misload {
 struct Lent {
     back: Return,
     /// The right to write it.
-    _writer: Option<Lock>,
+    writer: Option<Lock>,
 }
 
 impl<'a> LibrarySource<'a> {
@@ -144,18 +145,18 @@ impl<'a> LibrarySource<'a> {
             volume, barcode, ..
         } = candidate;
         let writer = lock_volume(self.site, *volume, barcode)?;
-        let mut bay = self.mounter.mount(barcode, Purpose::Volume)?;
-        self.not_loaded = None;
         let receipts: Vec<Receipt> = catalog::receipts_of_volume(self.catalog, *volume)?;
         let expected = Expected {
             volume: *volume,
             pool,
             receipts: &receipts,
         };
-        let found = match check_appendable(self.site, self.catalog, &mut bay, &expected) {
-            Ok(found) => found,
-            Err(error) => return Err(self.mounter.give_up(bay, error)),
+        let (site, catalog, not_loaded) = (self.site, self.catalog, &mut self.not_loaded);
+        let check = |bay: &mut Bay| {
+            *not_loaded = None;
+            check_appendable(site, catalog, bay, &expected)
         };
+        let (bay, found) = self.mounter.mount_then(barcode, Purpose::Volume, check)?;
         let (bay, point) = match found.has_tail {
             false => (bay, Ok(found.point)),
             true => self.adopt_tail(bay, &found),
@@ -295,33 +296,19 @@ impl<'a> LibrarySource<'a> {
     }
 
     fn mount_barcode(&mut self, volume: Uuid, barcode: &str) -> Result<MountedVolume, JobError> {
-        let mut bay = self.mounter.mount(barcode, Purpose::Volume)?;
-        let mut read = read_known_label(&mut bay, volume);
-        if let Some(interruption) = read.as_ref().err().and_then(interruption) {
-            read = self
-                .mounter
-                .make_ready(&mut bay, interruption)
-                .and_then(|()| read_known_label(&mut bay, volume));
-        }
-        match read {
-            Ok(label) => {
-                let device = Box::new(self.lend(bay, None));
-                Ok(MountedVolume {
-                    device,
-                    label,
-                    append: None,
-                })
-            }
-            Err(error) => Err(self.mounter.give_up(bay, error)),
-        }
+        let read = |bay: &mut Bay| read_known_label(bay, volume);
+        let (bay, label) = self.mounter.mount_then(barcode, Purpose::Volume, read)?;
+        let device = Box::new(self.lend(bay, None));
+        Ok(MountedVolume {
+            device,
+            label,
+            append: None,
+        })
     }
 
     fn lend(&mut self, bay: Bay, writer: Option<Lock>) -> Loan {
         let (loan, back) = Loan::new(bay);
-        self.lent = Some(Lent {
-            back,
-            _writer: writer,
-        });
+        self.lent = Some(Lent { back, writer });
         loan
     }
 
@@ -394,6 +381,14 @@ impl VolumeSource for LibrarySource<'_> {
         Ok(self.mount_for_reading(volume)?)
     }
 
+    fn change_drive(&mut self, error: &DriveError) -> OtherDrive {
+        // Never while writing: what was in the drive's buffer is lost.
+        let Some(Lent { back, writer: None }) = &self.lent else {
+            return OtherDrive::None;
+        };
+        back.exchange(|bay| self.mounter.change_drive(bay, error))
+    }
+
     fn release(&mut self, volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
         let (id, barcode) = (volume.label.volume, volume.label.barcode.clone());
         drop(volume);
@@ -435,19 +430,6 @@ fn fault_of_tape(error: &JobError) -> Option<String> {
     };
     let blamed = source.reaction == Some(Reaction::OtherTape);
     blamed.then(|| format!("{what}: {}", with_causes(source)))
-}
-
-/// What interrupted the reading of a label, if it says nothing of the tape.
-fn interruption(error: &JobError) -> Option<&DriveError> {
-    let source = match error {
-        JobError::Drive { source, .. } => source,
-        JobError::Volume {
-            source: VolumeError::Drive { source, .. },
-            ..
-        } => source,
-        _ => return None,
-    };
-    source.is_interruption().then_some(source)
 }
 
 /// The right to write a volume: one process at a time.

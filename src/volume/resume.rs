@@ -27,6 +27,21 @@ const TIMES: u32 = 3;
 /// A segment of the usual size, 32 GiB.
 const WITHIN_BLOCKS: u64 = 1 << 16;
 
+/// What came of the wish to read a tape on in another drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherDrive {
+    /// The tape is in another one, and the same device now stands for that. What is on the
+    /// tape, and where it is, has to be proved.
+    Ready,
+    /// There is no other. The device is as it was.
+    None,
+    /// The tape was taken out, and is in no drive any more.
+    Lost,
+}
+
+/// Brings the tape that is read into another drive than the one that failed with this error.
+pub type ChangeDrive<'a> = dyn FnMut(&DriveError) -> OtherDrive + Send + 'a;
+
 /// A device that is only read, and goes on behind failures that say nothing of the tape.
 pub struct ResumingReader<'a> {
     device: &'a mut dyn SequentialDevice,
@@ -36,6 +51,8 @@ pub struct ResumingReader<'a> {
     next: Option<BlockAddress>,
     /// The first of the failures that are counted together, and how many there were.
     failures: Option<(BlockAddress, u32)>,
+    /// How the tape comes into another drive, if it can.
+    elsewhere: Option<&'a mut ChangeDrive<'a>>,
 }
 
 impl<'a> ResumingReader<'a> {
@@ -51,21 +68,61 @@ impl<'a> ResumingReader<'a> {
             monitor,
             next: None,
             failures: None,
+            elsewhere: None,
         }
+    }
+
+    /// Goes on in another drive where this one, or the way to it, fails for good.
+    #[must_use]
+    pub fn or_elsewhere(mut self, change: &'a mut ChangeDrive<'a>) -> Self {
+        self.elsewhere = Some(change);
+        self
     }
 
     /// Makes up for `error`, met on the way to or at `block`: the tape stands there afterwards.
     fn resume(&mut self, mut error: DriveError, block: BlockAddress) -> Result<(), DriveError> {
+        // Whether the drive did not come back: waiting for it once more is the last resort.
+        let mut gone = false;
         loop {
-            if !error.is_interruption() || !self.count(block) {
+            let goes_on = match gone {
+                false => self.once_more(&error, block) || self.moves(&error) == OtherDrive::Ready,
+                true => match self.moves(&error) {
+                    OtherDrive::Ready => true,
+                    OtherDrive::None => self.once_more(&error, block),
+                    OtherDrive::Lost => false,
+                },
+            };
+            if !goes_on {
                 return Err(error);
             }
-            self.tell(&error, block);
-            match self.wait().and_then(|()| self.take_up(&error, block)) {
+            let waited = self.wait();
+            gone = waited.is_err();
+            match waited.and_then(|()| self.take_up(&error, block)) {
                 Ok(()) => return Ok(()),
                 Err(next) => error = next,
             }
         }
+    }
+
+    /// Whether the same drive may be tried once more, which is told.
+    fn once_more(&mut self, error: &DriveError, block: BlockAddress) -> bool {
+        let again = error.is_interruption() && self.count(block);
+        if again {
+            self.tell(error, block);
+        }
+        again
+    }
+
+    /// Has the tape brought into another drive, where it begins to count anew.
+    fn moves(&mut self, error: &DriveError) -> OtherDrive {
+        let came = match &mut self.elsewhere {
+            Some(change) if says_nothing_of_tape(error) => change(error),
+            _ => OtherDrive::None,
+        };
+        if came == OtherDrive::Ready {
+            self.failures = None;
+        }
+        came
     }
 
     /// Counts a failure; false if there were too many about here.
@@ -119,6 +176,10 @@ impl<'a> ResumingReader<'a> {
     }
 }
 
+fn says_nothing_of_tape(error: &DriveError) -> bool {
+    error.is_interruption() || error.calls_for_other_drive()
+}
+
 /// The volume in the drive by its label or, where that is lost, by its indexes.
 fn volume_in(device: &mut dyn SequentialDevice) -> Result<Option<Uuid>, VolumeError> {
     let label = match identify(device) {
@@ -168,7 +229,7 @@ impl SequentialDevice for ResumingReader<'_> {
         let next = self.next.take();
         let outcome = loop {
             match (self.device.read_block(buffer), next) {
-                (Err(error), Some(block)) if error.is_interruption() => {
+                (Err(error), Some(block)) if says_nothing_of_tape(&error) => {
                     self.resume(error, block)?;
                 }
                 (Err(error), next) => {
@@ -190,7 +251,7 @@ impl SequentialDevice for ResumingReader<'_> {
     fn locate(&mut self, block: BlockAddress) -> Result<(), DriveError> {
         self.next = None;
         match self.device.locate(block) {
-            Err(error) if error.is_interruption() => self.resume(error, block)?,
+            Err(error) if says_nothing_of_tape(&error) => self.resume(error, block)?,
             located => located?,
         }
         self.next = Some(block);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tape_sim::fault::Effect;
+use tape_sim::library::LibrarySpec;
 use tapewright::jobs::restore::RestoreSummary;
 use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{JobErrorKind, Outcome};
@@ -34,7 +35,10 @@ impl Monitor for Heard {
 
 /// A tree on tape, and who listens from now on.
 fn archived() -> (Lab, Heard) {
-    let mut lab = Lab::new();
+    archived_in(Lab::new())
+}
+
+fn archived_in(mut lab: Lab) -> (Lab, Heard) {
     plant(&lab.path("source"));
     lab.label(&[A], "docs");
     lab.archive(&["source"], "docs").unwrap();
@@ -171,7 +175,13 @@ fn only_failure(restored: &RestoreSummary) -> &tapewright::jobs::Failure {
 
 #[test]
 fn reading_is_taken_up_again_a_few_times_only() {
-    let (lab, heard) = archived();
+    // Another drive would be tried.
+    let (lab, heard) = archived_in(Lab::with(&LibrarySpec {
+        drives: 1,
+        slots: 8,
+        cartridges: Some(2),
+        ..Lab::small()
+    }));
     for (name, effect) in [
         ("resets", Effect::Reset { after: false }),
         ("silence", Effect::NoAnswer { executed: false }),

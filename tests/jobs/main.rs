@@ -12,6 +12,7 @@ mod moving;
 mod rebuilding;
 mod refusals;
 mod round_trip;
+mod sick_drives;
 mod spanning;
 mod stopping;
 mod trouble;

@@ -1,5 +1,6 @@
 //! One restore while it runs: volume after volume, then links and directories.
 
+use crate::drive::DriveError;
 use crate::engine::target::{Target, TargetErrorKind};
 use crate::engine::{EngineError, MountedVolume, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
@@ -80,7 +81,7 @@ impl<'a> Run<'a> {
             None => {
                 self.monitor
                     .phase(&format!("restoring from {}", reads.barcode));
-                self.read_volume(number, reads, &mut mounted)
+                self.read_volume(number, reads, &mut mounted, volumes)
             }
         };
         if let Err(error) = volumes.release(mounted, end) {
@@ -115,9 +116,12 @@ impl<'a> Run<'a> {
         number: usize,
         reads: &'a VolumeReads,
         mounted: &mut MountedVolume,
+        volumes: &mut dyn VolumeSource,
     ) -> VolumeEnd {
         let (device, label) = (mounted.device.as_mut(), &mounted.label);
-        let mut device = ResumingReader::new(device, label, self.monitor);
+        let mut change = |error: &DriveError| volumes.change_drive(error);
+        let device = ResumingReader::new(device, label, self.monitor);
+        let mut device = device.or_elsewhere(&mut change);
         let reader = RecordReader::new(&mut device, reads.block_bytes);
         let mut pass = Pass::new(reader, reads.block_bytes);
         let order = in_tape_order(reads);

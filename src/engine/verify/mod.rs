@@ -11,6 +11,7 @@ pub use report::{BAD_LISTED, BadFile, BadRecord, SegmentReport, SegmentVerdict, 
 
 use uuid::Uuid;
 
+use crate::drive::DriveError;
 use crate::engine::{EngineError, MountedVolume, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Monitor;
@@ -117,7 +118,7 @@ fn verify_mounted(
     monitor.phase(&format!("verifying {}", volume.barcode));
     let before = report.segments.len();
     if mounted.label.volume == volume.volume {
-        verify_segments(volume, &mut mounted, monitor, report);
+        verify_segments(volume, &mut mounted, volumes, monitor, report);
     } else {
         let (barcode, found) = (&mounted.label.barcode, mounted.label.volume);
         let why = format!("volume {barcode} ({found}) was mounted instead");
@@ -142,13 +143,16 @@ fn verify_mounted(
 fn verify_segments(
     volume: &VolumeSegments,
     mounted: &mut MountedVolume,
+    volumes: &mut dyn VolumeSource,
     monitor: &dyn Monitor,
     report: &mut VerifyReport,
 ) {
     let mut places = volume.segments.clone();
     places.sort_by_key(|place| place.first_block);
     let block_bytes = mounted.label.block_bytes;
-    let mut device = ResumingReader::new(mounted.device.as_mut(), &mounted.label, monitor);
+    let mut change = |error: &DriveError| volumes.change_drive(error);
+    let device = ResumingReader::new(mounted.device.as_mut(), &mounted.label, monitor);
+    let mut device = device.or_elsewhere(&mut change);
     for (done, place) in places.iter().enumerate() {
         let (segment, ended) =
             segment::verify_segment(&mut device, block_bytes, volume, place, monitor);

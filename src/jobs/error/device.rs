@@ -6,7 +6,7 @@
 use crate::changer::{ChangerError, ChangerErrorKind};
 use crate::drive::{DriveError, DriveErrorKind};
 use crate::engine::EngineError;
-use crate::jobs::JobErrorKind;
+use crate::jobs::{JobError, JobErrorKind};
 use crate::transport::{TransportError, TransportErrorKind};
 use crate::volume::VolumeError;
 
@@ -25,6 +25,24 @@ const NEXT_TAPE: &str =
     "Run the job again: it archives everything anew, on another tape of the pool.";
 const DEFECT: &str = "This is a defect of Tapewright: report it with the log, \
                       `log/tapewright.log` in the state directory.";
+
+impl JobError {
+    /// What a drive failed with, where that alone is the matter.
+    pub(in crate::jobs) fn drive_failure(&self) -> Option<&DriveError> {
+        match self {
+            JobError::Drive { source, .. }
+            | JobError::NotReady { source, .. }
+            | JobError::NotLoaded { source, .. }
+            | JobError::NotCleared { source, .. }
+            | JobError::ChipFailed { source, .. } => Some(source),
+            JobError::Volume {
+                source: VolumeError::Drive { source, .. },
+                ..
+            } => Some(source),
+            _ => None,
+        }
+    }
+}
 
 /// What helps against a drive's failure.
 pub(super) fn of_drive(error: &DriveError) -> Option<&'static str> {

@@ -56,7 +56,7 @@ pub(super) struct Labeller<'a> {
     pub(super) options: &'a LabelOptions,
 }
 
-impl Labeller<'_> {
+impl<'a> Labeller<'a> {
     pub(super) fn named(&mut self, barcodes: &[String]) -> Result<LabelSummary, JobError> {
         if let Some(typed) = &self.options.erase {
             let [barcode] = barcodes else {
@@ -134,13 +134,22 @@ impl Labeller<'_> {
             Some(known) => Some(lock_volume(self.site, known.label.what.volume, barcode)?),
             None => None,
         };
-        let mut bay = self.mounter.mount(barcode, Purpose::Labelling)?;
-        let result = self.write(&mut bay, known.map(|known| known.label.what.volume));
+        let known = known.map(|known| known.label.what.volume);
+        let permission = self.permission();
+        let check = |bay: &mut Bay| permission.check(bay, known);
+        let mounted = self.mounter.mount_then(barcode, Purpose::Labelling, check);
+        let (mut bay, ()) = mounted?;
+        let result = self.write(&mut bay, known);
         self.mounter.close(bay, result)
     }
 
+    fn permission(&self) -> Permission<'a> {
+        let (catalog, options) = (self.catalog, self.options);
+        Permission { catalog, options }
+    }
+
+    /// Labels a tape that may be overwritten.
     fn write(&self, bay: &mut Bay, known: Option<Uuid>) -> Result<LabelledTape, JobError> {
-        self.check(bay, known)?;
         let site = self.site;
         let barcode = bay.barcode.clone();
         let on_drive = |error| drive_error(&barcode, error);
@@ -149,7 +158,7 @@ impl Labeller<'_> {
             volume: site.clock.new_id(),
             barcode: barcode.clone(),
             pool: self.options.pool.clone(),
-            block_bytes: self.block_bytes(),
+            block_bytes: self.permission().block_bytes(),
             labelled_at: site.clock.now(),
             software: SOFTWARE.to_owned(),
         };
@@ -205,6 +214,50 @@ impl Labeller<'_> {
         }
     }
 
+    fn write_and_read_back(&self, bay: &mut Bay, label: &Label) -> Result<(), JobError> {
+        let barcode = || label.barcode.clone();
+        let on_volume = |source| JobError::Volume {
+            barcode: barcode(),
+            source,
+        };
+        write_label(&mut bay.drive, label).map_err(on_volume)?;
+        let what = match identify(&mut bay.drive).map_err(on_volume)? {
+            Identity::Ours(found) if found == *label => return self.write_memory(bay, label),
+            Identity::Ours(found) => format!("volume {} of pool {}", found.volume, found.pool),
+            Identity::Blank => "nothing".to_owned(),
+            Identity::TooNew { format } => format!("format {format}"),
+            Identity::Foreign(what) => what,
+        };
+        Err(JobError::LabelNotReadBack {
+            barcode: barcode(),
+            what,
+        })
+    }
+
+    /// The chip is a convenience: a tape whose chip takes nothing is a good volume.
+    fn write_memory(&self, bay: &mut Bay, label: &Label) -> Result<(), JobError> {
+        let chip = ChipLabel {
+            barcode: Some(label.barcode.clone()),
+            pool: Some(label.pool.clone()),
+            volume: Some(label.volume.to_string()),
+        };
+        if let Err(error) = bay.drive.write_chip_label(&chip) {
+            let (path, what) = (label.barcode.clone(), format!("cartridge memory: {error}"));
+            tracing::warn!(barcode = path, what);
+            self.site.monitor.problem(&Problem { path, what });
+        }
+        Ok(())
+    }
+}
+
+/// What has to be so before a tape is overwritten.
+#[derive(Clone, Copy)]
+struct Permission<'a> {
+    catalog: &'a Catalog,
+    options: &'a LabelOptions,
+}
+
+impl Permission<'_> {
     /// Whether this tape may be overwritten. Writes nothing.
     fn check(&self, bay: &mut Bay, known: Option<Uuid>) -> Result<(), JobError> {
         let barcode = bay.barcode.clone();
@@ -293,41 +346,6 @@ impl Labeller<'_> {
                 says,
                 witness: "label",
             });
-        }
-        Ok(())
-    }
-
-    fn write_and_read_back(&self, bay: &mut Bay, label: &Label) -> Result<(), JobError> {
-        let barcode = || label.barcode.clone();
-        let on_volume = |source| JobError::Volume {
-            barcode: barcode(),
-            source,
-        };
-        write_label(&mut bay.drive, label).map_err(on_volume)?;
-        let what = match identify(&mut bay.drive).map_err(on_volume)? {
-            Identity::Ours(found) if found == *label => return self.write_memory(bay, label),
-            Identity::Ours(found) => format!("volume {} of pool {}", found.volume, found.pool),
-            Identity::Blank => "nothing".to_owned(),
-            Identity::TooNew { format } => format!("format {format}"),
-            Identity::Foreign(what) => what,
-        };
-        Err(JobError::LabelNotReadBack {
-            barcode: barcode(),
-            what,
-        })
-    }
-
-    /// The chip is a convenience: a tape whose chip takes nothing is a good volume.
-    fn write_memory(&self, bay: &mut Bay, label: &Label) -> Result<(), JobError> {
-        let chip = ChipLabel {
-            barcode: Some(label.barcode.clone()),
-            pool: Some(label.pool.clone()),
-            volume: Some(label.volume.to_string()),
-        };
-        if let Err(error) = bay.drive.write_chip_label(&chip) {
-            let (path, what) = (label.barcode.clone(), format!("cartridge memory: {error}"));
-            tracing::warn!(barcode = path, what);
-            self.site.monitor.problem(&Problem { path, what });
         }
         Ok(())
     }

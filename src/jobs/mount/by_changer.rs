@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::elsewhere::Wanted;
 use super::plan::{Route, route, route_of_unread};
 use super::{Bay, Mounter, NOTICES_WITHIN, drive_error, not_cleared, unload, wait_ready};
 use crate::changer::{ChangerErrorKind, ElementAddress};
@@ -10,7 +11,6 @@ use crate::jobs::JobError;
 use crate::jobs::library::{Place, Snapshot};
 use crate::jobs::lock::{CHANGER_LOCK, Lock, NotLocked};
 use crate::monitor::Problem;
-use crate::transport::TransportErrorKind;
 
 /// Moving a tape takes a minute or two; another process may be at it twice in a row.
 const CHANGER_PATIENCE: Duration = Duration::from_secs(300);
@@ -18,39 +18,42 @@ const CHANGER_PATIENCE: Duration = Duration::from_secs(300);
 const LOOKS: u32 = 3;
 
 impl Mounter<'_> {
-    /// `unread_in`: where the cartridge is, if its barcode cannot be read.
-    pub(super) fn mount_by_changer(
-        &mut self,
-        barcode: &str,
-        unread_in: Option<ElementAddress>,
-    ) -> Result<Bay, JobError> {
+    /// Brings a tape into the best drive that was not tried in this mount, and waits for it.
+    pub(super) fn mount_by_changer(&mut self, wanted: Wanted<'_>) -> Result<Bay, JobError> {
+        let barcode = wanted.barcode;
         let moving = self.lock_changer()?;
-        let mut bay = self.with_fresh_looks(|mounter| mounter.bring(barcode, unread_in))?;
+        let mut bay = self.with_fresh_looks(|mounter| mounter.bring(wanted))?;
         drop(moving);
         self.phase(&format!("loading {barcode}"));
         match wait_ready(self.site, &mut bay.drive, NOTICES_WITHIN) {
             Ok(()) => Ok(bay),
             Err(error) => {
                 let error = not_loaded(barcode, error);
-                Err(self.give_up(bay, error))
+                Err(self.fail(bay, error))
             }
         }
     }
 
     /// Brings the tape into a drive, which is claimed first.
-    fn bring(&mut self, barcode: &str, unread_in: Option<ElementAddress>) -> Result<Bay, JobError> {
+    fn bring(&mut self, wanted: Wanted<'_>) -> Result<Bay, JobError> {
+        let barcode = wanted.barcode;
         let snapshot = self.ready_to_move()?;
-        let route = match unread_in {
+        let route = match wanted.unread {
             None => route(&snapshot, barcode)?,
-            Some(element) => route_of_unread(&snapshot, barcode, element)?,
+            Some(unread) => route_of_unread(&snapshot, barcode, unread.element)?,
         };
         match route {
-            Route::Loaded { drive } => self.claim_loaded(&snapshot.drives[drive], barcode),
+            Route::Loaded { drive } => {
+                let bay = self.claim_loaded(&snapshot.drives[drive], barcode)?;
+                match self.doubt_loaded(&snapshot, bay)? {
+                    Some(bay) => Ok(bay),
+                    None => self.bring(wanted),
+                }
+            }
             Route::Stored { from, drives } => {
-                let (index, drive) = self.claim_any(&snapshot, &drives, barcode)?;
-                let place = &snapshot.drives[index];
-                let mut bay = Bay::new(drive, barcode, Some(place.address));
-                self.clear(&snapshot, place, &mut bay)?;
+                let (place, mut bay) = self.claim_best(&snapshot, &drives, barcode)?;
+                self.clear(&snapshot, place, &mut bay)
+                    .map_err(|error| self.not_usable(&bay, error))?;
                 self.phase(&format!("moving {barcode} into drive {}", place.number));
                 self.move_tape(barcode, from, place.address)?;
                 Ok(bay)
@@ -83,17 +86,32 @@ impl Mounter<'_> {
 
     pub(super) fn unmount_by_changer(
         &mut self,
-        bay: Bay,
+        mut bay: Bay,
         element: ElementAddress,
     ) -> Result<(), JobError> {
         self.phase(&format!("unloading {}", bay.barcode));
-        let bay = unload(bay)?;
+        let kept = match unload(&mut bay) {
+            // Some libraries have a drive eject that does not do so for its host.
+            Err(error) if calls_for_other_drive(&error) => {
+                tracing::warn!(barcode = bay.barcode, %error, "the robot tries to take it out");
+                Some(error)
+            }
+            unloaded => unloaded.map(|()| None)?,
+        };
         let _moving = self.lock_changer()?;
-        self.with_fresh_looks(|mounter| mounter.bring_home(&bay, element))
+        let moved = self.with_fresh_looks(|mounter| mounter.bring_home(&bay, element));
+        match (moved, kept) {
+            (Err(_), Some(kept)) => Err(kept),
+            (moved, _) => moved,
+        }
     }
 
     /// Brings an unloaded tape into a slot.
-    fn bring_home(&mut self, bay: &Bay, element: ElementAddress) -> Result<(), JobError> {
+    pub(super) fn bring_home(
+        &mut self,
+        bay: &Bay,
+        element: ElementAddress,
+    ) -> Result<(), JobError> {
         let snapshot = self.ready_to_move()?;
         let Some(place) = snapshot
             .drives
@@ -154,51 +172,6 @@ impl Mounter<'_> {
         Some(self.devices.element_name(place.address))
     }
 
-    pub(super) fn claim_loaded(&mut self, place: &Place, barcode: &str) -> Result<Bay, JobError> {
-        match self.devices.open_drive_at(place) {
-            Ok(drive) => Ok(Bay::new(drive, barcode, Some(place.address))),
-            Err(JobError::Transport(error)) if error.kind == TransportErrorKind::Busy => {
-                Err(JobError::TapeBusy {
-                    barcode: barcode.to_owned(),
-                    user: error.to_string(),
-                })
-            }
-            Err(JobError::DriveBusy { drives }) => Err(JobError::TapeBusy {
-                barcode: barcode.to_owned(),
-                user: drives.join(", "),
-            }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Opens the first of the drives that is free and answers.
-    fn claim_any(
-        &mut self,
-        snapshot: &Snapshot,
-        drives: &[usize],
-        barcode: &str,
-    ) -> Result<(usize, Drive), JobError> {
-        let mut busy = Vec::new();
-        let mut broken = Vec::new();
-        for &index in drives {
-            match self.devices.open_drive_at(&snapshot.drives[index]) {
-                Ok(drive) => return Ok((index, drive)),
-                Err(JobError::Transport(error)) if error.kind == TransportErrorKind::Busy => {
-                    busy.push(error.to_string());
-                }
-                Err(JobError::DriveBusy { drives }) => busy.extend(drives),
-                Err(error) => {
-                    tracing::warn!(barcode, drive = index, %error, "drive passed over");
-                    broken.push(error.to_string());
-                }
-            }
-        }
-        match busy.is_empty() {
-            true => Err(JobError::DriveMissing { drives: broken }),
-            false => Err(JobError::DriveBusy { drives: busy }),
-        }
-    }
-
     fn inventory(&mut self) -> Result<Snapshot, JobError> {
         Ok(self
             .devices
@@ -249,6 +222,12 @@ impl Mounter<'_> {
         tracing::info!("{what}");
         self.site.monitor.phase(what);
     }
+}
+
+fn calls_for_other_drive(error: &JobError) -> bool {
+    error
+        .drive_failure()
+        .is_some_and(DriveError::calls_for_other_drive)
 }
 
 /// The error of a tape that does not become ready in the drive it was brought into. Only this

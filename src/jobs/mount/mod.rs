@@ -7,9 +7,12 @@
 
 mod by_changer;
 mod by_hand;
+mod claim;
+mod elsewhere;
 mod loan;
 mod plan;
 mod shift;
+mod sick;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -17,6 +20,8 @@ use std::time::Duration;
 
 pub(crate) use loan::{Loan, Return, lend};
 pub(crate) use shift::{Shift, Spot};
+
+use sick::Sick;
 
 use super::library::{Cartridge, CartridgeKind, Devices, Place, Snapshot};
 use super::restore::TapePlace;
@@ -26,7 +31,7 @@ use crate::drive::{
     Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait, SequentialDevice as _, Waiting,
 };
 use crate::monitor::Problem;
-use crate::scsi::tape_alert::{Severity, TapeAlerts};
+use crate::scsi::tape_alert::{Severity, TapeAlert, TapeAlerts};
 
 /// The tape format stores segments as they are, and counts on the native capacity. The
 /// programmable early warning stays off: each segment is bounded by what the drive says is
@@ -50,8 +55,12 @@ pub(crate) struct Bay {
     unread: bool,
     /// The drive's element; `None` without a changer.
     element: Option<ElementAddress>,
-    /// The TapeAlert flags that were told in this mount.
+    /// The TapeAlert flags that were read before the tape came: some drives forget them then.
+    seen: TapeAlerts,
+    /// Those about the tape that were told in this mount.
     told: TapeAlerts,
+    /// The drive failed in a way that speaks against it.
+    failed: bool,
 }
 
 impl Bay {
@@ -62,8 +71,14 @@ impl Bay {
             barcode: barcode.to_owned(),
             unread: false,
             element,
+            seen: TapeAlerts::default(),
             told: TapeAlerts::default(),
+            failed: false,
         }
+    }
+
+    fn drive_name(&self) -> String {
+        self.drive.name().to_owned()
     }
 
     /// Whether a tape that says this barcode of itself may be the one in the drive.
@@ -135,13 +150,19 @@ pub(crate) enum Purpose {
 pub(crate) struct Mounter<'a> {
     site: Site<'a>,
     devices: Devices,
+    sick: Sick,
 }
 
 impl<'a> Mounter<'a> {
     /// Opens the current library. Moves nothing and claims no drive.
     pub(crate) fn open(site: Site<'a>) -> Result<Mounter<'a>, JobError> {
         let devices = Devices::open(&site.state.library()?, site.trace)?;
-        Ok(Mounter { site, devices })
+        let sick = Sick::default();
+        Ok(Mounter {
+            site,
+            devices,
+            sick,
+        })
     }
 
     /// Where the tapes are, as far as the library can tell.
@@ -180,38 +201,20 @@ impl<'a> Mounter<'a> {
             .collect())
     }
 
-    /// Brings a cartridge into a drive whose barcode cannot be read. Until its label tells,
-    /// it has the name of its place.
-    pub(crate) fn mount_unread(&mut self, name: &str, unread: &Unread) -> Result<Bay, JobError> {
-        let mut bay = self.mount_by_changer(name, Some(unread.element))?;
-        bay.unread = true;
-        self.prepare(bay)
-    }
-
     /// Brings the tape `barcode` into a drive, ready and in the modes of the tape format.
     pub(crate) fn mount(&mut self, barcode: &str, purpose: Purpose) -> Result<Bay, JobError> {
-        let bay = match self.devices.has_changer() {
-            true => self.mount_by_changer(barcode, None)?,
-            false => self.mount_by_hand(barcode, purpose)?,
-        };
-        self.prepare(bay)
+        let (bay, ()) = self.mount_then(barcode, purpose, |_| Ok(()))?;
+        Ok(bay)
     }
 
-    fn prepare(&mut self, mut bay: Bay) -> Result<Bay, JobError> {
+    /// Readies a tape that is loaded. The mode is set behind all questions whose failure would
+    /// be passed over: a reset that is noticed later is noticed by whoever uses the tape.
+    fn prepare(&mut self, bay: &mut Bay) -> Result<(), DriveError> {
         if let Some(flag) = self.site.monitor.stop_flag() {
             bay.drive.stop_walks_on(flag);
         }
-        let prepared = match set_up(&mut bay.drive) {
-            Err(error) if error.is_interruption() => self.make_ready(&mut bay, &error),
-            prepared => prepared.map_err(|error| drive_error(&bay.barcode, error)),
-        };
-        match prepared {
-            Ok(()) => {
-                self.tell_alerts(&mut bay);
-                Ok(bay)
-            }
-            Err(error) => Err(self.give_up(bay, error)),
-        }
+        self.tell_alerts(bay);
+        set_up(&mut bay.drive)
     }
 
     /// Makes a mounted tape ready again after `error`, which lost the drive's state.
@@ -258,31 +261,54 @@ impl<'a> Mounter<'a> {
     pub(crate) fn unmount(&mut self, mut bay: Bay) -> Result<(), JobError> {
         self.tell_alerts(&mut bay);
         match bay.element {
-            Some(element) => self.unmount_by_changer(bay, element),
-            None => unload(bay).map(drop),
+            Some(element) => {
+                if bay.failed {
+                    self.sick.avoid(element);
+                }
+                self.unmount_by_changer(bay, element)
+            }
+            None => unload(&mut bay),
         }
     }
 
-    /// Tells the onlookers of critical TapeAlert flags, each once in a mount. A drive that does
-    /// not answer shows that elsewhere.
-    fn tell_alerts(&self, bay: &mut Bay) {
+    /// Tells the onlookers of TapeAlert flags that matter: those about the tape once in a mount,
+    /// those about the drive once in a job. A drive that does not answer shows that elsewhere.
+    fn tell_alerts(&mut self, bay: &mut Bay) {
         let barcode = &bay.barcode;
-        let alerts = match bay.drive.tape_alerts() {
-            Ok(alerts) => alerts,
-            Err(error) => return tracing::debug!(barcode, %error, "no TapeAlert flags"),
-        };
-        let news = TapeAlerts(alerts.0 & !bay.told.0);
-        for flag in news
-            .iter()
-            .filter(|flag| flag.severity == Severity::Critical)
-        {
-            let (number, name) = (flag.number, flag.name);
-            let what = format!("the drive reports TapeAlert {number:02X}h: {name}");
-            tracing::warn!(barcode, "{what}");
-            let path = barcode.clone();
-            self.site.monitor.problem(&Problem { path, what });
+        let mut alerts = bay.seen;
+        match bay.drive.tape_alerts() {
+            Ok(set) => alerts.0 |= set.0,
+            Err(error) => tracing::debug!(barcode, %error, "no TapeAlert flags"),
         }
-        bay.told.0 |= alerts.0;
+        let alerts = alerts.only(TapeAlert::matters);
+        let of_drive = alerts.only(TapeAlert::is_about_drive);
+        let news = self.sick.news(bay.element, of_drive);
+        let of_tape = TapeAlerts(alerts.0 & !of_drive.0 & !bay.told.0);
+        bay.told.0 |= of_tape.0;
+        for flag in TapeAlerts(news.0 | of_tape.0).iter() {
+            self.tell_alert(bay, flag);
+        }
+        let asks = alerts.iter().any(|flag| flag.asks_for_cleaning());
+        if bay.drive.asked_for_cleaning() && !asks && self.sick.asks_for_cleaning(bay.element) {
+            let drive = bay.drive.name();
+            let what = format!("{drive} asks to be cleaned. Let it have its cleaning cartridge.");
+            tracing::warn!(barcode = bay.barcode, "{what}");
+            let path = bay.barcode.clone();
+            self.site.monitor.notice(&Problem { path, what });
+        }
+    }
+
+    fn tell_alert(&self, bay: &Bay, flag: TapeAlert) {
+        let (drive, number, name, advice) =
+            (bay.drive.name(), flag.number, flag.name, flag.advice());
+        let what = format!("{drive} reports TapeAlert {number:02X}h: {name}. {advice}");
+        tracing::warn!(barcode = bay.barcode, "{what}");
+        let path = bay.barcode.clone();
+        let problem = Problem { path, what };
+        match flag.severity {
+            Severity::Critical => self.site.monitor.problem(&problem),
+            _ => self.site.monitor.notice(&problem),
+        }
     }
 
     /// Unmounts at the end of an operation. A failure of the operation stays the news.
@@ -313,17 +339,13 @@ fn set_up(drive: &mut Drive) -> Result<(), DriveError> {
     drive.set_mode(&MODE).map(drop)
 }
 
-/// Lets go of the tape: what is buffered goes to the medium first. Gives the drive back,
-/// so that it stays ours until the tape is moved.
-fn unload(mut bay: Bay) -> Result<Bay, JobError> {
-    let unloaded = bay
-        .drive
+/// Lets go of the tape: what is buffered goes to the medium first. The drive stays ours until
+/// the tape is moved.
+fn unload(bay: &mut Bay) -> Result<(), JobError> {
+    bay.drive
         .prevent_removal(false)
-        .and_then(|()| bay.drive.unload());
-    match unloaded {
-        Ok(()) => Ok(bay),
-        Err(error) => Err(drive_error(&bay.barcode, error)),
-    }
+        .and_then(|()| bay.drive.unload())
+        .map_err(|error| drive_error(&bay.barcode, error))
 }
 
 /// Names the tape and the sort of trouble in a drive's error.

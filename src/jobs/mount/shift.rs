@@ -66,9 +66,10 @@ impl Mounter<'_> {
         // The drive stays ours until the tape is out of it.
         let _unloaded: Option<Bay> = match in_drive {
             Some(place) => {
-                let bay = self.claim_loaded(place, name)?;
+                let mut bay = self.claim_loaded(place, name)?;
                 self.phase(&format!("unloading {name}"));
-                Some(unload(bay)?)
+                unload(&mut bay)?;
+                Some(bay)
             }
             None => None,
         };

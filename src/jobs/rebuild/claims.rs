@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Rebuild, is_about_all_tapes};
 use crate::jobs::append_check::read_label;
-use crate::jobs::mount::{Listed, Mounter, Unread};
+use crate::jobs::mount::{Bay, Listed, Mounter, Unread};
 use crate::jobs::{JobError, catalog};
 use crate::volume::label::Label;
 
@@ -82,9 +82,9 @@ impl Rebuild<'_> {
         name: &str,
         unread: &Unread,
     ) -> Result<Label, JobError> {
-        let mut bay = mounter.mount_unread(name, unread)?;
-        let label = read_label(&mut bay, false);
-        mounter.close(bay, label)
+        let read = |bay: &mut Bay| read_label(bay, false);
+        let (bay, label) = mounter.mount_unread_then(name, unread, read)?;
+        mounter.close(bay, Ok(label))
     }
 }
 

@@ -245,20 +245,13 @@ impl Rebuild<'_> {
         tape: &Listed,
         known: bool,
     ) -> Result<RebuiltVolume, JobError> {
-        let mut bay = match &tape.unread {
-            None => mounter.mount(&tape.name, Purpose::Volume)?,
-            Some(unread) => mounter.mount_unread(&tape.name, unread)?,
+        let read = |bay: &mut Bay| read_label(bay, known);
+        let (mut bay, label) = match &tape.unread {
+            None => mounter.mount_then(&tape.name, Purpose::Volume, read)?,
+            Some(unread) => mounter.mount_unread_then(&tape.name, unread, read)?,
         };
-        let label = read_label(&mut bay, known).and_then(|label| {
-            if tape.unread.is_some() {
-                self.check_only_one(&label)?;
-                bay.barcode.clone_from(&label.barcode);
-            }
-            self.name_volume(&mut bay, &label)?;
-            Ok(label)
-        });
-        let (bay, result) = match label {
-            Ok(label) => self.scan(bay, label),
+        let (bay, result) = match self.accept(&mut bay, &label, tape) {
+            Ok(()) => self.scan(bay, label),
             Err(error) => (bay, Err(error)),
         };
         let volume = mounter.close(bay, result)?;
@@ -267,6 +260,15 @@ impl Rebuild<'_> {
             unread_in: unread.map(|unread| unread.place.clone()),
             ..volume
         })
+    }
+
+    /// Takes a tape for the volume of its label.
+    fn accept(&mut self, bay: &mut Bay, label: &Label, tape: &Listed) -> Result<(), JobError> {
+        if tape.unread.is_some() {
+            self.check_only_one(label)?;
+            bay.barcode.clone_from(&label.barcode);
+        }
+        self.name_volume(bay, label)
     }
 
     /// Where no barcode can be read, the label alone says which tape this is: if another

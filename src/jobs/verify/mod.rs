@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use self::next_step::{Lost, next_step};
 use super::append_check::read_known_label;
-use super::mount::{Mounter, Purpose};
+use super::mount::{Bay, Mounter, Purpose};
 use super::source::{LibrarySource, tell_nameless};
 use super::{
     ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, catalog, interrupted,
@@ -191,7 +191,8 @@ fn verify_label(
     let VolumeLabelled {
         volume, barcode, ..
     } = known;
-    let mut bay = match mounter.mount(&barcode, Purpose::Volume) {
+    let read = |bay: &mut Bay| read_known_label(bay, volume);
+    let (bay, _) = match mounter.mount_then(&barcode, Purpose::Volume, read) {
         Err(error @ JobError::TapeMissing { .. }) => {
             tell_nameless(site, &error);
             summary.outcome = Outcome::Partial;
@@ -200,8 +201,7 @@ fn verify_label(
         }
         mounted => mounted?,
     };
-    let read = read_known_label(&mut bay, volume);
-    mounter.close(bay, read)?;
+    mounter.unmount(bay)?;
     let verified = VerifiedVolume {
         barcode,
         volume,
