@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -105,9 +106,56 @@ impl fmt::Display for ByteSize {
     }
 }
 
+/// A span of time as people write it: `90s`, `10m`, `6h`, `2d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimeSpan(pub Duration);
+
+/// A text that is no span of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a span of time; write a whole number with a unit, such as 90s, 10m or 6h")]
+pub struct NotATimeSpan(pub String);
+
+impl FromStr for TimeSpan {
+    type Err = NotATimeSpan;
+
+    fn from_str(text: &str) -> Result<Self, NotATimeSpan> {
+        let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+        let seconds = units.iter().find_map(|(unit, factor)| {
+            let number: u64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
+            number.checked_mul(*factor).filter(|&seconds| seconds > 0)
+        });
+        seconds
+            .map(|seconds| TimeSpan(Duration::from_secs(seconds)))
+            .ok_or_else(|| NotATimeSpan(text.to_owned()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_of_time_are_read_as_people_write_them() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("6 h", 21_600), ("2d", 172_800)] {
+            assert_eq!(
+                text.parse(),
+                Ok(TimeSpan(Duration::from_secs(seconds))),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "90",
+            "s",
+            "-1s",
+            "0s",
+            "1.5h",
+            "1w",
+            "99999999999999999999d",
+        ] {
+            assert!(text.parse::<TimeSpan>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_are_read_as_people_write_them() {

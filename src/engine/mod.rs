@@ -9,6 +9,7 @@
 
 pub mod archive;
 pub mod dump;
+pub mod process;
 pub mod restore;
 pub mod scan;
 pub mod source;

@@ -170,6 +170,7 @@ mod tests {
 
     fn info(number: u64) -> SegmentInfo {
         SegmentInfo {
+            format: 1,
             volume: Uuid::from_u128(1),
             barcode: "A00001L9".to_owned(),
             pool: "p".to_owned(),

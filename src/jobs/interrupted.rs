@@ -4,7 +4,7 @@
 //! and whose lock can be had, was cut off: it is finished as interrupted.
 
 use catalogs::Catalog;
-use catalogs::model::event::{Event, JobFinished, Outcome};
+use catalogs::model::event::{CommandEnded, Event, JobFinished, Outcome};
 use uuid::Uuid;
 
 use super::lock::{Lock, NotLocked};
@@ -42,12 +42,19 @@ pub(crate) fn settle_as(
             .job(&id.to_string())?
             .is_some_and(|job| job.finish.is_none())
         {
-            finish(site, catalog, id, outcome(id), Problems::default())?;
+            finish(site, catalog, id, outcome(id), Ended::default())?;
             tracing::info!(job = %id, name = job.start.what.name, "a job without owner was closed");
         }
         lock.retire();
     }
     Ok(())
+}
+
+/// What a job has to say at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    pub(crate) problems: Problems,
+    pub(crate) commands: Vec<CommandEnded>,
 }
 
 /// Records the end of a job, with the counts of what the catalog has of it.
@@ -56,7 +63,7 @@ pub(crate) fn finish(
     catalog: &Catalog,
     job: Uuid,
     outcome: Outcome,
-    problems: Problems,
+    ended: Ended,
 ) -> Result<(), JobError> {
     let receipts = catalog::receipts_of_job(catalog, job)?;
     let finished = JobFinished {
@@ -64,7 +71,8 @@ pub(crate) fn finish(
         outcome,
         files: receipts.iter().map(|receipt| receipt.files).sum(),
         file_bytes: receipts.iter().map(|receipt| receipt.file_bytes).sum(),
-        problems,
+        problems: ended.problems,
+        commands: ended.commands,
     };
     catalog.append(site.clock.now(), &Event::JobFinished(finished))?;
     Ok(())

@@ -50,6 +50,9 @@ pub struct Part {
     pub length_bytes: u64,
     /// True for the part that ends the file.
     pub last: bool,
+    /// True if nobody knew how long the whole would become: the size of its member is where
+    /// this part ends. Such parts are of segment format 2.
+    pub open: bool,
 }
 
 /// What is known of the state of a file's data when it was read.

@@ -22,5 +22,8 @@ pub mod tar;
 
 pub use error::VolumeError;
 
-/// The version of the tape format that this program writes, and the latest it reads.
+/// The version of the tape format that labels have, and segments that need no later one.
 pub const FORMAT: u32 = 1;
+/// The latest version of segments that this program writes and reads: with open parts
+/// ([`member::Part::open`]).
+pub const LATEST_SEGMENT_FORMAT: u32 = 2;

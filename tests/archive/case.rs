@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tapewright::clock::SystemClock;
 use tapewright::engine::EngineError;
+use tapewright::engine::source::Source;
 use tapewright::engine::archive::{ArchivePlan, ArchiveReport, Memory, archive};
 use tapewright::monitor::Silent;
 use tapewright::volume::index::{Digest, FileLine, JobHeader, read_index};
@@ -46,7 +47,7 @@ impl Case {
                 software: "tapewright 0.1.0".to_owned(),
                 roots: Vec::new(),
             },
-            sources: vec![place.path().to_owned()],
+            sources: vec![Source::Paths(vec![place.path().to_owned()])],
             excludes: Vec::new(),
             one_file_system: false,
             never: Vec::new(),

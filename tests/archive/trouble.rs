@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{XattrFlags, setxattr};
 use tapewright::clock::SystemClock;
 use tapewright::drive::DriveErrorKind;
+use tapewright::engine::source::Source;
 use tapewright::engine::archive::{ArchivePlan, Outcome, archive};
 use tapewright::engine::{EngineError, VolumeEnd};
 use tapewright::monitor::{Monitor, Problem};
@@ -197,7 +198,7 @@ fn further_names_of_a_refused_file_are_problems_and_no_links_to_nothing() {
     fs::hard_link(place.path().join("f"), place.path().join("g")).unwrap();
     fs::write(place.path().join("good"), b"data").unwrap();
     let mut case = Case::new();
-    case.plan.sources = vec![place.path().to_owned()];
+    case.plan.sources = vec![Source::Paths(vec![place.path().to_owned()])];
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let report = case.run(&mut shelf, &mut ledger).unwrap();
@@ -215,7 +216,7 @@ fn a_run_that_finds_nothing_it_can_write_gives_its_tape_back() {
     let Some(place) = refused_file() else { return };
     let path = place.path().join("f");
     let mut case = Case::new();
-    case.plan.sources = vec![path];
+    case.plan.sources = vec![Source::Paths(vec![path])];
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let error = case.run(&mut shelf, &mut ledger).unwrap_err();
@@ -320,7 +321,7 @@ fn no_tape_is_touched_if_there_is_nothing_to_archive() {
             plan.excludes = vec!["/**".to_owned()]
         }),
         ("a source that is missing", |plan| {
-            plan.sources.push("/no/such/place".into())
+            plan.sources.push(Source::Paths(vec!["/no/such/place".into()]))
         }),
         ("a malformed pattern", |plan| {
             plan.excludes = vec!["[".to_owned()]
@@ -386,7 +387,7 @@ fn a_file_shorter_than_it_says_is_a_problem_and_recorded_as_such() {
     }
     let mut case = Case::new();
     case.file("good", b"data");
-    case.plan.sources.push(path.to_owned());
+    case.plan.sources.push(Source::Paths(vec![path.to_owned()]));
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let listener = Listener::default();

@@ -11,7 +11,7 @@ use tape_sim::library::{Library, LibrarySpec};
 use tapewright::changer::{Changer, ElementKind};
 use tapewright::clock::SystemClock;
 use tapewright::drive::{Drive, DriveMode, FilemarkReturns, ReadyWait, SequentialDevice};
-use tapewright::jobs::archive::{ArchiveOptions, ArchiveSummary, archive};
+use tapewright::jobs::archive::{ArchiveSummary, JobDescription, archive};
 use tapewright::jobs::find::{FindOptions, Found, find};
 use tapewright::jobs::label::{LabelOptions, LabelSummary, Which, label};
 use tapewright::jobs::library::LibraryConfig;
@@ -103,15 +103,7 @@ impl Lab {
 
     pub fn archive(&self, paths: &[&str], pool: &str) -> Result<ArchiveSummary, JobError> {
         let paths = paths.iter().map(|name| self.path(name)).collect();
-        let pool = pool.to_owned();
-        archive(
-            self.site(),
-            &ArchiveOptions {
-                paths,
-                pool,
-                ..ArchiveOptions::default()
-            },
-        )
+        archive(self.site(), &JobDescription::of_paths(paths, pool))
     }
 
     /// The catalog, past the jobs.

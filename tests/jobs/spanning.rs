@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tapewright::jobs::archive::{ArchiveOptions, archive};
+use tapewright::jobs::archive::{JobDescription, archive};
 use tapewright::jobs::restore::{RestoreOptions, TapePlace, restore};
 use tapewright::jobs::{JobError, Outcome, VolumeState, tapes};
 use tapewright::units::ByteSize;
@@ -23,12 +23,10 @@ fn plant_much(lab: &Lab) {
     fs::write(root.join("whole"), noise(99, 60 << 20)).unwrap();
 }
 
-fn options(lab: &Lab) -> ArchiveOptions {
-    ArchiveOptions {
-        paths: vec![lab.path("source")],
-        pool: "docs".to_owned(),
+fn options(lab: &Lab) -> JobDescription {
+    JobDescription {
         segment_limit: Some(ByteSize(16 << 20)),
-        ..ArchiveOptions::default()
+        ..JobDescription::of_paths(vec![lab.path("source")], "docs")
     }
 }
 

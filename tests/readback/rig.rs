@@ -72,6 +72,7 @@ pub fn part(path: &str, whole: &[u8], number: u32, range: std::ops::Range<usize>
         offset_bytes: range.start as u64,
         length_bytes: range.len() as u64,
         last: range.end == whole.len(),
+        open: false,
     });
     item
 }
@@ -156,6 +157,7 @@ impl Volume {
             segment: Uuid::new_v4(),
             job: &job,
             job_segment: 1,
+            open_parts: false,
             limits: SegmentLimits {
                 segment_bytes: 1 << 40,
                 members: 100_000,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tapewright::clock::SystemClock;
+use tapewright::engine::source::Source;
 use tapewright::engine::archive::{ArchivePlan, Memory, Outcome, archive};
 use tapewright::engine::restore::{RestoreOutcome, restore_into};
 use tapewright::engine::target::{Resolver, Target, TargetOptions};
@@ -94,7 +95,7 @@ fn archived(tree: &Path, segment_limit_bytes: u64) -> Volume {
     };
     let plan = ArchivePlan {
         job,
-        sources: vec![tree.to_owned()],
+        sources: vec![Source::Paths(vec![tree.to_owned()])],
         excludes: Vec::new(),
         one_file_system: false,
         never: Vec::new(),

@@ -78,6 +78,7 @@ pub fn builder<S: RecordSink>(
         segment: segment_id(at.next_number),
         job: &job(),
         job_segment: at.next_number,
+        open_parts: false,
         limits,
     };
     SegmentBuilder::new(&start, sink)

@@ -175,6 +175,7 @@ fn member() -> impl Strategy<Value = Member> {
                         offset_bytes,
                         length_bytes: length,
                         last,
+                        open: false,
                     });
                     member.size_bytes = offset_bytes + length + more;
                 }

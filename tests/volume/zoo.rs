@@ -63,6 +63,7 @@ pub fn part(path: &str, number: u32, offset: u64, length: u64, whole_bytes: u64)
         offset_bytes: offset,
         length_bytes: length,
         last,
+        open: false,
     };
     Member {
         part: Some(part),

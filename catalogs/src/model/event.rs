@@ -268,6 +268,21 @@ pub struct JobFinished {
     /// What went wrong, in part or whole.
     #[serde(default)]
     pub problems: Problems,
+    /// The commands whose output it archived.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandEnded>,
+}
+
+/// How a command ended whose output a job archived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandEnded {
+    /// Archive name of its file, or that its members lie below.
+    pub place: ByteText,
+    /// How, for people, such as `exited with status 0`.
+    pub ending: String,
+    /// The end of what it wrote to its standard error.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
 }
 
 /// A volume was read back and compared with its CRCs and digests.

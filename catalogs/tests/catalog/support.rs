@@ -80,6 +80,7 @@ pub fn finished(job: u64, outcome: Outcome) -> Event {
         files: 0,
         file_bytes: 0,
         problems,
+        commands: Vec::new(),
     })
 }
 

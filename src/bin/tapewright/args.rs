@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use tapewright::units::ByteSize;
+use tapewright::units::{ByteSize, TimeSpan};
+
+use crate::source_flags::SourceFlags;
 
 /// Archives data to LTO tape and gets it back decades later.
 #[derive(Debug, Parser)]
@@ -51,7 +53,7 @@ pub enum Command {
     /// Single tapes: label, list, show, read raw
     #[command(subcommand)]
     Tape(TapeCommand),
-    /// Archive files and directories to the tapes of a pool
+    /// Archive files, directories, and what commands write to the tapes of a pool
     Archive(ArchiveArgs),
     /// Find archived files by path or pattern
     Find(FindArgs),
@@ -213,12 +215,14 @@ pub struct LabelArgs {
 
 #[derive(Debug, Args)]
 pub struct ArchiveArgs {
-    /// Files and directories
-    #[arg(required = true)]
-    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub sources: SourceFlags,
+    /// Read the job from this TOML file; flags beside it win (docs/sources.md)
+    #[arg(long, value_name = "FILE")]
+    pub job: Option<PathBuf>,
     /// The pool to write to
-    #[arg(long)]
-    pub pool: String,
+    #[arg(long, required_unless_present = "job")]
+    pub pool: Option<String>,
     /// A name for the job [default: the first path's name and the date]
     #[arg(long, value_name = "JOB")]
     pub name: Option<String>,
@@ -231,6 +235,15 @@ pub struct ArchiveArgs {
     /// Bound of a tape segment, the unit of commit [default: 32GiB]
     #[arg(long, value_name = "SIZE")]
     pub segment_size: Option<ByteSize>,
+    /// Run this first; if it fails, no tape moves
+    #[arg(long, value_name = "CMD")]
+    pub before: Option<String>,
+    /// Run this at the end, however the job went: it is told in TAPEWRIGHT_OUTCOME and others
+    #[arg(long, value_name = "CMD")]
+    pub after: Option<String>,
+    /// How long each of these two may take, such as 10m [default: 1h]
+    #[arg(long, value_name = "TIME")]
+    pub hook_timeout: Option<TimeSpan>,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod logging;
 mod operator;
 mod output;
 mod progress;
+mod source_flags;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

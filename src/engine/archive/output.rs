@@ -56,6 +56,9 @@ impl From<EngineError> for Halt {
 pub(super) enum Placed {
     /// It is in a segment, or in several as parts.
     Written,
+    /// A stream ended in it: what is written has zeros at its end, and its further parts are
+    /// missing.
+    CutShort,
     /// It cannot be archived, for this reason; nothing of it was written.
     Refused(String),
     /// The run was asked to stop; only the first bytes of the file were written.
@@ -79,6 +82,8 @@ pub(super) struct Output<'a> {
     /// The sink has failed: nothing more is committed.
     sink_failed: bool,
     segments: u64,
+    /// A stream has come in parts: segments from here on are of the format that has them.
+    open_parts: bool,
     pub(super) done: Done,
 }
 
@@ -113,6 +118,7 @@ impl<'a> Output<'a> {
             awaiting: VecDeque::new(),
             sink_failed: false,
             segments: 0,
+            open_parts: false,
             done: Done::default(),
         }
     }
@@ -130,7 +136,10 @@ impl<'a> Output<'a> {
         payload: &mut Payload<'_, '_>,
     ) -> Result<Placed, Halt> {
         self.commit_confirmed()?;
-        if self.current.as_ref().is_some_and(Current::is_low) {
+        let opens_parts = member.part.is_some() && !self.open_parts;
+        if opens_parts {
+            self.begin_open_parts()?;
+        } else if self.current.as_ref().is_some_and(Current::is_low) {
             self.close(false)?;
         }
         let monitor = self.monitor;
@@ -148,7 +157,7 @@ impl<'a> Output<'a> {
             };
             if open.builder.members() > 0 {
                 self.close(false)?;
-            } else if open.takes_piece(room_bytes) {
+            } else if member.part.is_none() && open.takes_piece(room_bytes) {
                 return self.place_parts(member, payload);
             } else if !self.give_up_volume()? {
                 return Ok(Placed::Refused(
@@ -156,6 +165,17 @@ impl<'a> Output<'a> {
                 ));
             }
         }
+    }
+
+    /// From here on segments have the format with open parts; one that has not is ended.
+    fn begin_open_parts(&mut self) -> Result<(), Halt> {
+        self.open_parts = true;
+        let empty = |open: &mut OpenSegment| open.builder.members() == 0;
+        let current = self.current.as_mut();
+        if current.is_some_and(|current| current.segment.take_if(empty).is_some()) {
+            self.segments -= 1;
+        }
+        self.close(false)
     }
 
     /// Writes a file as parts, each but the last to the end of an own segment.
@@ -190,6 +210,9 @@ impl<'a> Output<'a> {
             let place = part.part.expect("what was cut is a part");
             if place.last {
                 return Ok(Placed::Written);
+            }
+            if payload.cut_short() {
+                return Ok(Placed::CutShort);
             }
             offset_bytes += place.length_bytes;
             number += 1;
@@ -260,6 +283,7 @@ impl<'a> Output<'a> {
                 members: self.plan.memory.members,
                 volume_room_bytes: room.volume_bytes,
             },
+            open_parts: self.open_parts,
         };
         current.segment = Some(OpenSegment {
             builder: SegmentBuilder::new(&start, current.records()),

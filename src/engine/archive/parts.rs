@@ -21,6 +21,7 @@ pub(super) fn rest(whole: &Member, offset_bytes: u64, number: u32) -> Member {
         offset_bytes,
         length_bytes,
         last: true,
+        open: false,
     });
     Member {
         extents,

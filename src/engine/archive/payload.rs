@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ahead::CHUNK_BYTES;
 use super::scanner::{Item, Scanner};
 use super::stage::timed;
 use crate::engine::source::ReadEnd;
@@ -50,6 +51,8 @@ pub(super) struct Payload<'a, 'b> {
     streamed: bool,
     end: Option<ReadEnd>,
     so_far: Condition,
+    /// A stream ended in the file: what is missing of the member in work is zeros.
+    cut_short: bool,
 }
 
 impl<'a, 'b> Payload<'a, 'b> {
@@ -63,6 +66,7 @@ impl<'a, 'b> Payload<'a, 'b> {
             streamed: false,
             end: Some(end),
             so_far,
+            cut_short: false,
         }
     }
 
@@ -76,11 +80,12 @@ impl<'a, 'b> Payload<'a, 'b> {
             streamed: true,
             end: None,
             so_far,
+            cut_short: false,
         }
     }
 
     /// Up to `limit` bytes, at least one. The scanner delivers as much as the member
-    /// declares, so asking for more than that is a failure of the scanner.
+    /// declares or, from a stream, ends the file early and has the rest made up of zeros.
     pub(super) fn take(&mut self, limit: u64) -> Result<&[u8], ScannerGone> {
         if self.taken == self.chunk.len() {
             self.refill()?;
@@ -93,6 +98,10 @@ impl<'a, 'b> Payload<'a, 'b> {
     }
 
     fn refill(&mut self) -> Result<(), ScannerGone> {
+        if self.cut_short {
+            self.taken = 0;
+            return Ok(());
+        }
         self.recycle();
         if !self.streamed || self.end.is_some() {
             return Err(ScannerGone);
@@ -101,6 +110,13 @@ impl<'a, 'b> Payload<'a, 'b> {
             Item::Chunk(chunk, condition) if !chunk.is_empty() => {
                 self.chunk = chunk;
                 self.so_far = condition;
+                Ok(())
+            }
+            Item::End(end) => {
+                self.so_far = end.condition;
+                self.end = Some(end);
+                self.cut_short = true;
+                self.chunk = vec![0; CHUNK_BYTES];
                 Ok(())
             }
             _ => Err(ScannerGone),
@@ -116,6 +132,11 @@ impl<'a, 'b> Payload<'a, 'b> {
         }
         self.chunk.clear();
         self.taken = 0;
+    }
+
+    /// True if the file ended early: no further part of it is worth writing.
+    pub(super) fn cut_short(&self) -> bool {
+        self.cut_short
     }
 
     /// What became of the file, as far as it was taken.

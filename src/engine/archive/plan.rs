@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::engine::source::Selection;
+use crate::engine::source::{Rules, Selection, Source, is_streamed, paths, selection};
 use crate::volume::index::JobHeader;
 use crate::volume::segment::DEFAULT_MEMBERS;
 
@@ -12,9 +12,8 @@ pub struct ArchivePlan {
     /// Identity of the run; goes into each segment's index. Its roots are filled in from
     /// `sources`, whatever they are here.
     pub job: JobHeader,
-    /// Files and directories to archive, absolute or relative to the working directory.
-    /// Not followed where they are symbolic links.
-    pub sources: Vec<PathBuf>,
+    /// What to archive, in order.
+    pub sources: Vec<Source>,
     /// Patterns of what is left out; see [`crate::engine::source::Excludes`].
     pub excludes: Vec<String>,
     /// Do not enter directories on other file systems than their root's.
@@ -44,13 +43,28 @@ pub struct Memory {
 }
 
 impl ArchivePlan {
-    pub(super) fn selection(&self) -> Selection {
-        Selection {
-            sources: self.sources.clone(),
+    /// What is common to all sources.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
             excludes: self.excludes.clone(),
             one_file_system: self.one_file_system,
             never: self.never.clone(),
+            segment_limit_bytes: self.segment_limit_bytes,
         }
+    }
+
+    /// False for what a stream brings: its command has written it once.
+    #[must_use]
+    pub fn can_be_read_again(&self, path: &[u8]) -> bool {
+        !self.sources.iter().any(|source| is_streamed(source, path))
+    }
+
+    /// All that will be archived, if it can be counted beforehand: lists and streams cannot.
+    pub(super) fn countable(&self) -> Option<Selection> {
+        let only_paths = |source: &Source| matches!(source, Source::Paths(_));
+        let paths = paths(&self.sources).filter(|_| self.sources.iter().all(only_paths))?;
+        Some(selection(paths, &self.rules()))
     }
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::stage::StageTime;
 use crate::engine::EngineError;
-use crate::engine::source::Remark;
+use crate::engine::source::{CommandEnd, Remark};
 use crate::volume::label::Label;
 use crate::volume::member::Member;
 
@@ -43,6 +43,8 @@ pub struct ArchiveReport {
     pub notes: Remarks,
     /// Objects left out by a pattern; what lies below an excluded directory is not counted.
     pub excluded: u64,
+    /// How the commands of the sources ended that were begun.
+    pub commands: Vec<CommandEnd>,
     /// What ended the run before its end, or the failure to give back the last volume.
     /// After a failure the source was not read to its end.
     pub failure: Option<EngineError>,

@@ -1,6 +1,8 @@
 //! One run from its plan to its report: what the scanner brings goes to the output.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::output::{Halt, Output, Placed};
@@ -11,7 +13,7 @@ use super::scanner::{Item, ScanEnd, Scanner};
 use super::stage::StageTime;
 use super::total::with_total;
 use crate::clock::Clock;
-use crate::engine::source::{Remark, Severity, Walk};
+use crate::engine::source::{Feed, Remark, Severity};
 use crate::engine::{EngineError, ReceiptSink, VolumeEnd, VolumeSource};
 use crate::monitor::{Monitor, Problem};
 use crate::volume::index::JobHeader;
@@ -38,16 +40,21 @@ pub fn archive(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<ArchiveReport, EngineError> {
-    let selection = plan.selection();
-    let walk = Walk::new(&selection)?;
-    with_total(&selection, monitor, |monitor| {
-        carry_out(plan, walk, volumes, sink, clock, monitor)
+    let given_up = Arc::default();
+    let stops = monitor
+        .stop_flag()
+        .into_iter()
+        .chain([Arc::clone(&given_up)]);
+    let feed = Feed::open(&plan.sources, &plan.rules(), stops.collect())?;
+    with_total(plan.countable().as_ref(), monitor, |monitor| {
+        carry_out(plan, feed, given_up, volumes, sink, clock, monitor)
     })
 }
 
 fn carry_out(
     plan: &ArchivePlan,
-    walk: Walk,
+    feed: Feed,
+    given_up: Arc<AtomicBool>,
     volumes: &mut dyn VolumeSource,
     sink: &mut dyn ReceiptSink,
     clock: &dyn Clock,
@@ -55,10 +62,10 @@ fn carry_out(
 ) -> Result<ArchiveReport, EngineError> {
     let started = Instant::now();
     let job = JobHeader {
-        roots: walk.roots(),
+        roots: feed.roots().to_vec(),
         ..plan.job.clone()
     };
-    let scanner = Scanner::start(walk, plan.memory.read_ahead_bytes)?;
+    let scanner = Scanner::start(feed, given_up, plan.memory.read_ahead_bytes)?;
     let mut run = Run {
         output: Output::new(plan, job, volumes, sink, clock, monitor),
         monitor,
@@ -94,6 +101,7 @@ fn carry_out(
         problems,
         notes,
         excluded: scan.excluded,
+        commands: scan.commands,
         failure,
         unconfirmed,
         timings: Timings {
@@ -152,7 +160,7 @@ impl Run<'_> {
             return Ok(());
         }
         match self.output.place(member, payload)? {
-            Placed::Written => {
+            Placed::Written | Placed::CutShort => {
                 self.placed += 1;
                 self.directories += u64::from(member.kind == Kind::Directory);
                 if let Some(what) = payload.finish()?.what {

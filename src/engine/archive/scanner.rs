@@ -1,6 +1,7 @@
-//! Stage 1: walks and reads the source on a thread of its own.
+//! Stage 1: reads the sources on a thread of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -8,7 +9,9 @@ use std::time::{Duration, Instant};
 use super::ahead::{CHUNK_BYTES, Closed, ReadAhead};
 use super::stage::{StageTime, spawn};
 use crate::engine::EngineError;
-use crate::engine::source::{FileReader, Object, ReadEnd, Remark, Walk};
+use crate::engine::source::{
+    CommandEnd, Feed, FileReader, Object, Opened, Pour, ReadEnd, Remark, Streams, Unwanted, Walk,
+};
 use crate::volume::member::{Condition, Member};
 
 /// Files up to this size travel whole, with their metadata.
@@ -63,19 +66,26 @@ fn member_bytes(member: &Member) -> usize {
 pub(super) struct Scanner {
     pub(super) items: Receiver<Item>,
     pub(super) ahead: Arc<ReadAhead>,
+    /// Ends a command that is waited for.
+    given_up: Arc<AtomicBool>,
     thread: JoinHandle<ScanEnd>,
 }
 
 /// What the scanner has to say in the end.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ScanEnd {
     pub(super) excluded: u64,
+    pub(super) commands: Vec<CommandEnd>,
     pub(super) time: StageTime,
 }
 
 impl Scanner {
-    /// Starts walking.
-    pub(super) fn start(walk: Walk, read_ahead_bytes: usize) -> Result<Self, EngineError> {
+    /// Starts reading. `given_up` is among the feed's stops.
+    pub(super) fn start(
+        feed: Feed,
+        given_up: Arc<AtomicBool>,
+        read_ahead_bytes: usize,
+    ) -> Result<Self, EngineError> {
         let ahead = Arc::new(ReadAhead::new(read_ahead_bytes));
         // Bounded by what may be read ahead.
         let (sender, items) = channel();
@@ -84,10 +94,11 @@ impl Scanner {
             ahead: Arc::clone(&ahead),
             blocked: Duration::ZERO,
         };
-        let thread = spawn("scanner", move || scan(walk, outlet))?;
+        let thread = spawn("scanner", move || scan(feed, outlet))?;
         Ok(Self {
             items,
             ahead,
+            given_up,
             thread,
         })
     }
@@ -95,6 +106,7 @@ impl Scanner {
     /// Makes the scanner stop where it stands, and waits for it.
     pub(super) fn stop(self) -> Result<ScanEnd, EngineError> {
         self.ahead.close();
+        self.given_up.store(true, Ordering::Relaxed);
         drop(self.items);
         self.thread
             .join()
@@ -115,9 +127,36 @@ impl Outlet {
     }
 }
 
-fn scan(mut walk: Walk, mut outlet: Outlet) -> ScanEnd {
+impl Pour for Outlet {
+    fn remark(&mut self, remark: Remark) -> Result<(), Unwanted> {
+        self.send(Item::Remark(remark)).map_err(|Closed| Unwanted)
+    }
+
+    fn object(&mut self, member: Member, data: Vec<u8>, end: ReadEnd) -> Result<(), Unwanted> {
+        let item = Item::Object(Box::new(member), data, end);
+        self.send(item).map_err(|Closed| Unwanted)
+    }
+
+    fn begin(&mut self, member: Member) -> Result<(), Unwanted> {
+        let item = Item::Begin(Box::new(member));
+        self.send(item).map_err(|Closed| Unwanted)
+    }
+
+    fn chunk(&mut self, data: Vec<u8>, so_far: Condition) -> Result<(), Unwanted> {
+        self.send(Item::Chunk(data, so_far))
+            .map_err(|Closed| Unwanted)
+    }
+
+    fn end(&mut self, end: ReadEnd) -> Result<(), Unwanted> {
+        self.send(Item::End(end)).map_err(|Closed| Unwanted)
+    }
+}
+
+fn scan(feed: Feed, mut outlet: Outlet) -> ScanEnd {
     let started = Instant::now();
-    let sent = send_all(&mut walk, &mut outlet);
+    let (sources, mut streams) = feed.into_parts();
+    let mut excluded = 0;
+    let sent = send_all(sources, &mut streams, &mut outlet, &mut excluded);
     if sent.is_err() {
         tracing::debug!("the scanner was stopped before its end");
     }
@@ -128,12 +167,32 @@ fn scan(mut walk: Walk, mut outlet: Outlet) -> ScanEnd {
         blocked: outlet.blocked,
     };
     ScanEnd {
-        excluded: walk.excluded(),
+        excluded: excluded + streams.excluded,
+        commands: streams.commands,
         time,
     }
 }
 
-fn send_all(walk: &mut Walk, outlet: &mut Outlet) -> Result<(), Closed> {
+fn send_all(
+    sources: Vec<Opened>,
+    streams: &mut Streams,
+    outlet: &mut Outlet,
+    excluded: &mut u64,
+) -> Result<(), Closed> {
+    for source in sources {
+        match source {
+            Opened::Walk(mut walk) => {
+                let sent = send_walk(&mut walk, outlet);
+                *excluded += walk.excluded();
+                sent?;
+            }
+            Opened::Stream(stream) => streams.pour(&stream, outlet).map_err(|Unwanted| Closed)?,
+        }
+    }
+    outlet.send(Item::Done)
+}
+
+fn send_walk(walk: &mut Walk, outlet: &mut Outlet) -> Result<(), Closed> {
     let mut remarks = Vec::new();
     loop {
         let object = walk.next(&mut remarks);
@@ -141,7 +200,7 @@ fn send_all(walk: &mut Walk, outlet: &mut Outlet) -> Result<(), Closed> {
             outlet.send(Item::Remark(remark))?;
         }
         match object {
-            None => return outlet.send(Item::Done),
+            None => return Ok(()),
             Some(Object { member, reader }) => send_object(Box::new(member), reader, outlet)?,
         }
     }

@@ -6,16 +6,17 @@ use std::thread::{self, Builder};
 use crate::engine::source::{Measure, Selection, measure};
 use crate::monitor::{Monitor, Problem};
 
-/// Does `work`, and beside it counts the selection for `monitor`, if that wants a total.
+/// Does `work`, and beside it counts the selection for `monitor`, if that wants a total and
+/// there is one to be had.
 /// The count ends with the work at the latest, and cannot make it fail.
 pub(super) fn with_total<T>(
-    selection: &Selection,
+    selection: Option<&Selection>,
     monitor: &dyn Monitor,
     work: impl FnOnce(&dyn Monitor) -> T,
 ) -> T {
-    if !monitor.wants_total() {
+    let Some(selection) = selection.filter(|_| monitor.wants_total()) else {
         return work(monitor);
-    }
+    };
     let tally = Tally {
         monitor,
         files: AtomicU64::new(0),

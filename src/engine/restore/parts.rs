@@ -46,6 +46,8 @@ enum State {
 /// A file whose parts have all come.
 #[derive(Debug)]
 pub(super) struct Joined {
+    /// Size of the file.
+    pub size_bytes: u64,
     pub writer: FileWriter,
     pub verified: bool,
 }
@@ -84,7 +86,10 @@ impl<'a> CutFiles<'a> {
         match &mut file.state {
             State::Open {
                 writer, size_bytes, ..
-            } if *size_bytes == member.size_bytes => writer.take().ok_or_else(unplanned),
+            } if *size_bytes == member.size_bytes || is_open(member) => {
+                *size_bytes = member.size_bytes.max(*size_bytes);
+                writer.take().ok_or_else(unplanned)
+            }
             State::Open { .. } => Err(Lost::content("its parts disagree about its size")),
             State::Lost => Err(unplanned()),
             State::Awaited if self.open == OPEN_LIMIT => Err(Lost::content(
@@ -132,10 +137,14 @@ impl<'a> CutFiles<'a> {
             return Ok(None);
         }
         check_joined(parts, *size_bytes)?;
-        let verified = *verified;
+        let (size_bytes, verified) = (*size_bytes, *verified);
         self.files.remove(name);
         self.open -= 1;
-        Ok(Some(Joined { writer, verified }))
+        Ok(Some(Joined {
+            size_bytes,
+            writer,
+            verified,
+        }))
     }
 
     /// Gives the file up; its temporary file is removed.
@@ -159,6 +168,11 @@ impl<'a> CutFiles<'a> {
         names.sort_unstable();
         names
     }
+}
+
+/// A part of a file whose size nobody knew when it was written.
+fn is_open(member: &Member) -> bool {
+    member.part.is_some_and(|part| part.open)
 }
 
 /// The parts must follow one another from the file's beginning to its end.
@@ -188,6 +202,7 @@ mod tests {
             offset_bytes,
             length_bytes,
             last: false,
+            open: false,
         }
     }
 

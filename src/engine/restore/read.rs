@@ -116,16 +116,16 @@ impl<'a> Run<'a> {
         writer: FileWriter,
         verified: bool,
     ) -> Result<Done, Lost> {
-        let (writer, verified) = match member.part {
-            None => (writer, verified),
+        let (writer, size_bytes, verified) = match member.part {
+            None => (writer, member.size_bytes, verified),
             Some(part) => match self.cut_files.add(name.bytes(), part, writer, verified)? {
                 None => return Ok(Done::Later),
-                Some(joined) => (joined.writer, joined.verified),
+                Some(joined) => (joined.writer, joined.size_bytes, joined.verified),
             },
         };
         self.target.finish_file(writer, member)?;
         Ok(Done::Placed {
-            file_bytes: Some(member.size_bytes),
+            file_bytes: Some(size_bytes),
             verified,
         })
     }

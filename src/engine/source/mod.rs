@@ -1,28 +1,42 @@
-//! The source of an archive run: files and directories, walked in order and read once.
+//! The sources of an archive run, each read once: files and directories, walked in order or as
+//! a list names them, and the streams that commands write (`docs/sources.md`).
 //!
-//! Invariants: nothing outside the roots is archived; symbolic links are never followed;
+//! Invariants of walks: nothing outside the roots is archived; symbolic links are never followed;
 //! a directory comes before what it holds and entries come in bytewise order; a file's
 //! data has exactly the size that its member declares, whatever happens to the file.
 //!
 //! Knows nothing of tapes.
 
+mod command;
 mod directory;
 mod exclude;
+mod feed;
 mod file;
 mod inode;
 mod links;
+mod list;
 mod measure;
 mod owners;
+mod place;
+mod pour;
 mod remark;
 mod roots;
+mod seen;
 mod sparse;
+mod stream;
+mod tar_stream;
+mod unpack;
 mod visit;
 mod walk;
 mod xattrs;
 
 pub use exclude::Excludes;
+pub use feed::{CommandSource, Feed, Rules, Source, check};
+pub(in crate::engine) use feed::{Opened, Streams, is_streamed, paths, selection};
 pub use file::{FileReader, ReadEnd};
+pub use list::FileList;
 pub use measure::{Measure, measure};
+pub use pour::{CommandEnd, Pour, Unwanted};
 pub use remark::{Remark, Severity};
 pub use visit::Object;
 pub use walk::{Selection, Walk};

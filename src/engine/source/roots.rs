@@ -16,7 +16,9 @@ use crate::engine::EngineError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
     /// Absolute path, without empty, `.` and `..` components.
-    path: PathBuf,
+    pub(super) path: PathBuf,
+    /// Whether a directory is walked, or archived without what it holds.
+    pub(super) descend: bool,
 }
 
 impl Root {
@@ -108,7 +110,8 @@ pub(super) fn resolve(
             .any(|root| is_reached(&path, root, one_file_system))
         {
             above.push(path.clone());
-            kept.push(Root { path });
+            let descend = true;
+            kept.push(Root { path, descend });
         }
     }
     Ok(kept)
@@ -165,6 +168,7 @@ mod tests {
         let roots = resolve(&given, &[], false).unwrap();
         let expected = ["a", "a-x", "d"].map(|name| Root {
             path: place.join(name),
+            descend: true,
         });
         assert_eq!(roots, expected);
     }

@@ -80,6 +80,8 @@ pub(super) struct Place<'a> {
     pub(super) path: &'a [u8],
     /// The only device whose directories are entered, if there is one.
     pub(super) device: Option<u64>,
+    /// Whether a directory is listed, or taken without what it holds.
+    pub(super) descend: bool,
 }
 
 /// Looks at objects; knows the rules, and remembers names, links and buffers.
@@ -136,6 +138,9 @@ impl Visitor {
         }
         let (directory, inode) = self.open(place, OFlags::DIRECTORY)?;
         let brought = T::directory(self, place, directory.as_fd(), &inode, remarks);
+        if !place.descend {
+            return Ok(Visited::Leaf(brought));
+        }
         if place.device.is_some_and(|device| device != inode.device) {
             let what = "what it holds is on another file system and was left out";
             remarks.push(Remark::note(place.path, what));

@@ -11,6 +11,7 @@ use super::directory::Names;
 use super::exclude::Excludes;
 use super::inode::Inode;
 use super::links::Links;
+use super::list::ListedRoots;
 use super::owners::Owners;
 use super::roots::{self, Root};
 use super::visit::{Brought, Object, Place, Visited, Visitor};
@@ -49,8 +50,7 @@ pub struct Selection {
 /// directories under way, and the hard links not met yet; not with the number of objects.
 #[derive(Debug)]
 pub struct Walk {
-    /// Roots still to come, the next one last.
-    roots: Vec<Root>,
+    roots: Roots,
     frames: Vec<Frame>,
     /// Archive path of the object last looked at.
     path: Vec<u8>,
@@ -58,6 +58,15 @@ pub struct Walk {
     one_file_system: bool,
     /// Device of the root under way, if only that is entered.
     device: Option<u64>,
+}
+
+/// Where the roots come from.
+#[derive(Debug)]
+enum Roots {
+    /// They were given; the next one last.
+    Given(Vec<Root>),
+    /// A list names them, one after the other, with the directories above.
+    Listed(Box<ListedRoots>),
 }
 
 impl Walk {
@@ -77,23 +86,28 @@ impl Walk {
         } = selection;
         let mut roots = roots::resolve(sources, never, *one_file_system)?;
         roots.reverse();
-        let visitor = Visitor {
-            excludes: Excludes::new(excludes)?,
-            never: roots::ids(never),
-            excluded: 0,
-            links: Links::default(),
-            owners: Owners::default(),
-            xattrs: XattrReader::new(),
-            listing_buffer: Vec::new(),
-        };
-        let one_file_system = *one_file_system;
-        let (frames, path) = (Vec::new(), Vec::new());
         Ok(Self {
-            roots,
-            frames,
-            path,
-            visitor,
-            one_file_system,
+            roots: Roots::Given(roots),
+            frames: Vec::new(),
+            path: Vec::new(),
+            visitor: visitor(Excludes::new(excludes)?, never),
+            one_file_system: *one_file_system,
+            device: None,
+        })
+    }
+
+    /// Walks what a list names; `selection` says the rest, its sources are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// A malformed pattern: [`EngineError::Plan`].
+    pub(super) fn of_list(roots: ListedRoots, selection: &Selection) -> Result<Self, EngineError> {
+        Ok(Self {
+            roots: Roots::Listed(Box::new(roots)),
+            frames: Vec::new(),
+            path: Vec::new(),
+            visitor: visitor(Excludes::new(&selection.excludes)?, &selection.never),
+            one_file_system: selection.one_file_system,
             device: None,
         })
     }
@@ -102,11 +116,13 @@ impl Walk {
     /// [`next`](Self::next).
     #[must_use]
     pub fn roots(&self) -> Vec<Vec<u8>> {
-        self.roots
-            .iter()
-            .rev()
-            .map(|root| root.archive_path().to_vec())
-            .collect()
+        match &self.roots {
+            Roots::Given(roots) => {
+                let paths = roots.iter().rev().map(Root::archive_path);
+                paths.map(<[u8]>::to_vec).collect()
+            }
+            Roots::Listed(_) => Vec::new(),
+        }
     }
 
     /// The next object; `None` at the end. What could not be archived on the way there,
@@ -136,17 +152,28 @@ impl Walk {
                         name,
                         path,
                         device: self.device,
+                        descend: true,
                     };
                     self.visitor.visit(place, remarks)
                 }
                 None => {
-                    let root = self.roots.pop()?;
-                    self.visit_root(&root, remarks)
+                    let never = &self.visitor.never;
+                    let root = match &mut self.roots {
+                        Roots::Given(roots) => roots.pop(),
+                        Roots::Listed(roots) => roots.next(never, remarks),
+                    };
+                    let root = root?;
+                    let visited = self.visit_root(&root, remarks);
+                    if let (Roots::Listed(roots), Visited::Skipped) = (&mut self.roots, &visited) {
+                        roots.skip_below();
+                    }
+                    visited
                 }
             };
             match visited {
                 Visited::Skipped => {}
-                Visited::Leaf(brought) => return Some(brought),
+                Visited::Leaf(brought) if self.is_new() => return Some(brought),
+                Visited::Leaf(_) => {}
                 Visited::Directory(brought, listing) => {
                     self.enter(Frame {
                         directory: Some(listing.directory),
@@ -155,11 +182,19 @@ impl Walk {
                         path_bytes: self.path.len(),
                     });
                     // The file system's root has no name, so there is no member for it.
-                    if !self.path.is_empty() {
+                    if !self.path.is_empty() && self.is_new() {
                         return Some(brought);
                     }
                 }
             }
+        }
+    }
+
+    /// True unless a list brought the object before.
+    fn is_new(&self) -> bool {
+        match &self.roots {
+            Roots::Given(_) => true,
+            Roots::Listed(roots) => roots.seen.insert(&self.path),
         }
     }
 
@@ -189,6 +224,7 @@ impl Walk {
             name: &name,
             path,
             device: None,
+            descend: root.descend,
         };
         let visited = self.visitor.visit(place, remarks);
         if let Visited::Directory(_, listing) = &visited {
@@ -231,5 +267,17 @@ impl Walk {
                 remarks.push(Remark::problem(&self.path[..lost.path_bytes], what));
             }
         }
+    }
+}
+
+fn visitor(excludes: Excludes, never: &[PathBuf]) -> Visitor {
+    Visitor {
+        excludes,
+        never: roots::ids(never),
+        excluded: 0,
+        links: Links::default(),
+        owners: Owners::default(),
+        xattrs: XattrReader::new(),
+        listing_buffer: Vec::new(),
     }
 }

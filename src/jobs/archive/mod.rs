@@ -1,71 +1,87 @@
-//! The archive job: files and directories onto volumes of a pool.
+//! The archive job: what a [`JobDescription`] says, onto volumes of a pool.
 
+mod description;
+mod hooks;
+mod job_file;
 mod summary;
 
 use std::path::PathBuf;
 
 use catalogs::Catalog;
 use catalogs::model::event::Event;
+use uuid::Uuid;
 
+use super::lock::Lock;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource, from_writing};
 use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library};
 use crate::engine::archive::{self as engine, ArchivePlan, Memory};
-use crate::engine::source::{Selection, Walk};
-use crate::units::ByteSize;
+use crate::engine::source;
 use crate::volume::index::{JobHeader, SegmentInfo};
 use crate::volume::segment::DEFAULT_SEGMENT_BYTES;
-pub use summary::{ArchiveSummary, ArchiveTimings, StageSeconds, WrittenSegment};
-use summary::{one_problem, outcome_of, summarise, written};
+use hooks::HookRun;
 
-/// What to archive, and where to.
-#[derive(Debug, Clone, Default)]
-pub struct ArchiveOptions {
-    /// Files and directories, absolute or relative to the working directory.
-    pub paths: Vec<PathBuf>,
-    /// The pool whose volumes are written.
-    pub pool: String,
-    /// The job's name; `None` makes one of the first path's name and the date.
-    pub name: Option<String>,
-    /// What to leave out: globs; without a slash they match any name.
-    pub excludes: Vec<String>,
-    /// Do not cross into other file systems.
-    pub one_file_system: bool,
-    /// Bound of a segment; `None` is the default of the tape format, 32 GiB.
-    pub segment_limit: Option<ByteSize>,
-}
+pub use crate::engine::source::{CommandSource, FileList, Source};
+pub use description::{Hooks, JobDescription};
+pub use job_file::read as read_job_file;
+pub use summary::{ArchiveSummary, ArchiveTimings, CommandEnded, StageSeconds, WrittenSegment};
+use summary::{ended, outcome_of, summarise, written};
 
-/// Archives files and directories to volumes of a pool.
+/// Archives the sources of a job to volumes of a pool.
 ///
 /// What the summary counts is on its medium and in the catalog. Problems with single files
 /// make the outcome partial and stop nothing.
 ///
 /// # Errors
 ///
-/// The options make no sense or a path does not exist (no tape was touched), no tape of the
-/// pool can be written, or the job failed before its first segment was confirmed. A failure
-/// after that is in [`ArchiveSummary::failure`].
-pub fn archive(site: Site<'_>, options: &ArchiveOptions) -> Result<ArchiveSummary, JobError> {
+/// The description makes no sense, a path does not exist or the hook before the job fails (no
+/// tape was touched), no tape of the pool can be written, or the job failed before its first
+/// segment was confirmed. A failure after that is in [`ArchiveSummary::failure`].
+pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, JobError> {
     let config = site.state.library()?;
     let mut never = vec![site.state.root().to_owned()];
     never.extend(library::own_directory(&config));
     let catalog = catalog::open(site)?;
     interrupted::settle(site, &catalog)?;
-    check_pool(&catalog, &options.pool)?;
-    let plan = plan(site, options, never)?;
-    let mounter = Mounter::open(site)?;
+    check_pool(&catalog, &job.pool)?;
 
-    let owner = interrupted::own(site, plan.job.id)?;
-    let started = convert::job_started(&plan.job, options.pool.clone(), options.excludes.clone());
-    catalog.append(plan.job.started_at, &Event::JobStarted(started))?;
-    let result = run(site, &catalog, mounter, &plan, &options.pool);
-    let (outcome, problems) = match &result {
-        Ok(summary) => (summary.outcome, summary.problems.clone()),
-        Err(error) => (outcome_of(error), one_problem(error)),
+    let id = site.clock.new_id();
+    let hooks = HookRun::new(site, job, id);
+    let begun = hooks
+        .before()
+        .and_then(|()| begin(site, &catalog, job, id, never));
+    let (mut result, begun) = match begun {
+        Ok((plan, mounter, owner)) => {
+            let result = run(site, &catalog, mounter, &plan, &job.pool);
+            (result, Some(owner))
+        }
+        Err(error) => (Err(error), None),
     };
-    interrupted::finish(site, &catalog, plan.job.id, outcome, problems)?;
-    owner.retire();
+    hooks.after(&mut result);
+    if let Some(owner) = begun {
+        let outcome = result
+            .as_ref()
+            .map_or_else(outcome_of, |summary| summary.outcome);
+        interrupted::finish(site, &catalog, id, outcome, ended(&result))?;
+        owner.retire();
+    }
     result
+}
+
+/// Looks at everything that can be looked at before a tape moves, and records the job.
+fn begin<'a>(
+    site: Site<'a>,
+    catalog: &Catalog,
+    job: &JobDescription,
+    id: Uuid,
+    never: Vec<PathBuf>,
+) -> Result<(ArchivePlan, Mounter<'a>, Lock), JobError> {
+    let plan = plan(site, job, id, never)?;
+    let mounter = Mounter::open(site)?;
+    let owner = interrupted::own(site, id)?;
+    let started = convert::job_started(&plan.job, job.pool.clone(), job.excludes.clone());
+    catalog.append(plan.job.started_at, &Event::JobStarted(started))?;
+    Ok((plan, mounter, owner))
 }
 
 fn check_pool(catalog: &Catalog, pool: &str) -> Result<(), JobError> {
@@ -87,52 +103,35 @@ fn check_pool(catalog: &Catalog, pool: &str) -> Result<(), JobError> {
 
 fn plan(
     site: Site<'_>,
-    options: &ArchiveOptions,
+    job: &JobDescription,
+    id: Uuid,
     never: Vec<PathBuf>,
 ) -> Result<ArchivePlan, JobError> {
-    let selection = Selection {
-        sources: options.paths.clone(),
-        excludes: options.excludes.clone(),
-        one_file_system: options.one_file_system,
-        never: never.clone(),
-    };
-    // Looks at every path and pattern before any tape is touched.
-    let roots = Walk::new(&selection).map_err(JobError::Engine)?.roots();
-    let started_at = site.clock.now();
-    let name = match &options.name {
-        Some(name) => name.clone(),
-        None => default_name(&roots[0], started_at),
-    };
-    let limit = options
-        .segment_limit
-        .map_or(DEFAULT_SEGMENT_BYTES, |limit| limit.0);
-    Ok(ArchivePlan {
+    let limit = job.segment_limit;
+    let mut plan = ArchivePlan {
         job: JobHeader {
-            id: site.clock.new_id(),
-            name,
-            started_at,
+            id,
+            name: String::new(),
+            started_at: site.clock.now(),
             host: host_name(),
             software: SOFTWARE.to_owned(),
-            roots,
+            roots: Vec::new(),
         },
-        sources: options.paths.clone(),
-        excludes: options.excludes.clone(),
-        one_file_system: options.one_file_system,
+        sources: job.sources.clone(),
+        excludes: job.excludes.clone(),
+        one_file_system: job.one_file_system,
         never,
-        segment_limit_bytes: limit,
+        segment_limit_bytes: limit.map_or(DEFAULT_SEGMENT_BYTES, |limit| limit.0),
         memory: Memory::default(),
-    })
-}
-
-/// The first root's last component and the date, such as `photos 2026-01-31`.
-fn default_name(root: &[u8], started_at: jiff::Timestamp) -> String {
-    let base = root.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    let base = if base.is_empty() {
-        "root".into()
-    } else {
-        String::from_utf8_lossy(base)
     };
-    format!("{base} {}", started_at.strftime("%Y-%m-%d"))
+    // Looks at every path, list, place and pattern before any tape is touched.
+    let roots = source::check(&plan.sources, &plan.rules()).map_err(JobError::Engine)?;
+    plan.job.name = match &job.name {
+        Some(name) => name.clone(),
+        None => job.default_name(&roots, plan.job.started_at),
+    };
+    plan.job.roots = roots;
+    Ok(plan)
 }
 
 fn host_name() -> String {

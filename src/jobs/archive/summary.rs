@@ -3,10 +3,14 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use catalogs::model::event::CommandEnded;
+
 use crate::engine::archive::{self as engine, ArchivePlan, ArchiveReport, Remarks};
 use crate::engine::archive::{StageTime, Timings};
+use crate::engine::source::CommandEnd;
 use crate::error_text::with_causes;
 use crate::jobs::error::Failure;
+use crate::jobs::interrupted::Ended;
 use crate::jobs::{ByteText, JobError, JobErrorKind, Outcome, Problem, Problems};
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::index::SegmentInfo;
@@ -57,6 +61,8 @@ pub struct ArchiveSummary {
     pub notes: Problems,
     /// Objects left out by a pattern, not counting what lies below excluded directories.
     pub excluded: u64,
+    /// How the commands ended whose output it archived.
+    pub commands: Vec<CommandEnded>,
     /// What ended the job before its end, if anything did.
     pub failure: Option<Failure>,
     /// Members that were read, but are not proven to be on tape after a failure.
@@ -137,6 +143,7 @@ pub(super) fn summarise(
         problems: problems(report.problems),
         notes: problems(report.notes),
         excluded: report.excluded,
+        commands: commands(report.commands),
         failure,
         unconfirmed_files: report.unconfirmed.files,
         unconfirmed_bytes: report.unconfirmed.bytes,
@@ -178,12 +185,46 @@ pub(super) fn outcome_of(error: &JobError) -> Outcome {
     }
 }
 
-/// A job that did not come to its first segment: the reason stands for its problems.
-pub(super) fn one_problem(error: &JobError) -> Problems {
-    let mut problems = Problems::default();
-    problems.push(Problem {
-        path: ByteText::default(),
-        what: with_causes(error),
+/// What is recorded of a job at its end. If it did not come to its first segment, the reason
+/// stands for its problems.
+pub(super) fn ended(result: &Result<ArchiveSummary, JobError>) -> Ended {
+    match result {
+        Ok(summary) => Ended {
+            problems: summary.problems.clone(),
+            commands: summary.commands.clone(),
+        },
+        Err(error) => {
+            let mut problems = Problems::default();
+            problems.push(Problem {
+                path: ByteText::default(),
+                what: with_causes(error),
+            });
+            Ended {
+                problems,
+                ..Ended::default()
+            }
+        }
+    }
+}
+
+/// Commands that are recorded, and bytes of all that they said: a line of the ledger is bounded.
+const COMMANDS_MAX: usize = 64;
+const STDERR_BYTES_MAX: usize = 128 << 10;
+
+fn commands(ends: Vec<CommandEnd>) -> Vec<CommandEnded> {
+    let share_bytes = STDERR_BYTES_MAX / ends.len().clamp(1, COMMANDS_MAX);
+    let recorded = ends.into_iter().take(COMMANDS_MAX).map(|end| CommandEnded {
+        place: ByteText(end.place),
+        ending: end.ending,
+        stderr: tail(&end.stderr, share_bytes),
     });
-    problems
+    recorded.collect()
+}
+
+/// The end of a text, without what takes six bytes in JSON.
+fn tail(bytes: &[u8], most_bytes: usize) -> String {
+    let text = String::from_utf8_lossy(bytes).replace(|c: char| c.is_control() && c != '\n', " ");
+    let from = text.len().saturating_sub(most_bytes);
+    let from = (from..=text.len()).find(|&at| text.is_char_boundary(at));
+    text[from.unwrap_or_default()..].to_owned()
 }

@@ -79,6 +79,7 @@ impl JobError {
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
             JobError::Catalog(_) | JobError::LabelNotRecorded { .. } => K::Catalog,
+            JobError::Hook { .. } => K::Host,
             JobError::Engine(error) | JobError::WriteFailed { source: error, .. } => {
                 engine_kind(error)
             }
@@ -388,6 +389,11 @@ impl JobError {
             JobError::NothingFound { as_of: Some(_), .. } => {
                 "`find PATTERN --all-versions` shows each version with its date; without --as-of \
                  the newest is taken."
+                    .to_owned()
+            }
+            JobError::Hook { .. } => {
+                "The log in the state directory has all it said. Run it by hand, put it right, and \
+                 start the job again."
                     .to_owned()
             }
             JobError::NothingFound { .. } => {

@@ -9,7 +9,7 @@ use catalogs::Catalog;
 use catalogs::model::{Entry, Kind};
 use uuid::Uuid;
 
-use crate::jobs::{JobError, Outcome, Problems, Site, interrupted};
+use crate::jobs::{JobError, Outcome, Site, interrupted};
 use crate::volume::member::Condition;
 use crate::volume::receipt::SegmentReceipt;
 
@@ -116,7 +116,7 @@ fn correct(site: Site<'_>, catalog: &Catalog, job: Uuid, outcome: Outcome) -> Re
         Outcome::Failed | Outcome::Interrupted => false,
     };
     if from_tapes && better {
-        interrupted::finish(site, catalog, job, outcome, Problems::default())?;
+        interrupted::finish(site, catalog, job, outcome, interrupted::Ended::default())?;
     }
     Ok(())
 }

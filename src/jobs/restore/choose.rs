@@ -294,6 +294,8 @@ impl Chooser<'_> {
                     offset_bytes: part.offset_bytes,
                     length_bytes: 0,
                     last: part.last,
+                    // The header on tape tells.
+                    open: false,
                 }),
             },
         };
@@ -305,6 +307,8 @@ impl Chooser<'_> {
             condition: Condition::Whole,
             members: Vec::with_capacity(1),
         });
+        // The parts of what was a stream say as much of the size as was known by then.
+        chosen.size_bytes = chosen.size_bytes.max(entry.size_bytes);
         if entry.condition != Condition::Whole {
             chosen.condition = entry.condition;
         }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 
 use super::json::{LineJson, SEGMENT_KIND, SegmentJson, Version};
 use super::{FileLine, Index, IndexError, MAX_LINES_BYTES, MAX_MEMBERS, MAX_RECORDS, SegmentInfo};
-use crate::volume::FORMAT;
+use crate::volume::LATEST_SEGMENT_FORMAT;
 use crate::volume::label::is_block_size;
 use crate::volume::member::Kind;
 use crate::volume::tar::{BLOCK, END, Event, MemberParser, encode_plain, is_archive_path, padded};
@@ -151,7 +151,7 @@ fn read_info(text: &[u8]) -> Result<SegmentInfo, IndexError> {
     if version.kind != SEGMENT_KIND {
         return Err(malformed(format!("it is a {:?}", version.kind)));
     }
-    if version.format > FORMAT {
+    if version.format > LATEST_SEGMENT_FORMAT {
         return Err(IndexError::TooNew {
             format: version.format,
         });

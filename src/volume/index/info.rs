@@ -25,6 +25,8 @@ pub struct JobHeader {
 /// Everything that `segment.json` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentInfo {
+    /// Format of the segment: 1, or 2 where it has what version 1 has not.
+    pub format: u32,
     /// Identity of the volume.
     pub volume: Uuid,
     /// Barcode of the volume.

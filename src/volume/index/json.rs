@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::{FileLine, JobHeader, Place, SegmentInfo};
 use crate::units::BlockAddress;
-use crate::volume::FORMAT;
 use crate::volume::member::{Condition, FileTime, Kind, Part};
 use crate::volume::tar::owners_fit;
 
@@ -73,6 +72,8 @@ struct PartJson {
     offset: u64,
     size: u64,
     last: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -142,7 +143,7 @@ impl<'a> SegmentJson<'a> {
     pub fn new(info: &'a SegmentInfo) -> Self {
         let job = &info.job;
         SegmentJson {
-            format: FORMAT,
+            format: info.format,
             kind: SEGMENT_KIND.into(),
             volume: info.volume,
             barcode: (&info.barcode).into(),
@@ -185,6 +186,7 @@ impl<'a> SegmentJson<'a> {
             .map(|root| bytes(root.path, root.path_base64))
             .collect();
         Ok(SegmentInfo {
+            format: self.format,
             volume: self.volume,
             barcode: self.barcode.into_owned(),
             pool: self.pool.into_owned(),
@@ -251,6 +253,7 @@ impl<'a> LineJson<'a> {
                 offset: part.offset_bytes,
                 size: part.length_bytes,
                 last: part.last,
+                open: part.open,
             }),
             condition: condition.map(|(_, name)| (*name).into()),
         }
@@ -308,6 +311,7 @@ impl<'a> LineJson<'a> {
                 offset_bytes: part.offset,
                 length_bytes: part.size,
                 last: part.last,
+                open: part.open,
             }),
             condition,
         })

@@ -104,7 +104,7 @@ pub enum IndexError {
         what: String,
     },
     /// The segment's format is newer than this program.
-    #[error("format {format} is newer than this program, which reads 1")]
+    #[error("format {format} is newer than this program, which reads up to 2")]
     TooNew {
         /// The version found.
         format: u32,

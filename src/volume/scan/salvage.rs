@@ -13,6 +13,7 @@ use crate::volume::label::Label;
 use crate::volume::member::{Condition, Kind};
 use crate::volume::read::{Found, RecordReader};
 use crate::volume::tar::{BLOCK, Event, MemberParser, TarError, find_member};
+use crate::volume::{FORMAT, LATEST_SEGMENT_FORMAT};
 
 /// Places of damage listed; further ones are only counted.
 const DAMAGE_LISTED: usize = 1_000;
@@ -239,6 +240,7 @@ impl Salvage {
             |before| before.job.clone(),
         );
         let info = SegmentInfo {
+            format: identity.format,
             volume: label.volume,
             barcode: label.barcode.clone(),
             pool: label.pool.clone(),
@@ -267,6 +269,7 @@ impl Salvage {
 
 /// What the global header says.
 struct Identity {
+    format: u32,
     segment: Uuid,
     job: Uuid,
 }
@@ -274,13 +277,16 @@ struct Identity {
 impl Identity {
     fn read(comment: &[u8]) -> Option<Identity> {
         let text = std::str::from_utf8(comment).ok()?;
-        let words = text.strip_prefix("tapewright-segment 1 ")?.split(' ');
+        let mut words = text.strip_prefix("tapewright-segment ")?.split(' ');
+        let format = words.next()?.parse().ok();
+        let format = format.filter(|format| (1..=LATEST_SEGMENT_FORMAT).contains(format))?;
         let value = |key: &str| {
             words
                 .clone()
                 .find_map(|word| word.strip_prefix(key)?.parse().ok())
         };
         Some(Identity {
+            format,
             segment: value("segment=")?,
             job: value("job=")?,
         })
@@ -294,6 +300,7 @@ impl Identity {
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         let segment = uuid::Builder::from_random_bytes(bytes).into_uuid();
         Identity {
+            format: FORMAT,
             segment,
             job: Uuid::nil(),
         }

@@ -11,7 +11,6 @@ pub use limits::{DEFAULT_MEMBERS, DEFAULT_SEGMENT_BYTES, SegmentLimits, minimum_
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::FORMAT;
 use super::append::AppendPoint;
 use super::index::{
     self, Digest, FileLine, JobHeader, Lines, MAX_LINES_BYTES, MAX_MEMBERS, Place, SegmentInfo,
@@ -20,6 +19,7 @@ use super::label::Label;
 use super::member::{Condition, Kind, Member};
 use super::receipt::SegmentReceipt;
 use super::tar::{BLOCK, END, EncodeError, encode_global, encode_member, padded};
+use super::{FORMAT, LATEST_SEGMENT_FORMAT};
 use crate::units::BlockAddress;
 
 /// Takes the records of a segment as they become full, in order.
@@ -59,6 +59,8 @@ pub struct SegmentStart<'a> {
     pub job_segment: u64,
     /// How large it may become.
     pub limits: SegmentLimits,
+    /// May have open parts: it is of format 2 then.
+    pub open_parts: bool,
 }
 
 /// Why a segment could not go on.
@@ -127,8 +129,14 @@ impl<S: RecordSink> SegmentBuilder<S> {
             job,
             job_segment,
             limits,
+            open_parts,
         } = start;
+        let format = match open_parts {
+            true => LATEST_SEGMENT_FORMAT,
+            false => FORMAT,
+        };
         let info = SegmentInfo {
+            format,
             volume: label.volume,
             barcode: label.barcode.clone(),
             pool: label.pool.clone(),
@@ -148,7 +156,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
             job_ends: false,
         };
         let identity = format!(
-            "tapewright-segment {FORMAT} volume={} number={} segment={} job={}",
+            "tapewright-segment {format} volume={} number={} segment={} job={}",
             info.volume, info.number, info.segment, info.job.id
         );
         Self {

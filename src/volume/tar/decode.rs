@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::foreign::Foreign;
 use super::header::Header;
 use super::parse::Limits;
 use super::{TarErrorKind, acl, is_archive_path, owners_fit, part_suffix, pax};
-use crate::volume::member::{FileTime, Kind, Member, Part};
+use crate::volume::member::{Extent, FileTime, Kind, Member, Part};
 
 /// What is wrong, before the parser adds where.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,8 +24,15 @@ impl From<String> for Fault {
     }
 }
 
-fn malformed(what: &str) -> Fault {
+pub(super) fn malformed(what: &str) -> Fault {
     what.to_owned().into()
+}
+
+pub(super) fn too_large(what: String) -> Fault {
+    Fault {
+        kind: TarErrorKind::TooLarge,
+        what,
+    }
 }
 
 fn unsupported(what: String) -> Fault {
@@ -37,20 +45,22 @@ fn unsupported(what: String) -> Fault {
 /// The records of an extended header that this format knows; others are passed over.
 #[derive(Debug, Default)]
 pub(super) struct Extended {
-    path: Option<Vec<u8>>,
-    linkpath: Option<Vec<u8>>,
-    size: Option<u64>,
-    uid: Option<u32>,
-    gid: Option<u32>,
-    uname: Option<Vec<u8>>,
-    gname: Option<Vec<u8>>,
-    mtime: Option<FileTime>,
-    ctime: Option<FileTime>,
-    sparse_version: (Option<u64>, Option<u64>),
-    sparse_name: Option<Vec<u8>>,
-    sparse_real_bytes: Option<u64>,
+    pub path: Option<Vec<u8>>,
+    pub linkpath: Option<Vec<u8>>,
+    pub size: Option<u64>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub uname: Option<Vec<u8>>,
+    pub gname: Option<Vec<u8>>,
+    pub mtime: Option<FileTime>,
+    pub ctime: Option<FileTime>,
+    pub sparse_version: (Option<u64>, Option<u64>),
+    pub sparse_name: Option<Vec<u8>>,
+    pub sparse_real_bytes: Option<u64>,
     pub comment: Option<Vec<u8>>,
-    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What archives of others say beyond that.
+    pub foreign: Foreign,
 }
 
 impl Extended {
@@ -69,7 +79,7 @@ impl Extended {
     }
 
     /// Takes a record; `None` if its value makes no sense.
-    fn set(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+    pub fn set(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
         let text = || Some(value.to_vec());
         match key {
             b"path" => self.path = text(),
@@ -112,6 +122,10 @@ pub(super) struct Decoded {
     pub stored_bytes: u64,
     /// The data begins with a map.
     pub sparse: bool,
+    /// The map, where the headers have it.
+    pub map: Option<Vec<Extent>>,
+    /// What of the member is left out, for people.
+    pub remarks: Vec<String>,
     /// Why the member must not be used.
     pub refused: Option<String>,
 }
@@ -130,10 +144,7 @@ pub(super) fn member(
     let longest = name.len().max(link.len()) as u64;
     if longest > limits.name_bytes {
         let what = format!("a name of {longest} bytes");
-        return Err(Fault {
-            kind: TarErrorKind::TooLarge,
-            what,
-        });
+        return Err(too_large(what));
     }
     let device = (small(header.devmajor)?, small(header.devminor)?);
     let kind = kind(header.typeflag, &name, link, device)?;
@@ -158,7 +169,6 @@ pub(super) fn member(
     let owner = |name: Option<Vec<u8>>, field: Vec<u8>| {
         String::from_utf8_lossy(&name.unwrap_or(field)).into_owned()
     };
-    let seconds = i64::try_from(header.mtime).map_err(|_| malformed("an impossible mtime"))?;
     let member = Member {
         size_bytes: part.as_ref().map_or(covered_bytes, |(_, whole)| *whole),
         mode: (header.mode & 0o7777) as u32,
@@ -167,7 +177,7 @@ pub(super) fn member(
         user: owner(extended.uname, header.uname),
         group: owner(extended.gname, header.gname),
         mtime: extended.mtime.unwrap_or(FileTime {
-            seconds,
+            seconds: header.mtime,
             nanoseconds: 0,
         }),
         ctime: extended.ctime.unwrap_or_default(),
@@ -183,6 +193,8 @@ pub(super) fn member(
         name,
         stored_bytes,
         sparse,
+        map: None,
+        remarks: Vec::new(),
         refused,
     })
 }
@@ -241,27 +253,32 @@ fn part(
     let wrong = || malformed("a part whose comment makes no sense");
     let text = std::str::from_utf8(text).map_err(|_| wrong())?;
     let mut words = text.split(' ');
-    if words.next() != Some("1") {
-        return Err(unsupported(format!("a part of a later version: {text}")));
-    }
+    let open = match words.next() {
+        Some("1") => false,
+        Some("2") => true,
+        _ => return Err(unsupported(format!("a part of a later version: {text}"))),
+    };
     let mut value = |key: &str| {
         let digits = words.next()?.strip_prefix(key)?.strip_prefix('=')?;
         pax::number(digits.as_bytes())
     };
     let number = value("number").ok_or_else(wrong)?;
     let offset_bytes = value("offset").ok_or_else(wrong)?;
-    let whole_bytes = value("whole").ok_or_else(wrong)?;
+    let end = offset_bytes.checked_add(length_bytes).ok_or_else(wrong)?;
+    let whole_bytes = match open {
+        true => end,
+        false => value("whole").ok_or_else(wrong)?,
+    };
     let last = match value("last") {
         Some(0) => false,
         Some(1) => true,
         _ => return Err(wrong()),
     };
     let number = small(number)?;
-    let end = offset_bytes.checked_add(length_bytes);
-    let suffix = part_suffix(number);
+    let suffix = part_suffix(number, open);
     let fits = *kind == Kind::File
         && number > 0
-        && end.is_some_and(|end| end <= whole_bytes)
+        && end <= whole_bytes
         && path.ends_with(suffix.as_bytes());
     if !fits {
         return Err(wrong());
@@ -273,6 +290,7 @@ fn part(
             offset_bytes,
             length_bytes,
             last,
+            open,
         },
         whole_bytes,
     )))

@@ -5,7 +5,7 @@ use super::{
     BLOCK, EncodeError, MAX_EXTENDED_BYTES, MAX_NAME_BYTES, acl, is_archive_path, owners_fit,
     padded, part_suffix, pax, sparse,
 };
-use crate::volume::member::{FileTime, Kind, Member};
+use crate::volume::member::{FileTime, Kind, Member, Part};
 
 /// What ends an archive: two blocks of zeros.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
@@ -23,7 +23,7 @@ pub fn encode_member(member: &Member) -> Result<Vec<u8>, EncodeError> {
         name.push(b'/');
     }
     if let Some(part) = member.part {
-        name.extend_from_slice(part_suffix(part.number).as_bytes());
+        name.extend_from_slice(part_suffix(part.number, part.open).as_bytes());
     }
     let extents = member.extents.as_deref();
     let map = extents.map(|extents| sparse::encode(extents, member.covered_bytes()));
@@ -62,7 +62,7 @@ pub fn encode_plain(archive: &mut Vec<u8>, name: &str, mtime_seconds: i64, data:
         name: name.as_bytes().to_vec(),
         mode: 0o644,
         size: data.len() as u64,
-        mtime: u64::try_from(mtime_seconds).unwrap_or(0),
+        mtime: mtime_seconds,
         typeflag: b'0',
         ..Header::default()
     };
@@ -103,7 +103,10 @@ fn check(member: &Member) -> Result<(), EncodeError> {
     }
     if let Some(part) = member.part {
         let end = part.offset_bytes.checked_add(part.length_bytes);
-        let within = end.is_some_and(|end| end <= member.size_bytes);
+        let within = match part.open {
+            true => end == Some(member.size_bytes),
+            false => end.is_some_and(|end| end <= member.size_bytes),
+        };
         if member.kind != Kind::File || part.number == 0 || !within {
             return Err(EncodeError::Part);
         }
@@ -148,7 +151,7 @@ fn header(member: &Member, name: Vec<u8>, size: u64) -> Header {
         uid: member.uid.into(),
         gid: member.gid.into(),
         size,
-        mtime: u64::try_from(member.mtime.seconds).unwrap_or(0),
+        mtime: member.mtime.seconds,
         typeflag,
         linkname,
         uname: member.user.clone().into_bytes(),
@@ -204,13 +207,18 @@ fn records(member: &Member, header: &Header, name: &[u8]) -> Vec<u8> {
         );
     }
     if let Some(part) = member.part {
-        let comment = format!(
-            "tapewright-part 1 number={} offset={} whole={} last={}",
-            part.number,
-            part.offset_bytes,
-            member.size_bytes,
-            u8::from(part.last)
-        );
+        let Part {
+            number,
+            offset_bytes: offset,
+            ..
+        } = part;
+        let last = u8::from(part.last);
+        let comment = if part.open {
+            format!("tapewright-part 2 number={number} offset={offset} last={last}")
+        } else {
+            let whole = member.size_bytes;
+            format!("tapewright-part 1 number={number} offset={offset} whole={whole} last={last}")
+        };
         put(b"comment", comment.as_bytes());
     }
     for (name, value) in &member.xattrs {

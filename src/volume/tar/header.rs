@@ -42,7 +42,8 @@ pub(super) struct Header {
     pub uid: u64,
     pub gid: u64,
     pub size: u64,
-    pub mtime: u64,
+    /// Seconds since 1970; only others' archives say less than 0 here.
+    pub mtime: i64,
     pub typeflag: u8,
     pub linkname: Vec<u8>,
     pub uname: Vec<u8>,
@@ -76,7 +77,7 @@ impl Header {
             (UID, self.uid),
             (GID, self.gid),
             (SIZE, self.size),
-            (MTIME, self.mtime),
+            (MTIME, u64::try_from(self.mtime).unwrap_or(0)),
             (DEVMAJOR, self.devmajor),
             (DEVMINOR, self.devminor),
         ] {
@@ -98,24 +99,64 @@ impl Header {
         if bytes(block, MAGIC) != MAGIC_AND_VERSION {
             return Err("a header that is not ustar".into());
         }
-        let mut name = text(block, PREFIX).to_vec();
-        if !name.is_empty() {
-            name.push(b'/');
+        let number = |field: (usize, usize), name: &str| octal(block, field, name);
+        let mtime = octal(block, MTIME, "mtime")?;
+        Self::fields(block, prefixed(block), mtime.cast_signed(), number)
+    }
+
+    /// Reads a block of whatever tar: also the old format of GNU tar, whose prefix field
+    /// is no prefix, that of the seventh edition, which ends with the link's name, and numbers
+    /// in base 256.
+    pub fn decode_foreign(block: &[u8; BLOCK]) -> Result<Header, String> {
+        let stated = octal(block, CHECKSUM, "checksum")?;
+        if stated != checksum(block) && i64::try_from(stated) != Ok(signed_checksum(block)) {
+            return Err("a header with a wrong checksum".into());
         }
-        name.extend_from_slice(text(block, NAME));
+        let number = |field: (usize, usize), name: &str| {
+            u64::try_from(any_number(block, field, name)?)
+                .map_err(|_| format!("a header whose {name} is negative"))
+        };
+        let mtime = any_number(block, MTIME, "mtime")?;
+        let name = text(block, NAME).to_vec();
+        match bytes(block, MAGIC) {
+            magic if magic.starts_with(b"ustar\0") => {
+                Self::fields(block, prefixed(block), mtime, number)
+            }
+            b"ustar  \0" => Self::fields(block, name, mtime, number),
+            // Those who knew no magic wrote neither names of owners nor devices.
+            _ => Ok(Header {
+                name,
+                mode: number(MODE, "mode")?,
+                uid: number(UID, "uid")?,
+                gid: number(GID, "gid")?,
+                size: number(SIZE, "size")?,
+                mtime,
+                typeflag: block[TYPEFLAG],
+                linkname: text(block, LINKNAME).to_vec(),
+                ..Header::default()
+            }),
+        }
+    }
+
+    fn fields(
+        block: &[u8; BLOCK],
+        name: Vec<u8>,
+        mtime: i64,
+        number: impl Fn((usize, usize), &str) -> Result<u64, String>,
+    ) -> Result<Header, String> {
         Ok(Header {
             name,
-            mode: octal(block, MODE, "mode")?,
-            uid: octal(block, UID, "uid")?,
-            gid: octal(block, GID, "gid")?,
-            size: octal(block, SIZE, "size")?,
-            mtime: octal(block, MTIME, "mtime")?,
+            mode: number(MODE, "mode")?,
+            uid: number(UID, "uid")?,
+            gid: number(GID, "gid")?,
+            size: number(SIZE, "size")?,
+            mtime,
             typeflag: block[TYPEFLAG],
             linkname: text(block, LINKNAME).to_vec(),
             uname: text(block, UNAME).to_vec(),
             gname: text(block, GNAME).to_vec(),
-            devmajor: octal(block, DEVMAJOR, "devmajor")?,
-            devminor: octal(block, DEVMINOR, "devminor")?,
+            devmajor: number(DEVMAJOR, "devmajor")?,
+            devminor: number(DEVMINOR, "devminor")?,
         })
     }
 }
@@ -138,6 +179,16 @@ pub(super) fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
         .rev()
         .find(|&at| name[at] == b'/')?;
     Some((&name[..slash], &name[slash + 1..]))
+}
+
+/// The name with the prefix before it.
+fn prefixed(block: &[u8; BLOCK]) -> Vec<u8> {
+    let mut name = text(block, PREFIX).to_vec();
+    if !name.is_empty() {
+        name.push(b'/');
+    }
+    name.extend_from_slice(text(block, NAME));
+    name
 }
 
 fn bytes(block: &[u8; BLOCK], (offset, length): (usize, usize)) -> &[u8] {
@@ -181,6 +232,41 @@ fn octal(block: &[u8; BLOCK], field: (usize, usize), name: &str) -> Result<u64, 
             b'0'..=b'7' => Ok(value * 8 + u64::from(digit - b'0')),
             _ => Err(format!("a header whose {name} is no octal number")),
         })
+}
+
+/// A number in octal or, if its first bit is set, in base 256 as a two's complement of the
+/// other bits (GNU tar manual, "Basic Tar Format").
+pub(super) fn any_number(
+    block: &[u8; BLOCK],
+    field: (usize, usize),
+    name: &str,
+) -> Result<i64, String> {
+    let wrong = || format!("a header whose {name} is beyond any number");
+    let bytes = bytes(block, field);
+    if bytes[0] & 0x80 == 0 {
+        let number = octal(block, field, name)?;
+        return i64::try_from(number).map_err(|_| wrong());
+    }
+    let negative = bytes[0] & 0x40 != 0;
+    let first = i64::from(bytes[0] & 0x3f) - if negative { 0x40 } else { 0 };
+    bytes[1..]
+        .iter()
+        .try_fold(first, |value, &byte| {
+            value.checked_mul(256)?.checked_add(i64::from(byte))
+        })
+        .ok_or_else(wrong)
+}
+
+/// The sum as some old programs made it: of signed bytes.
+fn signed_checksum(block: &[u8; BLOCK]) -> i64 {
+    let field = CHECKSUM.0..CHECKSUM.0 + CHECKSUM.1;
+    let signed = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|&b| i64::from(b.cast_signed()))
+            .sum::<i64>()
+    };
+    signed(block) - signed(&block[field]) + CHECKSUM.1 as i64 * i64::from(b' ')
 }
 
 /// The sum of all bytes, those of the checksum field itself taken as spaces.

@@ -1,11 +1,13 @@
 //! Tar as the tape format uses it: ustar headers, pax records, GNU sparse 1.0 maps.
 //!
 //! Pure codecs with limits; nothing here reads or writes anything. [`encode_member`]
-//! gives the header bytes of a member, [`MemberParser`] turns bytes into members.
+//! gives the header bytes of a member, [`MemberParser`] turns bytes into members: those of
+//! this format strictly, and those of other programs ([`MemberParser::foreign`]).
 
 mod acl;
 mod decode;
 mod encode;
+mod foreign;
 mod header;
 mod parse;
 mod pax;
@@ -107,7 +109,8 @@ pub(crate) fn owners_fit(user: &str, group: &str) -> bool {
     user.len().max(group.len()) <= MAX_OWNER_BYTES
 }
 
-/// What a part's name has behind the file's.
-fn part_suffix(number: u32) -> String {
-    format!(".tapewright-part-{number:04}")
+/// What a part's name has behind the file's. Open parts may become many, and sort by name.
+fn part_suffix(number: u32, open: bool) -> String {
+    let digits = if open { 8 } else { 4 };
+    format!(".tapewright-part-{number:0digits$}")
 }

@@ -2,14 +2,13 @@
 //!
 //! Memory is bounded by [`Limits`] whatever comes in.
 
-use super::decode::{self, Decoded, Extended, Fault};
+use super::decode::{self, Decoded, Extended, Fault, too_large};
+use super::foreign::{self, OldMap};
 use super::header::{Header, looks_like_header};
 use super::pieces::{Pieces, split};
 use super::sparse::{self, MapReader};
-use super::{
-    BLOCK, MAX_EXTENDED_BYTES, MAX_EXTENTS, MAX_NAME_BYTES, TarError, TarErrorKind, padding,
-};
-use crate::volume::member::{Extent, Member};
+use super::{BLOCK, MAX_EXTENDED_BYTES, MAX_EXTENTS, MAX_NAME_BYTES, TarError, padding};
+use crate::volume::member::{Extent, Kind, Member};
 
 /// The most a parser takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +81,11 @@ pub struct MemberParser {
     extended: Option<Extended>,
     /// Where the present member's first header begins.
     member_offset: u64,
+    /// Takes what other programs write: what their global headers say of all members.
+    foreign: Option<Box<Extended>>,
+    /// Bytes of extended headers before the present member.
+    extended_bytes: u64,
+    remarks: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -96,6 +100,10 @@ enum State {
         decoded: Box<Decoded>,
         reader: MapReader,
         left: u64,
+    },
+    OldMap {
+        header: Box<Header>,
+        map: OldMap,
     },
     Data {
         pieces: Pieces,
@@ -123,6 +131,17 @@ impl MemberParser {
         Self::with_limits(Limits::default())
     }
 
+    /// A parser for the archives of other programs: ustar, pax, the old format of GNU tar and
+    /// that of the seventh edition. Names are given without leading slashes and `.` components;
+    /// a directory of the name `.` has an empty path. Parts are files like others.
+    #[must_use]
+    pub fn foreign() -> Self {
+        Self {
+            foreign: Some(Box::default()),
+            ..Self::new()
+        }
+    }
+
     /// The same with other limits.
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
@@ -135,6 +154,9 @@ impl MemberParser {
             records: Vec::new(),
             extended: None,
             member_offset: 0,
+            foreign: None,
+            extended_bytes: 0,
+            remarks: Vec::new(),
         }
     }
 
@@ -148,6 +170,17 @@ impl MemberParser {
     #[must_use]
     pub fn ended(&self) -> bool {
         matches!(self.state, State::Ended)
+    }
+
+    /// True where the archive of another program may stop: at the first block of zeros.
+    #[must_use]
+    pub fn may_end(&self) -> bool {
+        matches!(self.state, State::Ended | State::SecondZero)
+    }
+
+    /// What was left out of the member that came last, a sentence each.
+    pub fn take_remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
     }
 
     /// Takes from the front of `input` and says what it found; `None` once `input` is used up.
@@ -197,7 +230,7 @@ impl MemberParser {
     fn step<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, Fault> {
         loop {
             let event = match &mut self.state {
-                State::Header | State::Map { .. } | State::SecondZero => {
+                State::Header | State::Map { .. } | State::OldMap { .. } | State::SecondZero => {
                     let Some(block) = self.take_block(input) else {
                         return Ok(None);
                     };
@@ -270,13 +303,14 @@ impl MemberParser {
     fn whole_block<'a>(&mut self, block: &[u8; BLOCK]) -> Result<Option<Event<'a>>, Fault> {
         match self.state {
             State::Map { .. } => self.map(block),
+            State::OldMap { .. } => self.old_map(block),
             State::SecondZero => self.second_zero(block).map(Some),
             _ => self.header(block),
         }
     }
 
     fn second_zero<'a>(&mut self, block: &[u8; BLOCK]) -> Result<Event<'a>, Fault> {
-        if *block != [0; BLOCK] {
+        if *block != [0; BLOCK] && self.foreign.is_none() {
             return Err("a single zero block".to_owned().into());
         }
         self.state = State::Ended;
@@ -304,39 +338,101 @@ impl MemberParser {
             self.state = State::SecondZero;
             return Ok(None);
         }
-        let header = Header::decode(block)?;
+        let header = match self.foreign {
+            None => Header::decode(block)?,
+            Some(_) => Header::decode_foreign(block)?,
+        };
         if self.extended.is_none() {
             self.member_offset = self.position - BLOCK as u64;
         }
-        if matches!(header.typeflag, b'x' | b'g') {
-            if self.extended.is_some() {
-                return Err("two extended headers in a row".to_owned().into());
+        match (header.typeflag, self.foreign.is_some()) {
+            (b'x' | b'g', _) | (b'X' | b'L' | b'K', true) => self.extended_header(&header),
+            (b'S', true) => {
+                let map = OldMap::begin(block, self.limits.extents)?;
+                let header = Box::new(header);
+                self.old_map_or_member(header, map)
             }
-            if header.size > self.limits.extended_bytes {
-                let what = format!("an extended header of {} bytes", header.size);
-                return Err(Fault {
-                    kind: TarErrorKind::TooLarge,
-                    what,
-                });
+            (b'V', true) => {
+                self.extended = None;
+                self.pass_over(header.size)?;
+                Ok(None)
             }
-            self.state = State::Records {
-                typeflag: header.typeflag,
-                left: header.size,
-                padding: padding(header.size),
-            };
+            _ => self.member(header, None),
+        }
+    }
+
+    fn extended_header<'a>(&mut self, header: &Header) -> Result<Option<Event<'a>>, Fault> {
+        if self.extended.is_some() && self.foreign.is_none() {
+            return Err("two extended headers in a row".to_owned().into());
+        }
+        if self.extended.is_none() {
+            self.extended_bytes = 0;
+        }
+        // Others may put several before a member: together they are bounded as well.
+        self.extended_bytes = self.extended_bytes.saturating_add(header.size);
+        if self.extended_bytes > self.limits.extended_bytes {
+            return Err(too_large(format!(
+                "an extended header of {} bytes",
+                self.extended_bytes
+            )));
+        }
+        self.state = State::Records {
+            typeflag: header.typeflag,
+            left: header.size,
+            padding: padding(header.size),
+        };
+        Ok(None)
+    }
+
+    fn pass_over(&mut self, bytes: u64) -> Result<(), Fault> {
+        if bytes > u64::MAX / 4 {
+            return Err("a member of an impossible size".to_owned().into());
+        }
+        self.state = State::Skip {
+            left: bytes + padding(bytes),
+            ends_member: false,
+        };
+        Ok(())
+    }
+
+    fn old_map<'a>(&mut self, block: &[u8; BLOCK]) -> Result<Option<Event<'a>>, Fault> {
+        match std::mem::replace(&mut self.state, State::Header) {
+            State::OldMap { header, mut map } => {
+                map.block(block)?;
+                self.old_map_or_member(header, map)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn old_map_or_member<'a>(
+        &mut self,
+        header: Box<Header>,
+        map: OldMap,
+    ) -> Result<Option<Event<'a>>, Fault> {
+        if map.more {
+            self.state = State::OldMap { header, map };
             return Ok(None);
         }
+        self.member(*header, Some((map.extents, map.real_bytes)))
+    }
+
+    fn member<'a>(
+        &mut self,
+        header: Header,
+        old_map: Option<(Vec<Extent>, u64)>,
+    ) -> Result<Option<Event<'a>>, Fault> {
         let extended = self.extended.take().unwrap_or_default();
-        let decoded = decode::member(header, extended, &self.limits)?;
+        let mut decoded = match &self.foreign {
+            None => decode::member(header, extended, &self.limits)?,
+            Some(global) => foreign::member(header, extended, global, old_map, &self.limits)?,
+        };
+        self.remarks = std::mem::take(&mut decoded.remarks);
         if decoded.stored_bytes > u64::MAX / 4 {
             return Err("a member of an impossible size".to_owned().into());
         }
         if let Some(why) = decoded.refused {
-            let left = decoded.stored_bytes + padding(decoded.stored_bytes);
-            self.state = State::Skip {
-                left,
-                ends_member: false,
-            };
+            self.pass_over(decoded.stored_bytes)?;
             return Ok(Some(Event::Refused {
                 name: decoded.name,
                 why,
@@ -353,19 +449,53 @@ impl MemberParser {
             return Ok(None);
         }
         let bytes = decoded.stored_bytes;
+        if decoded.member.kind != Kind::File {
+            // A directory dump of GNU tar, or the data of a link's first name.
+            let event = self.begin(decoded.member, Vec::new(), 0, bytes + padding(bytes));
+            return Ok(Some(event));
+        }
+        if let Some(extents) = decoded.map {
+            return Ok(Some(self.begin(
+                decoded.member,
+                extents,
+                bytes,
+                padding(bytes),
+            )));
+        }
         let whole = vec![Extent {
             offset_bytes: 0,
             length_bytes: bytes,
         }];
-        Ok(Some(self.begin(decoded.member, whole, bytes)))
+        Ok(Some(self.begin(
+            decoded.member,
+            whole,
+            bytes,
+            padding(bytes),
+        )))
     }
 
     fn records<'a>(&mut self, typeflag: u8, padding: u64) -> Result<Option<Event<'a>>, Fault> {
-        let extended = Extended::read(&std::mem::take(&mut self.records))?;
+        let records = std::mem::take(&mut self.records);
         self.state = State::Skip {
             left: padding,
             ends_member: false,
         };
+        if let Some(global) = &mut self.foreign {
+            let extended = &mut self.extended;
+            match typeflag {
+                b'g' => {
+                    foreign::add(global, &records)?;
+                    // Whatever they say of attributes would be of all members.
+                    global.xattrs.clear();
+                    global.foreign = foreign::Foreign::default();
+                }
+                b'L' => extended.get_or_insert_default().path = Some(until_nul(&records)),
+                b'K' => extended.get_or_insert_default().linkpath = Some(until_nul(&records)),
+                _ => foreign::add(extended.get_or_insert_default(), &records)?,
+            }
+            return Ok(None);
+        }
+        let extended = Extended::read(&records)?;
         if typeflag == b'g' {
             return Ok(Some(Event::Global(extended.comment.unwrap_or_default())));
         }
@@ -387,21 +517,40 @@ impl MemberParser {
         let Some(extents) = reader.block(block)? else {
             return Ok(None);
         };
+        let data_left = *left;
         let data: Option<u64> = extents
             .iter()
             .try_fold(0_u64, |sum, e| sum.checked_add(e.length_bytes));
         let real_bytes = decoded.member.covered_bytes();
         if data != Some(*left) || !sparse::valid(&extents, real_bytes) {
-            return Err(wrong());
+            if self.foreign.is_none() {
+                return Err(wrong());
+            }
+            let name = std::mem::take(&mut decoded.name);
+            let why = "its map of data and holes cannot be used".to_owned();
+            self.pass_over(data_left)?;
+            return Ok(Some(Event::Refused { name, why }));
         }
         let data_bytes = *left;
         let mut member = decoded.member.clone();
+        self.remarks = std::mem::take(&mut decoded.remarks);
         member.extents = Some(extents.clone());
-        Ok(Some(self.begin(member, extents, data_bytes)))
+        Ok(Some(self.begin(
+            member,
+            extents,
+            data_bytes,
+            padding(data_bytes),
+        )))
     }
 
-    fn begin<'a>(&mut self, member: Member, extents: Vec<Extent>, data_bytes: u64) -> Event<'a> {
-        let padding = padding(data_bytes);
+    /// `padding`: what follows the data and is none.
+    fn begin<'a>(
+        &mut self,
+        member: Member,
+        extents: Vec<Extent>,
+        data_bytes: u64,
+        padding: u64,
+    ) -> Event<'a> {
         let offset = self.member_offset;
         let length_bytes = self.position - offset + data_bytes + padding;
         self.state = State::Data {
@@ -415,6 +564,12 @@ impl MemberParser {
             length_bytes,
         }
     }
+}
+
+/// The long name of GNU tar's old format: it ends at its NUL.
+fn until_nul(records: &[u8]) -> Vec<u8> {
+    let end = records.iter().position(|&b| b == 0);
+    records[..end.unwrap_or(records.len())].to_vec()
 }
 
 /// Where in `bytes`, in steps of a block, a member as this format writes them begins: at an

@@ -1,29 +1,53 @@
 //! `tapewright archive`
 
-use tapewright::jobs::archive::{self, ArchiveOptions, ArchiveSummary};
+use tapewright::jobs::archive::{self, ArchiveSummary, JobDescription};
+use tapewright::jobs::{JobErrorKind, Outcome};
 use tapewright::units::ByteSize;
 
 use super::{Context, Ended, conclude, problems, told_failure};
 use crate::args::ArchiveArgs;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted};
 
 /// Archives and says what went where.
 pub fn run(context: &mut Context<'_>, args: &ArchiveArgs) -> Ended {
-    let options = ArchiveOptions {
-        paths: args.paths.clone(),
-        pool: args.pool.clone(),
-        name: args.name.clone(),
-        excludes: args.exclude.clone(),
-        one_file_system: args.one_file_system,
-        segment_limit: args.segment_size,
-    };
-    let summary = archive::archive(context.site, &options)?;
+    let job = described(args)?;
+    let summary = archive::archive(context.site, &job)?;
     let exit = match &summary.failure {
         Some(failure) => told_failure(context, failure),
         None => Exit::from(summary.outcome),
     };
     conclude(context, exit, &summary, render)
+}
+
+/// The job that the file describes, if there is one, changed and added to by the flags.
+fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
+    let mut job = match &args.job {
+        Some(file) => archive::read_job_file(file)?,
+        None => JobDescription::default(),
+    };
+    job.sources.extend(args.sources.0.iter().cloned());
+    job.excludes.extend(args.exclude.iter().cloned());
+    job.one_file_system |= args.one_file_system;
+    if let Some(pool) = &args.pool {
+        job.pool.clone_from(pool);
+    }
+    job.name = args.name.clone().or(job.name);
+    job.segment_limit = args.segment_size.or(job.segment_limit);
+    job.hooks.before = args.before.clone().or(job.hooks.before);
+    job.hooks.after = args.after.clone().or(job.hooks.after);
+    job.hooks.timeout = args.hook_timeout.map(|span| span.0).or(job.hooks.timeout);
+    job.hooks.exit_code = Some(exit_code);
+    if job.pool.is_empty() {
+        let what = "no pool to write to: name it in the job file or with --pool".to_owned();
+        return Err(Failure::Usage(what));
+    }
+    Ok(job)
+}
+
+/// What `archive` exits with.
+fn exit_code(outcome: Outcome, failed: Option<JobErrorKind>) -> u8 {
+    failed.map_or_else(|| Exit::from(outcome), Exit::from) as u8
 }
 
 /// The summary for people.
@@ -63,8 +87,7 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
 }
 
 /// An outcome in a word or two.
-pub fn outcome_words(outcome: tapewright::jobs::Outcome) -> &'static str {
-    use tapewright::jobs::Outcome;
+pub fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Complete => "complete",
         Outcome::Partial => "done in part",

@@ -1,0 +1,37 @@
+//! What a stream brings, handed on in its order.
+
+use super::{ReadEnd, Remark};
+use crate::volume::member::{Condition, Member};
+
+/// Nobody takes what the source brings any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unwanted;
+
+/// Takes what a stream brings. Waits while too much is under way.
+pub trait Pour {
+    /// A remark about an object.
+    fn remark(&mut self, remark: Remark) -> Result<(), Unwanted>;
+
+    /// An object with all its data.
+    fn object(&mut self, member: Member, data: Vec<u8>, end: ReadEnd) -> Result<(), Unwanted>;
+
+    /// A file whose data follow, in chunks of at most 1 MiB, then an end.
+    fn begin(&mut self, member: Member) -> Result<(), Unwanted>;
+
+    /// Data of the file, with what is known of its state so far.
+    fn chunk(&mut self, data: Vec<u8>, so_far: Condition) -> Result<(), Unwanted>;
+
+    /// The file ends. Data that it still lacks become zeros.
+    fn end(&mut self, end: ReadEnd) -> Result<(), Unwanted>;
+}
+
+/// What became of a command whose output was archived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandEnd {
+    /// Archive path of its file, or that its members lie below.
+    pub place: Vec<u8>,
+    /// How it ended, for people.
+    pub ending: String,
+    /// The last 64 KiB of its standard error.
+    pub stderr: Vec<u8>,
+}

@@ -1,0 +1,258 @@
+//! The job description as a TOML file.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use super::description::{Hooks, JobDescription};
+use crate::engine::source::{CommandSource, FileList, Source};
+use crate::jobs::JobError;
+use crate::units::{ByteSize, TimeSpan};
+
+/// The largest file that is read.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// Reads a job description. Its pool is empty if the file has none.
+///
+/// # Errors
+///
+/// [`JobError::Io`] if the file cannot be read, [`JobError::Request`] with line and reason if it
+/// is no job description.
+pub fn read(path: &Path) -> Result<JobDescription, JobError> {
+    let io = |source| JobError::Io {
+        action: "reading the job file",
+        path: path.to_owned(),
+        source,
+    };
+    let length = std::fs::metadata(path).map_err(io)?.len();
+    if length > FILE_BYTES {
+        let what = format!("{} is no job file: it has {length} bytes", path.display());
+        return Err(JobError::Request { what });
+    }
+    let text = std::fs::read_to_string(path).map_err(io)?;
+    parse(&text).map_err(|what| JobError::Request {
+        what: format!("the job file {}: {what}", path.display()),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobToml {
+    name: Option<String>,
+    #[serde(default)]
+    pool: String,
+    #[serde(default)]
+    exclude: Vec<String>,
+    #[serde(default)]
+    one_file_system: bool,
+    #[serde(default, deserialize_with = "parsed")]
+    segment_size: Option<ByteSize>,
+    before: Option<String>,
+    after: Option<String>,
+    #[serde(default, deserialize_with = "parsed")]
+    hook_timeout: Option<TimeSpan>,
+    #[serde(default)]
+    source: Vec<Spanned<SourceToml>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceToml {
+    paths: Option<Vec<PathBuf>>,
+    files_from: Option<PathBuf>,
+    null: Option<bool>,
+    recursive: Option<bool>,
+    tar_command: Option<String>,
+    command: Option<String>,
+    #[serde(rename = "as")]
+    place: Option<String>,
+    #[serde(default, deserialize_with = "parsed")]
+    timeout: Option<TimeSpan>,
+}
+
+/// A text that stands for a value, such as `32GiB`.
+fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+fn parse(text: &str) -> Result<JobDescription, String> {
+    let job: JobToml = toml::from_str(text).map_err(|error| error.to_string())?;
+    let source = |source: Spanned<SourceToml>| {
+        let line = text[..source.span().start].matches('\n').count() + 1;
+        source_of(source.into_inner()).map_err(|what| format!("line {line}: {what}"))
+    };
+    Ok(JobDescription {
+        name: job.name,
+        pool: job.pool,
+        sources: job
+            .source
+            .into_iter()
+            .map(source)
+            .collect::<Result<_, _>>()?,
+        excludes: job.exclude,
+        one_file_system: job.one_file_system,
+        segment_limit: job.segment_size,
+        hooks: Hooks {
+            before: job.before,
+            after: job.after,
+            timeout: job.hook_timeout.map(|span| span.0),
+            exit_code: None,
+        },
+    })
+}
+
+fn source_of(source: SourceToml) -> Result<Source, String> {
+    let SourceToml {
+        paths,
+        files_from,
+        null,
+        recursive,
+        tar_command,
+        command,
+        place,
+        timeout,
+    } = source;
+    let of_list = null.is_some() || recursive.is_some();
+    let of_command = place.is_some() || timeout.is_some();
+    let refuse = |wrong, keys| match wrong {
+        true => Err(format!("{keys} do not go with this kind of source")),
+        false => Ok(()),
+    };
+    let stream = |command| {
+        refuse(of_list, "`null` and `recursive`")?;
+        Ok::<_, String>(CommandSource {
+            command,
+            place: place
+                .clone()
+                .ok_or("a command needs `as`, its place on tape")?,
+            timeout: timeout.map(|span| span.0),
+        })
+    };
+    match (paths, files_from, tar_command, command) {
+        (Some(paths), None, None, None) => {
+            refuse(
+                of_list || of_command,
+                "`null`, `recursive`, `as` and `timeout`",
+            )?;
+            Ok(Source::Paths(paths))
+        }
+        (None, Some(from), None, None) => {
+            refuse(of_command, "`as` and `timeout`")?;
+            Ok(Source::List(FileList {
+                from,
+                null: null.unwrap_or(false),
+                recursive: recursive.unwrap_or(false),
+            }))
+        }
+        (None, None, Some(command), None) => Ok(Source::Tar(stream(command)?)),
+        (None, None, None, Some(command)) => Ok(Source::Command(stream(command)?)),
+        _ => Err(
+            "a source has exactly one of `paths`, `files_from`, `tar_command` and `command`"
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_file_says_all_that_a_job_description_has() {
+        let job = parse(
+            r#"
+            name = "nightly"
+            pool = "monthly"
+            exclude = ["*.tmp"]
+            one_file_system = true
+            segment_size = "32GiB"
+            before = "snap"
+            after = "unsnap"
+            hook_timeout = "10m"
+            [[source]]
+            paths = ["/mnt/snap", "etc"]
+            [[source]]
+            files_from = "/lists/changed"
+            null = true
+            [[source]]
+            tar_command = "ssh web1 tar -cf - /srv"
+            as = "hosts/web1"
+            timeout = "6h"
+            [[source]]
+            command = "pg_dump orders"
+            as = "db/orders.dump"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(
+            (job.name.as_deref(), &*job.pool),
+            (Some("nightly"), "monthly")
+        );
+        assert_eq!(job.excludes, ["*.tmp"]);
+        assert!(job.one_file_system);
+        assert_eq!(job.segment_limit, Some(ByteSize(32 << 30)));
+        assert_eq!(job.hooks.before.as_deref(), Some("snap"));
+        assert_eq!(job.hooks.after.as_deref(), Some("unsnap"));
+        assert_eq!(job.hooks.timeout, Some(Duration::from_secs(600)));
+        let stream = |command: &str, place: &str, timeout| CommandSource {
+            command: command.to_owned(),
+            place: place.to_owned(),
+            timeout,
+        };
+        let hours = Duration::from_secs(6 * 3600);
+        let expected = [
+            Source::Paths(vec!["/mnt/snap".into(), "etc".into()]),
+            Source::List(FileList {
+                from: "/lists/changed".into(),
+                null: true,
+                recursive: false,
+            }),
+            Source::Tar(stream("ssh web1 tar -cf - /srv", "hosts/web1", Some(hours))),
+            Source::Command(stream("pg_dump orders", "db/orders.dump", None)),
+        ];
+        assert_eq!(job.sources, expected);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_its_line_and_a_hint() {
+        let cases: [(&str, &[&str]); 9] = [
+            ("pool = \"p\"\npol = \"q\"", &["line 2", "`pol`", "`pool`"]),
+            ("\n[[source]]\npath = []", &["line 3", "`path`", "`paths`"]),
+            (
+                "segment_size = \"many\"",
+                &["line 1", "`many` is not a size"],
+            ),
+            (
+                "hook_timeout = \"soon\"",
+                &["line 1", "`soon` is not a span of time"],
+            ),
+            (
+                "[[source]]\npaths = []\ncommand = \"x\"",
+                &["line 1", "exactly one of"],
+            ),
+            ("a = 1\n", &["line 1", "`a`"]),
+            (
+                "pool = \"p\"\n[[source]]\ncommand = \"x\"",
+                &["line 2", "needs `as`"],
+            ),
+            (
+                "[[source]]\npaths = []\nas = \"x\"",
+                &["line 1", "do not go with"],
+            ),
+            ("pool = ", &["line 1"]),
+        ];
+        for (text, words) in cases {
+            let error = parse(text).unwrap_err();
+            let all = words.iter().all(|word| error.contains(word));
+            assert!(all, "{text}: {error}");
+        }
+    }
+}
