@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tapewright::clock::SystemClock;
 use tapewright::engine::EngineError;
-use tapewright::engine::source::Source;
 use tapewright::engine::archive::{ArchivePlan, ArchiveReport, Memory, archive};
+use tapewright::engine::source::Source;
 use tapewright::monitor::Silent;
 use tapewright::volume::index::{Digest, FileLine, JobHeader, read_index};
 use tapewright::volume::member::Kind;

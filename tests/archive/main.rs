@@ -12,6 +12,7 @@ mod memory_tape;
 #[path = "../common/root.rs"]
 mod root;
 mod shelf;
+mod streams;
 mod total;
 mod trouble;
 mod walk;

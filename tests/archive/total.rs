@@ -124,7 +124,7 @@ fn nothing_is_counted_for_a_monitor_that_wants_no_total() {
 fn a_count_ends_when_it_is_told_to() {
     let case = tree();
     let selection = Selection {
-        sources: case.plan.sources.clone(),
+        sources: vec![case.place.path().to_owned()],
         ..Selection::default()
     };
     assert_eq!(measure(&selection, || true).unwrap(), None);

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{XattrFlags, setxattr};
 use tapewright::clock::SystemClock;
 use tapewright::drive::DriveErrorKind;
-use tapewright::engine::source::Source;
 use tapewright::engine::archive::{ArchivePlan, Outcome, archive};
+use tapewright::engine::source::Source;
 use tapewright::engine::{EngineError, VolumeEnd};
 use tapewright::monitor::{Monitor, Problem};
 use tapewright::units::BlockAddress;
@@ -321,7 +321,8 @@ fn no_tape_is_touched_if_there_is_nothing_to_archive() {
             plan.excludes = vec!["/**".to_owned()]
         }),
         ("a source that is missing", |plan| {
-            plan.sources.push(Source::Paths(vec!["/no/such/place".into()]))
+            plan.sources
+                .push(Source::Paths(vec!["/no/such/place".into()]))
         }),
         ("a malformed pattern", |plan| {
             plan.excludes = vec!["[".to_owned()]

@@ -12,5 +12,6 @@ mod random;
 mod readable_without_us;
 #[path = "../common/root.rs"]
 mod root;
+mod sources;
 mod whole_system;
 mod zoo;

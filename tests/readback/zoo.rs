@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tapewright::clock::SystemClock;
-use tapewright::engine::source::Source;
 use tapewright::engine::archive::{ArchivePlan, Memory, Outcome, archive};
 use tapewright::engine::restore::{RestoreOutcome, restore_into};
+use tapewright::engine::source::Source;
 use tapewright::engine::target::{Resolver, Target, TargetOptions};
 use tapewright::engine::verify::verify;
 use tapewright::engine::{BoxedError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};

@@ -5,6 +5,7 @@
 mod bench;
 mod damage;
 mod device;
+mod foreign;
 mod golden;
 mod index;
 #[path = "../common/memory_tape.rs"]

@@ -135,8 +135,9 @@ pub struct Process {
     deadline: Option<Instant>,
     timeout: Option<Duration>,
     stops: Vec<Arc<AtomicBool>>,
-    /// Why it was ended by us.
+    /// Why it was ended by us, and how long what it had written is waited for then.
     cut: Option<Ending>,
+    listen_until: Option<Instant>,
     reaped: bool,
 }
 
@@ -186,6 +187,7 @@ impl Process {
             timeout: command.timeout,
             stops: command.stops.clone(),
             cut: None,
+            listen_until: None,
             reaped: false,
         })
     }
@@ -195,7 +197,7 @@ impl Process {
     pub fn chunk(&mut self) -> Option<Vec<u8>> {
         loop {
             if self.is_over() {
-                return None;
+                return self.left_over();
             }
             match self.output.recv_timeout(GLANCE) {
                 Ok(Ok(chunk)) => return Some(chunk),
@@ -205,6 +207,15 @@ impl Process {
             }
             return None;
         }
+    }
+
+    /// What it had written when it was ended; a process that it left behind is not listened to.
+    fn left_over(&mut self) -> Option<Vec<u8>> {
+        let until = *self
+            .listen_until
+            .get_or_insert_with(|| Instant::now() + GRACE);
+        let left = until.saturating_duration_since(Instant::now());
+        self.output.recv_timeout(left).ok()?.ok()
     }
 
     /// Ends it if it must not go on; true if it was ended by us.

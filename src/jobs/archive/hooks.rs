@@ -66,7 +66,7 @@ impl<'a> HookRun<'a> {
         };
         tracing::warn!("{failed}");
         self.site.monitor.problem(&Problem {
-            path: String::new(),
+            path: "after the job".to_owned(),
             what: failed.clone(),
         });
         if let Ok(summary) = result {
