@@ -65,9 +65,9 @@ fn one_job_takes_paths_lists_streams_and_commands_and_all_come_back() {
         .expect("absolute")
         .display()
         .to_string();
-    same(&format!("{own}paths/0002"), "paths/0002");
-    same(&format!("{own}listed/0001"), "listed/0001");
-    assert!(!back.join(format!("{own}listed/0002")).exists());
+    same(&format!("{own}/paths/0002"), "paths/0002");
+    same(&format!("{own}/listed/0001"), "listed/0001");
+    assert!(!back.join(format!("{own}/listed/0002")).exists());
     place.run(["verify", "all"], [""; 0]).expect_done();
 
     // The catalog comes back from the tape alone, parts and all.
@@ -178,8 +178,9 @@ fn hooks_stop_a_job_or_make_it_partial_and_are_bounded_in_time() {
     ];
     for (hooks, exit, words) in cases {
         let started = Instant::now();
-        let words_of = ["archive", "--pool", "p", &data].iter().chain(hooks);
-        let ran = place.run(words_of, [""; 0]).expect_exit(exit);
+        let ran = place
+            .run(["archive", "--pool", "p", &data], hooks)
+            .expect_exit(exit);
         assert!(ran.stderr().contains(words), "{hooks:?}: {}", ran.stderr());
         assert!(started.elapsed() < Duration::from_secs(30), "{hooks:?}");
         let after_always = [
@@ -212,9 +213,7 @@ fn what_makes_no_sense_is_wrong_usage_and_says_why() {
         (&["x"], "--pool"),
     ];
     for (words, why) in cases {
-        let ran = place
-            .run(["archive"].iter().chain(words), [""; 0])
-            .expect_exit(2);
+        let ran = place.run(["archive"], words).expect_exit(2);
         assert!(ran.stderr().contains(why), "{words:?}: {}", ran.stderr());
     }
 }

@@ -128,7 +128,7 @@ fn what_is_wrong_with_an_index_is_named() {
         ("cut", good[..2048].to_vec(), "Missing"),
         ("empty", vec![], "Missing"),
         ("noise", noise(1, 4096), "Tar"),
-        ("version", info("\"format\": 1", "\"format\": 2"), "TooNew"),
+        ("version", info("\"format\": 1", "\"format\": 3"), "TooNew"),
         (
             "kind",
             info("tapewright-segment", "tapewright-label"),

@@ -375,7 +375,7 @@ fn hostile_archives_are_refused_by_kind() {
         ),
         (
             "part of a later version",
-            with_records(&record("comment=tapewright-part 2"), plain),
+            with_records(&record("comment=tapewright-part 3"), plain),
             Unsupported,
         ),
         (
@@ -599,4 +599,27 @@ fn an_archive_of_gnu_tar_and_of_bsdtar_is_read() {
         assert_eq!(parsed.data[file][&0], b"content");
         assert!(parsed.members[file].mtime.nanoseconds > 0);
     }
+}
+
+#[test]
+fn an_open_part_is_known_by_its_comment_and_its_suffix_of_eight_digits() {
+    let mut member = file("db/dump", 3000);
+    member.part = Some(Part {
+        number: 12_345,
+        offset_bytes: 1000,
+        length_bytes: 2000,
+        last: false,
+        open: true,
+    });
+    let headers = encode_member(&member).unwrap();
+    let text = String::from_utf8_lossy(&headers);
+    assert!(text.contains("db/dump.tapewright-part-00012345"), "{text}");
+    let mut parser = MemberParser::new();
+    let Some(Event::Member { member: read, .. }) = parser.next(&mut &headers[..]).unwrap() else {
+        panic!("a member begins");
+    };
+    assert_eq!(*read, member);
+    // Where it ends is all that is known of the size.
+    member.size_bytes += 1;
+    assert!(encode_member(&member).is_err());
 }

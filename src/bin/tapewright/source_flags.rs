@@ -146,11 +146,14 @@ impl FromArgMatches for SourceFlags {
     }
 }
 
+/// How a command becomes a source.
+type IntoSource = fn(CommandSource) -> Source;
+
 fn sources(words: impl Iterator<Item = Word>, matches: &ArgMatches) -> Result<Vec<Source>, Error> {
     let timeout = matches.get_one::<TimeSpan>(TIMEOUT).map(|span| span.0);
     let mut sources = Vec::new();
     // A command whose place has not come yet, and how it becomes a source.
-    let mut waiting: Option<(String, fn(CommandSource) -> Source)> = None;
+    let mut waiting: Option<(String, IntoSource)> = None;
     for word in words {
         let is_command = matches!(word, Word::Tar(_) | Word::Command(_));
         if is_command && waiting.is_some() {

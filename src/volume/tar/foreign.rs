@@ -31,22 +31,19 @@ pub(super) struct Foreign {
 pub(super) fn add(extended: &mut Extended, mut records: &[u8]) -> Result<(), Fault> {
     while !records.is_empty() {
         let (key, value) = pax::take(&mut records)?;
-        let known = match set(extended, key, value) {
-            Some(known) => known,
+        let taken = match set(extended, key, value) {
+            Some(false) => extended.set(key, value),
+            Some(true) => Some(()),
+            None => None,
+        };
+        match taken {
+            Some(()) => {}
             // Without its size the end of a member cannot be found.
             None if key == b"size" => return Err(malformed("an extended header with a bad size")),
             None => {
                 let what = format!("its `{}` makes no sense", key.escape_ascii());
                 extended.foreign.bad.get_or_insert(what);
-                true
             }
-        };
-        if !known && extended.set(key, value).is_none() {
-            if key == b"size" {
-                return Err(malformed("an extended header with a bad size"));
-            }
-            let what = format!("its `{}` makes no sense", key.escape_ascii());
-            extended.foreign.bad.get_or_insert(what);
         }
     }
     Ok(())
@@ -148,92 +145,44 @@ pub(super) fn member(
     old_map: Option<(Vec<Extent>, u64)>,
     limits: &Limits,
 ) -> Result<Decoded, Fault> {
-    let pax_size = extended.size;
-    let first = |own: &Option<Vec<u8>>, all: &Option<Vec<u8>>| own.clone().or_else(|| all.clone());
-    let sparse = extended.sparse_version == (Some(1), Some(0));
     let name = (extended.sparse_name.clone())
-        .or_else(|| first(&extended.path, &global.path))
+        .or_else(|| own_or(&extended.path, &global.path))
         .unwrap_or_else(|| header.name.clone());
-    let link = first(&extended.linkpath, &global.linkpath).unwrap_or(header.linkname);
+    let link = own_or(&extended.linkpath, &global.linkpath);
+    let link = link.unwrap_or_else(|| header.linkname.clone());
     let longest = name.len().max(link.len()) as u64;
     if longest > limits.name_bytes {
         return Err(too_large(format!("a name of {longest} bytes")));
     }
-    let size = pax_size.or(global.size).unwrap_or(header.size);
-    let typeflag = header.typeflag;
     // A link may state the size of what it links to; only pax lets data follow.
-    let stored_bytes = match typeflag {
-        b'1' => pax_size.unwrap_or(0),
+    let stored_bytes = match header.typeflag {
+        b'1' => extended.size.unwrap_or(0),
         b'2'..=b'6' => 0,
-        _ => size,
+        _ => extended.size.or(global.size).unwrap_or(header.size),
     };
-    let mut refused = extended.foreign.bad;
-    let device = (
-        u32::try_from(header.devmajor),
-        u32::try_from(header.devminor),
-    );
-    let kind = match (typeflag, device) {
-        (b'0' | 0 | b'7', _) if name.ends_with(b"/") => Kind::Directory,
-        (b'0' | 0 | b'7' | b'S', _) => Kind::File,
-        (b'1', _) => Kind::Hardlink(clean(&link).unwrap_or_default()),
-        (b'2', _) => Kind::Symlink(link),
-        (b'3', (Ok(major), Ok(minor))) => Kind::CharDevice(major, minor),
-        (b'4', (Ok(major), Ok(minor))) => Kind::BlockDevice(major, minor),
-        (b'5' | b'D', _) => Kind::Directory,
-        (b'6', _) => Kind::Fifo,
-        (other, _) => {
-            let what = match other {
-                b'M' => "it is the rest of a file from another volume".to_owned(),
-                b'3' | b'4' => "its device numbers are impossible".to_owned(),
-                other => format!("its type `{}` is not known", other.escape_ascii()),
-            };
-            refused.get_or_insert(what);
-            Kind::File
-        }
-    };
-    let mut id = |own: Option<u32>, all: Option<u32>, field: u64| {
-        own.or(all)
+    let mut refused = extended.foreign.bad.clone();
+    let kind = kind(&header, &name, link).unwrap_or_else(|why| {
+        refused.get_or_insert(why);
+        Kind::File
+    });
+    let is_file = kind == Kind::File;
+    let data = data(&extended, old_map, stored_bytes, &mut refused);
+    let mut id = |stated: Option<u32>, field: u64| {
+        stated
             .or_else(|| u32::try_from(field).ok())
             .unwrap_or_else(|| {
                 refused.get_or_insert("the number of its owner or group is impossible".to_owned());
                 0
             })
     };
-    let uid = id(extended.uid, global.uid, header.uid);
-    let gid = id(extended.gid, global.gid, header.gid);
-    let map = map_of(
-        &extended.foreign.map,
-        extended.foreign.real_bytes,
-        old_map,
-        &mut refused,
-    );
-    let real_bytes = match &map {
-        Some((_, real_bytes)) => *real_bytes,
-        None => extended
-            .sparse_real_bytes
-            .filter(|_| sparse)
-            .unwrap_or(stored_bytes),
-    };
-    if let Some((extents, _)) = &map {
-        let whole = sparse::valid(extents, real_bytes) && data_bytes(extents) == Some(stored_bytes);
-        if !whole {
-            refused.get_or_insert(UNUSABLE_MAP.to_owned());
-        }
-    }
-    if (sparse || map.is_some()) && real_bytes > MAX_SPARSE_BYTES {
-        refused.get_or_insert("it claims to have more than 16 TiB, most of them holes".to_owned());
-    }
-    if sparse && extended.sparse_real_bytes.is_none() {
-        refused.get_or_insert("it is a sparse file without its size".to_owned());
-    }
-    let is_file = kind == Kind::File;
+    let uid = id(extended.uid.or(global.uid), header.uid);
+    let gid = id(extended.gid.or(global.gid), header.gid);
     let owner = |own, all, field: Vec<u8>| {
-        let name = first(own, all).unwrap_or(field);
-        String::from_utf8_lossy(&name).into_owned()
+        String::from_utf8_lossy(&own_or(own, all).unwrap_or(field)).into_owned()
     };
     let member = Member {
         path: clean(&name).unwrap_or_default(),
-        size_bytes: if is_file { real_bytes } else { 0 },
+        size_bytes: if is_file { data.real_bytes } else { 0 },
         mode: (header.mode & 0o7777) as u32,
         uid,
         gid,
@@ -245,23 +194,101 @@ pub(super) fn member(
         }),
         ctime: extended.ctime.or(global.ctime).unwrap_or_default(),
         xattrs: extended.xattrs.into_iter().collect(),
-        extents: match &map {
-            Some((extents, _)) => Some(extents.clone()),
-            None => (sparse && is_file).then(Vec::new),
+        extents: match &data.map {
+            Some(extents) => Some(extents.clone()),
+            None => (data.begins_with_map && is_file).then(Vec::new),
         },
         part: None,
         kind,
     };
     let refused = refused.or_else(|| refusal(&member, &name));
     Ok(Decoded {
-        sparse: sparse && is_file && refused.is_none(),
-        map: map.map(|(extents, _)| extents),
+        sparse: data.begins_with_map && is_file && refused.is_none(),
+        map: data.map,
         remarks: extended.foreign.remarks,
         member,
         name,
         stored_bytes,
         refused,
     })
+}
+
+/// What a header of its own says, else what the global one says.
+fn own_or(own: &Option<Vec<u8>>, global: &Option<Vec<u8>>) -> Option<Vec<u8>> {
+    own.clone().or_else(|| global.clone())
+}
+
+/// The kind of object; the error says why it is none that can be used.
+fn kind(header: &Header, name: &[u8], link: Vec<u8>) -> Result<Kind, String> {
+    let device = || {
+        let number = |number| u32::try_from(number);
+        number(header.devmajor)
+            .and_then(|major| Ok((major, number(header.devminor)?)))
+            .map_err(|_| "its device numbers are impossible".to_owned())
+    };
+    Ok(match header.typeflag {
+        b'0' | 0 | b'7' if name.ends_with(b"/") => Kind::Directory,
+        b'0' | 0 | b'7' | b'S' => Kind::File,
+        b'1' => Kind::Hardlink(clean(&link).unwrap_or_default()),
+        b'2' => Kind::Symlink(link),
+        b'3' => {
+            let (major, minor) = device()?;
+            Kind::CharDevice(major, minor)
+        }
+        b'4' => {
+            let (major, minor) = device()?;
+            Kind::BlockDevice(major, minor)
+        }
+        b'5' | b'D' => Kind::Directory,
+        b'6' => Kind::Fifo,
+        b'M' => return Err("it is the rest of a file from another volume".to_owned()),
+        other => return Err(format!("its type `{}` is not known", other.escape_ascii())),
+    })
+}
+
+/// What is known of a member's data from its headers.
+struct Data {
+    /// Format 1.0: the map is still to come.
+    begins_with_map: bool,
+    map: Option<Vec<Extent>>,
+    /// Size of the file, holes included.
+    real_bytes: u64,
+}
+
+fn data(
+    extended: &Extended,
+    old_map: Option<(Vec<Extent>, u64)>,
+    stored_bytes: u64,
+    refused: &mut Option<String>,
+) -> Data {
+    let begins_with_map = extended.sparse_version == (Some(1), Some(0));
+    let foreign = &extended.foreign;
+    let map = map_of(&foreign.map, foreign.real_bytes, old_map, refused);
+    let stated = extended.sparse_real_bytes.filter(|_| begins_with_map);
+    let (map, real_bytes) = match map {
+        Some((extents, real_bytes)) => (Some(extents), real_bytes),
+        None => (None, stated.unwrap_or(stored_bytes)),
+    };
+    if let Some(extents) = &map {
+        let whole = sparse::valid(extents, real_bytes) && data_bytes(extents) == Some(stored_bytes);
+        if !whole {
+            refused.get_or_insert(UNUSABLE_MAP.to_owned());
+        }
+    }
+    if (begins_with_map || map.is_some()) && real_bytes > MAX_SPARSE_BYTES {
+        refused.get_or_insert("it claims to have more than 16 TiB, most of them holes".to_owned());
+    }
+    if !begins_with_map && !matches!(extended.sparse_version.0, None | Some(0)) {
+        refused.get_or_insert("it is a sparse file of a later format".to_owned());
+    }
+    if begins_with_map && stated.is_none() {
+        refused.get_or_insert("it is a sparse file without its size".to_owned());
+    }
+    Data {
+        begins_with_map,
+        map,
+        real_bytes,
+    }
 }
 
 const UNUSABLE_MAP: &str = "its map of data and holes cannot be used";
