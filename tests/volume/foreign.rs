@@ -24,18 +24,18 @@ fn archives() -> &'static [Vec<u8>] {
         assert!(tree.unwrap().success());
         let formats = [
             &["v7"][..],
-            &["oldgnu"],
-            &["gnu"],
+            &["oldgnu", "-S"],
+            &["gnu", "-S"],
             &["ustar"],
-            &["pax"],
-            &["pax", "--sparse-version=0.1"],
-            &["pax", "--sparse-version=0.0"],
+            &["pax", "-S"],
+            &["pax", "-S", "--sparse-version=0.1"],
+            &["pax", "-S", "--sparse-version=0.0"],
         ];
         let mut archives = Vec::new();
         for format in formats {
             let file = place.path().join("a.tar");
             let made = Command::new("tar")
-                .args(["-S", "--format"])
+                .arg("--format")
                 .args(format)
                 .args(["-cf", "a.tar", "t"])
                 .current_dir(&place)

@@ -149,6 +149,8 @@ impl Process {
     ///
     /// There is no shell, or no process or thread to be had.
     pub fn start(command: &ShellCommand, name: &str, ahead_chunks: usize) -> io::Result<Self> {
+        let watchdog = Watchdog::start()?;
+        let group = watchdog.group();
         let mut child = Command::new("sh")
             .arg("-c")
             .arg(&command.text)
@@ -156,15 +158,13 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
+            .process_group(group.as_raw())
             .spawn()?;
-        let group = Pid::from_raw(child.id().cast_signed());
         let stdout = child.stdout.take().expect("standard output is a pipe");
         let stderr = child.stderr.take().expect("standard error is a pipe");
-        let begun = Watchdog::start(group)
-            .and_then(|watchdog| Ok((watchdog, StderrTail::start(stderr, name)?)))
-            .and_then(|(watchdog, tail)| Ok((watchdog, tail, read_ahead(stdout, ahead_chunks)?)));
-        let (watchdog, stderr, output) = match begun {
+        let begun = StderrTail::start(stderr, name)
+            .and_then(|tail| Ok((tail, read_ahead(stdout, ahead_chunks)?)));
+        let (stderr, output) = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 let _ = killpg(group, Signal::SIGKILL);

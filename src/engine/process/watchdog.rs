@@ -7,10 +7,11 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use nix::unistd::Pid;
 
 /// Waits for its standard input to end, which happens when we do, in whatever way.
-const SCRIPT: &str = "read -r word; [ \"$word\" = done ] && exit
-kill -s TERM -- \"-$1\"; sleep 2; kill -s KILL -- \"-$1\"";
+const SCRIPT: &str = "trap '' TERM; read -r word
+kill -s TERM -- \"-$$\"; sleep 2; kill -s KILL -- \"-$$\"";
 
-/// The watching process.
+/// The watching process. It leads the group that it watches, so it is there before the
+/// command is, and no other group gets this number while it has not been waited for.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     child: Child,
@@ -18,10 +19,10 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Watches over `group`, in a group of its own: a Ctrl-C at the terminal does not end it.
-    pub(super) fn start(group: Pid) -> io::Result<Self> {
+    /// Begins a group, for a command to join.
+    pub(super) fn start() -> io::Result<Self> {
         let mut child = Command::new("sh")
-            .args(["-c", SCRIPT, "sh", &group.to_string()])
+            .args(["-c", SCRIPT])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -31,10 +32,21 @@ impl Watchdog {
         Ok(Self { child, leash })
     }
 
-    /// The group has ended: nothing is left to watch, and its number may soon be another's.
+    /// The group.
+    pub(super) fn group(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// The command has ended: nothing is left to watch.
     pub(super) fn dismiss(&mut self) {
         let _ = self.child.kill();
         self.leash = None;
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.dismiss();
     }
 }
