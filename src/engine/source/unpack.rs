@@ -13,11 +13,11 @@ const MAGIC_BYTES: usize = 10;
 const MEMORY_BYTES: u64 = 128 << 20;
 const WINDOW_LOG: u32 = 27;
 
-const GZIP: &[u8] = &[0x1f, 0x8b, 8];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const GZIP: &[u8] = b"\x1f\x8b\x08";
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 const XZ: &[u8] = b"\xfd7zXZ\0";
 /// `BZh`, a digit, and the block's magic, since a file in an archive may have a name like that.
-const BZIP2: (&[u8], &[u8]) = (b"BZh", &[0x31, 0x41, 0x59, 0x26, 0x53, 0x59]);
+const BZIP2: (&[u8], &[u8]) = (b"BZh", b"1AY&SY");
 
 /// What `stream` holds: unpacked, if it is packed in a way that is known. Streams one behind
 /// the other count as one.
