@@ -15,12 +15,16 @@ fn archives() -> &'static [Vec<u8>] {
         let script = format!(
             "mkdir -p t/{0}; echo data >t/{0}/{1}; ln -s {1} t/link; ln t/{0}/{1} t/hard
              truncate -s 3M t/sparse
-             for at in $(seq 0 30); do echo x | dd of=t/sparse bs=8192 seek=$at conv=notrunc status=none
+             for at in $(seq 0 30); do
+                 echo x | dd of=t/sparse bs=8192 seek=$at conv=notrunc status=none
              done",
             "d".repeat(90),
             "n".repeat(120)
         );
-        let tree = Command::new("sh").args(["-ec", &script]).current_dir(&place).status();
+        let tree = Command::new("sh")
+            .args(["-ec", &script])
+            .current_dir(&place)
+            .status();
         assert!(tree.unwrap().success());
         let formats = [
             &["v7"][..],
