@@ -44,10 +44,10 @@ impl<'a> HookRun<'a> {
                 ending: Ending::Stopped,
                 ..
             }) => Err(JobError::Stopped),
-            Ok(ended) => Err(JobError::Hook {
-                what: ended.sentence("the command to run before the job"),
-            }),
-            Err(what) => Err(JobError::Hook { what }),
+            Ok(ended) => Err(JobError::Hook(
+                ended.sentence("the command to run before the job"),
+            )),
+            Err(what) => Err(JobError::Hook(what)),
         }
     }
 

@@ -79,7 +79,7 @@ impl JobError {
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
             JobError::Catalog(_) | JobError::LabelNotRecorded { .. } => K::Catalog,
-            JobError::Hook { .. } => K::Host,
+            JobError::Hook(_) => K::Host,
             JobError::Engine(error) | JobError::WriteFailed { source: error, .. } => {
                 engine_kind(error)
             }
@@ -391,7 +391,7 @@ impl JobError {
                  the newest is taken."
                     .to_owned()
             }
-            JobError::Hook { .. } => {
+            JobError::Hook(_) => {
                 "The log in the state directory has all it said. Run it by hand, put it right, and \
                  start the job again."
                     .to_owned()

@@ -586,12 +586,9 @@ pub enum JobError {
         #[source]
         source: EngineError,
     },
-    /// A hook of the job failed before any tape moved.
-    #[error("{what}; no tape was moved")]
-    Hook {
-        /// Which one, how, and its last words.
-        what: String,
-    },
+    /// A hook of the job failed before any tape moved: which one, how, and its last words.
+    #[error("{0}; no tape was moved")]
+    Hook(String),
     /// An operation of the engine failed. Confirmed segments are in the catalog.
     #[error(transparent)]
     Engine(EngineError),

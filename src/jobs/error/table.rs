@@ -366,7 +366,7 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
         nothing_found(None, None),
         nothing_found(Some(5), None),
         nothing_found(Some(5), Some(9)),
-        JobError::Hook { what: text() },
+        JobError::Hook(text()),
         JobError::ChipFailed {
             barcode,
             source: source(),
