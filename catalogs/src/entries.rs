@@ -27,7 +27,9 @@ pub(crate) const DRAFT_EXTENSION: &str = "tmp";
 /// Most entries of one receipt.
 pub const ENTRIES_MAX: usize = 1 << 24;
 
-const FORMAT_VERSION: u16 = 1;
+/// The latest version read. Files of plain segments have version 1.
+const FORMAT_VERSION: u16 = 2;
+const PLAIN_VERSION: u16 = 1;
 const BLOCK_ENTRIES_MAX: u16 = 256;
 /// A block's body, and its columns when decompressed.
 const BLOCK_BYTES_MAX: usize = 1024 * 1024;
@@ -69,6 +71,14 @@ fn usual_member_bytes(size_bytes: u64) -> u64 {
     units
         .wrapping_mul(TAR_UNIT_BYTES)
         .wrapping_add(TAR_UNIT_BYTES)
+}
+
+/// Where the next member is expected: behind this one, or in the same frame.
+fn next_position(position: u64, member_bytes: u64, framed: bool) -> u64 {
+    match framed {
+        true => position,
+        false => position.wrapping_add(member_bytes),
+    }
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {

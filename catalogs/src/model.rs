@@ -134,6 +134,9 @@ pub struct Entry {
     pub offset_bytes: u32,
     /// Headers, data and padding of the member in the tar stream, in bytes.
     pub member_bytes: u64,
+    /// In a compressed segment, and only there: block and offset are those of the frame in
+    /// which the first header starts, and so many bytes of its content come before.
+    pub skip_bytes: Option<u32>,
     /// Present if the file was cut.
     pub part: Option<Part>,
     /// How faithful the data is.
@@ -184,6 +187,9 @@ pub enum EntryFault {
     /// Parts count from 1.
     #[error("part number 0, parts count from 1")]
     PartZero,
+    /// A receipt is of a compressed segment or not: all of its entries have a skip, or none.
+    #[error("its place in the frame is missing or too much: the receipt's other entries differ")]
+    Skip,
     /// Block and offset do not fit the receipt's record size.
     #[error("offset {offset_bytes} of block {block} lies outside records of {record_bytes} bytes")]
     Position {

@@ -9,7 +9,7 @@ use catalogs::model::{self as catalog_model, Entry};
 
 use super::{ByteText, JobError};
 use crate::clock::Clock;
-use crate::volume::index::{FileLine, JobHeader, SegmentInfo};
+use crate::volume::index::{Codec, FileLine, JobHeader, SegmentInfo};
 use crate::volume::member::{Condition, FileTime, Kind};
 use crate::volume::receipt::SegmentReceipt;
 
@@ -83,6 +83,10 @@ fn receipt_of(info: &SegmentInfo, end_block: u64) -> Result<Receipt, JobError> {
         record_bytes: info.block_bytes,
         records: info.records,
         tar_bytes: info.tar_bytes,
+        codec: match info.codec {
+            Codec::Plain => None,
+            codec => Some(codec.name().to_owned()),
+        },
         files: info.files,
         file_bytes: info.file_bytes,
         digest_algorithm: DigestAlgorithm::Blake3,
@@ -124,6 +128,7 @@ fn entry(line: FileLine) -> Entry {
         block: line.place.block.0,
         offset_bytes: line.place.offset_bytes,
         member_bytes: line.place.length_bytes,
+        skip_bytes: line.place.skip_bytes,
         part: line.part.map(|part| catalog_model::Part {
             number: part.number,
             offset_bytes: part.offset_bytes,
@@ -188,6 +193,7 @@ mod tests {
             written_at: jiff::Timestamp::UNIX_EPOCH,
             first_block: BlockAddress(2),
             index_block: BlockAddress(4),
+            codec: Codec::Plain,
             records: 1,
             tar_bytes: 1024,
             files: 0,
@@ -231,6 +237,7 @@ mod tests {
                 block: BlockAddress(2),
                 offset_bytes: 0,
                 length_bytes: 512,
+                skip_bytes: None,
             },
             part: None,
             condition: Condition::Whole,

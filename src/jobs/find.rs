@@ -76,6 +76,10 @@ pub struct Found {
     pub block: BlockAddress,
     /// Where in that record, in bytes.
     pub offset_bytes: u32,
+    /// On a compressed segment, and only there: the member's frame starts there, and so many
+    /// bytes of its content come before the member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_bytes: Option<u32>,
 }
 
 /// Finds members, in directory order, and tells each one onwards; the newest first where
@@ -180,6 +184,7 @@ fn found(hit: Hit) -> Found {
         tape_file: TapeFile(u64::from(receipt.receipt.file_number)),
         block: BlockAddress(entry.block),
         offset_bytes: entry.offset_bytes,
+        skip_bytes: entry.skip_bytes,
     }
 }
 

@@ -10,6 +10,7 @@ use super::append_check::append_point;
 use super::mount::{Mounter, Places};
 use super::restore::TapePlace;
 use super::{JobError, Site, VolumeState, catalog};
+use crate::volume::index::Codec;
 
 /// A volume at a glance.
 #[derive(Debug, Clone, Serialize)]
@@ -63,6 +64,10 @@ pub struct TapeSegment {
     pub end_block: u64,
     /// Records of data.
     pub records: u64,
+    /// How they are stored: `none` as they are, `zstd` compressed.
+    pub codec: String,
+    /// Bytes of the tar archive in them, before compression.
+    pub tar_bytes: u64,
     /// Members in it.
     pub files: u64,
     /// Bytes of files in it.
@@ -133,6 +138,11 @@ pub fn show(site: Site<'_>, barcode: &str) -> Result<TapeDetail, JobError> {
             tape_file: u64::from(receipt.file_number),
             first_block: receipt.first_block,
             records: receipt.records,
+            codec: receipt
+                .codec
+                .clone()
+                .unwrap_or_else(|| Codec::Plain.name().to_owned()),
+            tar_bytes: receipt.tar_bytes,
             end_block: receipt.end_block,
             files: receipt.files,
             file_bytes: receipt.file_bytes,

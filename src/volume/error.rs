@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::frames::FrameError;
 use super::index::IndexError;
 use super::label::LabelError;
 use super::tar::TarError;
@@ -56,7 +57,10 @@ pub enum VolumeError {
         block: BlockAddress,
     },
     /// The volume's format is newer than this program.
-    #[error("format {format} of this volume is newer than this program, which reads 1")]
+    #[error(
+        "format {format} of this volume is newer than this program, which reads {}",
+        super::FORMAT
+    )]
     TooNew {
         /// The version found.
         format: u32,
@@ -81,6 +85,15 @@ pub enum VolumeError {
         /// What is wrong with it.
         #[source]
         source: TarError,
+    },
+    /// A compressed segment has something else where a frame should be.
+    #[error("the compressed data at block {block} cannot be read")]
+    Frame {
+        /// The record in which it begins.
+        block: BlockAddress,
+        /// What is wrong with it.
+        #[source]
+        source: FrameError,
     },
     /// Another volume than expected is in the drive.
     #[error("volume {expected} was expected, but the tape holds {actual}")]

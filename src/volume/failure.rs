@@ -35,6 +35,7 @@ pub(crate) fn judge(error: &VolumeError) -> ReadFailure {
         | VolumeError::UnexpectedFilemark { block }
         | VolumeError::UnexpectedEndOfData { block }
         | VolumeError::Index { block, .. }
+        | VolumeError::Frame { block, .. }
         | VolumeError::Tar { block, .. } => ReadFailure::Record(*block),
         _ => ReadFailure::NotMedium,
     }

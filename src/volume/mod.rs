@@ -10,6 +10,7 @@ pub mod append;
 pub mod check;
 mod error;
 pub(crate) mod failure;
+pub mod frames;
 pub mod index;
 pub mod label;
 pub mod member;
@@ -24,6 +25,6 @@ pub use error::VolumeError;
 
 /// The version of the tape format that labels have, and segments that need no later one.
 pub const FORMAT: u32 = 1;
-/// The latest version of segments that this program writes and reads: with open parts
-/// ([`member::Part::open`]).
+/// The latest version of segments that this program writes and reads: compressed ones, and
+/// those with open parts ([`member::Part::open`]).
 pub const LATEST_SEGMENT_FORMAT: u32 = 2;

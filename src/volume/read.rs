@@ -1,9 +1,10 @@
 //! Reads records by their block address, checked against the CRCs of an index.
 //!
-//! Keeps one record: a member that begins in the record where the one before ended
-//! needs no motion and no second read.
+//! Keeps one record, and in compressed segments one frame: a member that begins where the one
+//! before ended needs no motion and no second read.
 
 use super::VolumeError;
+use super::frames::{FrameError, FrameReader};
 use super::index::{Index, Place};
 use crate::drive::{DriveErrorKind, ReadOutcome, SequentialDevice};
 use crate::units::BlockAddress;
@@ -36,6 +37,18 @@ struct Rest {
     block: BlockAddress,
     offset: usize,
     bytes: u64,
+    /// In a compressed segment: `block` and `offset` are those of a frame, of whose content so
+    /// much comes before.
+    skip: Option<usize>,
+}
+
+/// The frames of a compressed segment, and the one that was read last.
+struct Unpacker {
+    frames: FrameReader,
+    /// The frame whose content is held: where it was asked for, counted in bytes from the
+    /// beginning of the tape as if filemarks were records.
+    held: Option<u64>,
+    content: Vec<u8>,
 }
 
 /// CRCs of the records from an address on.
@@ -55,6 +68,8 @@ pub struct RecordReader<'a> {
     next: Option<BlockAddress>,
     checks: Option<Checks>,
     rest: Rest,
+    /// Made for the first member of a compressed segment.
+    unpacker: Option<Box<Unpacker>>,
 }
 
 impl<'a> RecordReader<'a> {
@@ -71,8 +86,16 @@ impl<'a> RecordReader<'a> {
                 block: BlockAddress(0),
                 offset: 0,
                 bytes: 0,
+                skip: None,
             },
+            unpacker: None,
         }
+    }
+
+    /// The record that the next read finds, if that is known.
+    #[must_use]
+    pub fn next_block(&self) -> Option<BlockAddress> {
+        self.next
     }
 
     /// From now on, records of this index's segment are checked against their CRCs.
@@ -169,6 +192,7 @@ impl<'a> RecordReader<'a> {
             block: place.block.plus((offset / block_bytes) as u64),
             offset: offset % block_bytes,
             bytes: place.length_bytes,
+            skip: place.skip_bytes.map(|skip| skip as usize),
         };
     }
 
@@ -178,42 +202,123 @@ impl<'a> RecordReader<'a> {
         self.rest.bytes
     }
 
-    /// The next bytes of the member (to the end of a record at most); `None` at its end.
+    /// The next bytes of the member (to the end of a record or frame at most); `None` at its
+    /// end.
     ///
     /// # Errors
     ///
     /// As [`next_object`](Self::next_object); and [`VolumeError::UnexpectedFilemark`],
     /// [`VolumeError::UnexpectedEndOfData`] if it ends too early. After an error the
     /// next call goes on behind the bad record; [`rest_bytes`](Self::rest_bytes) before
-    /// and after shows how much of the member was in it.
+    /// and after shows how much of the member was in it. In a compressed segment also
+    /// [`VolumeError::Frame`], and after any error nothing more comes of the member.
     pub fn chunk(&mut self) -> Result<Option<&[u8]>, VolumeError> {
         let Rest {
             block,
             offset,
             bytes,
+            skip,
         } = self.rest;
         if bytes == 0 {
             return Ok(None);
+        }
+        if let Some(skip) = skip {
+            return self.frame_chunk(skip).map(Some);
         }
         let length = ((self.record.len() - offset) as u64).min(bytes);
         self.rest = Rest {
             block: block.plus(1),
             offset: 0,
             bytes: bytes - length,
+            skip,
         };
-        if self.held != Some(block) {
-            self.seek(block)?;
-            match self.next_object()? {
-                Found::Record { .. } => {}
-                Found::Filemark { block } => {
-                    return Err(VolumeError::UnexpectedFilemark { block });
-                }
-                Found::EndOfData { block } => {
-                    return Err(VolumeError::UnexpectedEndOfData { block });
-                }
-            }
-        }
+        self.hold(block)?;
         Ok(Some(&self.record[offset..offset + length as usize]))
+    }
+
+    /// Where the frame begins that the next chunk is in: block, and offset in it.
+    #[must_use]
+    pub fn frame_place(&self) -> (BlockAddress, usize) {
+        (self.rest.block, self.rest.offset)
+    }
+
+    /// The next bytes of a member in a compressed segment, behind `skip` bytes of the frame.
+    fn frame_chunk(&mut self, skip: usize) -> Result<&[u8], VolumeError> {
+        let Rest {
+            block,
+            offset,
+            bytes,
+            ..
+        } = self.rest;
+        // Nothing more comes after an error.
+        self.rest.bytes = 0;
+        let mut unpacker = self.unpacker.take().unwrap_or_default();
+        let unpacked = self.unpack(&mut unpacker, block, offset);
+        let unpacker = self.unpacker.insert(unpacker);
+        unpacked?;
+        let Some(content) = unpacker.content.get(skip..).filter(|c| !c.is_empty()) else {
+            let source = FrameError::TooShort;
+            return Err(VolumeError::Frame { block, source });
+        };
+        let length = (content.len() as u64).min(bytes);
+        self.rest.bytes = bytes - length;
+        if length == content.len() as u64 {
+            let (end, block_bytes) = (unpacker.frames.position(), self.record.len() as u64);
+            self.rest.block = BlockAddress(end / block_bytes);
+            self.rest.offset = (end % block_bytes) as usize;
+            self.rest.skip = Some(0);
+        } else {
+            self.rest.skip = Some(skip + length as usize);
+        }
+        Ok(&content[..length as usize])
+    }
+
+    /// Makes the unpacker hold the frame at this place.
+    fn unpack(
+        &mut self,
+        unpacker: &mut Unpacker,
+        block: BlockAddress,
+        offset: usize,
+    ) -> Result<(), VolumeError> {
+        let block_bytes = self.record.len() as u64;
+        let at = block.0.saturating_mul(block_bytes);
+        let at = at.saturating_add(offset as u64);
+        if unpacker.held == Some(at) {
+            return Ok(());
+        }
+        unpacker.held = None;
+        if unpacker.frames.position() != at {
+            unpacker.frames.restart(at);
+        }
+        loop {
+            match unpacker.frames.next_frame() {
+                Ok(Some(frame)) => {
+                    unpacker.held = Some(at);
+                    unpacker.content.clear();
+                    unpacker.content.extend_from_slice(frame.content);
+                    return Ok(());
+                }
+                Ok(None) => {}
+                Err(source) => return Err(VolumeError::Frame { block, source }),
+            }
+            let from = unpacker.frames.fed_to();
+            self.hold(BlockAddress(from / block_bytes))?;
+            let offset = (from % block_bytes) as usize;
+            unpacker.frames.feed(&self.record[offset..]);
+        }
+    }
+
+    /// Makes the record at `block` the one that is held.
+    fn hold(&mut self, block: BlockAddress) -> Result<(), VolumeError> {
+        if self.held == Some(block) {
+            return Ok(());
+        }
+        self.seek(block)?;
+        match self.next_object()? {
+            Found::Record { .. } => Ok(()),
+            Found::Filemark { block } => Err(VolumeError::UnexpectedFilemark { block }),
+            Found::EndOfData { block } => Err(VolumeError::UnexpectedEndOfData { block }),
+        }
     }
 
     fn check(&self, block: BlockAddress) -> Result<(), VolumeError> {
@@ -233,5 +338,15 @@ impl<'a> RecordReader<'a> {
             expected,
             actual,
         })
+    }
+}
+
+impl Default for Unpacker {
+    fn default() -> Self {
+        Self {
+            frames: FrameReader::new(0),
+            held: None,
+            content: Vec::new(),
+        }
     }
 }

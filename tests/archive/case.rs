@@ -57,6 +57,7 @@ impl Case {
                 records: 16,
                 members: 1000,
             },
+            compression: None,
         };
         Self { place, plan }
     }

@@ -2,6 +2,7 @@
 //! libraries, compared with third-party programs. Nothing here links the library.
 
 mod catalog_loss;
+mod compression;
 mod doctor;
 mod exits;
 mod harness;

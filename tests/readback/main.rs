@@ -2,6 +2,7 @@
 //! whole, damaged or hostile.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod compressed;
 mod damage;
 mod hostile;
 mod restored;

@@ -10,11 +10,14 @@ use tapewright::engine::target::TargetOptions;
 use tapewright::engine::verify::{SegmentPlace, VerifyPlan, VolumeSegments};
 use tapewright::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
 use tapewright::volume::append::AppendPoint;
-use tapewright::volume::index::{Digest, JobHeader};
+use tapewright::volume::frames::Effort;
+use tapewright::volume::index::{Codec, Digest, JobHeader};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, FileTime, Kind, Member, Part};
 use tapewright::volume::receipt::SegmentReceipt;
-use tapewright::volume::segment::{RecordSink, SegmentBuilder, SegmentLimits, SegmentStart};
+use tapewright::volume::segment::{
+    InPlace, RecordSink, SegmentBuilder, SegmentLimits, SegmentStart,
+};
 use uuid::Uuid;
 
 use crate::tape::{Object, Tape};
@@ -142,7 +145,12 @@ impl Volume {
     }
 
     /// Appends a segment of `items`.
-    pub fn write(mut self, items: &[Item]) -> Self {
+    pub fn write(self, items: &[Item]) -> Self {
+        self.write_as(Codec::Plain, items)
+    }
+
+    /// Appends a segment of `items`, stored in that way.
+    pub fn write_as(mut self, codec: Codec, items: &[Item]) -> Self {
         let job = JobHeader {
             id: Uuid::from_u128(7),
             name: "test".to_owned(),
@@ -164,7 +172,14 @@ impl Volume {
                 volume_room_bytes: u64::MAX,
             },
         };
-        let mut builder = SegmentBuilder::new(&start, Records(&self.tape));
+        let records = Records(&self.tape);
+        let mut builder = match codec {
+            Codec::Plain => SegmentBuilder::new(&start, records),
+            Codec::Zstd => {
+                let compressor = Box::new(InPlace::new(Effort::default()));
+                SegmentBuilder::compressed(&start, records, compressor)
+            }
+        };
         for item in items {
             builder.begin(&item.member).unwrap();
             builder.data(&item.payload).unwrap();
@@ -191,6 +206,7 @@ impl Volume {
             block_bytes: BLOCK_BYTES,
             reads: lines
                 .map(|line| MemberRead {
+                    skip_bytes: line.place.skip_bytes,
                     block: line.place.block,
                     offset_bytes: line.place.offset_bytes,
                     length_bytes: line.place.length_bytes,

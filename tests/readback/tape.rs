@@ -52,6 +52,15 @@ impl Tape {
         })
     }
 
+    /// Another tape with the same on it, undamaged.
+    pub fn copy(&self) -> Tape {
+        let objects = self.medium().objects.clone();
+        Tape(Arc::new(Mutex::new(Medium {
+            objects,
+            ..Medium::default()
+        })))
+    }
+
     /// Changes one byte of a record.
     pub fn flip(&self, block: u64, offset: usize) {
         match &mut self.medium().objects[block as usize] {

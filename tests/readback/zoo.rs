@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tapewright::clock::SystemClock;
-use tapewright::engine::archive::{ArchivePlan, Memory, Outcome, archive};
+use tapewright::engine::archive::{ArchivePlan, Compression, Memory, Outcome, archive};
 use tapewright::engine::restore::{RestoreOutcome, restore_into};
 use tapewright::engine::source::Source;
 use tapewright::engine::target::{Resolver, Target, TargetOptions};
 use tapewright::engine::verify::verify;
 use tapewright::engine::{BoxedError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use tapewright::monitor::Silent;
+use tapewright::volume::frames::Effort;
 use tapewright::volume::index::JobHeader;
 use tapewright::volume::receipt::SegmentReceipt;
 use uuid::Uuid;
@@ -83,7 +84,7 @@ impl ReceiptSink for Appending {
     }
 }
 
-fn archived(tree: &Path, segment_limit_bytes: u64) -> Volume {
+fn archived(tree: &Path, segment_limit_bytes: u64, compression: Option<Compression>) -> Volume {
     let volume = Arc::new(Mutex::new(Volume::new("A00001L9")));
     let job = JobHeader {
         id: Uuid::from_u128(8),
@@ -101,6 +102,7 @@ fn archived(tree: &Path, segment_limit_bytes: u64) -> Volume {
         never: Vec::new(),
         segment_limit_bytes,
         memory: Memory::default(),
+        compression,
     };
     let (mut source, mut sink) = (
         Appending(Arc::clone(&volume)),
@@ -146,8 +148,18 @@ fn a_zoo_comes_back_identical() {
         .unwrap();
     assert!(status.success());
     // In one segment, and in so small ones that the large file is cut into parts.
-    for (segment_bytes, resolver) in [(1 << 40, Resolver::OpenAt2), (1 << 20, Resolver::Walk)] {
-        let volume = archived(&tree, segment_bytes);
+    // Stored as it is, and compressed by one thread and by several.
+    let compressed = |threads| {
+        let effort = Effort::default();
+        Some(Compression { effort, threads })
+    };
+    for (segment_bytes, resolver, compression) in [
+        (1 << 40, Resolver::OpenAt2, None),
+        (1 << 20, Resolver::Walk, None),
+        (1 << 40, Resolver::OpenAt2, compressed(3)),
+        (1 << 20, Resolver::Walk, compressed(1)),
+    ] {
+        let volume = archived(&tree, segment_bytes, compression);
         let to = directory.path().join("to");
         let plan = plan(&to, TargetOptions::default(), &[&volume]);
         let target = Target::with_resolver(&to, plan.options, resolver).unwrap();

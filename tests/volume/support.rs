@@ -5,11 +5,13 @@ use jiff::Timestamp;
 use tapewright::drive::SequentialDevice;
 use tapewright::units::BlockAddress;
 use tapewright::volume::append::{AppendPoint, VolumeAppender};
-use tapewright::volume::index::{Digest, JobHeader};
+use tapewright::volume::frames::Effort;
+use tapewright::volume::index::{Codec, Digest, JobHeader};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, Kind, Member};
 use tapewright::volume::segment::{
-    DEFAULT_MEMBERS, FinishedSegment, RecordSink, SegmentBuilder, SegmentLimits, SegmentStart,
+    DEFAULT_MEMBERS, FinishedSegment, InPlace, RecordSink, SegmentBuilder, SegmentLimits,
+    SegmentStart,
 };
 use uuid::Uuid;
 
@@ -72,6 +74,16 @@ pub fn builder<S: RecordSink>(
     limits: SegmentLimits,
     sink: S,
 ) -> SegmentBuilder<S> {
+    builder_as(Codec::Plain, label, at, limits, sink)
+}
+
+pub fn builder_as<S: RecordSink>(
+    codec: Codec,
+    label: &Label,
+    at: &AppendPoint,
+    limits: SegmentLimits,
+    sink: S,
+) -> SegmentBuilder<S> {
     let start = SegmentStart {
         label,
         at,
@@ -81,7 +93,13 @@ pub fn builder<S: RecordSink>(
         open_parts: false,
         limits,
     };
-    SegmentBuilder::new(&start, sink)
+    match codec {
+        Codec::Plain => SegmentBuilder::new(&start, sink),
+        Codec::Zstd => {
+            let compressor = Box::new(InPlace::new(Effort::default()));
+            SegmentBuilder::compressed(&start, sink, compressor)
+        }
+    }
 }
 
 /// Adds a member whose payload is `data`.
@@ -122,8 +140,18 @@ pub fn segment(
     members: &[(Member, Vec<u8>)],
     job_ends: bool,
 ) -> (Vec<Vec<u8>>, FinishedSegment) {
+    segment_as(Codec::Plain, label, at, members, job_ends)
+}
+
+pub fn segment_as(
+    codec: Codec,
+    label: &Label,
+    at: &AppendPoint,
+    members: &[(Member, Vec<u8>)],
+    job_ends: bool,
+) -> (Vec<Vec<u8>>, FinishedSegment) {
     let mut records = Records::default();
-    let mut builder = builder(label, at, UNLIMITED, &mut records);
+    let mut builder = builder_as(codec, label, at, UNLIMITED, &mut records);
     for (member, data) in members {
         add(&mut builder, member, data);
     }
@@ -137,11 +165,21 @@ pub fn write_volume(
     label: &Label,
     segments: &[Vec<(Member, Vec<u8>)>],
 ) -> Vec<FinishedSegment> {
+    write_volume_as(Codec::Plain, device, label, segments)
+}
+
+pub fn write_volume_as(
+    codec: Codec,
+    device: &mut dyn SequentialDevice,
+    label: &Label,
+    segments: &[Vec<(Member, Vec<u8>)>],
+) -> Vec<FinishedSegment> {
     write_label(device, label).unwrap();
     let mut point = AppendPoint::first();
     let mut written = Vec::new();
     for (index, members) in segments.iter().enumerate() {
-        let (records, finished) = segment(label, &point, members, index + 1 == segments.len());
+        let ends = index + 1 == segments.len();
+        let (records, finished) = segment_as(codec, label, &point, members, ends);
         let mut appender = VolumeAppender::open(device, label, &point).unwrap();
         for record in &records {
             let _room = appender.write_records(&[record]).unwrap();

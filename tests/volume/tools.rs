@@ -8,8 +8,9 @@ use std::process::Command;
 use std::{ffi, fs, io::Write};
 
 use crate::memory_tape::MemoryTape;
-use crate::support::{BLOCK_BYTES, file, label, noise, write_volume};
+use crate::support::{BLOCK_BYTES, file, label, noise, write_volume_as};
 use crate::zoo;
+use tapewright::volume::index::Codec;
 use tapewright::volume::member::{Kind, Member};
 use tempfile::TempDir;
 
@@ -32,10 +33,12 @@ fn run(directory: &Path, program: &str, arguments: &[&str]) -> Ran {
     )
 }
 
+const CODECS: [Codec; 2] = [Codec::Plain, Codec::Zstd];
+
 /// The tape files of a volume with one segment, on disk: label, segment, index.
-fn tape_files(members: Vec<(Member, Vec<u8>)>) -> (TempDir, [PathBuf; 3]) {
+fn tape_files(codec: Codec, members: Vec<(Member, Vec<u8>)>) -> (TempDir, [PathBuf; 3]) {
     let mut tape = MemoryTape::new();
-    write_volume(&mut tape, &label(BLOCK_BYTES), &[members]);
+    write_volume_as(codec, &mut tape, &label(BLOCK_BYTES), &[members]);
     let directory = TempDir::new().unwrap();
     let files = [0, 1, 2].map(|number| {
         let path = directory.path().join(format!("file-{number}"));
@@ -59,7 +62,7 @@ fn unexpected(stderr: &str) -> Vec<&str> {
 
 #[test]
 fn gnu_tar_and_bsdtar_list_every_tape_file_without_complaint() {
-    let (directory, files) = tape_files(zoo::members());
+    let (directory, files) = tape_files(Codec::Plain, zoo::members());
     for path in files {
         let archive = path.to_str().unwrap();
         for program in ["tar", "bsdtar"] {
@@ -85,20 +88,25 @@ fn gnu_tar_and_bsdtar_list_every_tape_file_without_complaint() {
 fn gnu_tar_extracts_everything_as_it_was() {
     let arguments = [
         "--xattrs",
-        "--xattrs-include=*",
+        "--xattrs-include='*'",
         "--acls",
         "--numeric-owner",
         "-xpf",
     ];
-    extract_and_compare("tar", &arguments);
+    for codec in CODECS {
+        extract_and_compare(codec, "tar", &arguments);
+    }
 }
 
 #[test]
 fn bsdtar_extracts_everything_as_it_was() {
-    extract_and_compare("bsdtar", &["--numeric-owner", "--acls", "--xattrs", "-xpf"]);
+    let arguments = ["--numeric-owner", "--acls", "--xattrs", "-xpf"];
+    for codec in CODECS {
+        extract_and_compare(codec, "bsdtar", &arguments);
+    }
 }
 
-fn extract_and_compare(program: &str, arguments: &[&str]) {
+fn extract_and_compare(codec: Codec, program: &str, arguments: &[&str]) {
     let members: Vec<(Member, Vec<u8>)> = zoo::members()
         .into_iter()
         // Only root makes devices.
@@ -106,12 +114,20 @@ fn extract_and_compare(program: &str, arguments: &[&str]) {
             is_root() || !matches!(m.kind, Kind::CharDevice(..) | Kind::BlockDevice(..))
         })
         .collect();
-    let (directory, [_, segment, _]) = tape_files(members.clone());
+    let (directory, [_, segment, _]) = tape_files(codec, members.clone());
     let target = directory.path().join("out");
     fs::create_dir(&target).unwrap();
-    let mut arguments = arguments.to_vec();
-    arguments.push(segment.to_str().unwrap());
-    let Ran(code, _, stderr) = run(&target, program, &arguments);
+    // As from a tape: `dd`, and what stands between it and `tar`.
+    let unpack = match codec {
+        Codec::Plain => "",
+        Codec::Zstd => "zstd -dc |",
+    };
+    let (segment, arguments) = (segment.display(), arguments.join(" "));
+    let script = format!(
+        "set -o pipefail; dd if={segment} bs={BLOCK_BYTES} status=none | {unpack} \
+         {program} {arguments} -"
+    );
+    let Ran(code, _, stderr) = run(&target, "bash", &["-c", &script]);
     assert_eq!((code, unexpected(&stderr)), (0, vec![]), "{program}");
     for (member, data) in &members {
         compare(program, &target, member, data);
@@ -210,6 +226,12 @@ fn compare_content(path: &Path, member: &Member, data: &[u8]) {
 /// The commands in the label's README, without the tape drive: `dd` from a file.
 #[test]
 fn the_readme_alone_is_enough() {
+    for codec in CODECS {
+        readme_alone_is_enough(codec);
+    }
+}
+
+fn readme_alone_is_enough(codec: Codec) {
     let cut = noise(5, 200_000);
     let part = |number, offset: usize, length: usize| {
         let member = zoo::part("d/cut file", number, offset as u64, length as u64, 200_000);
@@ -223,7 +245,7 @@ fn the_readme_alone_is_enough() {
         part(3, 190_000, 10_000),
         (file("d/after", 70_000), noise(4, 70_000)),
     ];
-    let (directory, [label, segment, index]) = tape_files(members);
+    let (directory, [label, segment, index]) = tape_files(codec, members);
     let here = directory.path();
     let read = "set -e; dd if=\"$1\" bs=65536 count=1 | tar -xf -; cat README.txt";
     let Ran(code, readme, _) = run(here, "sh", &["-c", read, "sh", label.to_str().unwrap()]);
@@ -237,7 +259,11 @@ fn the_readme_alone_is_enough() {
 
     let segment = segment.to_str().unwrap();
     // The commands behind `mt`, as printed, with the drive replaced by a tape file.
-    let extract = command(&readme, "dd if=/dev/nst0 bs=65536 |\n", "\n    do");
+    let extract = command(
+        &readme,
+        "dd if=/dev/nst0 bs=65536 | zstd -dcf |\n",
+        "\n    do",
+    );
     let extract = extract.replace("/dev/nst0", segment);
     let join = command(&readme, "find . -name", "HOW TO FIND");
     let script = format!("set -e; mkdir out; cd out; {extract}\n{join}");
@@ -281,10 +307,15 @@ fn one_file(here: &Path, readme: &str, segment: &str, line: &serde_json::Value) 
     let number = |key: &str| line[key].as_u64().unwrap();
     // Segment 1 starts at block 2, so that is where our file on disk starts.
     let skip = format!("bs=65536 skip={}", number("block") - 2);
-    let command = command(readme, "dd if=/dev/nst0 bs=65536 | tail", "\n\n")
+    let (start, skip_in_frame) = match line["skip"].as_u64() {
+        None => ("dd if=/dev/nst0 bs=65536 | tail -c +1025 | head", 0),
+        Some(skip) => ("dd if=/dev/nst0 bs=65536 | tail -c +1025 | zstd", skip),
+    };
+    let command = command(readme, start, "\n\n")
         .replace("/dev/nst0", segment)
         .replace("bs=65536", &skip)
         .replace("+1025", &format!("+{}", number("offset") + 1))
+        .replace("+2049", &format!("+{}", skip_in_frame + 1))
         .replace("9216", &number("length").to_string());
     let script = format!("mkdir one; cd one; {command}");
     let Ran(code, _, stderr) = run(here, "sh", &["-c", &script]);
@@ -307,7 +338,7 @@ fn command(readme: &str, start: &str, end: &str) -> String {
 #[test]
 fn crc32_of_records_is_that_of_gzip() {
     let (directory, [_, segment, index]) =
-        tape_files(vec![(file("a", 100_000), noise(1, 100_000))]);
+        tape_files(Codec::Zstd, vec![(file("a", 100_000), noise(1, 100_000))]);
     let index = index.to_str().unwrap();
     let arguments = ["-xf", index, "--strip-components=1"];
     assert_eq!(run(directory.path(), "tar", &arguments).0, 0);

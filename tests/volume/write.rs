@@ -3,12 +3,13 @@
 use crate::memory_tape::{MemoryTape, Object};
 use crate::support::{
     self, BLOCK_BYTES, add, block, builder, file, label, noise, segment, write_volume,
+    write_volume_as,
 };
 use crate::zoo;
 use tapewright::drive::{FilemarkReturns, SequentialDevice};
 use tapewright::volume::VolumeError;
 use tapewright::volume::append::{AppendPoint, Room, VolumeAppender};
-use tapewright::volume::index::read_index;
+use tapewright::volume::index::{Codec, read_index};
 use tapewright::volume::label::{Identity, identify, write_label};
 use tapewright::volume::member::Kind;
 use tapewright::volume::read::RecordReader;
@@ -17,11 +18,17 @@ use tapewright::volume::tar::{Event, MemberParser};
 
 #[test]
 fn every_member_comes_back_from_its_place_alone() {
+    for codec in [Codec::Plain, Codec::Zstd] {
+        every_member_comes_back(codec);
+    }
+}
+
+fn every_member_comes_back(codec: Codec) {
     let label = label(BLOCK_BYTES);
     let mut tape = MemoryTape::new();
-    let big = (file("zoo/big", 300_000), noise(9, 300_000));
+    let big = (file("zoo/big", 3_000_000), noise(9, 3_000_000));
     let segments = vec![zoo::members(), vec![big, (file("zoo/next", 0), vec![])]];
-    let written = write_volume(&mut tape, &label, &segments);
+    let written = write_volume_as(codec, &mut tape, &label, &segments);
     for (finished, members) in written.iter().zip(&segments) {
         let info = &finished.receipt.info;
         let index = read_index(&mut tape, BLOCK_BYTES, info.index_block).unwrap();

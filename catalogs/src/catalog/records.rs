@@ -209,7 +209,7 @@ impl Catalog {
         while let Some(entry) = stretch.next_entry()? {
             entries.push(entry);
         }
-        entries.sort_by_key(|entry| (entry.block, entry.offset_bytes));
+        entries.sort_by_key(|entry| (entry.block, entry.offset_bytes, entry.skip_bytes));
         Ok(entries)
     }
 }

@@ -11,7 +11,7 @@ use super::error::Fault;
 use super::varint::Input;
 use super::{
     BLOCK_BODY_BYTES, BLOCK_BYTES_MAX, BLOCK_CRC, BLOCK_ENTRIES, BLOCK_ENTRIES_MAX,
-    BLOCK_HEADER_BYTES, BLOCK_MAGIC, u16_at, u32_at, usual_member_bytes,
+    BLOCK_HEADER_BYTES, BLOCK_MAGIC, next_position, u16_at, u32_at, usual_member_bytes,
 };
 
 pub(super) const FLAG_DEVICE: u8 = 1;
@@ -56,6 +56,7 @@ impl BlockHeader {
 #[derive(Debug)]
 pub(crate) struct Block {
     record_bytes: u32,
+    framed: bool,
     left: u16,
     columns: [Input; COLUMNS],
     path: Vec<u8>,
@@ -78,6 +79,7 @@ impl Block {
         header: &BlockHeader,
         body: &[u8],
         record_bytes: u32,
+        framed: bool,
     ) -> Result<Block, Fault> {
         let mut crc = crc32fast::Hasher::new();
         crc.update(&header.bytes[..BLOCK_CRC]);
@@ -90,8 +92,9 @@ impl Block {
         }
         Ok(Block {
             record_bytes,
+            framed,
             left: header.entries(),
-            columns: unpack(body)?,
+            columns: unpack(body, framed)?,
             path: Vec::new(),
             owner: None,
             mtime_seconds: 0,
@@ -122,6 +125,10 @@ impl Block {
         let owner = self.owner()?;
         let (mtime, ctime) = self.times()?;
         let (block, offset_bytes, member_bytes) = self.position(size_bytes)?;
+        let mut skip_bytes = None;
+        if self.framed {
+            skip_bytes = Some(self.column(Column::Skips).u32()?);
+        }
         let extras = self.column(Column::Extras);
         let mut link_target = Vec::new();
         if flags & FLAG_LINK != 0 {
@@ -165,6 +172,7 @@ impl Block {
             block,
             offset_bytes,
             member_bytes,
+            skip_bytes,
             part,
             condition,
         }))
@@ -224,7 +232,7 @@ impl Block {
         let column = &mut self.columns[Column::Positions as usize];
         let position = column.difference(self.end_position)?;
         let member_bytes = column.difference(usual_member_bytes(size_bytes))?;
-        self.end_position = position.wrapping_add(member_bytes);
+        self.end_position = next_position(position, member_bytes, self.framed);
         let record_bytes = u64::from(self.record_bytes);
         // The remainder is below a u32.
         let offset_bytes = (position % record_bytes) as u32;

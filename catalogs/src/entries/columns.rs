@@ -17,9 +17,21 @@ pub(super) enum Column {
     Positions,
     Extras,
     Digests,
+    /// In files of compressed segments alone.
+    Skips,
 }
 
-pub(super) const COLUMNS: usize = 10;
+pub(super) const COLUMNS: usize = 11;
+/// So many of them are in files of plain segments.
+const PLAIN_COLUMNS: usize = 10;
+
+/// The columns of a file of a compressed segment, or of a plain one.
+fn columns(framed: bool) -> usize {
+    match framed {
+        true => COLUMNS,
+        false => PLAIN_COLUMNS,
+    }
+}
 
 const NAMES: [&str; COLUMNS] = [
     "column of paths",
@@ -32,6 +44,7 @@ const NAMES: [&str; COLUMNS] = [
     "column of positions",
     "column of extras",
     "column of digests",
+    "column of skips",
 ];
 
 /// Ids from here on may be skipped by a reader that does not know them.
@@ -44,9 +57,13 @@ const HEAD_STORED: usize = 2;
 const HEAD_PLAIN: usize = 6;
 
 /// Appends the columns as a block's body.
-pub(super) fn pack(plain: &[Vec<u8>; COLUMNS], body: &mut Vec<u8>) -> std::io::Result<()> {
+pub(super) fn pack(
+    plain: &[Vec<u8>; COLUMNS],
+    framed: bool,
+    body: &mut Vec<u8>,
+) -> std::io::Result<()> {
     let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
-    for (id, column) in (1u8..).zip(plain) {
+    for (id, column) in (1u8..).zip(&plain[..columns(framed)]) {
         let incompressible = id == Column::Digests as u8 + 1;
         let packed = if incompressible {
             None
@@ -67,7 +84,8 @@ pub(super) fn pack(plain: &[Vec<u8>; COLUMNS], body: &mut Vec<u8>) -> std::io::R
 }
 
 /// Takes a block's body apart.
-pub(super) fn unpack(mut body: &[u8]) -> Result<[Input; COLUMNS], Fault> {
+pub(super) fn unpack(mut body: &[u8], framed: bool) -> Result<[Input; COLUMNS], Fault> {
+    let expected = columns(framed);
     let mut columns: [Input; COLUMNS] = Default::default();
     let mut next = 0;
     let mut room = BLOCK_BYTES_MAX;
@@ -91,7 +109,7 @@ pub(super) fn unpack(mut body: &[u8]) -> Result<[Input; COLUMNS], Fault> {
         if id >= SKIPPABLE_FROM {
             continue;
         }
-        if usize::from(id) != next + 1 || next == COLUMNS {
+        if usize::from(id) != next + 1 || next == expected {
             return Err(Fault::Value("column id"));
         }
         room = room
@@ -103,7 +121,7 @@ pub(super) fn unpack(mut body: &[u8]) -> Result<[Input; COLUMNS], Fault> {
         );
         next += 1;
     }
-    if next == COLUMNS {
+    if next == expected {
         Ok(columns)
     } else {
         Err(Fault::Truncated("block"))

@@ -9,7 +9,7 @@ use super::columns::{COLUMNS, Column, pack};
 use super::varint::{put, put_difference};
 use super::{
     BLOCK_BODY_BYTES, BLOCK_BYTES_MAX, BLOCK_CRC, BLOCK_ENTRIES, BLOCK_ENTRIES_MAX,
-    BLOCK_HEADER_BYTES, BLOCK_MAGIC, usual_member_bytes,
+    BLOCK_HEADER_BYTES, BLOCK_MAGIC, next_position, usual_member_bytes,
 };
 
 /// A block takes no more entries once it holds so much; the longest entry still fits then.
@@ -19,6 +19,8 @@ const FULL_BYTES: usize = BLOCK_BYTES_MAX / 2;
 #[derive(Debug, Default)]
 pub(super) struct BlockEncoder {
     record_bytes: u32,
+    /// Of a compressed segment.
+    framed: bool,
     entries: u16,
     columns: [Vec<u8>; COLUMNS],
     first_path: Vec<u8>,
@@ -27,9 +29,10 @@ pub(super) struct BlockEncoder {
 }
 
 impl BlockEncoder {
-    pub(super) fn new(record_bytes: u32) -> BlockEncoder {
+    pub(super) fn new(record_bytes: u32, framed: bool) -> BlockEncoder {
         BlockEncoder {
             record_bytes,
+            framed,
             ..BlockEncoder::default()
         }
     }
@@ -58,6 +61,9 @@ impl BlockEncoder {
     /// Adds the next entry in order.
     pub(super) fn push(&mut self, entry: Entry) -> Result<(), EntryFault> {
         let position = position(&entry, self.record_bytes)?;
+        if entry.skip_bytes.is_some() != self.framed {
+            return Err(EntryFault::Skip);
+        }
         let previous = self.last.take();
         let previous_path = previous.as_ref().map_or(&[][..], |entry| &entry.path);
         put_shared(
@@ -78,7 +84,10 @@ impl BlockEncoder {
             usual_member_bytes(entry.size_bytes),
             entry.member_bytes,
         );
-        self.end_position = position.wrapping_add(entry.member_bytes);
+        self.end_position = next_position(position, entry.member_bytes, self.framed);
+        if let Some(skip_bytes) = entry.skip_bytes {
+            put(self.column(Column::Skips), u64::from(skip_bytes));
+        }
         self.put_extras(&entry);
         if let Some(digest) = entry.digest {
             self.column(Column::Digests).extend_from_slice(&digest);
@@ -167,7 +176,7 @@ impl BlockEncoder {
     /// The block with its header.
     pub(super) fn finish(self) -> std::io::Result<Vec<u8>> {
         let mut block = vec![0; BLOCK_HEADER_BYTES];
-        pack(&self.columns, &mut block)?;
+        pack(&self.columns, self.framed, &mut block)?;
         let body_bytes = (block.len() - BLOCK_HEADER_BYTES) as u32;
         block[..BLOCK_BODY_BYTES].copy_from_slice(&BLOCK_MAGIC);
         block[BLOCK_BODY_BYTES..BLOCK_ENTRIES].copy_from_slice(&body_bytes.to_le_bytes());

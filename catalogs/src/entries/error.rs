@@ -30,7 +30,10 @@ pub enum EntriesError {
         fault: Fault,
     },
     /// Written by later software: use that, or a newer version of this.
-    #[error("{path}: entry file format {found}, this software knows up to 1")]
+    #[error(
+        "{path}: entry file format {found}, this software knows up to {}",
+        super::FORMAT_VERSION
+    )]
     NewerFormat {
         /// The file.
         path: PathBuf,

@@ -12,7 +12,8 @@ use super::error::{EntriesError, Fault};
 use super::footer::{BlockAt, Trailer};
 use super::{
     BLOCK_HEADER_BYTES, FOOTER_MAGIC, FORMAT_VERSION, HEADER_BYTES, HEADER_CRC, HEADER_MAGIC,
-    HEADER_RECORD_BYTES, HEADER_SEGMENT, HEADER_VERSION, TRAILER_BYTES, u16_at, u32_at,
+    HEADER_RECORD_BYTES, HEADER_SEGMENT, HEADER_VERSION, PLAIN_VERSION, TRAILER_BYTES, u16_at,
+    u32_at,
 };
 use crate::model::Entry;
 use crate::model::event::EntryFileRef;
@@ -24,6 +25,7 @@ pub(crate) struct EntryFile {
     file: File,
     file_bytes: u64,
     record_bytes: u32,
+    framed: bool,
 }
 
 impl EntryFile {
@@ -67,6 +69,7 @@ impl EntryFile {
             file,
             file_bytes,
             record_bytes,
+            framed: found > PLAIN_VERSION,
         })
     }
 
@@ -107,7 +110,8 @@ impl EntryFile {
         let header = BlockHeader::new(header).map_err(damaged)?;
         let mut body = vec![0; header.body_bytes()];
         self.read(&mut body, at + BLOCK_HEADER_BYTES as u64, "block")?;
-        let block = Block::decode(&header, &body, self.record_bytes).map_err(damaged)?;
+        let block =
+            Block::decode(&header, &body, self.record_bytes, self.framed).map_err(damaged)?;
         Ok(Some((block, at + (BLOCK_HEADER_BYTES + body.len()) as u64)))
     }
 

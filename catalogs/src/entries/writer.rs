@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::encode::BlockEncoder;
 use super::error::EntriesError;
 use super::footer::FooterWriter;
-use super::{ENTRIES_MAX, FORMAT_VERSION, HEADER_BYTES, HEADER_MAGIC};
+use super::{ENTRIES_MAX, FORMAT_VERSION, HEADER_BYTES, HEADER_MAGIC, PLAIN_VERSION};
 use crate::model::Entry;
 use crate::model::path::compare;
 
@@ -49,6 +49,7 @@ pub(crate) fn write(
                 entry.part.map_or(0, |part| part.number),
                 entry.block,
                 entry.offset_bytes,
+                entry.skip_bytes,
             )
         };
         compare(&a.path, &b.path).then_with(|| place(a).cmp(&place(b)))
@@ -58,16 +59,20 @@ pub(crate) fn write(
         source,
     };
     let mut out = Output::create(path).map_err(io)?;
-    out.put(&header(segment, record_bytes)).map_err(io)?;
+    let framed = entries
+        .first()
+        .is_some_and(|entry| entry.skip_bytes.is_some());
+    out.put(&header(segment, record_bytes, framed))
+        .map_err(io)?;
     let count = entries.len() as u64;
     let last_path = entries
         .last()
         .map_or(Vec::new(), |entry| entry.path.clone());
     let mut footer = FooterWriter::default();
-    let mut block = BlockEncoder::new(record_bytes);
+    let mut block = BlockEncoder::new(record_bytes, framed);
     for entry in entries {
         if block.is_full() {
-            let full = std::mem::replace(&mut block, BlockEncoder::new(record_bytes));
+            let full = std::mem::replace(&mut block, BlockEncoder::new(record_bytes, framed));
             put_block(&mut out, &mut footer, full).map_err(io)?;
         }
         let path = entry.path.clone();
@@ -91,10 +96,14 @@ pub(crate) fn write(
     })
 }
 
-fn header(segment: Uuid, record_bytes: u32) -> [u8; HEADER_BYTES] {
+fn header(segment: Uuid, record_bytes: u32, framed: bool) -> [u8; HEADER_BYTES] {
+    let version = match framed {
+        true => FORMAT_VERSION,
+        false => PLAIN_VERSION,
+    };
     let mut header = [0; HEADER_BYTES];
     header[..8].copy_from_slice(&HEADER_MAGIC);
-    header[super::HEADER_VERSION..][..2].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    header[super::HEADER_VERSION..][..2].copy_from_slice(&version.to_le_bytes());
     header[super::HEADER_RECORD_BYTES..][..4].copy_from_slice(&record_bytes.to_le_bytes());
     header[super::HEADER_SEGMENT..][..16].copy_from_slice(segment.as_bytes());
     let crc = crc32fast::hash(&header[..super::HEADER_CRC]);

@@ -207,8 +207,12 @@ pub struct Receipt {
     pub record_bytes: u32,
     /// Records in the segment, its index not counted.
     pub records: u64,
-    /// Length of the tar stream in bytes.
+    /// Length of the tar stream in bytes; before compression.
     pub tar_bytes: u64,
+    /// How the tar stream is stored, by its name in the segment's index; absent where it is
+    /// stored as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
     /// Members in the tar stream.
     pub files: u64,
     /// Data of all regular files, in bytes.

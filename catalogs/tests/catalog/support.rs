@@ -100,6 +100,7 @@ pub fn receipt(job: u64, volume: u64, segment: u64) -> Receipt {
         record_bytes: RECORD_BYTES,
         records: 900,
         tar_bytes: 900 * u64::from(RECORD_BYTES),
+        codec: None,
         files: 0,
         file_bytes: 0,
         digest_algorithm: DigestAlgorithm::Blake3,
@@ -133,6 +134,7 @@ pub fn file(path: impl AsRef<[u8]>, version: u64) -> Entry {
         block: number % 10_000,
         offset_bytes: (number % 1_024) as u32 * 512,
         member_bytes: size_bytes.div_ceil(512) * 512 + 512,
+        skip_bytes: None,
         part: None,
         condition: Condition::Whole,
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tapewright::jobs::archive::Compress;
 use tapewright::units::{ByteSize, TimeSpan};
 
 use crate::source_flags::SourceFlags;
@@ -235,6 +236,13 @@ pub struct ArchiveArgs {
     /// Bound of a tape segment, the unit of commit [default: 32GiB]
     #[arg(long, value_name = "SIZE")]
     pub segment_size: Option<ByteSize>,
+    /// Compress: `auto` with zstd where that helps, `zstd` or `zstd:LEVEL` (1 to 19) always,
+    /// `drive` by the drive [default: off]
+    #[arg(long, value_name = "HOW")]
+    pub compress: Option<Compress>,
+    /// Threads that compress with zstd [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub compress_threads: Option<u16>,
     /// Run this first; if it fails, no tape moves
     #[arg(long, value_name = "CMD")]
     pub before: Option<String>,

@@ -1,7 +1,8 @@
 //! Archiving: a source goes to tape, receipts come out.
 //!
-//! Three stages on bounded channels. The *scanner* thread walks and reads the source; the
-//! calling thread *frames*: tar members, digests, record cutting and CRCs; a *drive*
+//! Stages on bounded channels. The *scanner* thread walks and reads the source; the
+//! calling thread *frames*: tar members, digests, record cutting and CRCs, where compression
+//! is wanted with worker threads beside it that compress; a *drive*
 //! thread per volume writes records and learns what is confirmed. Memory is bounded by
 //! [`Memory`], whatever the number or size of files. For a monitor that wants a total one
 //! more thread counts the source.
@@ -13,6 +14,7 @@
 //! Knows neither the catalog nor how volumes are chosen.
 
 mod ahead;
+mod compress;
 mod content;
 mod drive;
 mod output;
@@ -27,6 +29,7 @@ mod stage;
 mod total;
 mod volume;
 
+pub use compress::Compression;
 pub use plan::{ArchivePlan, Memory};
 pub use report::{
     ArchiveReport, Outcome, REMARKS_KEPT, Remarks, Timings, Unconfirmed, VolumeShare,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::time::Duration;
 
+use super::compress::Workers;
 use super::content;
 use super::parts;
 use super::payload::{Payload, ScannerGone};
@@ -71,6 +72,8 @@ pub(super) enum Placed {
 /// The output side of a run.
 pub(super) struct Output<'a> {
     plan: &'a ArchivePlan,
+    /// Of a run that compresses, once it has begun a segment.
+    workers: Option<Workers>,
     job: JobHeader,
     volumes: &'a mut dyn VolumeSource,
     sink: &'a mut dyn ReceiptSink,
@@ -109,6 +112,7 @@ impl<'a> Output<'a> {
     ) -> Self {
         Self {
             plan,
+            workers: None,
             job,
             volumes,
             sink,
@@ -239,7 +243,7 @@ impl<'a> Output<'a> {
             };
             match current.room(self.plan.segment_limit_bytes)? {
                 None => self.leave(VolumeEnd::Full)?,
-                Some(room) => self.begin_segment(&room),
+                Some(room) => self.begin_segment(&room)?,
             }
         }
         let open = self
@@ -269,7 +273,10 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    fn begin_segment(&mut self, room: &Room) {
+    fn begin_segment(&mut self, room: &Room) -> Result<(), EngineError> {
+        if let (Some(compression), None) = (self.plan.compression, &self.workers) {
+            self.workers = Some(Workers::start(compression)?);
+        }
         let current = self.current.as_mut().expect("a volume is mounted");
         self.segments += 1;
         let start = SegmentStart {
@@ -285,13 +292,19 @@ impl<'a> Output<'a> {
             },
             open_parts: self.open_parts,
         };
+        let records = current.records();
+        let builder = match &self.workers {
+            None => SegmentBuilder::new(&start, records),
+            Some(workers) => SegmentBuilder::compressed(&start, records, workers.compressor()),
+        };
         current.segment = Some(OpenSegment {
-            builder: SegmentBuilder::new(&start, current.records()),
+            builder,
             volume_bound: room.volume_bytes < room.segment_bytes,
             fresh_volume: current.next.next_number == 1,
             least_piece_bytes: current.least_piece_bytes(),
             written: Unconfirmed::default(),
         });
+        Ok(())
     }
 
     /// Gives a volume back as full because too little is left for the next member; false

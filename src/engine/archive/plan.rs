@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::compress::Compression;
 use crate::engine::source::{Rules, Selection, Source, is_streamed, paths, selection};
 use crate::volume::index::JobHeader;
 use crate::volume::segment::DEFAULT_MEMBERS;
@@ -27,11 +28,15 @@ pub struct ArchivePlan {
     pub segment_limit_bytes: u64,
     /// Memory for what is read ahead and written behind.
     pub memory: Memory,
+    /// How segments are compressed; `None` stores them as they are.
+    pub compression: Option<Compression>,
 }
 
 /// Bounds on the memory between the stages: what is read ahead and half as much for spent
 /// buffers, the records, and about 600 bytes for each member of the segment being built and
 /// of those not confirmed yet (seldom more than two). With the defaults 50 MB and up to 120 MB.
+/// Compression takes 4 MiB for each of its threads beside that, 2 MiB for the frame being filled,
+/// and what zstd needs at its level: at the default one 2 MB for each thread, at 19 some 20 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     /// Bytes read from the source that wait for framing. At least two chunks are used.

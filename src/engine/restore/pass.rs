@@ -3,7 +3,7 @@
 //! A short way to the next member is read through: stopping and locating costs a drive
 //! seconds, in which it would have streamed hundreds of megabytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error_text::with_causes;
 use crate::units::BlockAddress;
@@ -20,8 +20,8 @@ pub(super) const READ_THROUGH_RECORDS: u64 = 64;
 pub(super) struct Pass<'a> {
     reader: RecordReader<'a>,
     block_bytes: u32,
-    /// The record that the drive reads next, if that is known.
-    next: Option<BlockAddress>,
+    /// In a compressed segment: the frame that the next chunk is in.
+    framed: bool,
     faults: Faults,
 }
 
@@ -30,6 +30,8 @@ pub(super) struct Pass<'a> {
 struct Faults {
     /// Records known to be unreadable: a drive tries for minutes, so never twice.
     bad: BTreeSet<BlockAddress>,
+    /// Frames known to have bytes in one of those: where they begin, and in which.
+    bad_frames: BTreeMap<(BlockAddress, usize), BlockAddress>,
     /// The first of them that the drive itself could not read.
     first_medium_error: Option<BlockAddress>,
 }
@@ -48,7 +50,7 @@ impl<'a> Pass<'a> {
         Self {
             reader,
             block_bytes,
-            next: None,
+            framed: false,
             faults: Faults::default(),
         }
     }
@@ -66,25 +68,19 @@ impl<'a> Pass<'a> {
         }
         self.read_through(place.block);
         self.reader.open_member(place);
-        // The first record may be at hand, or be read by the first chunk: the same.
-        self.next = Some(place.block);
+        self.framed = place.skip_bytes.is_some();
         Ok(())
     }
 
     /// The next bytes of the member, `None` at its end.
     pub(super) fn chunk(&mut self) -> Result<Option<&[u8]>, Unreadable> {
-        match self.reader.chunk() {
-            Ok(Some(bytes)) => {
-                // Each chunk ends with its record or with the member.
-                self.next = self.next.map(|block| block.plus(1));
-                Ok(Some(bytes))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => {
-                self.next = None;
-                Err(self.faults.judge(error))
-            }
+        let frame = self.framed.then(|| self.reader.frame_place());
+        if let Some(block) = frame.and_then(|frame| self.faults.bad_frames.get(&frame)) {
+            return Err(Unreadable::Member(format!("block {block} cannot be read")));
         }
+        self.reader
+            .chunk()
+            .map_err(|error| self.faults.judge(error, frame))
     }
 
     /// Where the drive first could not read the medium, if it could not.
@@ -95,7 +91,9 @@ impl<'a> Pass<'a> {
     /// Reads up to `block` if it is near. A failure on the way ends this silently: what
     /// lies there is not wanted, and the reader then locates.
     fn read_through(&mut self, block: BlockAddress) {
-        let Some(next) = self.next else { return };
+        let Some(next) = self.reader.next_block() else {
+            return;
+        };
         let gap = block
             .0
             .checked_sub(next.0)
@@ -109,10 +107,15 @@ impl<'a> Pass<'a> {
 }
 
 impl Faults {
-    fn judge(&mut self, error: VolumeError) -> Unreadable {
+    /// `frame`: the frame that was being read.
+    fn judge(&mut self, error: VolumeError, frame: Option<(BlockAddress, usize)>) -> Unreadable {
         match failure::judge(&error) {
             ReadFailure::Record(block) => {
-                self.bad.insert(block);
+                // A record that was read may hold other frames that are in order.
+                if !matches!(error, VolumeError::Frame { .. }) {
+                    self.bad.insert(block);
+                }
+                self.bad_frames.extend(frame.map(|frame| (frame, block)));
                 if failure::is_medium(&error) {
                     self.first_medium_error.get_or_insert(block);
                 }

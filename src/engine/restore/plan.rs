@@ -46,6 +46,9 @@ pub struct MemberRead {
     pub offset_bytes: u32,
     /// Bytes from the first header to the end of the padding.
     pub length_bytes: u64,
+    /// In a compressed segment, and only there: `block` and `offset_bytes` are those of a frame,
+    /// and so many bytes of its content come before the member.
+    pub skip_bytes: Option<u32>,
     /// Archive path the member must have on tape; for a part, the whole file's path.
     pub path: Vec<u8>,
     /// Where it goes, relative to the target: bytes without leading slash, empty, `.` or

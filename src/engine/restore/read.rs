@@ -53,6 +53,7 @@ impl<'a> Run<'a> {
             block: read.block,
             offset_bytes: read.offset_bytes,
             length_bytes: read.length_bytes,
+            skip_bytes: read.skip_bytes,
         };
         pass.open(&place).map_err(unreadable)?;
         let monitor = self.monitor;

@@ -220,7 +220,10 @@ impl<'a> Run<'a> {
 /// The reads by their place on the tape.
 fn in_tape_order(reads: &VolumeReads) -> Vec<usize> {
     let mut order: Vec<usize> = (0..reads.reads.len()).collect();
-    order.sort_by_key(|&read| (reads.reads[read].block, reads.reads[read].offset_bytes));
+    order.sort_by_key(|&read| {
+        let read = &reads.reads[read];
+        (read.block, read.offset_bytes, read.skip_bytes)
+    });
     order
 }
 

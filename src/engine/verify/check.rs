@@ -1,19 +1,25 @@
-//! Compares the records of one segment with its index: each member's header, and the
-//! digest of each file.
+//! Compares the archive in one segment with its index: each member's header, and the digest of
+//! each file.
 //!
-//! Fed record by record, in order, with a gap where one is bad: then exactly the members
-//! with bytes in it are bad, and the next one is looked for where the index says it is.
+//! Fed piece by piece, in order, with a gap where one is bad: then exactly the members
+//! with bytes in it are bad, and the next one is looked for where the index says it is. A piece
+//! is a record, or in a compressed segment the content of a frame.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use crate::engine::content::ContentDigest;
 use crate::engine::target::shown;
 use crate::monitor::Monitor;
-use crate::volume::index::{FileLine, Index};
+use crate::volume::index::{Codec, FileLine, Index};
 use crate::volume::tar::{Event, MemberParser};
 
 /// What is known of a member that begins in one record and goes on in the next.
 #[derive(Debug)]
 struct OpenMember {
     parser: MemberParser,
+    /// Bytes of it that are still to come.
+    left_bytes: u64,
     seen: bool,
     ended: bool,
     digest: ContentDigest,
@@ -31,26 +37,43 @@ pub(super) struct BadMember {
     pub what: String,
 }
 
-/// A record as it came from the tape.
+/// Bytes as they came from the tape: a record, or the content of a frame.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Taken<'a> {
     /// What was written.
     Good(&'a [u8]),
-    /// Its CRC is not the one in the index.
-    Doubtful(&'a [u8]),
-    /// The drive cannot read it.
-    Unreadable,
+    /// The CRC of this record is not the one in the index.
+    Doubtful(&'a [u8], u64),
+    /// It cannot be had, for the sake of this record.
+    Lost(u64),
+}
+
+/// A piece of the archive: where on tape it begins, and its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub block: u64,
+    pub offset_bytes: u32,
+    pub taken: Taken<'a>,
+}
+
+/// Where a member begins.
+enum Start {
+    Before,
+    /// In the piece, behind so many bytes of it.
+    Within(u64),
+    Behind,
 }
 
 /// Checks the members of one segment.
 pub(super) struct MemberCheck<'a> {
     monitor: &'a dyn Monitor,
     lines: &'a [FileLine],
-    first_block: u64,
+    codec: Codec,
     record_bytes: u64,
     next: usize,
     open: Option<OpenMember>,
-    /// Records fed so far.
-    records: u64,
+    /// Records of a compressed segment that cannot be read.
+    lost: BTreeSet<u64>,
     /// Files whose digest agreed.
     verified: u64,
 }
@@ -60,78 +83,96 @@ impl<'a> MemberCheck<'a> {
         Self {
             monitor,
             lines: &index.files,
-            first_block: index.info.first_block.0,
+            codec: index.info.codec,
             record_bytes: u64::from(index.info.block_bytes),
             next: 0,
             open: None,
-            records: 0,
+            lost: BTreeSet::new(),
             verified: 0,
         }
     }
 
-    /// Takes the next record and gives the members that turned out bad with it to `report`.
-    /// A record that is not what was written need not harm each file in it: those whose
+    /// Takes the next piece and gives the members that turned out bad with it to `report`.
+    /// A piece that is not what was written need not harm each file in it: those whose
     /// header and digest agree are good.
-    pub(super) fn record(&mut self, record: &Taken<'_>, report: &mut dyn FnMut(BadMember)) {
-        let begin = self.records * self.record_bytes;
-        let end = begin + self.record_bytes;
-        self.records += 1;
+    pub(super) fn piece(&mut self, piece: &Piece<'_>, report: &mut dyn FnMut(BadMember)) {
+        // Where in the piece the next member may begin.
+        let mut free_from = 0;
         while let Some(line) = self.lines.get(self.next) {
-            let (from, to) = self.range(line);
-            if from >= end {
-                return;
-            }
-            let open = self.open.get_or_insert_with(OpenMember::new);
-            if from < begin && open.is_untouched() {
-                open.fail("its place overlaps the member before it".to_owned());
-            }
-            let block = self.first_block + self.records - 1;
-            let mut feed = |record: &[u8]| {
-                let piece = from.max(begin) - begin..to.min(end).max(begin) - begin;
-                let piece = record.get(piece.start as usize..piece.end as usize);
-                open.feed(line, piece.unwrap_or(&[]), self.monitor);
+            let start = match self.open {
+                Some(_) => Start::Within(0),
+                None => start(line, piece),
             };
-            match record {
-                Taken::Good(record) => feed(record),
-                Taken::Doubtful(record) => {
-                    feed(record);
-                    open.doubt.get_or_insert(block);
+            let open = self.open.get_or_insert_with(|| OpenMember::new(line));
+            match start {
+                Start::Behind => {
+                    self.open = None;
+                    return;
                 }
-                Taken::Unreadable => open.fail(lies_in(block)),
-            }
-            if to > end {
-                return;
+                Start::Within(from) if from >= free_from => {
+                    let length = match piece.taken {
+                        Taken::Good(bytes) | Taken::Doubtful(bytes, _) => bytes.len() as u64,
+                        // How long a frame was nobody knows.
+                        Taken::Lost(_) if self.codec == Codec::Zstd => u64::MAX,
+                        Taken::Lost(_) => self.record_bytes,
+                    };
+                    let taken_bytes = open.left_bytes.min(length.saturating_sub(from));
+                    open.take(line, piece, from, taken_bytes, self.monitor);
+                    if open.left_bytes > 0 {
+                        return;
+                    }
+                    if length < u64::MAX {
+                        free_from = from.saturating_add(taken_bytes);
+                    }
+                }
+                Start::Before if self.lost.contains(&line.place.block.0) => {
+                    open.fail(lies_in(line.place.block.0));
+                }
+                Start::Before if self.codec == Codec::Zstd => {
+                    open.fail("no compressed frame begins at its place".to_owned());
+                }
+                Start::Within(_) | Start::Before => {
+                    open.fail("its place overlaps the member before it".to_owned());
+                }
             }
             self.close(report);
         }
+    }
+
+    /// Notes a record of a compressed segment that cannot be read: the frames that begin in it
+    /// never come.
+    pub(super) fn lost(&mut self, block: u64) {
+        self.lost.insert(block);
+    }
+
+    /// The first frame at or behind this place in which a member begins.
+    pub(super) fn frame_from(&self, block: u64, offset_bytes: u32) -> Option<(u64, u32)> {
+        let place = |line: &FileLine| (line.place.block.0, line.place.offset_bytes);
+        let at = (block, offset_bytes);
+        let first = self.lines.partition_point(|line| place(line) < at);
+        self.lines.get(first).map(place)
     }
 
     /// All records were fed: what is still open or awaited is cut off. Gives the number of
     /// files whose digest agreed.
     pub(super) fn finish(mut self, report: &mut dyn FnMut(BadMember)) -> u64 {
-        while self.next < self.lines.len() {
-            let open = self.open.get_or_insert_with(OpenMember::new);
-            open.fail("the segment ends before its end".to_owned());
+        while let Some(line) = self.lines.get(self.next) {
+            let block = line.place.block.0;
+            let open = self.open.get_or_insert_with(|| OpenMember::new(line));
+            open.fail(match self.lost.contains(&block) {
+                true => lies_in(block),
+                false => "the segment ends before its end".to_owned(),
+            });
             self.close(report);
         }
         self.verified
     }
 
-    /// The bytes of a member, counted from the beginning of the segment.
-    fn range(&self, line: &FileLine) -> (u64, u64) {
-        let records = line.place.block.0.saturating_sub(self.first_block);
-        let from = records.saturating_mul(self.record_bytes);
-        let from = from.saturating_add(u64::from(line.place.offset_bytes));
-        (from, from.saturating_add(line.place.length_bytes))
-    }
-
     fn close(&mut self, report: &mut dyn FnMut(BadMember)) {
         let (line, open) = (&self.lines[self.next], self.open.take());
         self.next += 1;
-        match open
-            .unwrap_or_else(OpenMember::new)
-            .finish(line, self.monitor)
-        {
+        let open = open.unwrap_or_else(|| OpenMember::new(line));
+        match open.finish(line, self.monitor) {
             Ok(verified) => self.verified += u64::from(verified),
             Err(what) => report(BadMember {
                 path: shown(&line.path),
@@ -145,9 +186,23 @@ fn lies_in(block: u64) -> String {
     format!("bytes of it are in block {block}")
 }
 
+fn start(line: &FileLine, piece: &Piece<'_>) -> Start {
+    let place = &line.place;
+    let (frame, within) = match place.skip_bytes {
+        None => (0, place.offset_bytes),
+        Some(skip) => (place.offset_bytes, skip),
+    };
+    match (place.block.0, frame).cmp(&(piece.block, piece.offset_bytes)) {
+        Ordering::Less => Start::Before,
+        Ordering::Equal => Start::Within(u64::from(within)),
+        Ordering::Greater => Start::Behind,
+    }
+}
+
 impl OpenMember {
-    fn new() -> Self {
+    fn new(line: &FileLine) -> Self {
         Self {
+            left_bytes: line.place.length_bytes,
             parser: MemberParser::new(),
             seen: false,
             ended: false,
@@ -158,8 +213,26 @@ impl OpenMember {
         }
     }
 
-    fn is_untouched(&self) -> bool {
-        self.bad.is_none() && self.parser.position() == 0
+    /// Takes `length` bytes of it that lie in the piece from `from` on.
+    fn take(
+        &mut self,
+        line: &FileLine,
+        piece: &Piece<'_>,
+        from: u64,
+        length: u64,
+        monitor: &dyn Monitor,
+    ) {
+        self.left_bytes -= length;
+        let (bytes, doubt) = match piece.taken {
+            Taken::Good(bytes) => (bytes, None),
+            Taken::Doubtful(bytes, block) => (bytes, Some(block)),
+            Taken::Lost(block) => return self.fail(lies_in(block)),
+        };
+        match bytes.get(from as usize..(from + length) as usize) {
+            Some(bytes) => self.feed(line, bytes, monitor),
+            None => self.fail("its place lies behind the end of its frame".to_owned()),
+        }
+        self.doubt = self.doubt.or(doubt);
     }
 
     fn fail(&mut self, what: String) {

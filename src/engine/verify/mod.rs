@@ -1,9 +1,10 @@
 //! Verify: reads segments back and checks every record and every file against the index.
 //!
 //! Damage of the medium and failure of the drive are kept apart: only the first speaks
-//! against a tape. Memory: one index and one record. Knows nothing of the catalog.
+//! against a tape. Memory: one index, one record and one frame. Knows nothing of the catalog.
 
 mod check;
+mod frames;
 mod report;
 mod segment;
 

@@ -7,10 +7,11 @@ use crate::units::BlockAddress;
 use crate::volume::VolumeError;
 use crate::volume::check::{FaultKind, RecordState, compare};
 use crate::volume::failure::{self, ReadFailure};
-use crate::volume::index::{Index, read_index};
+use crate::volume::index::{Codec, Index, read_index};
 use crate::volume::read::{Found, RecordReader};
 
-use super::check::{BadMember, MemberCheck, Taken};
+use super::check::{BadMember, MemberCheck, Piece, Taken};
+use super::frames::Unpacked;
 use super::report::{BAD_LISTED, BadFile, BadRecord, SegmentReport, SegmentVerdict};
 use super::{SegmentPlace, VolumeSegments};
 
@@ -90,6 +91,8 @@ fn check_records(
 ) -> Result<(), Ended> {
     let mut reader = RecordReader::new(device, index.info.block_bytes);
     let mut check = MemberCheck::new(index, found.monitor);
+    let mut frames = (index.info.codec == Codec::Zstd)
+        .then(|| Unpacked::new(index.info.first_block.0, index.info.block_bytes));
     let mut states = Vec::new();
     while states.len() < index.crcs.len() + READ_BEHIND_RECORDS {
         if found.monitor.stop_requested() {
@@ -102,17 +105,21 @@ fn check_records(
                 let crc = crc32fast::hash(bytes);
                 let taken = match written == Some(&crc) {
                     true => Taken::Good(bytes),
-                    false => Taken::Doubtful(bytes),
+                    false => Taken::Doubtful(bytes, block.0),
                 };
                 (RecordState::Crc(crc), taken)
             }
             Ok(None) => break,
-            Err(error) => (damaged(error)?, Taken::Unreadable),
+            Err(error) => (damaged(error)?, Taken::Lost(block.0)),
         };
         if written.is_some() {
             found.report.records += 1;
             found.monitor.advance(0, u64::from(index.info.block_bytes));
-            check.record(&record, &mut |bad| found.bad_member(bad));
+            let report = &mut |bad| found.bad_member(bad);
+            match &mut frames {
+                Some(frames) => frames.record(record, &mut check, report),
+                None => check.piece(&whole(block, record), report),
+            }
         }
         states.push(state);
     }
@@ -121,6 +128,15 @@ fn check_records(
     }
     found.report.files_verified = check.finish(&mut |bad| found.bad_member(bad));
     Ok(())
+}
+
+/// A record of a plain segment: a piece of the archive.
+fn whole(block: BlockAddress, taken: Taken<'_>) -> Piece<'_> {
+    Piece {
+        block: block.0,
+        offset_bytes: 0,
+        taken,
+    }
 }
 
 /// What a record is that could not be read, unless the drive is to blame.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::compress::Compress;
 use crate::engine::source::{CommandSource, FileList, Source};
 use crate::jobs::{JobErrorKind, Outcome};
 use crate::units::ByteSize;
@@ -23,6 +24,10 @@ pub struct JobDescription {
     pub one_file_system: bool,
     /// Bound of a segment; `None` is the default of the tape format, 32 GiB.
     pub segment_limit: Option<ByteSize>,
+    /// Whether and how the data are compressed; `None` is not at all.
+    pub compress: Option<Compress>,
+    /// Threads that compress; `None` is one for each processor.
+    pub compress_threads: Option<u16>,
     /// What to run before and after.
     pub hooks: Hooks,
 }

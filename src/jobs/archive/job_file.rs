@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::compress::Compress;
 use super::description::{Hooks, JobDescription};
 use crate::engine::source::{CommandSource, FileList, Source};
 use crate::jobs::JobError;
@@ -49,6 +50,9 @@ struct JobToml {
     one_file_system: bool,
     #[serde(default, deserialize_with = "parsed")]
     segment_size: Option<ByteSize>,
+    #[serde(default, deserialize_with = "parsed")]
+    compress: Option<Compress>,
+    compress_threads: Option<u16>,
     before: Option<String>,
     after: Option<String>,
     #[serde(default, deserialize_with = "parsed")]
@@ -99,6 +103,8 @@ fn parse(text: &str) -> Result<JobDescription, String> {
         excludes: job.exclude,
         one_file_system: job.one_file_system,
         segment_limit: job.segment_size,
+        compress: job.compress,
+        compress_threads: job.compress_threads,
         hooks: Hooks {
             before: job.before,
             after: job.after,
@@ -174,6 +180,8 @@ mod tests {
             exclude = ["*.tmp"]
             one_file_system = true
             segment_size = "32GiB"
+            compress = "zstd:9"
+            compress_threads = 2
             before = "snap"
             after = "unsnap"
             hook_timeout = "10m"
@@ -199,6 +207,8 @@ mod tests {
         assert_eq!(job.excludes, ["*.tmp"]);
         assert!(job.one_file_system);
         assert_eq!(job.segment_limit, Some(ByteSize(32 << 30)));
+        let compress = (job.compress, job.compress_threads);
+        assert_eq!(compress, (Some(Compress::Zstd(9)), Some(2)));
         assert_eq!(job.hooks.before.as_deref(), Some("snap"));
         assert_eq!(job.hooks.after.as_deref(), Some("unsnap"));
         assert_eq!(job.hooks.timeout, Some(Duration::from_secs(600)));
@@ -223,7 +233,8 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_its_line_and_a_hint() {
-        let cases: [(&str, &[&str]); 9] = [
+        let cases: [(&str, &[&str]); 10] = [
+            ("compress = \"gzip\"", &["line 1", "`gzip` is not `off`"]),
             ("pool = \"p\"\npol = \"q\"", &["line 2", "`pol`", "`pool`"]),
             ("\n[[source]]\npath = []", &["line 3", "`path`", "`paths`"]),
             (

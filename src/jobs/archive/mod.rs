@@ -1,5 +1,6 @@
 //! The archive job: what a [`JobDescription`] says, onto volumes of a pool.
 
+mod compress;
 mod description;
 mod hooks;
 mod job_file;
@@ -22,6 +23,7 @@ use crate::volume::segment::DEFAULT_SEGMENT_BYTES;
 use hooks::HookRun;
 
 pub use crate::engine::source::{CommandSource, FileList, Source};
+pub use compress::Compress;
 pub use description::{Hooks, JobDescription};
 pub use job_file::read as read_job_file;
 pub use summary::{ArchiveSummary, ArchiveTimings, CommandEnded, StageSeconds, WrittenSegment};
@@ -77,7 +79,8 @@ fn begin<'a>(
     never: Vec<PathBuf>,
 ) -> Result<(ArchivePlan, Mounter<'a>, Lock), JobError> {
     let plan = plan(site, job, id, never)?;
-    let mounter = Mounter::open(site)?;
+    let by_drive = job.compress == Some(Compress::Drive);
+    let mounter = Mounter::open(site)?.compressing(by_drive);
     let owner = interrupted::own(site, id)?;
     let started = convert::job_started(&plan.job, job.pool.clone(), job.excludes.clone());
     catalog.append(plan.job.started_at, &Event::JobStarted(started))?;
@@ -123,6 +126,7 @@ fn plan(
         never,
         segment_limit_bytes: limit.map_or(DEFAULT_SEGMENT_BYTES, |limit| limit.0),
         memory: Memory::default(),
+        compression: job.compression(),
     };
     // Looks at every path, list, place and pattern before any tape is touched.
     let roots = source::check(&plan.sources, &plan.rules()).map_err(JobError::Engine)?;

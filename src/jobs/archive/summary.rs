@@ -34,6 +34,12 @@ pub struct WrittenSegment {
     pub files: u64,
     /// Bytes of files in it.
     pub file_bytes: u64,
+    /// How it is stored: `none` as it is, `zstd` compressed.
+    pub codec: &'static str,
+    /// Bytes of its tar archive, before compression.
+    pub tar_bytes: u64,
+    /// Bytes of its records on tape, before compression by the drive.
+    pub stored_bytes: u64,
 }
 
 /// How a job went.
@@ -51,6 +57,12 @@ pub struct ArchiveSummary {
     pub files: u64,
     /// Bytes of files on tape.
     pub file_bytes: u64,
+    /// Bytes of the tar archives of all segments, before compression.
+    pub tar_bytes: u64,
+    /// Bytes of their records on tape, before compression by the drive.
+    pub stored_bytes: u64,
+    /// How many bytes of archive are in one byte of records: above 1 where it was compressed.
+    pub ratio: f64,
     /// What it wrote, in order; each is on its medium and in the catalog.
     pub segments: Vec<WrittenSegment>,
     /// Segments of earlier, cut-off jobs found complete on a tape and taken into the catalog.
@@ -108,6 +120,9 @@ pub(super) fn written(info: &SegmentInfo, end_block: BlockAddress) -> WrittenSeg
         end_block,
         files: info.files,
         file_bytes: info.file_bytes,
+        codec: info.codec.name(),
+        tar_bytes: info.tar_bytes,
+        stored_bytes: info.stored_bytes(),
     }
 }
 
@@ -131,6 +146,8 @@ pub(super) fn summarise(
         Some(error) if segments.is_empty() => return Err(error),
         failure => failure.as_ref().map(Failure::from),
     };
+    let tar_bytes = segments.iter().map(|segment| segment.tar_bytes).sum();
+    let stored_bytes = segments.iter().map(|segment| segment.stored_bytes).sum();
     Ok(ArchiveSummary {
         job: plan.job.id,
         name: plan.job.name.clone(),
@@ -138,6 +155,9 @@ pub(super) fn summarise(
         outcome,
         files: report.files,
         file_bytes: report.bytes,
+        tar_bytes,
+        stored_bytes,
+        ratio: ratio(tar_bytes, stored_bytes),
         segments,
         adopted_segments,
         problems: problems(report.problems),
@@ -149,6 +169,14 @@ pub(super) fn summarise(
         unconfirmed_bytes: report.unconfirmed.bytes,
         timings: timings(report.timings),
     })
+}
+
+/// 1 where nothing was stored.
+fn ratio(tar_bytes: u64, stored_bytes: u64) -> f64 {
+    match stored_bytes {
+        0 => 1.0,
+        stored_bytes => tar_bytes as f64 / stored_bytes as f64,
+    }
 }
 
 fn timings(timings: Timings) -> ArchiveTimings {

@@ -179,6 +179,7 @@ pub(super) fn of_volume(error: &VolumeError, barcode: &str) -> Option<String> {
         | VolumeError::UnexpectedFilemark { .. }
         | VolumeError::UnexpectedEndOfData { .. }
         | VolumeError::Index { .. }
+        | VolumeError::Frame { .. }
         | VolumeError::Tar { .. } => format!(
             "`verify {barcode}` tells which files can be read; take the others from another \
              copy, or archive them again."

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Bay, set_up};
+use super::{Bay, MODE, set_up};
 use crate::drive::{
     Drive, DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice,
     Waiting, Written, WrittenBlocks,
@@ -202,9 +202,10 @@ impl SequentialDevice for Loan {
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<(), DriveError> {
+        let mode = self.shared.lock().bay.as_ref().map_or(MODE, |bay| bay.mode);
         self.name = self.with(|drive| {
             drive.recover(onlooker)?;
-            set_up(drive)?;
+            set_up(drive, &mode)?;
             Ok(drive.name().to_owned())
         })?;
         Ok(())

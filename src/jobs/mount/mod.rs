@@ -28,12 +28,15 @@ use super::restore::TapePlace;
 use super::{JobError, Site};
 use crate::changer::ElementAddress;
 use crate::drive::{
-    Drive, DriveError, DriveErrorKind, DriveMode, ReadyWait, SequentialDevice as _, Waiting,
+    Drive, DriveError, DriveErrorKind, DriveMode, ModeInEffect, ReadyWait, SequentialDevice as _,
+    Waiting,
 };
 use crate::monitor::Problem;
 use crate::scsi::tape_alert::{Severity, TapeAlert, TapeAlerts};
 
-/// The tape format stores segments as they are, and counts on the native capacity. The
+/// Drives do not compress unless a job asks for it: segments are stored as they are, or were
+/// compressed before. What the drive says is left is native capacity, and that is what
+/// segments are bounded by: where it compresses, more may fit, which is never counted on. The
 /// programmable early warning stays off: each segment is bounded by what the drive says is
 /// left before it is begun, and the drive's own warning leaves room enough to close the
 /// short segments of one that does not say.
@@ -61,6 +64,8 @@ pub(crate) struct Bay {
     told: TapeAlerts,
     /// The drive failed in a way that speaks against it.
     failed: bool,
+    /// How the drive is to be set.
+    mode: DriveMode,
 }
 
 impl Bay {
@@ -74,6 +79,7 @@ impl Bay {
             seen: TapeAlerts::default(),
             told: TapeAlerts::default(),
             failed: false,
+            mode: MODE,
         }
     }
 
@@ -151,6 +157,7 @@ pub(crate) struct Mounter<'a> {
     site: Site<'a>,
     devices: Devices,
     sick: Sick,
+    mode: DriveMode,
 }
 
 impl<'a> Mounter<'a> {
@@ -162,7 +169,14 @@ impl<'a> Mounter<'a> {
             site,
             devices,
             sick,
+            mode: MODE,
         })
+    }
+
+    /// Has drives compress what they write from now on, or not.
+    pub(crate) fn compressing(mut self, compression: bool) -> Self {
+        self.mode.compression = compression;
+        self
     }
 
     /// Where the tapes are, as far as the library can tell.
@@ -214,7 +228,20 @@ impl<'a> Mounter<'a> {
             bay.drive.stop_walks_on(flag);
         }
         self.tell_alerts(bay);
-        set_up(&mut bay.drive)
+        bay.mode = self.mode;
+        let in_effect = set_up(&mut bay.drive, &bay.mode)?;
+        self.tell_compression(bay, in_effect);
+        Ok(())
+    }
+
+    /// Warns where the drive does not compress, though it should.
+    fn tell_compression(&self, bay: &Bay, in_effect: ModeInEffect) {
+        if bay.mode.compression && in_effect.compression != Some(true) {
+            self.site.monitor.problem(&Problem {
+                path: format!("volume {}", bay.barcode),
+                what: "the drive does not compress; the data are written as they are".to_owned(),
+            });
+        }
     }
 
     /// Makes a mounted tape ready again after `error`, which lost the drive's state.
@@ -227,7 +254,7 @@ impl<'a> Mounter<'a> {
         let path = format!("volume {}", bay.barcode);
         self.site.monitor.problem(&Problem { path, what });
         wait_ready(self.site, &mut bay.drive, Duration::ZERO)
-            .and_then(|()| set_up(&mut bay.drive))
+            .and_then(|()| set_up(&mut bay.drive, &bay.mode).map(drop))
             .map_err(|error| drive_error(&bay.barcode, error))
     }
 
@@ -334,9 +361,9 @@ impl<'a> Mounter<'a> {
 }
 
 /// Holds the tape, and sets the modes of the tape format.
-fn set_up(drive: &mut Drive) -> Result<(), DriveError> {
+fn set_up(drive: &mut Drive, mode: &DriveMode) -> Result<ModeInEffect, DriveError> {
     drive.prevent_removal(true)?;
-    drive.set_mode(&MODE).map(drop)
+    drive.set_mode(mode)
 }
 
 /// Lets go of the tape: what is buffered goes to the medium first. The drive stays ours until

@@ -286,6 +286,7 @@ impl Chooser<'_> {
                 block: BlockAddress(entry.block),
                 offset_bytes: entry.offset_bytes,
                 length_bytes: entry.member_bytes,
+                skip_bytes: entry.skip_bytes,
                 path: entry.path.clone(),
                 name: entry.path.clone(),
                 digest: entry.digest,

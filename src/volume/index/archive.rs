@@ -3,8 +3,12 @@
 use std::io::{BufRead, BufReader, Read};
 
 use super::json::{LineJson, SEGMENT_KIND, SegmentJson, Version};
-use super::{FileLine, Index, IndexError, MAX_LINES_BYTES, MAX_MEMBERS, MAX_RECORDS, SegmentInfo};
+use super::{
+    Codec, FileLine, Index, IndexError, MAX_LINES_BYTES, MAX_MEMBERS, MAX_RECORDS, Place,
+    SegmentInfo,
+};
 use crate::volume::LATEST_SEGMENT_FORMAT;
+use crate::volume::frames::FRAME_BYTES;
 use crate::volume::label::is_block_size;
 use crate::volume::member::Kind;
 use crate::volume::tar::{BLOCK, END, Event, MemberParser, encode_plain, is_archive_path, padded};
@@ -216,7 +220,8 @@ fn agree(index: &Index) -> Result<(), IndexError> {
         return Err(contradiction("`segment.json` has impossible numbers"));
     }
     let index_block = info.first_block.0.checked_add(info.records + 1);
-    let tar_fits = info.tar_bytes <= info.records * block_bytes;
+    let plain = info.codec == Codec::Plain;
+    let tar_fits = !plain || info.tar_bytes <= info.records * block_bytes;
     if index_block != Some(info.index_block.0) || !tar_fits {
         return Err(contradiction("`segment.json` contradicts itself"));
     }
@@ -226,7 +231,7 @@ fn agree(index: &Index) -> Result<(), IndexError> {
         ));
     }
     let mut file_bytes = 0_u64;
-    let mut free_from = 0;
+    let mut places = Places::default();
     for (line, file) in (1..).zip(files) {
         let malformed = |what: &str| IndexError::Malformed {
             member: FILES,
@@ -236,10 +241,8 @@ fn agree(index: &Index) -> Result<(), IndexError> {
         if !is_archive_path(&file.path) {
             return Err(malformed("a path that must not be used"));
         }
-        let start = place_in_archive(info, file).filter(|start| *start >= free_from);
-        let end = start.and_then(|start| start.checked_add(file.place.length_bytes));
-        free_from = end
-            .filter(|end| *end <= info.tar_bytes)
+        places
+            .next(info, &file.place)
             .ok_or_else(|| malformed("a place that is not in the segment"))?;
         let part_fits = file.part.is_none_or(|part| {
             let end = part.offset_bytes.checked_add(part.length_bytes);
@@ -258,9 +261,38 @@ fn agree(index: &Index) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Where in the segment's archive a member starts.
-fn place_in_archive(info: &SegmentInfo, file: &FileLine) -> Option<u64> {
-    let record = file.place.block.0.checked_sub(info.first_block.0)?;
-    let inside = record < info.records && file.place.offset_bytes < info.block_bytes;
-    inside.then(|| record * u64::from(info.block_bytes) + u64::from(file.place.offset_bytes))
+/// Follows the places of members: each lies in the segment, none in the one before it.
+#[derive(Default)]
+struct Places {
+    /// Where on tape the last one begins, or its frame.
+    begin: u64,
+    /// Where the next may begin: in the archive, or in the content of that frame.
+    free_from: u64,
+    /// Bytes of the archive in members so far.
+    taken: u64,
+}
+
+impl Places {
+    /// `None` if the place cannot be.
+    fn next(&mut self, info: &SegmentInfo, place: &Place) -> Option<()> {
+        let record = place.block.0.checked_sub(info.first_block.0)?;
+        let inside = record < info.records && place.offset_bytes < info.block_bytes;
+        let begin = record * u64::from(info.block_bytes) + u64::from(place.offset_bytes);
+        let (start, most) = match (info.codec, place.skip_bytes) {
+            (Codec::Plain, None) => (begin, info.tar_bytes),
+            (Codec::Zstd, Some(skip)) if (skip as usize) < FRAME_BYTES => {
+                if begin > self.begin {
+                    self.free_from = 0;
+                }
+                (u64::from(skip), u64::MAX)
+            }
+            _ => return None,
+        };
+        let end = start.checked_add(place.length_bytes)?;
+        self.taken = self.taken.checked_add(place.length_bytes)?;
+        let behind = begin >= self.begin && start >= self.free_from;
+        let fits = end <= most && self.taken <= info.tar_bytes;
+        (self.begin, self.free_from) = (begin, end);
+        (inside && behind && fits).then_some(())
+    }
 }

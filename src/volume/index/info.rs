@@ -22,6 +22,44 @@ pub struct JobHeader {
     pub roots: Vec<Vec<u8>>,
 }
 
+/// How the archive of a segment is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Codec {
+    /// As it is.
+    #[default]
+    Plain,
+    /// In zstd frames.
+    Zstd,
+}
+
+impl Codec {
+    /// The lowest format version of segments with this codec.
+    #[must_use]
+    pub fn least_format(self) -> u32 {
+        match self {
+            Codec::Plain => 1,
+            Codec::Zstd => 2,
+        }
+    }
+
+    /// Its name in `segment.json`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::Plain => "none",
+            Codec::Zstd => "zstd",
+        }
+    }
+
+    /// The codec of that name in a segment of that format.
+    pub(super) fn of(format: u32, name: &str) -> Option<Codec> {
+        let known = [Codec::Plain, Codec::Zstd].into_iter();
+        known
+            .filter(|codec| format >= codec.least_format())
+            .find(|codec| codec.name() == name)
+    }
+}
+
 /// Everything that `segment.json` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentInfo {
@@ -47,9 +85,11 @@ pub struct SegmentInfo {
     pub first_block: BlockAddress,
     /// Where its index starts.
     pub index_block: BlockAddress,
-    /// Records of the segment, without the filemark.
+    /// How it is stored.
+    pub codec: Codec,
+    /// Records of the segment on tape, without the filemark.
     pub records: u64,
-    /// Bytes of the archive, up to and including its two zero blocks.
+    /// Bytes of the archive, up to and including its two zero blocks; before compression.
     pub tar_bytes: u64,
     /// Members.
     pub files: u64,
@@ -61,4 +101,12 @@ pub struct SegmentInfo {
     pub job_segment: u64,
     /// True if the run ends with this segment, having reached its end.
     pub job_ends: bool,
+}
+
+impl SegmentInfo {
+    /// Bytes of its records.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.records.saturating_mul(u64::from(self.block_bytes))
+    }
 }

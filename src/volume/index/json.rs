@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{FileLine, JobHeader, Place, SegmentInfo};
+use super::{Codec, FileLine, JobHeader, Place, SegmentInfo};
 use crate::units::BlockAddress;
 use crate::volume::member::{Condition, FileTime, Kind, Part};
 use crate::volume::tar::owners_fit;
@@ -103,6 +103,8 @@ pub(super) struct LineJson<'a> {
     offset: u32,
     length: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    skip: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<PartJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     condition: Option<Cow<'a, str>>,
@@ -165,7 +167,7 @@ impl<'a> SegmentJson<'a> {
             files: info.files,
             file_bytes: info.file_bytes,
             digest: "blake3".into(),
-            codec: "none".into(),
+            codec: info.codec.name().into(),
             previous_indexes: (&info.previous_indexes[..]).into(),
             job_segment: info.job_segment,
             job_ends: info.job_ends,
@@ -174,12 +176,13 @@ impl<'a> SegmentJson<'a> {
 
     /// The error says what this version cannot read.
     pub fn into_info(self) -> Result<SegmentInfo, String> {
-        if self.digest != "blake3" || self.codec != "none" {
-            return Err(format!(
-                "digest `{}` and codec `{}`",
-                self.digest, self.codec
-            ));
-        }
+        let codec = Codec::of(self.format, &self.codec).filter(|_| self.digest == "blake3");
+        let codec = codec.ok_or_else(|| {
+            format!(
+                "digest `{}` and codec `{}` in format {}",
+                self.digest, self.codec, self.format
+            )
+        })?;
         let roots: Option<Vec<Vec<u8>>> = self
             .roots
             .into_iter()
@@ -204,6 +207,7 @@ impl<'a> SegmentJson<'a> {
             written_at: self.written_at,
             first_block: self.first_block,
             index_block: self.index_block,
+            codec,
             records: self.records,
             tar_bytes: self.tar_bytes,
             files: self.files,
@@ -248,6 +252,7 @@ impl<'a> LineJson<'a> {
             block: line.place.block,
             offset: line.place.offset_bytes,
             length: line.place.length_bytes,
+            skip: line.place.skip_bytes,
             part: line.part.map(|part| PartJson {
                 number: part.number,
                 offset: part.offset_bytes,
@@ -305,6 +310,7 @@ impl<'a> LineJson<'a> {
                 block: self.block,
                 offset_bytes: self.offset,
                 length_bytes: self.length,
+                skip_bytes: self.skip,
             },
             part: self.part.map(|part| Part {
                 number: part.number,

@@ -50,18 +50,25 @@ impl FromStr for Digest {
 /// Where a member is, with everything from its first header to the end of its padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// The record in which its first header block lies.
+    /// The record in which its first header block lies; in a compressed segment, the one in
+    /// which the frame begins that has it.
     pub block: BlockAddress,
     /// Where in that record.
     pub offset_bytes: u32,
-    /// How long the member is, over as many records as it takes.
+    /// How long the member is, over as many records as it takes; before compression.
     pub length_bytes: u64,
+    /// In a compressed segment, and only there: bytes of the frame's content before the member.
+    pub skip_bytes: Option<u32>,
 }
 
 impl Place {
-    /// How many records of `block_bytes` hold bytes of the member.
+    /// How many records of `block_bytes` hold bytes of the member. Of one in a compressed
+    /// segment only the first is known.
     #[must_use]
     pub fn records(&self, block_bytes: u32) -> u64 {
+        if self.skip_bytes.is_some() {
+            return 1;
+        }
         let end = u64::from(self.offset_bytes).saturating_add(self.length_bytes);
         end.div_ceil(u64::from(block_bytes))
     }

@@ -10,11 +10,12 @@ mod lines;
 
 pub use archive::decode;
 pub(crate) use archive::{bound_bytes, encode, segment_json};
-pub use info::{JobHeader, SegmentInfo};
+pub use info::{Codec, JobHeader, SegmentInfo};
 pub use line::{Digest, FileLine, NotADigest, Place};
 pub(crate) use lines::{Lines, line_bytes};
 
 use super::VolumeError;
+use super::frames::MAX_STORED_BYTES;
 use super::read::{Found, RecordReader};
 use super::receipt::SegmentReceipt;
 use super::tar::TarError;
@@ -45,13 +46,37 @@ pub struct Index {
 }
 
 impl Index {
-    /// The members that have bytes in the record at `block`.
+    /// The members that have bytes in the record at `block`; in a compressed segment, that
+    /// may have.
     pub fn files_in(&self, block: BlockAddress) -> impl Iterator<Item = &FileLine> {
-        self.files.iter().filter(move |file| {
-            let records = file.place.records(self.info.block_bytes);
+        let members = self.files.iter().enumerate();
+        let hurt = members.filter(move |(number, file)| {
             let first = file.place.block.0;
-            (first..first.saturating_add(records)).contains(&block.0)
-        })
+            let end = match self.info.codec {
+                Codec::Plain => first.saturating_add(file.place.records(self.info.block_bytes)),
+                Codec::Zstd => self.frames_end(*number),
+            };
+            (first..end).contains(&block.0)
+        });
+        hurt.map(|(_, file)| file)
+    }
+
+    /// The record behind the last in which frames of this member may have bytes: the member
+    /// ends in the frame in which the next one begins, at the latest.
+    fn frames_end(&self, number: usize) -> u64 {
+        let block_bytes = u64::from(self.info.block_bytes);
+        let segment_end = self.info.first_block.0.saturating_add(self.info.records);
+        let begin = |file: &FileLine| (file.place.block.0, file.place.offset_bytes);
+        let Some(next) = self.files.get(number + 1).map(begin) else {
+            return segment_end;
+        };
+        let later = self.files[number + 1..]
+            .iter()
+            .map(begin)
+            .find(|at| *at > next);
+        let known = later.map_or(segment_end, |(block, offset)| block + u64::from(offset > 0));
+        let longest = u64::from(next.1) + MAX_STORED_BYTES as u64;
+        known.min(next.0 + longest.div_ceil(block_bytes))
     }
 
     /// What is known of the segment, with where its index ends.
@@ -104,7 +129,10 @@ pub enum IndexError {
         what: String,
     },
     /// The segment's format is newer than this program.
-    #[error("format {format} is newer than this program, which reads up to 2")]
+    #[error(
+        "format {format} is newer than this program, which reads up to {}",
+        super::LATEST_SEGMENT_FORMAT
+    )]
     TooNew {
         /// The version found.
         format: u32,

@@ -1,5 +1,5 @@
 //! The text on each tape for whoever finds it: what it is, and how to read it with
-//! nothing but `mt`, `dd` and `tar`.
+//! nothing but `mt`, `dd`, `zstd` and `tar`.
 
 use super::Label;
 
@@ -39,7 +39,10 @@ THIS TAPE HOLDS ARCHIVED FILES. THEY CAN BE READ WITH STANDARD TOOLS ALONE.
 WHAT IS ON IT
 
 The tape is a row of tape files, each ended by a filemark. All blocks are
-@BLOCK@ bytes long. Every tape file is a tar archive.
+@BLOCK@ bytes long. Every tape file is a tar archive. Data files may be
+compressed with zstd: then they begin with the bytes 28 b5 2f fd (in
+hexadecimal), and zstd -d makes the archive of them. Indexes and this file
+are never compressed.
 
   file 0        this text, and label.json: the same for programs
   file 1        data: files as they were, with owners, times and attributes
@@ -55,13 +58,15 @@ tapes: segment.json in each index names the run (job), counts its segments
 
 HOW TO RESTORE ALL OF IT
 
-As root, in an empty directory, on Linux with GNU tar and mt (package mt-st);
-/dev/nst0 is the tape drive, the form that does not rewind by itself:
+As root, in an empty directory, on Linux with GNU tar, zstd and mt (package
+mt-st); zstd -dcf hands on what is not compressed as it is, and can be left out
+where nothing is. /dev/nst0 is the tape drive, the form that does not rewind
+by itself:
 
     mt -f /dev/nst0 setblk 0
     n=1
     while mt -f /dev/nst0 rewind && mt -f /dev/nst0 fsf $n &&
-          dd if=/dev/nst0 bs=@BLOCK@ |
+          dd if=/dev/nst0 bs=@BLOCK@ | zstd -dcf |
           tar -xpf - --xattrs --xattrs-include='*' --acls --numeric-owner
     do n=$((n+2)); done
 
@@ -73,11 +78,11 @@ To see what is in data file 1, or to copy it to disk as an archive:
 
     mt -f /dev/nst0 rewind
     mt -f /dev/nst0 fsf 1
-    dd if=/dev/nst0 bs=@BLOCK@ | tar -tvf -
+    dd if=/dev/nst0 bs=@BLOCK@ | zstd -dcf | tar -tvf -
 
     mt -f /dev/nst0 rewind
     mt -f /dev/nst0 fsf 1
-    dd if=/dev/nst0 bs=@BLOCK@ of=data-1.tar
+    dd if=/dev/nst0 bs=@BLOCK@ | zstd -dcf > data-1.tar
 
 A file that was too large for what was left of a data file is in parts, named
 NAME.tapewright-part-0001, -0002 and so on. Once all are extracted, this
@@ -112,7 +117,14 @@ headers included. So for a line with \"block\":5, \"offset\":1024, \"length\":92
     mt -f /dev/nst0 seek 5
     dd if=/dev/nst0 bs=@BLOCK@ | tail -c +1025 | head -c 9216 | tar -xpf -
 
-restores this one file alone (tail counts from 1: offset plus 1).
+restores this one file alone (tail counts from 1: offset plus 1). In a
+compressed data file the line has \"skip\" as well: block and offset are then
+where the compressed frame with the file begins, and skip is how much of its
+content comes before the file. So with \"skip\":2048
+
+    mt -f /dev/nst0 seek 5
+    dd if=/dev/nst0 bs=@BLOCK@ | tail -c +1025 | zstd -dc |
+      tail -c +2049 | head -c 9216 | tar -xpf -
 
 blocks.crc32 has the CRC-32 (as in zlib) of each block of the data file, four
 bytes each, the most significant first.

@@ -1,5 +1,9 @@
 //! Rebuilds what an index said from the headers in the segment itself: everything but
-//! digests and CRCs.
+//! digests and CRCs. Whether the segment is compressed is found out on the way.
+
+mod unpack;
+
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -8,12 +12,15 @@ use crate::drive::{DriveErrorKind, SequentialDevice};
 use crate::units::BlockAddress;
 use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
-use crate::volume::index::{FileLine, JobHeader, MAX_LINES_BYTES, MAX_MEMBERS, Place, SegmentInfo};
+use crate::volume::index::{
+    Codec, FileLine, JobHeader, MAX_LINES_BYTES, MAX_MEMBERS, Place, SegmentInfo,
+};
 use crate::volume::label::Label;
 use crate::volume::member::{Condition, Kind};
 use crate::volume::read::{Found, RecordReader};
 use crate::volume::tar::{BLOCK, Event, MemberParser, TarError, find_member};
 use crate::volume::{FORMAT, LATEST_SEGMENT_FORMAT};
+use unpack::Unpack;
 
 /// Places of damage listed; further ones are only counted.
 const DAMAGE_LISTED: usize = 1_000;
@@ -40,28 +47,44 @@ pub(super) fn salvage(
     index_block: BlockAddress,
     before: Option<&SegmentInfo>,
 ) -> Result<Salvaged, VolumeError> {
-    let mut salvage = Salvage::new(label.block_bytes, point.next_block);
+    let mut salvage = Salvage::new(label.block_bytes);
+    let mut unpack = Unpack::new(label.block_bytes);
     let records = index_block.0.saturating_sub(point.next_block.0 + 1);
     let mut reader = RecordReader::new(device, label.block_bytes);
     for record in 0..records {
         let block = point.next_block.plus(record);
         reader.seek(block)?;
         match reader.next_object() {
-            Ok(Found::Record { bytes, .. }) => salvage.feed(bytes),
+            Ok(Found::Record { bytes, .. }) => unpack.record(block, bytes, &mut salvage),
             Ok(Found::Filemark { .. } | Found::EndOfData { .. }) => break,
             Err(VolumeError::Drive { source, .. }) if source.kind == DriveErrorKind::Medium => {
-                salvage.lose("it cannot be read");
+                unpack.lost(block, "it cannot be read", &mut salvage);
             }
-            Err(VolumeError::WrongSize { .. }) => salvage.lose("it has the wrong size"),
+            Err(VolumeError::WrongSize { .. }) => {
+                unpack.lost(block, "it has the wrong size", &mut salvage);
+            }
             Err(error) => return Err(error),
         }
     }
-    Ok(salvage.finish(label, point, index_block, before))
+    Ok(salvage.finish(unpack.codec(), label, point, index_block, before))
+}
+
+/// A piece of the archive, as it lies on tape: a record, or the content of a frame.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    /// Where in the archive it begins, counted from what was read first.
+    position: u64,
+    block: BlockAddress,
+    offset_bytes: u32,
 }
 
 struct Salvage {
     block_bytes: u64,
-    first_block: BlockAddress,
+    /// The piece that was fed last, and those before it in which headers lie that are not
+    /// complete yet.
+    pieces: VecDeque<Piece>,
+    /// The pieces are contents of frames.
+    framed: bool,
     /// `None` while the next member is being looked for.
     parser: Option<MemberParser>,
     /// Where in the archive the parser began.
@@ -83,10 +106,11 @@ struct Salvage {
 }
 
 impl Salvage {
-    fn new(block_bytes: u32, first_block: BlockAddress) -> Self {
+    fn new(block_bytes: u32) -> Self {
         Self {
             block_bytes: u64::from(block_bytes),
-            first_block,
+            pieces: VecDeque::new(),
+            framed: false,
             parser: Some(MemberParser::new()),
             base: 0,
             position: 0,
@@ -123,24 +147,69 @@ impl Salvage {
         }
     }
 
-    fn block_of(&self, position: u64) -> BlockAddress {
-        self.first_block.plus(position / self.block_bytes)
+    /// True once anything was found that only an archive has.
+    fn is_archive(&self) -> bool {
+        self.identity.is_some() || !self.files.is_empty() || self.left_out > 0
     }
 
-    fn feed(&mut self, record: &[u8]) {
+    /// The piece in which a position of the archive lies.
+    fn piece_of(&self, position: u64) -> Piece {
+        let behind = self
+            .pieces
+            .partition_point(|piece| piece.position <= position);
+        *self
+            .pieces
+            .get(behind.saturating_sub(1))
+            .expect("a piece was fed")
+    }
+
+    fn place_of(&self, position: u64, length_bytes: u64) -> Place {
+        let piece = self.piece_of(position);
+        let inside = (position - piece.position) as u32;
+        let (offset_bytes, skip_bytes) = match self.framed {
+            true => (piece.offset_bytes, Some(inside)),
+            false => (piece.offset_bytes + inside, None),
+        };
+        Place {
+            block: piece.block,
+            offset_bytes,
+            length_bytes,
+            skip_bytes,
+        }
+    }
+
+    /// Takes the next piece of the archive, which begins at this place on tape.
+    fn feed(&mut self, block: BlockAddress, offset_bytes: u32, piece: &[u8]) {
         let start = self.position;
-        let mut rest = record;
+        let parser = self.parser.as_ref();
+        let wanted = parser.map_or(start, |parser| self.base + parser.resumes_at());
+        while self
+            .pieces
+            .get(1)
+            .is_some_and(|later| later.position <= wanted)
+        {
+            self.pieces.pop_front();
+        }
+        if parser.is_none() || wanted >= start {
+            self.pieces.clear();
+        }
+        self.pieces.push_back(Piece {
+            position: start,
+            block,
+            offset_bytes,
+        });
+        let mut rest = piece;
         while !rest.is_empty() {
-            let position = start + (record.len() - rest.len()) as u64;
+            let position = start + (piece.len() - rest.len()) as u64;
             if let Err(error) = self.parse(&mut rest, position) {
                 self.hurt();
                 self.open = false;
-                self.damaged(self.block_of(start), error.to_string());
+                self.damaged(block, error.to_string());
                 // Members begin at whole blocks of the archive.
                 rest = &rest[rest.len() % BLOCK..];
             }
         }
-        self.position += record.len() as u64;
+        self.position += piece.len() as u64;
     }
 
     /// Parses up to the end of `rest`, or to an error. `position`: of `rest` in the archive.
@@ -162,17 +231,13 @@ impl Salvage {
                     offset,
                     length_bytes,
                 } => {
-                    let start = self.base + offset;
-                    let place = Place {
-                        block: self.block_of(start),
-                        offset_bytes: (start % self.block_bytes) as u32,
-                        length_bytes,
-                    };
+                    let place = self.place_of(self.base + offset, length_bytes);
                     self.found(FileLine::new(&member, place, None, Condition::Whole));
                 }
                 Event::Refused { name, why } => {
                     let what = format!("`{}` is left out: {why}", name.escape_ascii());
-                    self.damaged(self.block_of(self.base + parser.position()), what);
+                    let at = self.base + parser.position().saturating_sub(1);
+                    self.damaged(self.piece_of(at).block, what);
                 }
                 Event::Data { .. } => {}
                 Event::MemberEnd | Event::End => self.open = false,
@@ -182,9 +247,8 @@ impl Salvage {
         Ok(())
     }
 
-    /// Passes over a record.
-    fn lose(&mut self, what: &str) {
-        let block = self.block_of(self.position);
+    /// Passes over a record of a plain segment.
+    fn lose(&mut self, block: BlockAddress, what: &str) {
         self.damaged(block, what.to_owned());
         self.position += self.block_bytes;
         self.hurt();
@@ -193,9 +257,21 @@ impl Salvage {
             .as_mut()
             .is_some_and(|parser| !parser.lost(self.block_bytes))
         {
-            self.parser = None;
-            self.open = false;
+            self.look_for_member();
         }
+    }
+
+    /// Passes over bytes of the archive, nobody knows how many.
+    fn lose_frames(&mut self, block: BlockAddress, what: String) {
+        self.damaged(block, what);
+        self.hurt();
+        self.look_for_member();
+    }
+
+    /// What comes next does not belong to what came last.
+    fn look_for_member(&mut self) {
+        self.parser = None;
+        self.open = false;
     }
 
     /// The member that is being read, if any, has lost something.
@@ -207,6 +283,7 @@ impl Salvage {
 
     fn finish(
         mut self,
+        codec: Codec,
         label: &Label,
         point: &AppendPoint,
         index_block: BlockAddress,
@@ -240,7 +317,7 @@ impl Salvage {
             |before| before.job.clone(),
         );
         let info = SegmentInfo {
-            format: identity.format,
+            format: identity.format.max(codec.least_format()),
             volume: label.volume,
             barcode: label.barcode.clone(),
             pool: label.pool.clone(),
@@ -251,8 +328,12 @@ impl Salvage {
             written_at: Timestamp::UNIX_EPOCH,
             first_block: point.next_block,
             index_block,
+            codec,
             records,
-            tar_bytes: records * self.block_bytes,
+            tar_bytes: match codec {
+                Codec::Plain => records * self.block_bytes,
+                Codec::Zstd => self.position,
+            },
             files: self.files.len() as u64,
             file_bytes: self.files.iter().map(FileLine::covered_bytes).sum(),
             previous_indexes: point.previous_indexes.clone(),
@@ -318,9 +399,9 @@ mod tests {
         for number in 0..5 {
             encode_plain(&mut archive, &format!("file-{number}"), 0, b"data");
         }
-        let mut salvage = Salvage::new(65_536, BlockAddress(2));
+        let mut salvage = Salvage::new(65_536);
         salvage.most_files = 3;
-        salvage.feed(&archive);
+        salvage.feed(BlockAddress(2), 0, &archive);
         assert_eq!((salvage.files.len(), salvage.left_out), (3, 2));
     }
 }

@@ -1,19 +1,30 @@
 //! Builds a segment: members go in, full records and then the index come out.
 //!
+//! Plain, or in frames, which a [`FrameCompressor`] makes meanwhile.
+//!
 //! Pure: knows no device. Memory: one record, four bytes per record, 1 MB to compress
 //! lines, and for each member a [`FileLine`] (about 350 bytes and the names) and its
-//! compressed line (about 100), at most [`SegmentLimits::members`] of them.
+//! compressed line (about 100), at most [`SegmentLimits::members`] of them; for a compressed
+//! segment 2 MiB more for the frame being filled, and for each that is being compressed.
 
+mod compressed;
 mod limits;
+
+pub use compressed::{Compressed, FrameCompressor, InPlace};
 
 pub use limits::{DEFAULT_MEMBERS, DEFAULT_SEGMENT_BYTES, SegmentLimits, minimum_segment_bytes};
 
+use std::collections::VecDeque;
+
+use compressed::Frames;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::append::AppendPoint;
+use super::frames;
 use super::index::{
-    self, Digest, FileLine, JobHeader, Lines, MAX_LINES_BYTES, MAX_MEMBERS, Place, SegmentInfo,
+    self, Codec, Digest, FileLine, JobHeader, Lines, MAX_LINES_BYTES, MAX_MEMBERS, Place,
+    SegmentInfo,
 };
 use super::label::Label;
 use super::member::{Condition, Kind, Member};
@@ -112,16 +123,36 @@ pub struct SegmentBuilder<S: RecordSink> {
     info_bytes: u64,
     files: Vec<FileLine>,
     lines: Lines,
+    /// For each of the last `files` that is not in `lines` yet, how long its line may become.
+    unlined: VecDeque<u64>,
+    /// Their sum.
+    unlined_bytes: u64,
     crcs: Vec<u32>,
     /// The record being filled.
     record: Vec<u8>,
     open: Option<Open>,
+    /// Of a compressed segment.
+    frames: Option<Frames>,
 }
 
 impl<S: RecordSink> SegmentBuilder<S> {
     /// Begins a segment. Nothing is emitted until a record is full.
     #[must_use]
     pub fn new(start: &SegmentStart<'_>, sink: S) -> Self {
+        Self::with_codec(start, sink, None)
+    }
+
+    /// Begins a compressed segment.
+    #[must_use]
+    pub fn compressed(
+        start: &SegmentStart<'_>,
+        sink: S,
+        compressor: Box<dyn FrameCompressor>,
+    ) -> Self {
+        Self::with_codec(start, sink, Some(Frames::new(compressor)))
+    }
+
+    fn with_codec(start: &SegmentStart<'_>, sink: S, mut frames: Option<Frames>) -> Self {
         let SegmentStart {
             label,
             at,
@@ -131,7 +162,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
             limits,
             open_parts,
         } = start;
-        let format = match open_parts {
+        let format = match *open_parts || frames.is_some() {
             true => LATEST_SEGMENT_FORMAT,
             false => FORMAT,
         };
@@ -147,6 +178,10 @@ impl<S: RecordSink> SegmentBuilder<S> {
             written_at: Timestamp::MAX,
             first_block: at.next_block,
             index_block: BlockAddress(u64::MAX),
+            codec: match frames {
+                None => Codec::Plain,
+                Some(_) => Codec::Zstd,
+            },
             records: u64::MAX,
             tar_bytes: u64::MAX,
             files: u64::MAX,
@@ -159,6 +194,13 @@ impl<S: RecordSink> SegmentBuilder<S> {
             "tapewright-segment {format} volume={} number={} segment={} job={}",
             info.volume, info.number, info.segment, info.job.id
         );
+        let mut header = encode_global(&identity);
+        if let Some(frames) = &mut frames {
+            let mut rest = &header[..];
+            let full = frames.fill(&mut rest);
+            assert!(!full, "a frame is far longer than the first header");
+            header.clear();
+        }
         Self {
             sink,
             limits: *limits,
@@ -166,9 +208,12 @@ impl<S: RecordSink> SegmentBuilder<S> {
             info,
             files: Vec::new(),
             lines: Lines::new(),
+            unlined: VecDeque::new(),
+            unlined_bytes: 0,
             crcs: Vec::new(),
-            record: encode_global(&identity),
+            record: header,
             open: None,
+            frames,
         }
     }
 
@@ -184,12 +229,12 @@ impl<S: RecordSink> SegmentBuilder<S> {
     /// [`EncodeError`] if the member cannot be written at all.
     pub fn room_bytes(&self, member: &Member) -> Result<Option<u64>, EncodeError> {
         let header_bytes = encode_member(member)?.len() as u64;
-        Ok(self.room(header_bytes, &longest_line(member)))
+        Ok(self.room(header_bytes, &longest_line(member, self.info.codec)))
     }
 
     /// Payload that fits behind headers of `header_bytes`, with `line` in the index.
     fn room(&self, header_bytes: u64, line: &FileLine) -> Option<u64> {
-        let lines_bytes = self.lines.text_bytes() + index::line_bytes(line);
+        let lines_bytes = self.lines.text_bytes() + self.unlined_bytes + index::line_bytes(line);
         let members = self.limits.members.min(MAX_MEMBERS);
         if self.files.len() as u64 >= members || lines_bytes > MAX_LINES_BYTES {
             return None;
@@ -198,8 +243,12 @@ impl<S: RecordSink> SegmentBuilder<S> {
         let records = self
             .limits
             .records(block_bytes, self.info_bytes, lines_bytes)?;
-        let taken = self.position() + header_bytes + END.len() as u64;
-        let room = (records * block_bytes).checked_sub(taken)?;
+        let free = (records * block_bytes).checked_sub(self.position())?;
+        let (free, pending) = match &self.frames {
+            None => (free, 0),
+            Some(frames) => (compressed::plain_room(free), frames.pending_bytes()),
+        };
+        let room = free.checked_sub(pending + header_bytes + END.len() as u64)?;
         Some(room - room % BLOCK as u64)
     }
 
@@ -219,7 +268,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
         let headers = encode_member(member)?;
         let needed_bytes = member.payload_bytes();
         let header_bytes = headers.len() as u64;
-        let mut line = longest_line(member);
+        let mut line = longest_line(member, self.info.codec);
         let room_bytes = self.room(header_bytes, &line);
         if room_bytes.is_none_or(|room| needed_bytes > room) {
             return Err(SegmentError::NoRoom {
@@ -227,12 +276,12 @@ impl<S: RecordSink> SegmentBuilder<S> {
                 room_bytes,
             });
         }
-        let block_bytes = u64::from(self.info.block_bytes);
-        let position = self.position();
+        let member = self.files.len();
+        let skip_bytes = self.frames.as_mut().map(|frames| frames.begin(member));
         line.place = Place {
-            block: self.info.first_block.plus(position / block_bytes),
-            offset_bytes: (position % block_bytes) as u32,
             length_bytes: header_bytes + padded(needed_bytes),
+            skip_bytes,
+            ..self.place()
         };
         self.open = Some(Open {
             line,
@@ -282,13 +331,21 @@ impl<S: RecordSink> SegmentBuilder<S> {
             missing_bytes,
         } = self.open.take().expect("a member was begun");
         assert!(missing_bytes == 0, "all data came");
-        let position = self.position();
-        let padding = (padded(position) - position) as usize;
-        self.push(&[0; BLOCK][..padding])?;
         line.digest = digest;
         line.condition = condition;
-        self.lines.push(&line);
+        let archive_bytes = self.archive_bytes();
+        let padding = (padded(archive_bytes) - archive_bytes) as usize;
+        match self.frames {
+            None => self.lines.push(&line),
+            Some(_) => {
+                let bound_bytes = bound_bytes(&mut line);
+                self.unlined.push_back(bound_bytes);
+                self.unlined_bytes += bound_bytes;
+            }
+        }
         self.files.push(line);
+        self.push(&[0; BLOCK][..padding])?;
+        self.push_lines();
         Ok(())
     }
 
@@ -315,12 +372,8 @@ impl<S: RecordSink> SegmentBuilder<S> {
     ) -> Result<FinishedSegment, SegmentError<S::Error>> {
         assert!(self.open.is_none(), "the last member was ended");
         self.push(&END)?;
-        let tar_bytes = self.position();
-        if !self.record.is_empty() {
-            let block_bytes = self.info.block_bytes as usize;
-            self.record.resize(block_bytes, 0);
-            self.emit()?;
-        }
+        let tar_bytes = self.archive_bytes();
+        self.fill_up()?;
         let Self {
             mut info,
             files,
@@ -351,12 +404,95 @@ impl<S: RecordSink> SegmentBuilder<S> {
     }
 
     /// Bytes of the archive so far.
+    fn archive_bytes(&self) -> u64 {
+        let frames = self.frames.as_ref();
+        frames.map_or_else(|| self.position(), Frames::archive_bytes)
+    }
+
+    /// Bytes of records so far.
     fn position(&self) -> u64 {
         let records = self.crcs.len() as u64;
         records * u64::from(self.info.block_bytes) + self.record.len() as u64
     }
 
+    /// Where the next byte goes that is put into a record.
+    fn place(&self) -> Place {
+        let (position, block_bytes) = (self.position(), u64::from(self.info.block_bytes));
+        Place {
+            block: self.info.first_block.plus(position / block_bytes),
+            offset_bytes: (position % block_bytes) as u32,
+            length_bytes: 0,
+            skip_bytes: None,
+        }
+    }
+
+    /// Gives the members whose places are known their lines in the index.
+    fn push_lines(&mut self) {
+        let Some(frames) = &self.frames else { return };
+        while let Some(bound_bytes) = self.unlined.front() {
+            let member = self.files.len() - self.unlined.len();
+            if !frames.placed(member) {
+                return;
+            }
+            self.lines.push(&self.files[member]);
+            self.unlined_bytes -= bound_bytes;
+            self.unlined.pop_front();
+        }
+    }
+
+    /// Adds bytes of the archive.
     fn push(&mut self, mut bytes: &[u8]) -> Result<(), SegmentError<S::Error>> {
+        if self.frames.is_none() {
+            return self.put(bytes);
+        }
+        while let Some(frames) = &mut self.frames
+            && frames.fill(&mut bytes)
+        {
+            frames.put();
+            self.put_frames(false)?;
+        }
+        Ok(())
+    }
+
+    /// Puts frames into records: those that are ready, or `all`.
+    fn put_frames(&mut self, all: bool) -> Result<(), SegmentError<S::Error>> {
+        while let Some(frames) = &mut self.frames
+            && let Some(frame) = frames.take(all)
+        {
+            let members: Vec<usize> = frames.members().collect();
+            let at = self.place();
+            for member in members {
+                let open = self.open.as_mut().map(|open| &mut open.line);
+                let line = self.files.get_mut(member).or(open);
+                let place = &mut line.expect("a member was begun, or ended").place;
+                (place.block, place.offset_bytes) = (at.block, at.offset_bytes);
+            }
+            self.put(&frame.stored)?;
+            if let Some(frames) = &mut self.frames {
+                frames.recycle(frame);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills up the last record, behind the last frame.
+    fn fill_up(&mut self) -> Result<(), SegmentError<S::Error>> {
+        if let Some(frames) = &mut self.frames {
+            frames.put();
+            self.put_frames(true)?;
+            self.push_lines();
+        }
+        let block_bytes = self.info.block_bytes as usize;
+        let left = (block_bytes - self.record.len()) % block_bytes;
+        let filler = match self.frames {
+            None => vec![0; left],
+            Some(_) => frames::filler(left, block_bytes),
+        };
+        self.put(&filler)
+    }
+
+    /// Puts bytes into records.
+    fn put(&mut self, mut bytes: &[u8]) -> Result<(), SegmentError<S::Error>> {
         let block_bytes = self.info.block_bytes as usize;
         while !bytes.is_empty() {
             let length = bytes.len().min(block_bytes - self.record.len());
@@ -380,12 +516,22 @@ impl<S: RecordSink> SegmentBuilder<S> {
 }
 
 /// The longest line that a member can get.
-fn longest_line(member: &Member) -> FileLine {
+fn longest_line(member: &Member, codec: Codec) -> FileLine {
     let place = Place {
         block: BlockAddress(u64::MAX),
         offset_bytes: u32::MAX,
         length_bytes: u64::MAX,
+        skip_bytes: (codec == Codec::Zstd).then_some(u32::MAX),
     };
     let digest = (member.kind == Kind::File).then_some(Digest([0; 32]));
     FileLine::new(member, place, digest, Condition::Unreadable)
+}
+
+/// How long a line may become whose place on tape alone is not known.
+fn bound_bytes(line: &mut FileLine) -> u64 {
+    let place = line.place;
+    (line.place.block, line.place.offset_bytes) = (BlockAddress(u64::MAX), u32::MAX);
+    let bytes = index::line_bytes(line);
+    line.place = place;
+    bytes
 }

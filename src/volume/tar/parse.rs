@@ -183,6 +183,16 @@ impl MemberParser {
         std::mem::take(&mut self.remarks)
     }
 
+    /// Where the headers begin that are being read, if any are; else where the parser is.
+    #[must_use]
+    pub fn resumes_at(&self) -> u64 {
+        match self.state {
+            State::Records { .. } | State::Map { .. } => self.member_offset,
+            State::Header | State::Skip { .. } if self.extended.is_some() => self.member_offset,
+            _ => self.position - self.filled as u64,
+        }
+    }
+
     /// Takes from the front of `input` and says what it found; `None` once `input` is used up.
     ///
     /// # Errors

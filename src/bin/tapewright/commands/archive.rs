@@ -34,6 +34,8 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     }
     job.name = args.name.clone().or(job.name);
     job.segment_limit = args.segment_size.or(job.segment_limit);
+    job.compress = args.compress.or(job.compress);
+    job.compress_threads = args.compress_threads.or(job.compress_threads);
     job.hooks.before = args.before.clone().or(job.hooks.before);
     job.hooks.after = args.after.clone().or(job.hooks.after);
     job.hooks.timeout = args.hook_timeout.map(|span| span.0).or(job.hooks.timeout);
@@ -78,6 +80,18 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
         counted(summary.files, "object"),
         ByteSize(summary.file_bytes)
     ))?;
+    if summary
+        .segments
+        .iter()
+        .any(|segment| segment.codec != "none")
+    {
+        output.line(format!(
+            "compressed: {} of archive in {} on tape, {:.2} to 1",
+            ByteSize(summary.tar_bytes),
+            ByteSize(summary.stored_bytes),
+            summary.ratio
+        ))?;
+    }
     problems(output, &summary.notes, "left out on purpose")?;
     problems(
         output,

@@ -191,6 +191,7 @@ fn render_contents(output: &mut Output, tape: &TapeDetail) -> io::Result<()> {
                 segment.records.to_string(),
                 segment.files.to_string(),
                 ByteSize(segment.file_bytes).to_string(),
+                segment.codec.clone(),
                 segment.job_name.clone(),
             ]
         })
@@ -202,6 +203,7 @@ fn render_contents(output: &mut Output, tape: &TapeDetail) -> io::Result<()> {
             "RECORDS >",
             "OBJECTS >",
             "BYTES >",
+            "CODEC",
             "JOB",
         ],
         &rows,
@@ -210,7 +212,7 @@ fn render_contents(output: &mut Output, tape: &TapeDetail) -> io::Result<()> {
 
 fn run_dump(context: &mut Context<'_>, barcode: &str, file: u64) -> Ended {
     if io::stdout().is_terminal() {
-        let advice = "this writes a raw tape file; send it to a file or to `tar tv`";
+        let advice = "this writes a raw tape file; send it to a file, or to `zstd -dcf | tar tv`";
         return Err(Failure::Usage(advice.to_owned()));
     }
     let dumped = dump::dump_file(context.site, barcode, TapeFile(file), context.output.raw())?;

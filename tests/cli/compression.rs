@@ -1,0 +1,159 @@
+//! Jobs that compress, from `archive` to `restore`, and what they say of it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{Place, assert_same_tree, random_files, restored};
+use crate::zoo;
+
+/// Some megabytes of text, and some of noise.
+fn mixed_files(source: &Path) {
+    random_files(&source.join("noise"), 21, 30, 100_000);
+    let text = source.join("text");
+    fs::create_dir_all(&text).expect("a directory");
+    for number in 0..30 {
+        let lines = (0..5_000).map(|line| format!("{number}: line {line} of a text\n"));
+        fs::write(text.join(format!("{number:02}")), lines.collect::<String>()).expect("a write");
+    }
+}
+
+#[test]
+fn a_job_comes_back_identical_however_it_was_compressed() {
+    let place = Place::with_pool("2GB", 1);
+    let source = place.path("source");
+    zoo::make(&source.join("zoo"));
+    mixed_files(&source);
+    let ways = [
+        ("off", "none"),
+        ("auto", "zstd"),
+        ("zstd", "zstd"),
+        ("zstd:9", "zstd"),
+        ("drive", "none"),
+    ];
+    for (how, codec) in ways {
+        let job = format!("job {how}");
+        let path = source.to_str().expect("UTF-8");
+        let told = place.json([
+            "archive",
+            "--pool",
+            "p",
+            "--name",
+            &job,
+            "--compress",
+            how,
+            path,
+        ]);
+        let (tar, stored) = (&told[0]["tar_bytes"], &told[0]["stored_bytes"]);
+        let number = |value: &serde_json::Value| value.as_f64().expect("a number");
+        let ratio = number(tar) / number(stored);
+        assert!((number(&told[0]["ratio"]) - ratio).abs() < 1e-6, "{told:?}");
+        assert_eq!(told[0]["segments"][0]["codec"], codec, "{how}");
+        match codec {
+            "zstd" => assert!(ratio > 1.3, "{how}: {ratio}"),
+            _ => assert!(ratio <= 1.0, "{how}: {ratio}"),
+        }
+        let target = place.path(&format!("back {how}"));
+        place
+            .run(["restore", "--to"], [&target, &source])
+            .expect_done();
+        assert_same_tree(&source, &restored(&target, &source));
+        place.run(["verify", &job], [""; 0]).expect_done();
+    }
+    let shown = place
+        .run(["tape", "show", "SIM001L9"], [""; 0])
+        .expect_done();
+    assert!(shown.stdout().contains("zstd"), "{}", shown.stdout());
+}
+
+#[test]
+fn compressed_segments_are_read_back_into_a_catalog_and_appended_to() {
+    let place = Place::with_pool("2GB", 1);
+    let source = place.path("source");
+    mixed_files(&source);
+    let archive = ["archive", "--pool", "p", "--compress", "auto"];
+    place.run(archive, [&source]).expect_done();
+    let answers = |place: &Place| -> Vec<String> {
+        let found = place.json(["find", "--all-versions", "**"]);
+        found
+            .iter()
+            .map(|hit| {
+                let mut hit = hit.clone();
+                // The moments at which they were recorded differ.
+                hit.as_object_mut()
+                    .expect("an object")
+                    .remove("archived_at");
+                hit.to_string()
+            })
+            .collect()
+    };
+    let before = answers(&place);
+    fs::remove_dir_all(place.path("state/catalog")).expect("the catalog is there");
+    place
+        .run(["catalog", "rebuild", "SIM001L9"], [""; 0])
+        .expect_done();
+    assert_eq!(answers(&place), before);
+    fs::write(source.join("text/00"), "changed").expect("a write");
+    place.run(archive, [&source]).expect_done();
+    let target = place.path("back");
+    place
+        .run(["restore", "--to"], [&target, &source])
+        .expect_done();
+    assert_same_tree(&source, &restored(&target, &source));
+}
+
+#[test]
+fn a_compressed_job_goes_on_with_the_next_tape() {
+    let place = Place::with_pool("64MiB", 4);
+    let source = place.path("data");
+    mixed_files(&source);
+    random_files(&source.join("large"), 2, 1, 90 << 20);
+    fs::write(source.join("large/zeros"), vec![0; 100 << 20]).expect("a write");
+    let archive = ["archive", "--pool", "p", "--compress", "auto"];
+    place.run(archive, [&source]).expect_done();
+    let target = place.path("back");
+    place
+        .run(["restore", "--to"], [&target, &source])
+        .expect_done();
+    assert_same_tree(&source, &restored(&target, &source));
+    let suspect = place
+        .json(["tape", "list"])
+        .iter()
+        .filter(|tape| tape["state"] == "suspect")
+        .count();
+    assert_eq!(suspect, 0, "tapes written to their end are not suspect");
+}
+
+#[test]
+fn a_compressed_tape_file_is_read_by_zstd_and_tar() {
+    let place = Place::with_pool("1GB", 1);
+    let source = place.path("source");
+    mixed_files(&source);
+    let archive = ["archive", "--pool", "p", "--compress", "zstd"];
+    place.run(archive, [&source]).expect_done();
+    let dump = place
+        .run(["tape", "dump", "SIM001L9", "--file", "1"], [""; 0])
+        .expect_done();
+    fs::write(place.path("file-1"), &dump.0.stdout).expect("a write");
+    let out = place.path("out");
+    fs::create_dir(&out).expect("a directory");
+    let status = Command::new("bash")
+        .args(["-c", "set -o pipefail; zstd -dc ../file-1 | tar -xpf -"])
+        .current_dir(&out)
+        .status()
+        .expect("bash is installed");
+    assert!(status.success());
+    assert_same_tree(&source, &restored(&out, &source));
+}
+
+#[test]
+fn what_cannot_be_a_way_to_compress_is_named() {
+    let place = Place::empty();
+    for how in ["gzip", "zstd:0", "zstd:20", "zstd:", "auto:3", ""] {
+        let ran = place.run(
+            ["archive", "--pool", "p", "--compress", how, "/etc"],
+            [""; 0],
+        );
+        assert!(ran.stderr().contains("zstd:19"), "{how}: {}", ran.stderr());
+    }
+}
