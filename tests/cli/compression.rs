@@ -157,3 +157,31 @@ fn what_cannot_be_a_way_to_compress_is_named() {
         assert!(ran.stderr().contains("zstd:19"), "{how}: {}", ran.stderr());
     }
 }
+
+#[test]
+fn a_compressed_segment_that_the_catalog_has_lost_is_adopted() {
+    let place = Place::with_pool("1GB", 1);
+    let source = place.path("source");
+    mixed_files(&source);
+    let (text, noise) = (source.join("text"), source.join("noise"));
+    let archive = ["archive", "--pool", "p", "--compress", "auto"];
+    place.run(archive, [&text]).expect_done();
+    let copy = |from: &Path, to: &Path| {
+        let status = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(status.expect("cp is there").success());
+    };
+    let (catalog, kept) = (place.path("state/catalog"), place.path("kept"));
+    copy(&catalog, &kept);
+    place.run(archive, [&noise]).expect_done();
+    fs::remove_dir_all(&catalog).expect("the catalog is there");
+    copy(&kept, &catalog);
+    let told = place.json(archive.into_iter().chain([text.to_str().expect("UTF-8")]));
+    assert_eq!(told[0]["adopted_segments"], 1);
+    assert_eq!(told[0]["segments"][0]["number"], 3);
+    let target = place.path("back");
+    place
+        .run(["restore", "--to"], [&target, &source])
+        .expect_done();
+    assert_same_tree(&noise, &restored(&target, &noise));
+    place.run(["verify", "SIM001L9"], [""; 0]).expect_done();
+}

@@ -437,3 +437,27 @@ proptest! {
         prop_assert_eq!(&again.receipt, &written[0].receipt);
     }
 }
+
+/// How many megabytes a second one thread compresses, for the curious.
+#[test]
+#[ignore = "tells speeds, asserts nothing"]
+fn what_compressing_costs() {
+    for (what, content) in [
+        ("text", text(FRAME_BYTES)),
+        ("noise", noise(1, FRAME_BYTES)),
+    ] {
+        for effort in [effort(3, true), effort(3, false), effort(1, false)] {
+            let mut encoder = FrameEncoder::new(effort);
+            let mut stored = Vec::new();
+            let started = std::time::Instant::now();
+            for _ in 0..200 {
+                encoder.encode(&content, &mut stored);
+            }
+            let speed = 200.0 / started.elapsed().as_secs_f64();
+            println!(
+                "{what} {effort:?}: {speed:.0} MiB/s, {} bytes",
+                stored.len()
+            );
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use catalogs::model::event::{
-    CatalogRebuilt, Event, Location, Outcome, Verified, VolumeMoved, VolumeState,
+    CatalogRebuilt, Event, Location, Outcome, Receipt, Verified, VolumeMoved, VolumeState,
     VolumeStateChanged,
 };
 use catalogs::model::problem::{Problem, Problems};
@@ -17,7 +17,8 @@ use catalogs::{Catalog, FindOptions};
 
 use crate::support::*;
 
-const LISTED: [&str; 1] = ["v1"];
+/// `v1-compressed` has an entry file of version 2 in a catalog of version 1.
+const LISTED: [&str; 2] = ["v1", "v1-compressed"];
 const EXPECTED: &str = "expected.txt";
 
 fn golden() -> PathBuf {
@@ -68,7 +69,7 @@ fn facts(catalog: &Catalog) -> String {
         let time = |time: catalogs::model::FileTime| (time.seconds, time.nanoseconds);
         writeln!(
             out,
-            "{} {:?} {:?} {} {:o} {}:{} {}:{} {:?} {:?} -> {:?} {:?} {:?} {:?} {}+{} {} {} \
+            "{} {:?} {:?} {} {:o} {}:{} {}:{} {:?} {:?} -> {:?} {:?} {:?} {:?} {}+{}{} {} {} \
             {} gone={}",
             text(&entry.path),
             entry.kind,
@@ -89,6 +90,9 @@ fn facts(catalog: &Catalog) -> String {
             digest,
             entry.block,
             entry.offset_bytes,
+            entry
+                .skip_bytes
+                .map_or(String::new(), |skip| format!("+{skip}")),
             entry.member_bytes,
             receipt.segment,
             hit.volume.label.what.barcode,
@@ -205,6 +209,63 @@ fn make_sample_of_the_present_format() {
     fs::create_dir_all(&target).unwrap();
     copy_truth(directory.path(), &target);
     fs::write(target.join(EXPECTED), facts(&catalog)).unwrap();
+}
+
+/// A catalog with the receipt of a compressed segment, some of its members in one frame.
+fn with_a_compressed_segment(catalog: &Catalog) {
+    fill(catalog);
+    let entry = |number: u32| Entry {
+        block: 2_002 + u64::from(number / 100),
+        offset_bytes: (number / 100) * 4_711,
+        skip_bytes: Some(number % 100 * 10_240),
+        ..file(format!("packed/{:04}", number * 7 % 270), 1)
+    };
+    let receipt = Receipt {
+        codec: Some("zstd".to_owned()),
+        ..receipt(3, 2, 4)
+    };
+    catalog
+        .commit(at(40), receipt, (0..270).map(entry).collect())
+        .unwrap();
+}
+
+/// Writes the sample with an entry file of version 2. Run once, by name.
+#[test]
+#[ignore = "makes a new sample; existing ones are never changed"]
+fn make_sample_with_a_compressed_segment() {
+    let target = golden().join("v1-compressed");
+    fs::create_dir(&target).expect("it is not there yet");
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    with_a_compressed_segment(&catalog);
+    copy_truth(directory.path(), &target);
+    fs::write(target.join(EXPECTED), facts(&catalog)).unwrap();
+}
+
+#[test]
+fn compressed_segments_are_recorded_as_in_their_sample() {
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    with_a_compressed_segment(&catalog);
+    assert_eq!(
+        events(directory.path()),
+        events(&golden().join("v1-compressed"))
+    );
+    let versions = |directory: &Path| {
+        let files = fs::read_dir(directory.join("entries")).unwrap();
+        let mut versions: Vec<u8> = files
+            .map(|file| fs::read(file.unwrap().path()).unwrap()[8])
+            .collect();
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    };
+    // Only what an older reader would misread has the new number.
+    assert_eq!(versions(directory.path()), [1, 2]);
+    assert_eq!(versions(&golden().join("v1")), [1]);
+    let mut mixed = vec![file("a", 1), file("b", 1)];
+    mixed[1].skip_bytes = Some(0);
+    assert!(catalog.commit(at(41), receipt(3, 2, 5), mixed).is_err());
 }
 
 #[test]
