@@ -297,10 +297,8 @@ impl FrameReader {
             };
             self.take(at);
             match extent(self.rest()) {
-                Ok(Some(Extent::Frame { bytes, content })) => {
-                    if self.fill(bytes, content).is_ok() {
-                        return Some(self.taken_frame(bytes));
-                    }
+                Ok(Some(Extent::Frame { bytes, content })) if self.fill(bytes, content).is_ok() => {
+                    return Some(self.taken_frame(bytes));
                 }
                 Ok(None) if !last => return None,
                 _ => {}

@@ -134,7 +134,7 @@ fn whatever_happens_to_a_record_costs_only_the_files_in_its_frames() {
                 ..whole.clone()
             };
             inflict(&volume, at);
-            let to = directory.path().join(format!("{what}"));
+            let to = directory.path().join(&what);
             let lost = lost(&volume, &to, &what);
             fs::remove_dir_all(&to).unwrap();
             let verified = verify(

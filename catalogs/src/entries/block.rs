@@ -139,18 +139,7 @@ impl Block {
         if flags & FLAG_DEVICE != 0 {
             device = Some((extras.u32()?, extras.u32()?));
         }
-        let mut part = None;
-        if flags & FLAG_PART != 0 {
-            let (number, offset_bytes) = (extras.u32()?, extras.varint()?);
-            if number == 0 {
-                return Err(Fault::Value("part number"));
-            }
-            part = Some(Part {
-                number,
-                offset_bytes,
-                last: flags & FLAG_LAST_PART != 0,
-            });
-        }
+        let part = part(extras, flags)?;
         let mut digest = None;
         if flags & FLAG_DIGEST != 0 {
             digest = self.column(Column::Digests).take(32)?.try_into().ok();
@@ -238,6 +227,21 @@ impl Block {
         let offset_bytes = (position % record_bytes) as u32;
         Ok((position / record_bytes, offset_bytes, member_bytes))
     }
+}
+
+fn part(extras: &mut Input, flags: u8) -> Result<Option<Part>, Fault> {
+    if flags & FLAG_PART == 0 {
+        return Ok(None);
+    }
+    let (number, offset_bytes) = (extras.u32()?, extras.varint()?);
+    if number == 0 {
+        return Err(Fault::Value("part number"));
+    }
+    Ok(Some(Part {
+        number,
+        offset_bytes,
+        last: flags & FLAG_LAST_PART != 0,
+    }))
 }
 
 fn owner_name(column: &mut Input) -> Result<String, Fault> {

@@ -124,7 +124,7 @@ impl FrameCompressor for Beside {
     fn put(&mut self, frame: Compressed) {
         let (done, result) = sync_channel(1);
         let sent = self.orders.send(Order { frame, done });
-        sent.ok().expect(WORKER_LIVES);
+        assert!(sent.is_ok(), "{WORKER_LIVES}");
         self.under_way.push_back(result);
     }
 
