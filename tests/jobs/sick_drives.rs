@@ -8,7 +8,7 @@ use tape_sim::fault::{Device, Effect, Rule};
 use tape_sim::library::LibrarySpec;
 use tapewright::changer::ElementKind;
 use tapewright::drive::{Drive, ReadyWait};
-use tapewright::jobs::archive::{ArchiveOptions, archive};
+use tapewright::jobs::archive::{JobDescription, archive};
 use tapewright::jobs::library::status;
 use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{JobErrorKind, Outcome, Site, VolumeState, tapes};
@@ -397,12 +397,8 @@ fn a_reset_on_the_way_to_the_first_write_sets_the_mode_anew() {
             trace: Some(&file),
             ..lab.site()
         };
-        let options = ArchiveOptions {
-            paths: vec![lab.path("source")],
-            pool: "docs".to_owned(),
-            ..ArchiveOptions::default()
-        };
-        let summary = archive(site, &options).unwrap();
+        let job = JobDescription::of_paths(vec![lab.path("source")], "docs");
+        let summary = archive(site, &job).unwrap();
         assert_eq!(summary.outcome, Outcome::Complete, "{command}: {summary:?}");
 
         let trace = fs::read_to_string(&file).unwrap();
