@@ -123,15 +123,11 @@ impl Transport for SimTransport {
             let what = format!("{length} bytes; the simulated path carries {limit}");
             return Err(failed(TransportErrorKind::TooLong, what));
         }
-        let joined;
         let data = match data {
             Data::None => target::Data::None,
             Data::In(buffer) => target::Data::In(buffer),
             Data::Out(bytes) => target::Data::Out(bytes),
-            Data::Gather(parts) => {
-                joined = super::join(parts);
-                target::Data::Out(&joined)
-            }
+            Data::Gather(parts) => target::Data::Blocks(parts),
         };
         let completion = match &mut *lock(&self.unit) {
             Unit::Drive(drive) => drive.execute(cdb, data),

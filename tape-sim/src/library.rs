@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cartridge::{self, Cartridge};
+use crate::cartridge::{self, Cartridge, Medium};
 use crate::clock::{Clock, SystemClock};
 use crate::error::SimError;
 use crate::fault::{self, FaultScript, Rule};
@@ -49,6 +49,8 @@ pub struct LibrarySpec {
     pub timing: Timing,
     /// LTO-9 cartridges come as from the factory: their first load takes 20 minutes to 2 hours.
     pub factory_new: bool,
+    /// What becomes of the bytes of blocks.
+    pub medium: Medium,
 }
 
 impl Default for LibrarySpec {
@@ -64,6 +66,7 @@ impl Default for LibrarySpec {
             seed: None,
             timing: Timing::Virtual,
             factory_new: false,
+            medium: Medium::Store,
         }
     }
 }
@@ -81,6 +84,8 @@ struct LibraryInfo {
     timing: Timing,
     #[serde(default)]
     factory_new: bool,
+    #[serde(default, skip_serializing_if = "Medium::stores")]
+    medium: Medium,
 }
 
 /// A library on disk.
@@ -129,6 +134,9 @@ impl Library {
             if spec.factory_new {
                 cartridge::make_factory_new(&dir, barcode)?;
             }
+            if !spec.medium.stores() {
+                cartridge::set_medium(&dir, barcode, spec.medium)?;
+            }
         }
         let layout = Layout {
             drives: spec.drives,
@@ -147,6 +155,7 @@ impl Library {
                 .unwrap_or(fnv(dir.as_os_str().as_encoded_bytes()) as u32),
             timing: spec.timing,
             factory_new: spec.factory_new,
+            medium: spec.medium,
         };
         // Last: a directory is a library once this file is there.
         write_json(&dir.join("library.json"), &info)?;
@@ -291,6 +300,9 @@ impl Library {
             cartridge::create(&self.dir, barcode, capacity_bytes)?;
             if self.info.factory_new {
                 cartridge::make_factory_new(&self.dir, barcode)?;
+            }
+            if !self.info.medium.stores() {
+                cartridge::set_medium(&self.dir, barcode, self.info.medium)?;
             }
         }
         inventory::insert(&self.dir, mail_slot, barcode)

@@ -15,6 +15,9 @@ pub enum Data<'a> {
     In(&'a mut [u8]),
     /// The host sends.
     Out(&'a [u8]),
+    /// From the initiator to the device, in pieces, best of one block each: WRITE alone takes
+    /// them.
+    Blocks(&'a [std::io::IoSlice<'a>]),
 }
 
 /// SCSI status bytes that the simulator returns (SAM-5 §5.3).

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use tape_sim::cartridge::Medium;
 use tape_sim::error::SimError;
 use tape_sim::generation::Generation;
 use tape_sim::inventory::{self, Door, Label};
@@ -21,7 +22,7 @@ use tape_sim::timeline::Timing;
 const USAGE: &str = "\
 usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generation 5..10]
                            [--cartridges N] [--capacity-mib N] [--buffer-mib N]
-                           [--speedup N] [--factory-new on|off]
+                           [--speedup N] [--factory-new on|off] [--medium store|discard]
        tape-sim status DIR
        tape-sim cartridge DIR BARCODE
        tape-sim insert DIR MAIL_SLOT BARCODE [--capacity-mib N]
@@ -38,6 +39,8 @@ usage: tape-sim create DIR [--drives N] [--slots N] [--mail-slots N] [--generati
 create makes a library in which nothing waits: time is counted, not passed. With --speedup its
 devices take their time, N times as fast as hardware. Factory-new LTO-9 cartridges are measured
 on their first load, for 20 minutes to 2 hours. status says how far each device's time has come.
+A medium that discards keeps the first 16 MiB of each tape file, lengths and filemarks, and throws
+away all other data, which reads as zeros: to measure a host, never to keep anything.
 
 A cartridge is named by the barcode it was made with, whatever its label shows later. door is
 about the mail slots' door, or with front about the one that stops the robot. A magazine has 12
@@ -167,6 +170,8 @@ fn create(dir: &Path, options: &[&str]) -> Result<u8, Failure> {
                 spec.timing = Timing::Real { speedup };
             }
             ["--factory-new", value] => spec.factory_new = switch(value, "--factory-new")?,
+            ["--medium", "store"] => spec.medium = Medium::Store,
+            ["--medium", "discard"] => spec.medium = Medium::Discard,
             ["--generation", value] => {
                 spec.generation = Generation::from_number(number(value, "--generation")?)
                     .ok_or_else(|| Failure::Value(value.to_string(), "--generation"))?;

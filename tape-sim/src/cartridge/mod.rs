@@ -72,7 +72,33 @@ pub struct CartridgeInfo {
     /// What is left of the measuring of a new LTO-9 cartridge, in milliseconds; 0: it is done.
     #[serde(default)]
     pub optimization_ms: u64,
+    /// What becomes of the bytes of its blocks.
+    #[serde(default, skip_serializing_if = "Medium::stores")]
+    pub medium: Medium,
 }
+
+/// What becomes of the bytes that are written to a cartridge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Medium {
+    /// They are kept, as on tape.
+    #[default]
+    Store,
+    /// Of each tape file the first [`KEPT_BYTES`] are kept; what follows is thrown away, and
+    /// reads as zeros. For measuring a host: its drive costs no disk.
+    Discard,
+}
+
+impl Medium {
+    /// True for a medium that keeps all.
+    #[must_use]
+    pub fn stores(&self) -> bool {
+        *self == Self::Store
+    }
+}
+
+/// What a discarding medium keeps behind each filemark, and where writing begins, in bytes.
+pub const KEPT_BYTES: u64 = 16 << 20;
 
 /// Kinds of cartridges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +190,7 @@ pub fn create(
         tape_bytes: 0,
         proportion: full_length(),
         optimization_ms: 0,
+        medium: Medium::Store,
     };
     Mam::new(&Birth {
         density: info.density,
@@ -196,6 +223,17 @@ pub fn make_factory_new(library_dir: &Path, barcode: &str) -> Result<(), SimErro
         cartridge.save_info()?;
     }
     Ok(())
+}
+
+/// Makes the cartridge of `barcode` of this `medium`.
+///
+/// # Errors
+///
+/// `Io`, `Format`, `Version`.
+pub fn set_medium(library_dir: &Path, barcode: &str, medium: Medium) -> Result<(), SimError> {
+    let mut cartridge = Cartridge::open(&folder(library_dir, barcode))?;
+    cartridge.info.medium = medium;
+    cartridge.save_info()
 }
 
 fn checked_capacity(format: &Format, asked: Option<u64>) -> Result<u64, SimError> {

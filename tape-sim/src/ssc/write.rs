@@ -15,6 +15,31 @@ use crate::target::{Data, Refusal, Reply, receive};
 /// WRITE FILEMARKS byte 1.
 const IMMED: u8 = 0x01;
 
+/// The blocks of a WRITE, out of one piece of data or several.
+fn blocks<'a>(
+    data: Data<'a>,
+    joined: &'a mut Vec<u8>,
+    block_bytes: usize,
+    count: usize,
+) -> Result<Vec<&'a [u8]>, Refusal> {
+    let bytes = match data {
+        Data::Blocks(pieces) if pieces.iter().all(|piece| piece.len() == block_bytes) => {
+            if pieces.len() < count {
+                return Err(Sense::new(key::ABORTED_COMMAND, sense::DATA_PHASE_ERROR).into());
+            }
+            return Ok(pieces[..count].iter().map(|piece| &**piece).collect());
+        }
+        Data::Blocks(pieces) => {
+            pieces
+                .iter()
+                .for_each(|piece| joined.extend_from_slice(piece));
+            receive(Data::Out(joined), block_bytes.saturating_mul(count))?
+        }
+        whole => receive(whole, block_bytes.saturating_mul(count))?,
+    };
+    Ok(bytes.chunks_exact(block_bytes).collect())
+}
+
 impl DriveTarget {
     /// WRITE(6) and WRITE(16) (SSC-4 §5.6, §5.7).
     pub(super) fn write(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
@@ -23,12 +48,9 @@ impl DriveTarget {
         if transfer.length == 0 {
             return Ok(0);
         }
-        let bytes = receive(
-            data,
-            transfer
-                .block_bytes
-                .saturating_mul(transfer.blocks as usize),
-        )?;
+        let mut joined = Vec::new();
+        let (length, count) = (transfer.block_bytes, transfer.blocks as usize);
+        let blocks = blocks(data, &mut joined, length, count)?;
         self.check_room_for_check(cdb, &transfer)?;
         self.check_key_lock()?;
         self.begin_writing(place).map_err(|refusal| match refusal {
@@ -38,7 +60,7 @@ impl DriveTarget {
         })?;
         let start = self.tape()?.object();
         let before = self.position_bytes()?;
-        for (block, done) in bytes.chunks_exact(transfer.block_bytes).zip(0u32..) {
+        for (block, done) in blocks.iter().copied().zip(0u32..) {
             let block = self.checked(&transfer, block, done)?;
             self.fault_on_write()?;
             match self.record_block(block) {
@@ -57,7 +79,7 @@ impl DriveTarget {
             let flushed = self.tape()?.flush();
             flushed.map_err(|error| self.not_written(error, &transfer, start))?;
         }
-        self.warn_after_write(before, bytes.len())
+        self.warn_after_write(before, transfer.block_bytes * blocks.len())
     }
 
     /// A WRITE that began at object `start` has met a block that does not get onto the tape, and

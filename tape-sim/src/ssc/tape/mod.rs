@@ -14,7 +14,7 @@ use super::buffer::Buffer;
 use crate::cartridge::partition::Partition;
 use crate::cartridge::record::{Kind, OBJECT_OVERHEAD_BYTES, Record};
 use crate::cartridge::seal::{SEAL_BYTES, Seal};
-use crate::cartridge::{Cartridge, MB, partition_warning_zone_bytes};
+use crate::cartridge::{Cartridge, KEPT_BYTES, MB, partition_warning_zone_bytes};
 use crate::error::SimError;
 use crate::generation::Generation;
 use crate::physics::deck::Deck;
@@ -55,6 +55,8 @@ pub struct Tape {
     object: u64,
     /// The medium will not take this object.
     bad_object: Option<u64>,
+    /// Written since the last filemark or motion, in bytes: what a medium that discards goes by.
+    file_bytes: u64,
 }
 
 impl Tape {
@@ -85,6 +87,7 @@ impl Tape {
             partition: 0,
             object: 0,
             bad_object: None,
+            file_bytes: 0,
         })
     }
 
@@ -211,7 +214,9 @@ impl Tape {
     ///
     /// `Full`: nothing was written. `Host`: the position is unknown.
     pub fn write_block(&mut self, bytes: &[u8]) -> Result<(), WriteStop> {
-        let kind = if is_zero(bytes) {
+        self.file_bytes = self.file_bytes.saturating_add(bytes.len() as u64);
+        let discarded = !self.cartridge.info.medium.stores() && self.file_bytes > KEPT_BYTES;
+        let kind = if discarded || is_zero(bytes) {
             Kind::Zeros
         } else {
             Kind::Block
@@ -264,6 +269,7 @@ impl Tape {
         if fitting > 0 {
             self.cut_here()?;
         }
+        self.file_bytes = 0;
         let mut added_bytes = 0;
         for number in 1..=fitting {
             let (position_bytes, data_bytes) = self.end();
@@ -415,6 +421,7 @@ impl Tape {
         let to = self.absolute_bytes()?;
         self.deck.travel(from, to);
         self.read_bytes = 0;
+        self.file_bytes = 0;
         Ok(moved)
     }
 
