@@ -1,81 +1,177 @@
-//! Archiving to the simulator beside GNU tar to a file: the same data, in turn, in one run.
+//! Archiving to the simulator beside GNU tar: the same data, in turn, in one run.
 //!
-//! `cargo bench` prints medians and the ratio pair by pair; the machine's own speed drops
-//! out of the ratio. Whole processes are timed, start and final flush included, with a
-//! warm page cache. tar writes to a file and flushes nothing; we also digest every file,
-//! check-sum every record, write an index and commit to the catalog.
+//! `cargo bench --bench archive` prints, for each case and each program, medians with the
+//! least and the greatest: seconds, MB/s, files/s, CPU seconds per GB, and the ratio of times
+//! round by round, in which the machine's own speed drops out. Whole processes are timed,
+//! start and final flush included, with a warm page cache. The library's medium discards data
+//! (a second time the cases that fit are written to one that stores it). Method and results:
+//! docs/performance.md.
 //!
-//! `TAPEWRIGHT_BENCH_DIR` names a directory to work in (default: the temporary directory);
-//! `TAPEWRIGHT_BENCH_SOURCE` a directory to archive instead of the generated ones.
+//! `cargo bench --bench archive -- usr slow` runs the cases whose names hold one of these words.
+//! `TAPEWRIGHT_BENCH_DIR`: a directory to work in (default: the temporary directory), with
+//! room for 12 GB. `TAPEWRIGHT_BENCH_SOURCE`: a directory to archive instead of the cases.
+//! `TAPEWRIGHT_BENCH_ROUNDS`: rounds, 5 unless it says otherwise.
 
-use std::ffi::OsStr;
+mod support;
+
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 5;
+use support::fuse::MadeUp;
+use tape_sim::cartridge::Medium;
+use tape_sim::library::{Library, LibrarySpec};
+
+/// Kernel ticks per second in `/proc/self/stat`: fixed for programs on Linux.
+const TICKS: f64 = 100.0;
+const DIGEST: &str = "--digest-stdin";
 
 struct Case {
-    name: String,
+    name: &'static str,
     source: PathBuf,
-    files: u64,
-    bytes: u64,
+    /// Kept while the case runs.
+    _mounted: Option<support::fuse::Mounted>,
+    medium: Medium,
+    peers: &'static [Peer],
+    rounds: usize,
 }
 
+/// A program beside us: how the table calls it, and its shell command (`$1` is the source).
+type Peer = (&'static str, &'static str);
+
+const TAR: Peer = ("tar to /dev/zero", "tar -cf /dev/zero \"$1\"");
+const TAR_PINNED: Peer = (
+    "tar | cat on one core",
+    "taskset -c 0 sh -c 'tar -cf - \"$1\" | cat > /dev/null' sh \"$1\"",
+);
+const TAR_PAX: Peer = (
+    "tar --xattrs --acls -S",
+    "tar --format=pax --xattrs --acls --sparse -cf /dev/zero \"$1\"",
+);
+const TAR_DIGEST: Peer = ("tar | b3sum", "tar -cf - \"$1\" | \"$2\" --digest-stdin");
+const TAR_FILE: Peer = (
+    "tar to a file",
+    "tar -cf \"$3/by.tar\" \"$1\"; rm \"$3/by.tar\"",
+);
+
+const ALL: &[Peer] = &[TAR, TAR_PINNED, TAR_PAX, TAR_DIGEST];
+
 fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == DIGEST) {
+        return digest_stdin();
+    }
+    let words: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
     let base =
         std::env::var_os("TAPEWRIGHT_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let work = tempfile::Builder::new()
         .prefix("tapewright-bench-")
         .tempdir_in(base)
         .expect("a directory to work in");
-    println!(
-        "{:<34} {:>9} {:>9} {:>9} {:>9}  ratio of times, ours : tar",
-        "", "ours", "tar", "ours", "tar"
-    );
-    println!(
-        "{:<34} {:>9} {:>9} {:>9} {:>9}  {:>6} {:>6} {:>6}",
-        "", "MB/s", "MB/s", "files/s", "files/s", "min", "median", "max"
-    );
-    for case in cases(work.path()) {
-        measure(&case, work.path());
+    for (name, medium, make) in cases() {
+        let chosen = words.is_empty() || words.iter().any(|word| name.contains(word));
+        if !chosen {
+            continue;
+        }
+        match make(name, work.path(), medium) {
+            Ok(case) => measure(&case, work.path()),
+            Err(error) => println!("\n{name}: left out: {error}"),
+        }
     }
 }
 
-fn cases(work: &Path) -> Vec<Case> {
-    if let Some(source) = std::env::var_os("TAPEWRIGHT_BENCH_SOURCE") {
-        let source = PathBuf::from(source);
-        let (files, bytes) = size(&source);
-        return vec![Case {
-            name: source.display().to_string(),
-            source,
-            files,
-            bytes,
-        }];
+type Make = fn(&'static str, &Path, Medium) -> io::Result<Case>;
+
+fn cases() -> Vec<(&'static str, Medium, Make)> {
+    if std::env::var_os("TAPEWRIGHT_BENCH_SOURCE").is_some() {
+        return vec![("TAPEWRIGHT_BENCH_SOURCE", Medium::Discard, given)];
     }
-    [
-        ("20,000 files of 4 KiB", 20_000, 4 << 10),
-        ("1,000 files of 256 KiB", 1_000, 256 << 10),
-        ("4 files of 256 MiB", 4, 256 << 20),
+    vec![
+        ("ten large files of 1 GiB", Medium::Discard, large),
+        ("200,000 small files of 4 KiB", Medium::Discard, small),
+        ("a copy of /usr", Medium::Discard, usr),
+        (
+            "10,000 files of 4 KiB, slow: 1 ms an operation",
+            Medium::Discard,
+            slow,
+        ),
+        ("large files, data stored", Medium::Store, large),
+        ("small files, data stored", Medium::Store, small),
     ]
-    .into_iter()
-    .enumerate()
-    .map(|(number, (name, files, bytes))| {
-        let source = work.join(format!("source-{number}"));
-        generate(&source, files, bytes);
-        Case {
-            name: name.to_owned(),
-            source,
-            files: files as u64,
-            bytes: (files * bytes) as u64,
-        }
+}
+
+fn case(name: &'static str, source: PathBuf, medium: Medium) -> Case {
+    let rounds = std::env::var("TAPEWRIGHT_BENCH_ROUNDS").ok();
+    Case {
+        name,
+        source,
+        _mounted: None,
+        medium,
+        peers: if medium.stores() { &[TAR_FILE] } else { ALL },
+        rounds: rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(5),
+    }
+}
+
+fn given(name: &'static str, _: &Path, medium: Medium) -> io::Result<Case> {
+    let source = std::env::var_os("TAPEWRIGHT_BENCH_SOURCE").unwrap_or_default();
+    Ok(case(name, PathBuf::from(source), medium))
+}
+
+fn large(name: &'static str, work: &Path, medium: Medium) -> io::Result<Case> {
+    let source = work.join("large");
+    if !source.exists() {
+        generate(&source, 10, 1 << 30)?;
+    }
+    Ok(case(name, source, medium))
+}
+
+fn small(name: &'static str, work: &Path, medium: Medium) -> io::Result<Case> {
+    let source = work.join("small");
+    if !source.exists() {
+        generate(&source, 200_000, 4 << 10)?;
+    }
+    Ok(case(name, source, medium))
+}
+
+fn usr(name: &'static str, work: &Path, medium: Medium) -> io::Result<Case> {
+    let source = work.join("usr");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg("/usr")
+        .arg(&source)
+        .status()?;
+    if !copied.success() {
+        return Err(io::Error::other("/usr could not be copied"));
+    }
+    Ok(case(name, source, medium))
+}
+
+fn slow(name: &'static str, work: &Path, medium: Medium) -> io::Result<Case> {
+    let source = work.join("slow");
+    let made_up = MadeUp {
+        dirs: 100,
+        files: 100,
+        bytes: 4 << 10,
+        delay: Duration::from_millis(1),
+        servers: 128,
+    };
+    let mounted = made_up.mount(&source)?;
+    Ok(Case {
+        _mounted: Some(mounted),
+        peers: &[TAR],
+        rounds: 3,
+        ..case(name, source, medium)
     })
-    .collect()
 }
 
 /// Files of pseudo-random bytes, a hundred to a directory.
-fn generate(source: &Path, files: usize, bytes: usize) {
+fn generate(source: &Path, files: usize, bytes: usize) -> io::Result<()> {
     let mut state = 1_u64;
     let mut content = vec![0_u8; bytes];
     for number in 0..files {
@@ -86,12 +182,13 @@ fn generate(source: &Path, files: usize, bytes: usize) {
             chunk.copy_from_slice(&(state ^ (state >> 29)).to_le_bytes());
         }
         let dir = source.join(format!("{:04}", number / 100));
-        fs::create_dir_all(&dir).expect("a source directory");
-        fs::write(dir.join(format!("{number:06}")), &content).expect("a source file");
+        fs::create_dir_all(&dir)?;
+        fs::write(dir.join(format!("{number:06}")), &content)?;
     }
+    Ok(())
 }
 
-fn size(source: &Path) -> (u64, u64) {
+fn size(source: &Path) -> (f64, f64) {
     let (mut files, mut bytes) = (0, 0);
     let mut ahead = vec![source.to_owned()];
     while let Some(path) = ahead.pop() {
@@ -106,85 +203,169 @@ fn size(source: &Path) -> (u64, u64) {
             ahead.extend(children.map(|entry| entry.path()));
         }
     }
-    (files, bytes)
+    (files as f64, bytes as f64)
+}
+
+/// What one run of one program took.
+#[derive(Clone, Copy)]
+struct Spent {
+    seconds: f64,
+    cpu_seconds: f64,
 }
 
 fn measure(case: &Case, work: &Path) {
-    let mut ours = Vec::new();
-    let mut tars = Vec::new();
-    for round in 0..=ROUNDS {
-        let state = work.join("state");
-        let ours_seconds = archive(&case.source, &state, &work.join("library"));
-        let tar_file = work.join("by.tar");
-        let tar_seconds = time(
-            Command::new("tar")
-                .arg("-cf")
-                .arg(&tar_file)
-                .arg(&case.source),
-        );
-        for path in [state, work.join("library")] {
-            fs::remove_dir_all(path).expect("what a round made");
-        }
-        fs::remove_file(tar_file).expect("what a round made");
+    let (files, bytes) = size(&case.source);
+    let medium = if case.medium.stores() {
+        "stores"
+    } else {
+        "discards"
+    };
+    println!(
+        "\n{}: {files:.0} objects, {:.2} GB; {} rounds, the medium {medium}",
+        case.name,
+        bytes / 1e9,
+        case.rounds
+    );
+    println!(
+        "{:<26} {:>20} {:>7} {:>9} {:>20} {:>20}",
+        "", "seconds", "MB/s", "files/s", "CPU s/GB", "time of ours : its"
+    );
+    let mut spent = vec![Vec::new(); case.peers.len() + 1];
+    for round in 0..=case.rounds {
+        let ours = archive(case, work);
+        let peers = case.peers.iter().map(|peer| run_peer(peer, case, work));
+        let all: Vec<Spent> = std::iter::once(ours).chain(peers).collect();
         // The first round warms the page cache.
         if round > 0 {
-            ours.push(ours_seconds);
-            tars.push(tar_seconds);
+            spent
+                .iter_mut()
+                .zip(all)
+                .for_each(|(list, one)| list.push(one));
         }
     }
-    let mut ratios: Vec<f64> = ours
-        .iter()
-        .zip(&tars)
-        .map(|(ours, tar)| ours / tar)
-        .collect();
-    let (ours, tar) = (median(&mut ours), median(&mut tars));
-    let middle = median(&mut ratios);
-    println!(
-        "{:<34} {:>9.0} {:>9.0} {:>9.0} {:>9.0}  {:>6.2} {:>6.2} {:>6.2}",
-        case.name,
-        case.bytes as f64 / ours / 1e6,
-        case.bytes as f64 / tar / 1e6,
-        case.files as f64 / ours,
-        case.files as f64 / tar,
-        ratios[0],
-        middle,
-        ratios[ratios.len() - 1]
-    );
+    let names = std::iter::once("tapewright").chain(case.peers.iter().map(|peer| peer.0));
+    for (name, runs) in names.zip(&spent) {
+        let of = |what: fn(&Spent) -> f64| runs.iter().map(what).collect::<Vec<f64>>();
+        let seconds = Spread::new(of(|run| run.seconds));
+        let cpu = Spread::new(
+            of(|run| run.cpu_seconds)
+                .iter()
+                .map(|s| s / bytes * 1e9)
+                .collect(),
+        );
+        let ratios = spent[0]
+            .iter()
+            .zip(runs)
+            .map(|(ours, its)| ours.seconds / its.seconds);
+        println!(
+            "{name:<26} {seconds:>20} {:>7.0} {:>9.0} {cpu:>20} {:>20}",
+            bytes / seconds.middle / 1e6,
+            files / seconds.middle,
+            Spread::new(ratios.collect())
+        );
+    }
+}
+
+/// The median, the least and the greatest.
+struct Spread {
+    middle: f64,
+    least: f64,
+    greatest: f64,
+}
+
+impl Spread {
+    fn new(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self {
+            middle: values[values.len() / 2],
+            least: values[0],
+            greatest: values[values.len() - 1],
+        }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = format!(
+            "{:.2} ({:.2}–{:.2})",
+            self.middle, self.least, self.greatest
+        );
+        f.pad(&text)
+    }
 }
 
 /// A fresh library and label, untimed; then the archive job, timed.
-fn archive(source: &Path, state: &Path, library: &Path) -> f64 {
-    let command = |words: &[&OsStr]| {
+fn archive(case: &Case, work: &Path) -> Spent {
+    let (state, library) = (work.join("state"), work.join("library"));
+    let spec = LibrarySpec {
+        medium: case.medium,
+        ..LibrarySpec::default()
+    };
+    Library::create(&library, &spec).expect("a library");
+    let command = |words: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tapewright"));
         command
-            .env("TAPEWRIGHT_STATE", state)
-            .args(words)
-            .stdin(Stdio::null());
+            .env("TAPEWRIGHT_STATE", &state)
+            .args(words.split(' '));
         command
     };
-    let words = |text: &'static str| text.split(' ').map(OsStr::new).collect::<Vec<_>>();
-    let mut create = words("library create --sim");
-    create.push(library.as_os_str());
-    time(&mut command(&create));
-    time(&mut command(&words("tape label SIM001L9 --pool p")));
-    let mut archive = words("archive --pool p");
-    archive.push(source.as_os_str());
-    time(&mut command(&archive))
+    spend(command("library use --sim").arg(&library));
+    spend(&mut command("tape label SIM001L9 --pool p"));
+    let spent = spend(command("archive --pool p").arg(&case.source));
+    for path in [state, library] {
+        fs::remove_dir_all(path).expect("what a round made");
+    }
+    spent
 }
 
-fn time(command: &mut Command) -> f64 {
-    let started = Instant::now();
-    let output = command.output().expect("the program starts");
+fn run_peer(peer: &Peer, case: &Case, work: &Path) -> Spent {
+    let own = std::env::current_exe().expect("the path of this program");
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", peer.1, "sh"])
+        .args([&case.source, &own, work]);
+    spend(&mut command)
+}
+
+fn spend(command: &mut Command) -> Spent {
+    let (started, before) = (Instant::now(), children_cpu_seconds());
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
     let seconds = started.elapsed().as_secs_f64();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    seconds
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    Spent {
+        seconds,
+        cpu_seconds: children_cpu_seconds() - before,
+    }
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+/// Time of all children waited for: user and system, theirs included.
+fn children_cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").expect("this process");
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = behind_name.split_whitespace().skip(13).take(2);
+    ticks
+        .map(|ticks| ticks.parse::<f64>().unwrap_or(0.0))
+        .sum::<f64>()
+        / TICKS
+}
+
+/// What `b3sum` does with its standard input, so that the comparison needs no further program.
+fn digest_stdin() {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = io::stdin()
+            .lock()
+            .read(&mut buffer)
+            .expect("the standard input");
+        if count == 0 {
+            break;
+        }
+        hasher.update(&buffer[..count]);
+    }
+    println!("{}", hasher.finalize());
 }

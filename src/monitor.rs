@@ -16,6 +16,27 @@ pub struct Problem {
     pub what: String,
 }
 
+/// Which part of the way of the data sets the pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Walking and reading the source.
+    Source,
+    /// This machine: tar framing, digests, check sums.
+    Host,
+    /// Drive and tape.
+    Drive,
+}
+
+/// What sets the pace of an operation, and what that costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bottleneck {
+    /// What sets the pace.
+    pub pace: Pace,
+    /// Share of the time, in per cent, that was waited for it: by the drive, or for
+    /// [`Pace::Drive`] by what is before it.
+    pub waited_percent: u8,
+}
+
 /// Receives the progress of one operation. All methods may be called from any thread.
 pub trait Monitor: Send + Sync {
     /// True if [`expect`](Self::expect) is worth the trouble of counting for it.
@@ -40,6 +61,10 @@ pub trait Monitor: Send + Sync {
     /// for. Comes about once a second, however short or long the wait is.
     fn waiting(&self, what: &str, elapsed: Duration) {
         let _ = (what, elapsed);
+    }
+    /// What has set the pace in the last few seconds.
+    fn bottleneck(&self, bottleneck: Bottleneck) {
+        let _ = bottleneck;
     }
     /// A problem with one object.
     fn problem(&self, problem: &Problem) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tapewright::clock::SystemClock;
 use tapewright::engine::EngineError;
-use tapewright::engine::archive::{ArchivePlan, ArchiveReport, Memory, archive};
+use tapewright::engine::archive::{ArchivePlan, ArchiveReport, Marks, Memory, archive};
 use tapewright::engine::source::Source;
 use tapewright::monitor::Silent;
 use tapewright::volume::index::{Digest, FileLine, JobHeader, read_index};
@@ -54,7 +54,8 @@ impl Case {
             segment_limit_bytes: 1 << 40,
             memory: Memory {
                 read_ahead_bytes: 4 << 20,
-                records: 16,
+                buffer_bytes: 16 * BLOCK_BYTES as usize,
+                marks: Marks::default(),
                 members: 1000,
             },
             compression: None,

@@ -29,6 +29,18 @@ impl Bench {
         Bench { directory }
     }
 
+    /// The drive's time, in nanoseconds.
+    pub fn time_ns(&self) -> u64 {
+        let hold = tape_sim::inventory::read_hold(self.directory.path(), 0);
+        hold.unwrap().time_ns
+    }
+
+    /// How often the tape had to stop and come back.
+    pub fn backhitches(&self) -> u64 {
+        let hold = tape_sim::inventory::read_hold(self.directory.path(), 0);
+        hold.unwrap().life.motion.backhitches
+    }
+
     /// The way to the drive.
     pub fn drive_transport(&self) -> SimTransport {
         SimTransport::drive(self.directory.path(), 0).unwrap()

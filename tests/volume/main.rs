@@ -11,6 +11,7 @@ mod golden;
 mod index;
 #[path = "../common/memory_tape.rs"]
 mod memory_tape;
+mod packing;
 mod scan;
 mod support;
 mod tar;

@@ -252,6 +252,17 @@ pub struct ArchiveArgs {
     /// How long each of these two may take, such as 10m [default: 1h]
     #[arg(long, value_name = "TIME")]
     pub hook_timeout: Option<TimeSpan>,
+    /// Memory between source and drive, such as 4GiB: the larger, the fewer stops a slow source
+    /// costs the tape [default: an eighth of the memory, 64MiB to 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub buffer: Option<ByteSize>,
+    /// Begin to write to a tape once the buffer is so full [default: 25]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub start_at: Option<u8>,
+    /// Go on writing once the buffer is so full, after the source was slower than the tape
+    /// [default: 80]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub resume_at: Option<u8>,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use indicatif::{
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use tapewright::monitor::{Monitor, Problem};
+use tapewright::monitor::{Bottleneck, Monitor, Pace, Problem};
 
 /// Exit status of a process ended by the second signal: 128 + SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
@@ -57,6 +57,8 @@ const WORTH_SHOWING: Duration = Duration::from_secs(5);
 pub struct Terminal {
     bar: ProgressBar,
     view: Mutex<View>,
+    /// What is being done.
+    phase: Mutex<String>,
     stop: Arc<AtomicBool>,
     announced: AtomicBool,
     /// Lines on the present wait that were due where there is no bar.
@@ -84,6 +86,7 @@ impl Terminal {
         Ok(Self {
             bar,
             view: Mutex::new(View::Nothing),
+            phase: Mutex::default(),
             stop,
             announced: AtomicBool::new(false),
             lines_told: AtomicU64::new(0),
@@ -164,6 +167,7 @@ impl Monitor for Terminal {
         tracing::info!("{what}");
         self.show(View::Phase);
         self.bar.set_message(what.to_owned());
+        what.clone_into(&mut self.phase.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn waiting(&self, what: &str, elapsed: Duration) {
@@ -178,6 +182,17 @@ impl Monitor for Terminal {
             self.show(View::Phase);
             self.bar.set_message(waiting_line(what, elapsed));
         }
+    }
+
+    fn bottleneck(&self, bottleneck: Bottleneck) {
+        let waited = bottleneck.waited_percent;
+        let what = match bottleneck.pace {
+            Pace::Source => format!("the source sets the pace, the drive waits {waited} %"),
+            Pace::Host => format!("this machine sets the pace, the drive waits {waited} %"),
+            Pace::Drive => format!("the drive sets the pace, the source waits {waited} %"),
+        };
+        let phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        self.bar.set_message(format!("{phase} ({what})"));
     }
 
     fn problem(&self, problem: &Problem) {

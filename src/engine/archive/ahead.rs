@@ -90,8 +90,8 @@ impl ReadAhead {
         if buffer.capacity() >= CHUNK_BYTES {
             buffer.resize(CHUNK_BYTES, 0);
             let mut state = self.lock();
-            // As many as may come back while the scanner waits.
-            if (state.spent.len() + 1) * CHUNK_BYTES <= self.limit_bytes / 2 {
+            // As many as may be under way at once.
+            if (state.spent.len() + 1) * CHUNK_BYTES <= self.limit_bytes {
                 state.spent.push(buffer);
             }
         }

@@ -5,6 +5,7 @@ use super::payload::Payload;
 use super::records::{DriveStopped, Records};
 use crate::engine::content::ContentDigest;
 use crate::monitor::Monitor;
+use crate::volume::index::Digest;
 use crate::volume::member::{Extent, Kind, Member};
 use crate::volume::segment::{SegmentBuilder, SegmentError};
 
@@ -22,6 +23,9 @@ pub(super) fn write(
         let end = payload.finish()?;
         monitor.advance(1, 0);
         return builder.end(None, end.condition).map_err(stopped);
+    }
+    if let Some(digest) = payload.known_digest().filter(|_| member.part.is_none()) {
+        return write_whole(builder, member, payload, digest, monitor);
     }
     let mut digest = ContentDigest::new();
     let whole = [Extent {
@@ -50,6 +54,28 @@ pub(super) fn write(
     builder
         .end(Some(digest.finish()), condition)
         .map_err(stopped)
+}
+
+/// Writes a small file whose digest is known.
+fn write_whole(
+    builder: &mut SegmentBuilder<Records>,
+    member: &Member,
+    payload: &mut Payload<'_, '_>,
+    digest: Digest,
+    monitor: &dyn Monitor,
+) -> Result<(), Halt> {
+    let length_bytes = member.payload_bytes();
+    if length_bytes > 0 {
+        builder.data(payload.take(length_bytes)?).map_err(stopped)?;
+    }
+    monitor.advance(1, length_bytes);
+    let condition = payload.finish()?.condition;
+    builder.end(Some(digest), condition).map_err(stopped)
+}
+
+/// The digest of a file that came whole; `None` if it has holes, which count as zeros.
+pub(super) fn whole_digest(member: &Member, data: &[u8]) -> Option<Digest> {
+    (member.kind == Kind::File && member.extents.is_none()).then(|| blake3::hash(data).into())
 }
 
 /// Within a member nothing but the sink can fail.

@@ -1,11 +1,16 @@
-//! Stage 3: one thread per mounted volume writes its records and learns what is confirmed.
+//! Stage 3: one thread per mounted volume writes its records when the [`Gate`] lets it, and
+//! learns what is confirmed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel,
+};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::gate::{Gate, Marks};
 use super::records::{DriveStopped, Records};
 use super::stage::{StageTime, spawn, timed};
 use crate::drive::DriveErrorKind;
@@ -15,12 +20,21 @@ use crate::volume::append::{AppendPoint, Room, VolumeAppender};
 use crate::volume::receipt::SegmentReceipt;
 use crate::volume::segment::FinishedSegment;
 
-/// The drive is asked this often how far it has come, while anything is unconfirmed.
+/// The drive is asked this often how far it has come, while anything is unconfirmed or the
+/// pool has run low.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Records that go to the drive at once are this share of the pool (one of so many) at most:
 /// framing fills the others meanwhile.
 const POOL_SHARE: usize = 4;
+
+/// A pool is no larger than this share (one of so many) of what the volume takes: the drive
+/// warns of the end by what was written, and the pool is still to come then.
+const VOLUME_SHARE: u64 = 128;
+
+/// So many records are always pooled; and no more for a drive that does not tell what is left,
+/// so that they fit behind its warning.
+const RECORDS_MIN: usize = 48;
 
 /// What the drive thread is told, in the order of the tape.
 pub(super) enum ToDrive {
@@ -28,8 +42,24 @@ pub(super) enum ToDrive {
     Record(Vec<u8>),
     /// Close the segment whose records have all come.
     Close(Box<FinishedSegment>),
-    /// Say what room is left behind everything told before; `None` if the drive cannot.
-    Room(SyncSender<Option<u64>>),
+    /// Say at once what room is left behind everything told before.
+    Room(SyncSender<RoomLeft>),
+}
+
+/// What room is left on a volume.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RoomLeft {
+    /// `None` if the drive cannot tell.
+    pub(super) bytes: Option<u64>,
+    /// The most records that may be pooled for it.
+    pub(super) records: usize,
+}
+
+/// What the thread lets be seen while it runs.
+#[derive(Debug, Default)]
+struct Signs {
+    low: AtomicBool,
+    starved_ms: AtomicU64,
 }
 
 /// The running drive thread, seen from the framing side. Ends once every sender of
@@ -38,7 +68,7 @@ pub(super) struct Drive {
     to_drive: SyncSender<ToDrive>,
     /// Segments as they are confirmed, in order. Closed once the thread is through.
     pub(super) confirmed: Receiver<SegmentReceipt>,
-    low: Arc<AtomicBool>,
+    signs: Arc<Signs>,
     thread: JoinHandle<DriveEnd>,
 }
 
@@ -50,6 +80,8 @@ pub(super) struct DriveEnd {
     /// is one: the drive flushed, and says otherwise.
     pub(super) unconfirmed: usize,
     pub(super) time: StageTime,
+    /// How often the source was too slow for the tape.
+    pub(super) pauses: u64,
 }
 
 impl Drive {
@@ -58,33 +90,27 @@ impl Drive {
         volume: MountedVolume,
         point: AppendPoint,
         records: usize,
+        marks: Marks,
     ) -> Result<(Self, Records), EngineError> {
+        let records = records.max(2);
         let (to_drive, orders) = sync_channel(records + 2);
         let (report, confirmed) = channel();
         let (give_back, written) = channel();
-        let low = Arc::new(AtomicBool::new(false));
+        let signs = Arc::new(Signs::default());
         let block_bytes = volume.label.block_bytes as usize;
         let pool = Records::new(to_drive.clone(), written, block_bytes, records);
-        let shared_low = Arc::clone(&low);
+        let shared = Arc::clone(&signs);
         let thread = spawn("drive", move || {
-            let worker = Worker {
-                orders,
-                give_back,
-                report,
-                low: shared_low,
-                records_at_once: records / POOL_SHARE,
-                put_back: None,
-                pending: Vec::new(),
-                polled_at: Instant::now(),
-                starved: Duration::ZERO,
-            };
+            let mut worker = Worker::new(orders, give_back, report, records, marks);
+            worker.signs = shared;
+            worker.block_bytes = block_bytes as u64;
             worker.run(volume, &point)
         })?;
         Ok((
             Self {
                 to_drive,
                 confirmed,
-                low,
+                signs,
                 thread,
             },
             pool,
@@ -93,12 +119,17 @@ impl Drive {
 
     /// True once the drive has warned that the end of the tape is near.
     pub(super) fn is_low(&self) -> bool {
-        self.low.load(Ordering::Relaxed)
+        self.signs.low.load(Ordering::Relaxed)
     }
 
-    /// Waits until everything told before is written, and asks what room is left; `None` if
-    /// the drive cannot tell.
-    pub(super) fn room_bytes(&self) -> Result<Option<u64>, DriveStopped> {
+    /// How long the drive waited for records until now.
+    pub(super) fn starved(&self) -> Duration {
+        Duration::from_millis(self.signs.starved_ms.load(Ordering::Relaxed))
+    }
+
+    /// Asks what room is left behind everything told before, and how many records may be
+    /// pooled.
+    pub(super) fn room(&self) -> Result<RoomLeft, DriveStopped> {
         let (reply, answer) = sync_channel(1);
         self.to_drive
             .send(ToDrive::Room(reply))
@@ -134,20 +165,53 @@ impl Ending {
 /// What the thread itself holds.
 struct Worker {
     orders: Receiver<ToDrive>,
+    /// Everyone who could give orders is gone.
+    closed: bool,
     give_back: Sender<Vec<u8>>,
     report: Sender<SegmentReceipt>,
-    low: Arc<AtomicBool>,
-    /// Records that are held back at most while others could be filled.
-    records_at_once: usize,
-    /// An order that came while records were gathered: the next one.
-    put_back: Option<ToDrive>,
+    signs: Arc<Signs>,
+    block_bytes: u64,
+    /// The most records that are pooled.
+    records: usize,
+    gate: Gate,
+    marks: Marks,
+    /// Orders that came and were not carried out, oldest first, and the records among them.
+    backlog: VecDeque<ToDrive>,
+    waiting: usize,
     /// Closed segments that are not confirmed yet, oldest first.
     pending: Vec<SegmentReceipt>,
     polled_at: Instant,
     starved: Duration,
+    written: u64,
 }
 
 impl Worker {
+    fn new(
+        orders: Receiver<ToDrive>,
+        give_back: Sender<Vec<u8>>,
+        report: Sender<SegmentReceipt>,
+        records: usize,
+        marks: Marks,
+    ) -> Self {
+        Self {
+            orders,
+            closed: false,
+            give_back,
+            report,
+            signs: Arc::default(),
+            block_bytes: 0,
+            records,
+            gate: Gate::new(records, marks),
+            marks,
+            backlog: VecDeque::new(),
+            waiting: 0,
+            pending: Vec::new(),
+            polled_at: Instant::now(),
+            starved: Duration::ZERO,
+            written: 0,
+        }
+    }
+
     fn run(mut self, mut volume: MountedVolume, point: &AppendPoint) -> DriveEnd {
         let started = Instant::now();
         let opened = VolumeAppender::open(&mut *volume.device, &volume.label, point);
@@ -162,6 +226,7 @@ impl Worker {
         });
         let busy = started.elapsed().saturating_sub(self.starved);
         let time = StageTime {
+            bytes: self.written * self.block_bytes,
             busy,
             starved: self.starved,
             blocked: Duration::ZERO,
@@ -172,31 +237,30 @@ impl Worker {
             result,
             unconfirmed,
             time,
+            pauses: self.gate.pauses(),
         }
     }
 
     fn write(&mut self, appender: &mut VolumeAppender<'_>) -> Result<(), VolumeError> {
-        while let Some(order) = self.next_order(appender)? {
-            match order {
-                ToDrive::Record(record) => {
-                    let records = self.gather(record, appender.records_at_once());
-                    let slices: Vec<_> = records.iter().map(Vec::as_slice).collect();
-                    self.note(appender.write_records(&slices)?);
-                    for record in records {
-                        // Framing may be gone already; then nobody needs the buffer.
-                        let _ = self.give_back.send(record);
-                    }
-                }
-                ToDrive::Close(segment) => {
-                    self.note(appender.close_segment(&segment)?);
-                    self.pending.push(segment.receipt);
-                }
-                ToDrive::Room(reply) => {
-                    let room = appender.room_bytes()?;
-                    let _ = reply.send(room);
+        loop {
+            while !self.closed {
+                match self.orders.try_recv() {
+                    Ok(order) => self.take(order, appender)?,
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => self.closed = true,
                 }
             }
-            if !self.pending.is_empty() && self.polled_at.elapsed() >= POLL_INTERVAL {
+            if self.closed {
+                self.gate.open();
+            }
+            if self.gate.is_open(self.waiting) && !self.backlog.is_empty() {
+                self.carry_out(appender)?;
+            } else if self.closed {
+                break;
+            } else {
+                self.wait(appender)?;
+            }
+            if self.polled_at.elapsed() >= POLL_INTERVAL {
                 self.poll(appender)?;
             }
         }
@@ -204,52 +268,113 @@ impl Worker {
         self.poll(appender)
     }
 
-    /// `first` and the records that wait behind it already, up to `most`.
-    fn gather(&mut self, first: Vec<u8>, most: usize) -> Vec<Vec<u8>> {
-        let mut records = vec![first];
-        while records.len() < most.min(self.records_at_once) {
-            match self.orders.try_recv() {
-                Ok(ToDrive::Record(record)) => records.push(record),
-                Ok(other) => {
-                    self.put_back = Some(other);
-                    break;
-                }
-                Err(_) => break,
-            }
+    /// Waits for an order, though not for long.
+    fn wait(&mut self, appender: &mut VolumeAppender<'_>) -> Result<(), VolumeError> {
+        let received = timed(&mut self.starved, || {
+            self.orders.recv_timeout(POLL_INTERVAL)
+        });
+        let starved_ms = u64::try_from(self.starved.as_millis()).unwrap_or(u64::MAX);
+        self.signs.starved_ms.store(starved_ms, Ordering::Relaxed);
+        match received {
+            Ok(order) => self.take(order, appender)?,
+            Err(RecvTimeoutError::Disconnected) => self.closed = true,
+            Err(RecvTimeoutError::Timeout) => {}
         }
-        records
+        Ok(())
     }
 
-    /// The next order, or `None` once no more will come.
-    fn next_order(
+    /// Takes an order into the backlog; a question is answered at once.
+    fn take(
         &mut self,
+        order: ToDrive,
         appender: &mut VolumeAppender<'_>,
-    ) -> Result<Option<ToDrive>, VolumeError> {
-        if let Some(order) = self.put_back.take().or_else(|| self.orders.try_recv().ok()) {
-            return Ok(Some(order));
-        }
-        loop {
-            match timed(&mut self.starved, || {
-                self.orders.recv_timeout(POLL_INTERVAL)
-            }) {
-                Ok(order) => return Ok(Some(order)),
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) if self.pending.is_empty() => {}
-                Err(RecvTimeoutError::Timeout) => self.poll(appender)?,
+    ) -> Result<(), VolumeError> {
+        match order {
+            ToDrive::Record(_) => self.waiting += 1,
+            ToDrive::Close(_) => {}
+            ToDrive::Room(reply) => {
+                let room = self.room(appender)?;
+                // Framing waits for it.
+                let _ = reply.send(room);
+                return Ok(());
             }
         }
+        self.backlog.push_back(order);
+        Ok(())
+    }
+
+    fn room(&mut self, appender: &mut VolumeAppender<'_>) -> Result<RoomLeft, VolumeError> {
+        let bytes = appender.room_bytes()?.map(|bytes| {
+            let orders = self.backlog.iter();
+            let waiting = orders.map(|order| match order {
+                ToDrive::Record(record) => record.len() as u64,
+                ToDrive::Close(segment) => segment.index_records.len() as u64,
+                ToDrive::Room(_) => 0,
+            });
+            bytes.saturating_sub(waiting.sum())
+        });
+        if self.written == 0 && self.backlog.is_empty() {
+            let share = bytes.map_or(0, |bytes| bytes / VOLUME_SHARE / self.block_bytes);
+            let most = usize::try_from(share)
+                .unwrap_or(usize::MAX)
+                .max(RECORDS_MIN);
+            self.records = self.records.min(most);
+            self.gate = Gate::new(self.records, self.marks);
+        }
+        let records = self.records;
+        Ok(RoomLeft { bytes, records })
+    }
+
+    /// Carries out the oldest order, with as many records as are best written at once.
+    fn carry_out(&mut self, appender: &mut VolumeAppender<'_>) -> Result<(), VolumeError> {
+        if let Some(ToDrive::Close(_)) = self.backlog.front() {
+            if let Some(ToDrive::Close(segment)) = self.backlog.pop_front() {
+                self.note(appender.close_segment(&segment)?);
+                self.pending.push(segment.receipt);
+            }
+            return Ok(());
+        }
+        let records = self.gather(appender.records_at_once());
+        let slices: Vec<_> = records.iter().map(Vec::as_slice).collect();
+        self.note(appender.write_records(&slices)?);
+        self.written += records.len() as u64;
+        for record in records {
+            // Framing may be gone already; then nobody needs the buffer.
+            let _ = self.give_back.send(record);
+        }
+        Ok(())
+    }
+
+    /// The oldest records, up to `most` and never past another order.
+    fn gather(&mut self, most: usize) -> Vec<Vec<u8>> {
+        let most = most.min(self.records / POOL_SHARE).max(1);
+        let mut records = Vec::with_capacity(most.min(self.waiting));
+        while records.len() < most {
+            match self.backlog.pop_front() {
+                Some(ToDrive::Record(record)) => records.push(record),
+                Some(other) => {
+                    self.backlog.push_front(other);
+                    break;
+                }
+                None => break,
+            }
+        }
+        self.waiting -= records.len();
+        records
     }
 
     fn note(&self, room: Room) {
         if room == Room::Low {
-            self.low.store(true, Ordering::Relaxed);
+            self.signs.low.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Reports the segments that the drive has confirmed.
+    /// Reports the segments that the drive has confirmed, and tells the gate how much work
+    /// the drive has.
     fn poll(&mut self, appender: &mut VolumeAppender<'_>) -> Result<(), VolumeError> {
         self.polled_at = Instant::now();
-        if self.pending.is_empty() {
+        let low = !self.closed && self.gate.is_low(self.waiting);
+        if self.pending.is_empty() && !low {
             return Ok(());
         }
         let confirmed = appender.confirmed()?;
@@ -261,6 +386,8 @@ impl Worker {
             // Framing listens until this thread has ended.
             let _ = self.report.send(receipt);
         }
+        let buffered = appender.next_block().0.saturating_sub(confirmed.0);
+        self.gate.heard(self.waiting, buffered * self.block_bytes);
         Ok(())
     }
 }
@@ -282,38 +409,21 @@ fn session_goes_on(error: &VolumeError) -> bool {
 mod tests {
     use super::*;
 
-    fn worker(orders: Receiver<ToDrive>, records_at_once: usize) -> Worker {
-        Worker {
-            orders,
-            give_back: channel().0,
-            report: channel().0,
-            low: Arc::default(),
-            records_at_once,
-            put_back: None,
-            pending: Vec::new(),
-            polled_at: Instant::now(),
-            starved: Duration::ZERO,
-        }
-    }
-
     #[test]
     fn records_are_gathered_that_wait_already_and_never_past_another_order() {
-        let gathered = |records_at_once, most| {
-            let (to_drive, orders) = sync_channel(8);
-            for number in 1..4 {
-                to_drive.send(ToDrive::Record(vec![number])).unwrap();
-            }
-            to_drive.send(ToDrive::Room(sync_channel(1).0)).unwrap();
-            to_drive.send(ToDrive::Record(vec![4])).unwrap();
-            let mut worker = worker(orders, records_at_once);
-            let records = worker.gather(vec![0], most).concat();
-            (records, matches!(worker.put_back, Some(ToDrive::Room(_))))
+        let gathered = |pool, most| {
+            let (_, orders) = sync_channel(1);
+            let mut worker = Worker::new(orders, channel().0, channel().0, pool, Marks::default());
+            worker.backlog = (0..4).map(|number| ToDrive::Record(vec![number])).collect();
+            worker.backlog.push_back(ToDrive::Room(sync_channel(1).0));
+            worker.backlog.push_back(ToDrive::Record(vec![4]));
+            worker.waiting = 5;
+            let records = worker.gather(most).concat();
+            (records, worker.waiting)
         };
-        assert_eq!(gathered(12, 8), (vec![0, 1, 2, 3], true));
-        assert_eq!(gathered(12, 3), (vec![0, 1, 2], false));
-        assert_eq!(gathered(2, 8), (vec![0, 1], false));
-        assert_eq!(gathered(0, 1), (vec![0], false));
-        let (_to_drive, orders) = sync_channel(1);
-        assert_eq!(worker(orders, 12).gather(vec![0], 8).len(), 1, "no waiting");
+        assert_eq!(gathered(48, 8), (vec![0, 1, 2, 3], 1));
+        assert_eq!(gathered(48, 3), (vec![0, 1, 2], 2));
+        assert_eq!(gathered(8, 8), (vec![0, 1], 3));
+        assert_eq!(gathered(2, 0), (vec![0], 4));
     }
 }

@@ -1,11 +1,11 @@
 //! Archiving: a source goes to tape, receipts come out.
 //!
-//! Stages on bounded channels. The *scanner* thread walks and reads the source; the
-//! calling thread *frames*: tar members, digests, record cutting and CRCs, where compression
-//! is wanted with worker threads beside it that compress; a *drive*
-//! thread per volume writes records and learns what is confirmed. Memory is bounded by
-//! [`Memory`], whatever the number or size of files. For a monitor that wants a total one
-//! more thread counts the source.
+//! Stages on bounded channels (docs/data-path.md). The *scanner* thread walks the source and
+//! has *readers* look at small files ahead; the calling thread *frames*: tar members, digests,
+//! record cutting and CRCs, where compression is wanted with worker threads beside it that
+//! compress; a *drive* thread per volume writes records, when the *gate* lets it, and learns
+//! what is confirmed. Memory is bounded by [`Memory`], whatever the number or size of files.
+//! For a monitor that wants a total one more thread counts the source.
 //!
 //! Invariants: a receipt is committed only after the drive has confirmed its segment, in the
 //! order of the tape; a file is cut into parts only where no segment takes it whole; a
@@ -17,10 +17,13 @@ mod ahead;
 mod compress;
 mod content;
 mod drive;
+mod gate;
 mod output;
+mod pace;
 mod parts;
 mod payload;
 mod plan;
+mod readers;
 mod records;
 mod report;
 mod run;
@@ -30,6 +33,7 @@ mod total;
 mod volume;
 
 pub use compress::Compression;
+pub use gate::{Gate, Marks, Percent};
 pub use plan::{ArchivePlan, Memory};
 pub use report::{
     ArchiveReport, Outcome, REMARKS_KEPT, Remarks, Timings, Unconfirmed, VolumeShare,

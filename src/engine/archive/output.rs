@@ -99,6 +99,9 @@ pub(super) struct Done {
     pub(super) blocked: Duration,
     pub(super) drive: StageTime,
     pub(super) mount: Duration,
+    pub(super) pauses: u64,
+    /// Data of files that went into segments, in bytes.
+    pub(super) framed: u64,
 }
 
 impl<'a> Output<'a> {
@@ -132,6 +135,16 @@ impl<'a> Output<'a> {
         self.done.volumes.is_empty()
     }
 
+    /// How long framing waited for drives until now, and drives for records.
+    pub(super) fn waits(&self) -> (Duration, Duration) {
+        let current = self.current.as_ref().map(Current::waits);
+        let (blocked, starved) = current.unwrap_or_default();
+        (
+            self.done.blocked + blocked,
+            self.done.drive.starved + starved,
+        )
+    }
+
     /// Writes a member with its data: where it fits whole, or in parts if no segment of
     /// this volume would take it whole.
     pub(super) fn place(
@@ -153,6 +166,7 @@ impl<'a> Output<'a> {
                 Ok(()) => {
                     open.written.add(member);
                     content::write(&mut open.builder, member, payload, monitor)?;
+                    self.done.framed += member.payload_bytes();
                     return Ok(Placed::Written);
                 }
                 Err(SegmentError::Sink(stopped)) => return Err(stopped.into()),
@@ -211,6 +225,7 @@ impl<'a> Output<'a> {
             })?;
             open.written.add(&part);
             content::write(&mut open.builder, &part, payload, monitor)?;
+            self.done.framed += part.payload_bytes();
             let place = part.part.expect("what was cut is a part");
             if place.last {
                 return Ok(Placed::Written);
@@ -393,6 +408,7 @@ impl<'a> Output<'a> {
         })?;
         self.done.blocked += left.blocked;
         self.done.drive += left.drive.time;
+        self.done.pauses += left.drive.pauses;
         self.awaiting.extend(left.segment);
         let (end, written) = match left.drive.result {
             Ok(()) if left.drive.unconfirmed > 0 => {

@@ -6,6 +6,7 @@ use super::ahead::CHUNK_BYTES;
 use super::scanner::{Item, Scanner};
 use super::stage::timed;
 use crate::engine::source::ReadEnd;
+use crate::volume::index::Digest;
 use crate::volume::member::Condition;
 
 /// The scanner ended in the middle of its work.
@@ -15,6 +16,8 @@ pub(super) struct ScannerGone;
 /// The scanner's items, as framing takes them.
 pub(super) struct Inlet<'a> {
     scanner: &'a Scanner,
+    /// Come and not taken yet.
+    items: std::vec::IntoIter<Item>,
     /// How long framing waited for the scanner.
     pub(super) starved: Duration,
 }
@@ -23,21 +26,26 @@ impl<'a> Inlet<'a> {
     pub(super) fn new(scanner: &'a Scanner) -> Self {
         Self {
             scanner,
+            items: Vec::new().into_iter(),
             starved: Duration::ZERO,
         }
     }
 
-    /// The next item; its bytes no longer count as read ahead.
+    /// The next item. Bytes no longer count as read ahead once they have come here.
     pub(super) fn next(&mut self) -> Result<Item, ScannerGone> {
-        let items = &self.scanner.items;
-        let item = match items.try_recv() {
-            Ok(item) => item,
-            Err(_) => timed(&mut self.starved, || items.recv()).map_err(|_| ScannerGone)?,
-        };
-        let admitted_bytes = item.admitted_bytes();
-        if admitted_bytes > 0 {
+        let item = loop {
+            if let Some(item) = self.items.next() {
+                break item;
+            }
+            let items = &self.scanner.items;
+            let come = match items.try_recv() {
+                Ok(come) => come,
+                Err(_) => timed(&mut self.starved, || items.recv()).map_err(|_| ScannerGone)?,
+            };
+            let admitted_bytes = come.iter().map(Item::admitted_bytes).sum();
             self.scanner.ahead.arrived(admitted_bytes);
-        }
+            self.items = come.into_iter();
+        };
         Ok(item)
     }
 }
@@ -142,6 +150,11 @@ impl<'a, 'b> Payload<'a, 'b> {
     /// What became of the file, as far as it was taken.
     pub(super) fn condition_so_far(&self) -> Condition {
         self.so_far
+    }
+
+    /// The digest of the whole file, if it was made where the file was read.
+    pub(super) fn known_digest(&self) -> Option<Digest> {
+        self.end.as_ref().and_then(|end| end.digest)
     }
 
     /// What became of the file in the end. What was not taken of it is thrown away.

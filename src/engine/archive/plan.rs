@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::compress::Compression;
+use super::gate::Marks;
 use crate::engine::source::{Rules, Selection, Source, is_streamed, paths, selection};
 use crate::volume::index::JobHeader;
 use crate::volume::segment::DEFAULT_MEMBERS;
@@ -34,15 +35,18 @@ pub struct ArchivePlan {
 
 /// Bounds on the memory between the stages: what is read ahead and half as much for spent
 /// buffers, the records, and about 600 bytes for each member of the segment being built and
-/// of those not confirmed yet (seldom more than two). With the defaults 50 MB and up to 120 MB.
+/// of those not confirmed yet (seldom more than two). Beside the records up to 200 MB.
 /// Compression takes 4 MiB for each of its threads beside that, 2 MiB for the frame being filled,
 /// and what zstd needs at its level: at the default one 2 MB for each thread, at 19 some 20 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     /// Bytes read from the source that wait for framing. At least two chunks are used.
     pub read_ahead_bytes: usize,
-    /// Records that wait for the drive, each of the volume's block size; at least 2.
-    pub records: usize,
+    /// Records that wait for the drive, in bytes; at least two records. Fewer are used for a
+    /// small volume, and for a drive that does not tell what room is left.
+    pub buffer_bytes: usize,
+    /// At which fill of the buffer the drive gets records.
+    pub marks: Marks,
     /// Members of a segment: their index lines are kept until it is confirmed.
     pub members: u64,
 }
@@ -74,11 +78,12 @@ impl ArchivePlan {
 }
 
 impl Default for Memory {
-    /// 16 MiB of read-ahead, 48 records (24 MiB at 512 KiB each) and 65,536 members.
+    /// 32 MiB of read-ahead, a buffer of 24 MiB and 65,536 members.
     fn default() -> Self {
         Self {
-            read_ahead_bytes: 16 << 20,
-            records: 48,
+            read_ahead_bytes: 32 << 20,
+            buffer_bytes: 24 << 20,
+            marks: Marks::default(),
             members: DEFAULT_MEMBERS,
         }
     }

@@ -1,8 +1,8 @@
 //! The bounded pool of record buffers between framing and drive.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
 use super::drive::ToDrive;
@@ -27,6 +27,9 @@ struct Pool {
     block_bytes: usize,
     /// Buffers that may still be allocated.
     unborn: Cell<usize>,
+    born: Cell<usize>,
+    /// Written ones, the one written last on top: it is the warmest.
+    spare: RefCell<Vec<Vec<u8>>>,
     blocked: Cell<Duration>,
 }
 
@@ -46,8 +49,18 @@ impl Records {
             written,
             block_bytes,
             unborn,
+            born: Cell::new(0),
+            spare: RefCell::default(),
             blocked,
         }))
+    }
+
+    /// From now on no more than `count` buffers are used, if so few were so far.
+    pub(super) fn limit(&self, count: usize) {
+        let pool = &self.0;
+        let most = count.max(2) - 1;
+        pool.unborn
+            .set(pool.unborn.get().min(most.saturating_sub(pool.born.get())));
     }
 
     /// How long framing waited for buffers.
@@ -65,14 +78,16 @@ impl RecordSink for Records {
         pool.to_drive
             .send(ToDrive::Record(record))
             .map_err(|_| DriveStopped)?;
-        let mut buffer = match pool.written.try_recv() {
-            Ok(buffer) => buffer,
-            Err(TryRecvError::Disconnected) => return Err(DriveStopped),
-            Err(TryRecvError::Empty) if pool.unborn.get() > 0 => {
+        let mut spare = pool.spare.borrow_mut();
+        spare.extend(pool.written.try_iter());
+        let mut buffer = match spare.pop() {
+            Some(buffer) => buffer,
+            None if pool.unborn.get() > 0 => {
                 pool.unborn.set(pool.unborn.get() - 1);
+                pool.born.set(pool.born.get() + 1);
                 Vec::with_capacity(pool.block_bytes)
             }
-            Err(TryRecvError::Empty) => {
+            None => {
                 let mut blocked = pool.blocked.get();
                 let buffer = timed(&mut blocked, || pool.written.recv());
                 pool.blocked.set(blocked);

@@ -145,4 +145,7 @@ pub struct Timings {
     pub drive: StageTime,
     /// Mounting and releasing volumes.
     pub mount: Duration,
+    /// How often the drive was given nothing more until the buffer had filled again, since
+    /// the source was slower than the tape.
+    pub pauses: u64,
 }

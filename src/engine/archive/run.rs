@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::output::{Halt, Output, Placed};
+use super::pace::{Teller, Waits};
 use super::payload::{Inlet, Payload, ScannerGone};
 use super::plan::ArchivePlan;
 use super::report::{ArchiveReport, Outcome, Remarks, Timings};
@@ -107,12 +108,14 @@ fn carry_out(
         timings: Timings {
             scan: scan.time,
             frame: StageTime {
+                bytes: done.framed,
                 busy,
                 starved,
                 blocked: done.blocked,
             },
             drive: done.drive,
             mount: done.mount,
+            pauses: done.pauses,
         },
     })
 }
@@ -133,10 +136,19 @@ struct Run<'a> {
 impl Run<'_> {
     /// Takes items until the source is exhausted.
     fn take_all(&mut self, inlet: &mut Inlet<'_>) -> Result<(), Halt> {
+        let mut teller = Teller::new();
         loop {
             if self.monitor.stop_requested() {
                 return Err(Halt::Interrupted);
             }
+            teller.tell(self.monitor, || {
+                let (blocked, drive) = self.output.waits();
+                Waits {
+                    starved: inlet.starved,
+                    blocked,
+                    drive,
+                }
+            });
             match inlet.next()? {
                 Item::Object(member, data, end) => {
                     self.object(&member, &mut Payload::whole(inlet, data, end))?;

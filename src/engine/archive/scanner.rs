@@ -1,5 +1,7 @@
-//! Stage 1: reads the sources on a thread of its own.
+//! Stage 1: reads the sources on a thread of its own, has the small files of walks read ahead
+//! by others, and hands all on in order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,15 +9,21 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::ahead::{CHUNK_BYTES, Closed, ReadAhead};
+use super::readers::{Died, Done, Prepared, Readers, SMALL_FILE_BYTES, TASK_BYTES, read_whole};
 use super::stage::{StageTime, spawn};
 use crate::engine::EngineError;
 use crate::engine::source::{
-    CommandEnd, Feed, FileReader, Object, Opened, Pour, ReadEnd, Remark, Streams, Unwanted, Walk,
+    CommandEnd, Feed, FileReader, Leaves, Object, Opened, Pour, ReadEnd, Remark, Settled, Step,
+    Streams, Unwanted, Walk,
 };
 use crate::volume::member::{Condition, Member};
 
-/// Files up to this size travel whole, with their metadata.
-const SMALL_FILE_BYTES: u64 = 256 << 10;
+/// Items, or bytes, that are handed on at a time.
+const ITEMS_AT_ONCE: usize = 64;
+const BYTES_AT_ONCE: usize = 512 << 10;
+
+/// Slots ahead of the stream: each may hold an open file.
+const SLOTS_MAX: usize = 256;
 
 /// What a member or a remark is counted as beside its data and texts.
 const ITEM_BYTES: usize = 512;
@@ -48,6 +56,13 @@ impl Item {
             Self::End(_) | Self::Done => 0,
         }
     }
+
+    fn data_bytes(&self) -> u64 {
+        match self {
+            Self::Object(_, data, _) | Self::Chunk(data, _) => data.len() as u64,
+            _ => 0,
+        }
+    }
 }
 
 fn member_bytes(member: &Member) -> usize {
@@ -64,7 +79,7 @@ fn member_bytes(member: &Member) -> usize {
 
 /// The running scanner, seen from the framing side.
 pub(super) struct Scanner {
-    pub(super) items: Receiver<Item>,
+    pub(super) items: Receiver<Vec<Item>>,
     pub(super) ahead: Arc<ReadAhead>,
     /// Ends a command that is waited for.
     given_up: Arc<AtomicBool>,
@@ -86,15 +101,20 @@ impl Scanner {
         given_up: Arc<AtomicBool>,
         read_ahead_bytes: usize,
     ) -> Result<Self, EngineError> {
-        let ahead = Arc::new(ReadAhead::new(read_ahead_bytes));
+        // Half lies before the order is made, half behind.
+        let budget_bytes = read_ahead_bytes / 2;
+        let ahead = Arc::new(ReadAhead::new(budget_bytes));
         // Bounded by what may be read ahead.
         let (sender, items) = channel();
         let outlet = Outlet {
             sender,
             ahead: Arc::clone(&ahead),
             blocked: Duration::ZERO,
+            bytes: 0,
+            items: Vec::new(),
+            admitted_bytes: 0,
         };
-        let thread = spawn("scanner", move || scan(feed, outlet))?;
+        let thread = spawn("scanner", move || scan(feed, outlet, budget_bytes))?;
         Ok(Self {
             items,
             ahead,
@@ -114,16 +134,38 @@ impl Scanner {
     }
 }
 
+/// Hands items on, several at a time: one by one, the two sides would spend more time
+/// waking each other than working.
 struct Outlet {
-    sender: Sender<Item>,
+    sender: Sender<Vec<Item>>,
     ahead: Arc<ReadAhead>,
     blocked: Duration,
+    /// Data sent.
+    bytes: u64,
+    items: Vec<Item>,
+    admitted_bytes: usize,
 }
 
 impl Outlet {
     fn send(&mut self, item: Item) -> Result<(), Closed> {
-        self.ahead.admit(item.admitted_bytes(), &mut self.blocked)?;
-        self.sender.send(item).map_err(|_| Closed)
+        self.admitted_bytes += item.admitted_bytes();
+        self.bytes += item.data_bytes();
+        self.items.push(item);
+        if self.items.len() < ITEMS_AT_ONCE && self.admitted_bytes < BYTES_AT_ONCE {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    /// Hands on what was held back.
+    fn flush(&mut self) -> Result<(), Closed> {
+        if self.items.is_empty() {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.admitted_bytes);
+        self.ahead.admit(bytes, &mut self.blocked)?;
+        let items = std::mem::replace(&mut self.items, Vec::with_capacity(ITEMS_AT_ONCE));
+        self.sender.send(items).map_err(|_| Closed)
     }
 }
 
@@ -152,16 +194,25 @@ impl Pour for Outlet {
     }
 }
 
-fn scan(feed: Feed, mut outlet: Outlet) -> ScanEnd {
+fn scan(feed: Feed, mut outlet: Outlet, budget_bytes: usize) -> ScanEnd {
     let started = Instant::now();
     let (sources, mut streams) = feed.into_parts();
     let mut excluded = 0;
-    let sent = send_all(sources, &mut streams, &mut outlet, &mut excluded);
-    if sent.is_err() {
-        tracing::debug!("the scanner was stopped before its end");
+    match send_all(
+        sources,
+        &mut streams,
+        &mut outlet,
+        budget_bytes,
+        &mut excluded,
+    ) {
+        Ok(()) => {}
+        Err(Stop::Closed) => tracing::debug!("the scanner was stopped before its end"),
+        Err(Stop::Died) => tracing::error!("a thread that reads the source failed"),
+        Err(Stop::Threadless(error)) => tracing::error!(%error, "the source cannot be read"),
     }
     let busy = started.elapsed().saturating_sub(outlet.blocked);
     let time = StageTime {
+        bytes: outlet.bytes,
         busy,
         starved: Duration::ZERO,
         blocked: outlet.blocked,
@@ -177,50 +228,239 @@ fn send_all(
     sources: Vec<Opened>,
     streams: &mut Streams,
     outlet: &mut Outlet,
+    budget_bytes: usize,
     excluded: &mut u64,
-) -> Result<(), Closed> {
+) -> Result<(), Stop> {
     for source in sources {
         match source {
-            Opened::Walk(mut walk) => {
-                let sent = send_walk(&mut walk, outlet);
-                *excluded += walk.excluded();
+            Opened::Walk(walk) => {
+                let mut scan = Scan::new(*walk, budget_bytes).map_err(Stop::Threadless)?;
+                let sent = scan.send_all(outlet);
+                *excluded += scan.walk.excluded() + scan.excluded;
                 sent?;
             }
             Opened::Stream(stream) => streams.pour(&stream, outlet).map_err(|Unwanted| Closed)?,
         }
     }
-    outlet.send(Item::Done)
+    outlet.send(Item::Done)?;
+    Ok(outlet.flush()?)
 }
 
-fn send_walk(walk: &mut Walk, outlet: &mut Outlet) -> Result<(), Closed> {
-    let mut remarks = Vec::new();
-    loop {
-        let object = walk.next(&mut remarks);
-        for remark in remarks.drain(..) {
+/// Why the scanner ends early.
+enum Stop {
+    Closed,
+    Died,
+    Threadless(EngineError),
+}
+
+impl From<Closed> for Stop {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<Died> for Stop {
+    fn from(_: Died) -> Self {
+        Self::Died
+    }
+}
+
+/// What lies ahead of the stream, in its order.
+enum Slot {
+    Object(Box<Object>),
+    Remarks(Vec<Remark>),
+    Leaves {
+        task: u64,
+        prepared: VecDeque<Prepared>,
+        rest: Option<Leaves>,
+        under_way: bool,
+    },
+}
+
+/// The walk, those who look ahead for it, and what they have brought.
+struct Scan {
+    walk: Walk,
+    readers: Readers,
+    slots: VecDeque<Slot>,
+    walked: bool,
+    next_task: u64,
+    excluded: u64,
+    budget_bytes: usize,
+    /// Data read ahead that lie in slots.
+    held_bytes: usize,
+    /// What a task has brought lately.
+    task_bytes: usize,
+}
+
+impl Scan {
+    fn new(walk: Walk, budget_bytes: usize) -> Result<Self, EngineError> {
+        Ok(Self {
+            readers: Readers::start(&walk)?,
+            walk,
+            slots: VecDeque::new(),
+            walked: false,
+            next_task: 0,
+            excluded: 0,
+            budget_bytes,
+            held_bytes: 0,
+            task_bytes: TASK_BYTES / 8,
+        })
+    }
+
+    fn send_all(&mut self, outlet: &mut Outlet) -> Result<(), Stop> {
+        loop {
+            while let Some(done) = self.readers.try_next() {
+                self.take(done?);
+            }
+            while !self.walked && self.has_room() {
+                self.step();
+            }
+            if self.send_first(outlet)? {
+                continue;
+            }
+            if self.slots.is_empty() && self.walked {
+                return Ok(());
+            }
+            // Whoever waits gives first what it has.
+            outlet.flush()?;
+            let done = self.readers.next()?;
+            self.take(done);
+        }
+    }
+
+    /// True if more should be looked at ahead.
+    fn has_room(&self) -> bool {
+        let expected_bytes = self.readers.under_way() * self.task_bytes;
+        let few = self.readers.under_way() < self.readers.wanted();
+        let fits = self.held_bytes + expected_bytes <= self.budget_bytes;
+        self.slots.is_empty() || few && fits && self.slots.len() < SLOTS_MAX
+    }
+
+    fn step(&mut self) {
+        let mut remarks = Vec::new();
+        let step = self.walk.step(&mut remarks);
+        if !remarks.is_empty() {
+            self.slots.push_back(Slot::Remarks(remarks));
+        }
+        match step {
+            None => self.walked = true,
+            Some(Step::Object(object)) => self.slots.push_back(Slot::Object(object)),
+            Some(Step::Leaves(leaves)) => {
+                let task = self.next_task;
+                self.next_task += 1;
+                self.readers.give(task, leaves, false);
+                self.slots.push_back(Slot::Leaves {
+                    task,
+                    prepared: VecDeque::new(),
+                    rest: None,
+                    under_way: true,
+                });
+            }
+        }
+    }
+
+    /// Puts what a task has brought into its slot.
+    fn take(&mut self, done: Done) {
+        let read_bytes: usize = done.prepared.iter().map(Prepared::data_bytes).sum();
+        self.held_bytes += read_bytes;
+        self.task_bytes = (3 * self.task_bytes + read_bytes) / 4 + 1;
+        self.excluded += done.excluded;
+        let slot = self.slots.iter_mut().find_map(|slot| match slot {
+            Slot::Leaves {
+                task,
+                prepared,
+                rest,
+                under_way,
+            } if *task == done.task => Some((prepared, rest, under_way)),
+            _ => None,
+        });
+        let (prepared, rest, under_way) = slot.expect("a slot stays until its task is done");
+        prepared.extend(done.prepared);
+        *rest = done.rest;
+        *under_way = false;
+    }
+
+    /// Hands on what the first slot has; false if there is nothing yet.
+    fn send_first(&mut self, outlet: &mut Outlet) -> Result<bool, Stop> {
+        match self.slots.pop_front() {
+            None => Ok(false),
+            Some(Slot::Remarks(remarks)) => {
+                for remark in remarks {
+                    outlet.send(Item::Remark(remark))?;
+                }
+                Ok(true)
+            }
+            Some(Slot::Object(object)) => {
+                self.send_object(object, None, outlet)?;
+                Ok(true)
+            }
+            Some(Slot::Leaves {
+                task,
+                mut prepared,
+                mut rest,
+                mut under_way,
+            }) => {
+                let found = !prepared.is_empty();
+                if let Some(rest) = rest.take() {
+                    under_way = true;
+                    self.readers.give(task, rest, true);
+                }
+                for prepared in prepared.drain(..) {
+                    self.send_prepared(prepared, outlet)?;
+                }
+                if under_way {
+                    self.slots.push_front(Slot::Leaves {
+                        task,
+                        prepared,
+                        rest,
+                        under_way,
+                    });
+                }
+                Ok(found || !under_way)
+            }
+        }
+    }
+
+    fn send_prepared(&mut self, prepared: Prepared, outlet: &mut Outlet) -> Result<(), Stop> {
+        self.held_bytes -= prepared.data_bytes();
+        let mut remarks = Vec::new();
+        let settled = self.walk.settle(prepared.looked, &mut remarks);
+        for remark in remarks {
             outlet.send(Item::Remark(remark))?;
         }
-        match object {
-            None => return Ok(()),
-            Some(Object { member, reader }) => send_object(Box::new(member), reader, outlet)?,
+        match settled {
+            Settled::Skipped => Ok(()),
+            Settled::AsLooked(object) => self.send_object(object, prepared.data, outlet),
+            Settled::Instead(object) => self.send_object(object, None, outlet),
         }
+    }
+
+    fn send_object(
+        &mut self,
+        object: Box<Object>,
+        data: Option<(Vec<u8>, ReadEnd)>,
+        outlet: &mut Outlet,
+    ) -> Result<(), Stop> {
+        let Object { member, reader } = *object;
+        let payload_bytes = member.payload_bytes();
+        let member = Box::new(member);
+        let (data, end) = match (data, reader) {
+            (Some(whole), _) => whole,
+            (None, None) => (Vec::new(), ReadEnd::whole()),
+            (None, Some(reader)) if payload_bytes <= SMALL_FILE_BYTES => {
+                read_whole(reader, payload_bytes)
+            }
+            (None, Some(reader)) => return Ok(send_large(member, reader, outlet)?),
+        };
+        Ok(outlet.send(Item::Object(member, data, end))?)
     }
 }
 
-fn send_object(
+fn send_large(
     member: Box<Member>,
-    reader: Option<FileReader>,
+    mut reader: FileReader,
     outlet: &mut Outlet,
 ) -> Result<(), Closed> {
-    let Some(mut reader) = reader else {
-        return outlet.send(Item::Object(member, Vec::new(), ReadEnd::whole()));
-    };
-    let payload_bytes = member.payload_bytes();
-    if payload_bytes <= SMALL_FILE_BYTES {
-        let length = usize::try_from(payload_bytes).expect("a small file's size fits a usize");
-        let mut data = vec![0; length];
-        reader.read(&mut data);
-        return outlet.send(Item::Object(member, data, reader.finish()));
-    }
     outlet.send(Item::Begin(member))?;
     loop {
         let mut chunk = outlet.ahead.chunk();

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::engine::EngineError;
 
-/// Time of one stage of the pipeline.
+/// Work and time of one stage of the pipeline.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StageTime {
+    /// What went through it, in bytes: data of files; at the drive, of records.
+    pub bytes: u64,
     /// Spent working, its own input and output included.
     pub busy: Duration,
     /// Spent waiting for the stage before (nothing to do).
@@ -19,6 +21,7 @@ pub struct StageTime {
 
 impl AddAssign for StageTime {
     fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
         self.busy += other.busy;
         self.starved += other.starved;
         self.blocked += other.blocked;

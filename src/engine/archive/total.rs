@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, Builder};
 
 use crate::engine::source::{Measure, Selection, measure};
-use crate::monitor::{Monitor, Problem};
+use crate::monitor::{Bottleneck, Monitor, Problem};
 
 /// Does `work`, and beside it counts the selection for `monitor`, if that wants a total and
 /// there is one to be had.
@@ -81,6 +81,10 @@ impl Monitor for Tally<'_> {
 
     fn phase(&self, what: &str) {
         self.monitor.phase(what);
+    }
+
+    fn bottleneck(&self, bottleneck: Bottleneck) {
+        self.monitor.bottleneck(bottleneck);
     }
 
     fn problem(&self, problem: &Problem) {

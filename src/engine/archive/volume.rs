@@ -85,7 +85,8 @@ impl Current {
         memory: Memory,
     ) -> Result<Self, EngineError> {
         let label = volume.label.clone();
-        let (drive, records) = Drive::start(volume, next.clone(), memory.records)?;
+        let records = memory.buffer_bytes / volume.label.block_bytes as usize;
+        let (drive, records) = Drive::start(volume, next.clone(), records, memory.marks)?;
         let (segment, waited, first_room_bytes) = (None, Duration::ZERO, None);
         Ok(Self {
             label,
@@ -102,11 +103,12 @@ impl Current {
     pub(super) fn room(&mut self, limit_bytes: u64) -> Result<Option<Room>, DriveStopped> {
         let minimum_bytes = minimum_segment_bytes(self.label.block_bytes);
         let limit_bytes = limit_bytes.max(minimum_bytes);
-        let told_bytes = timed(&mut self.waited, || self.drive.room_bytes())?;
+        let left = timed(&mut self.waited, || self.drive.room())?;
+        self.records.limit(left.records);
         if self.drive.is_low() {
             return Ok(None);
         }
-        let Some(volume_bytes) = told_bytes else {
+        let Some(volume_bytes) = left.bytes else {
             let segment_bytes = limit_bytes.min(BLIND_SEGMENT_BYTES);
             return Ok(Some(Room {
                 segment_bytes,
@@ -121,6 +123,11 @@ impl Current {
             segment_bytes: limit_bytes,
             volume_bytes,
         }))
+    }
+
+    /// How long framing waited for the drive until now, and the drive for records.
+    pub(super) fn waits(&self) -> (Duration, Duration) {
+        (self.records.blocked() + self.waited, self.drive.starved())
     }
 
     /// True once the drive has warned that the end is near.

@@ -94,6 +94,7 @@ impl Output {
         let end = ReadEnd {
             condition: Condition::Unreadable,
             what: Some(format!("{}; what came before that is on tape", sentence())),
+            digest: None,
         };
         self.hand_on(piece, true, end, sink)
     }

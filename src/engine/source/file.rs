@@ -2,9 +2,11 @@
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Advice, fadvise, fstat};
-use rustix::io::{Errno, pread};
+use rustix::io::Errno;
 
+use super::footprint::Footprint;
 use super::inode::Inode;
+use crate::volume::index::Digest;
 use crate::volume::member::{Condition, Extent};
 
 /// From this size on the kernel is told that a file is read once, from front to end.
@@ -22,6 +24,7 @@ pub struct FileReader {
     /// The pieces still to read, the next one last.
     pieces: Vec<Extent>,
     fault: Option<Fault>,
+    footprint: Footprint,
 }
 
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub struct ReadEnd {
     pub condition: Condition,
     /// For people, as one sentence, if it was not whole.
     pub what: Option<String>,
+    /// Digest of the file's content, if whoever read it made it.
+    pub digest: Option<Digest>,
 }
 
 impl ReadEnd {
@@ -46,6 +51,7 @@ impl ReadEnd {
         Self {
             condition: Condition::Whole,
             what: None,
+            digest: None,
         }
     }
 }
@@ -66,10 +72,17 @@ impl FileReader {
         let pieces = pieces.filter(|piece| piece.length_bytes > 0).collect();
         Self {
             file,
+            footprint: Footprint::new(inode.size_bytes, inode.size_bytes >= ADVISE_BYTES),
             before: inode,
             pieces,
             fault: None,
         }
+    }
+
+    /// Has the kernel read the beginning of a large file, while nobody waits for it yet.
+    pub fn begin_reading(&mut self) {
+        let first = self.pieces.last().map_or(0, |piece| piece.offset_bytes);
+        self.footprint.come_to(self.file.as_fd(), first);
     }
 
     /// Fills `buffer` as far as there is data; the bytes filled. Less than its length
@@ -89,7 +102,10 @@ impl FileReader {
                     target.fill(0);
                     wanted
                 }
-                None => match pread(&self.file, &mut *target, piece.offset_bytes) {
+                None => match self
+                    .footprint
+                    .read(self.file.as_fd(), target, piece.offset_bytes)
+                {
                     Ok(0) => {
                         self.fault = Some(Fault::EndedEarly);
                         continue;
@@ -125,9 +141,11 @@ impl FileReader {
     /// Compares the file with what it was when it was opened.
     #[must_use]
     pub fn finish(self) -> ReadEnd {
+        self.footprint.leave(self.file.as_fd());
         let changed = |condition, what: String| ReadEnd {
             condition,
             what: Some(what),
+            digest: None,
         };
         let before = &self.before;
         match self.fault {

@@ -1,6 +1,7 @@
 //! Hard links: which objects of the run are further names of one met before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::inode::Inode;
 
@@ -8,6 +9,24 @@ use super::inode::Inode;
 #[derive(Debug, Default)]
 pub(super) struct Links {
     first: HashMap<(u64, u64), First>,
+    claims: Arc<Claims>,
+}
+
+/// Objects of several names that somebody reads or has read: of those who look ahead of the
+/// order, one alone reads each. Which name is the first is decided in order, by [`Links`].
+#[derive(Debug, Default)]
+pub(super) struct Claims(Mutex<HashSet<(u64, u64)>>);
+
+impl Claims {
+    /// True if nobody has claimed this object before.
+    pub(super) fn claim(&self, inode: &Inode) -> bool {
+        self.lock().insert(inode.id())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<(u64, u64)>> {
+        // Each change is a single call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug)]
@@ -19,6 +38,11 @@ struct First {
 }
 
 impl Links {
+    /// For those who look ahead.
+    pub(super) fn claims(&self) -> Arc<Claims> {
+        Arc::clone(&self.claims)
+    }
+
     /// The archive path under which this object was met before in the run.
     ///
     /// An object that changed since then counts as another one: its data is archived
@@ -35,6 +59,7 @@ impl Links {
         if first.names_left > 0 {
             return Some(first.path.clone());
         }
+        self.claims.lock().remove(&inode.id());
         self.first.remove(&inode.id()).map(|first| first.path)
     }
 

@@ -284,6 +284,7 @@ impl Members<'_> {
         self.member_end(ReadEnd {
             condition: Condition::Unreadable,
             what: Some("the stream ended in it; what is missing is zeros on tape".to_owned()),
+            digest: None,
         })?;
         self.sink.remark(Remark::problem(&self.source.place, what))
     }

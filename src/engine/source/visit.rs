@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -87,7 +88,7 @@ pub(super) struct Place<'a> {
 /// Looks at objects; knows the rules, and remembers names, links and buffers.
 #[derive(Debug)]
 pub(super) struct Visitor {
-    pub(super) excludes: Excludes,
+    pub(super) excludes: Arc<Excludes>,
     pub(super) never: HashSet<(u64, u64)>,
     pub(super) excluded: u64,
     pub(super) links: Links,
@@ -97,6 +98,23 @@ pub(super) struct Visitor {
 }
 
 impl Visitor {
+    pub(super) fn new(excludes: Arc<Excludes>, never: HashSet<(u64, u64)>) -> Self {
+        Self {
+            excludes,
+            never,
+            excluded: 0,
+            links: Links::default(),
+            owners: Owners::default(),
+            xattrs: XattrReader::new(),
+            listing_buffer: Vec::new(),
+        }
+    }
+
+    /// Another one by the same rules.
+    pub(super) fn another(&self) -> Self {
+        Self::new(Arc::clone(&self.excludes), self.never.clone())
+    }
+
     /// Looks at one object. A change of the tree meanwhile is a remark, never worse.
     pub(super) fn visit<T: Brought>(
         &mut self,
@@ -107,6 +125,15 @@ impl Visitor {
             self.excluded += 1;
             return Visited::Skipped;
         }
+        self.visit_included(place, remarks)
+    }
+
+    /// As [`visit`](Self::visit), of what no pattern leaves out.
+    pub(super) fn visit_included<T: Brought>(
+        &mut self,
+        place: Place<'_>,
+        remarks: &mut Vec<Remark>,
+    ) -> Visited<T> {
         let visited = lstat(&place).and_then(|inode| self.examine(&place, &inode, remarks));
         visited.unwrap_or_else(|Skip(remark)| {
             remarks.extend(remark);
@@ -164,21 +191,32 @@ impl Visitor {
         if inode.file_type != FileType::RegularFile {
             return Err(place.problem("it was replaced while it was being archived"));
         }
+        self.links.remember(&inode, place.path);
+        Ok(self.opened(place, file, &inode, remarks))
+    }
+
+    /// The object that a regular file is, given that it was opened.
+    pub(super) fn opened(
+        &mut self,
+        place: &Place<'_>,
+        file: OwnedFd,
+        inode: &Inode,
+        remarks: &mut Vec<Remark>,
+    ) -> Object {
         let xattrs = self
             .xattrs
             .read(Reach::Open(file.as_fd()), place.path, remarks);
-        let extents = sparse::extents(file.as_fd(), &inode);
-        self.links.remember(&inode, place.path);
-        let mut member = self.member(place, &inode, Kind::File, xattrs);
+        let extents = sparse::extents(file.as_fd(), inode);
+        let mut member = self.member(place, inode, Kind::File, xattrs);
         member.size_bytes = inode.size_bytes;
-        let reader = Some(FileReader::new(file, inode, extents.as_deref()));
+        let reader = Some(FileReader::new(file, *inode, extents.as_deref()));
         member.extents = extents;
-        Ok(Object { member, reader })
+        Object { member, reader }
     }
 
     /// Opens for reading without following a link, waiting for a FIFO's writer, or
     /// touching the access time. What was opened may be another object than was examined.
-    fn open(&self, place: &Place<'_>, also: OFlags) -> Result<(OwnedFd, Inode), Skip> {
+    pub(super) fn open(&self, place: &Place<'_>, also: OFlags) -> Result<(OwnedFd, Inode), Skip> {
         let flags = OFlags::RDONLY
             | OFlags::NOFOLLOW
             | OFlags::NONBLOCK
@@ -199,14 +237,20 @@ impl Visitor {
         Ok((opened, inode))
     }
 
-    fn refuse_never(&self, place: &Place<'_>, inode: &Inode) -> Result<(), Skip> {
+    pub(super) fn refuse_never(&self, place: &Place<'_>, inode: &Inode) -> Result<(), Skip> {
         if self.never.contains(&inode.id()) {
             return Err(place.note("it belongs to the archive itself and was left out"));
         }
         Ok(())
     }
 
-    fn member(&mut self, place: &Place<'_>, inode: &Inode, kind: Kind, xattrs: Xattrs) -> Member {
+    pub(super) fn member(
+        &mut self,
+        place: &Place<'_>,
+        inode: &Inode,
+        kind: Kind,
+        xattrs: Xattrs,
+    ) -> Member {
         Member {
             path: place.path.to_vec(),
             kind,
@@ -301,7 +345,7 @@ impl Place<'_> {
     }
 }
 
-fn lstat(place: &Place<'_>) -> Result<Inode, Skip> {
+pub(super) fn lstat(place: &Place<'_>) -> Result<Inode, Skip> {
     statat(place.parent, place.name, AtFlags::SYMLINK_NOFOLLOW)
         .map(Inode::from)
         .map_err(|errno| place.failed("examined", errno))

@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
@@ -10,23 +11,34 @@ use super::Remark;
 use super::directory::Names;
 use super::exclude::Excludes;
 use super::inode::Inode;
-use super::links::Links;
 use super::list::ListedRoots;
-use super::owners::Owners;
+use super::look::{Leaves, Looked, Looker, Settled};
 use super::roots::{self, Root};
 use super::visit::{Brought, Object, Place, Visited, Visitor};
-use super::xattrs::XattrReader;
 use crate::engine::EngineError;
 
 /// Descriptors kept at each end of a deep path. Directories between are closed and found
 /// again through `..`, so that a tree may be deeper than descriptors are allowed.
 const OPEN_AT_EACH_END: usize = 32;
 
+/// Leaves that come at a time: enough that handing them over costs little beside looking at
+/// them, few enough that a directory keeps several threads busy.
+const LEAVES_MAX: usize = 16;
+
+/// What a walk comes to.
+#[derive(Debug)]
+pub enum Step {
+    /// An object, looked at.
+    Object(Box<Object>),
+    /// Names of one directory, next to each other, to be looked at.
+    Leaves(Leaves),
+}
+
 /// A directory under way.
 #[derive(Debug)]
 struct Frame {
     /// `None` while it is closed to save descriptors.
-    directory: Option<OwnedFd>,
+    directory: Option<Arc<OwnedFd>>,
     id: (u64, u64),
     names: Names,
     /// Length of its archive path.
@@ -134,68 +146,121 @@ impl Walk {
     /// As [`next`](Self::next), looking as closely as `T` does.
     pub(super) fn bring<T: Brought>(&mut self, remarks: &mut Vec<Remark>) -> Option<T> {
         loop {
-            let visited = match self.frames.last_mut() {
-                Some(frame) => {
-                    let directory = frame.directory.as_ref().expect("the last frame is open");
-                    let Some(name) = frame.names.next() else {
-                        self.leave(remarks);
-                        continue;
-                    };
-                    self.path.truncate(frame.path_bytes);
-                    if !self.path.is_empty() {
-                        self.path.push(b'/');
-                    }
-                    self.path.extend_from_slice(name.to_bytes());
-                    let (parent, path) = (directory.as_fd(), self.path.as_slice());
-                    let place = Place {
-                        parent,
-                        name,
-                        path,
-                        device: self.device,
-                        descend: true,
-                    };
-                    self.visitor.visit(place, remarks)
-                }
-                None => {
-                    let never = &self.visitor.never;
-                    let root = match &mut self.roots {
-                        Roots::Given(roots) => roots.pop(),
-                        Roots::Listed(roots) => roots.next(never, remarks),
-                    };
-                    let root = root?;
-                    let visited = self.visit_root(&root, remarks);
-                    if let (Roots::Listed(roots), Visited::Skipped) = (&mut self.roots, &visited) {
-                        roots.skip_below();
-                    }
-                    visited
-                }
-            };
-            match visited {
-                Visited::Skipped => {}
-                Visited::Leaf(brought) if self.is_new() => return Some(brought),
-                Visited::Leaf(_) => {}
-                Visited::Directory(brought, listing) => {
-                    self.enter(Frame {
-                        directory: Some(listing.directory),
-                        id: listing.inode.id(),
-                        names: listing.names,
-                        path_bytes: self.path.len(),
-                    });
-                    // The file system's root has no name, so there is no member for it.
-                    if !self.path.is_empty() && self.is_new() {
-                        return Some(brought);
-                    }
-                }
+            if let Some(brought) = self.one(remarks)? {
+                return Some(brought);
             }
         }
     }
 
     /// True unless a list brought the object before.
-    fn is_new(&self) -> bool {
+    fn is_new(&self, path: &[u8]) -> bool {
         match &self.roots {
             Roots::Given(_) => true,
-            Roots::Listed(roots) => roots.seen.insert(&self.path),
+            Roots::Listed(roots) => roots.seen.insert(path),
         }
+    }
+
+    /// As [`next`](Self::next), but what holds no others by its listing comes unlooked at,
+    /// several at a time: a [`Looker`] looks at it, on any thread, and
+    /// [`settle`](Self::settle) has the last word on it, in the order of the walk.
+    pub fn step(&mut self, remarks: &mut Vec<Remark>) -> Option<Step> {
+        loop {
+            if let Some(leaves) = self.leaves() {
+                return Some(Step::Leaves(leaves));
+            }
+            if let Some(object) = self.one(remarks)? {
+                return Some(Step::Object(Box::new(object)));
+            }
+        }
+    }
+
+    fn leaves(&mut self) -> Option<Leaves> {
+        let frame = self.frames.last_mut()?;
+        let names = frame.names.take_leaves(LEAVES_MAX);
+        if names.is_empty() {
+            return None;
+        }
+        let directory = frame.directory.as_ref().expect("the last frame is open");
+        Some(Leaves {
+            directory: Arc::clone(directory),
+            path: self.path[..frame.path_bytes].to_vec(),
+            names,
+        })
+    }
+
+    /// Who looks at leaves of this walk; before the first step.
+    #[must_use]
+    pub fn looker(&self) -> Looker {
+        self.visitor.looker()
+    }
+
+    /// Decides what a leaf is that was looked at ahead: itself, or a further name of an
+    /// object before it; nothing if a list brought it before.
+    pub fn settle(&mut self, looked: Looked, remarks: &mut Vec<Remark>) -> Settled {
+        let settled = self.visitor.settle(looked, remarks);
+        match &settled {
+            Settled::AsLooked(object) | Settled::Instead(object)
+                if !self.is_new(&object.member.path) =>
+            {
+                Settled::Skipped
+            }
+            _ => settled,
+        }
+    }
+
+    /// Goes one name further: `None` at the end, `Some(None)` if that brought nothing.
+    fn one<T: Brought>(&mut self, remarks: &mut Vec<Remark>) -> Option<Option<T>> {
+        let visited = match self.frames.last_mut() {
+            Some(frame) => {
+                let directory = frame.directory.as_ref().expect("the last frame is open");
+                let Some(name) = frame.names.next() else {
+                    self.leave(remarks);
+                    return Some(None);
+                };
+                self.path.truncate(frame.path_bytes);
+                if !self.path.is_empty() {
+                    self.path.push(b'/');
+                }
+                self.path.extend_from_slice(name.to_bytes());
+                let (parent, path) = (directory.as_fd(), self.path.as_slice());
+                let place = Place {
+                    parent,
+                    name,
+                    path,
+                    device: self.device,
+                    descend: true,
+                };
+                self.visitor.visit(place, remarks)
+            }
+            None => self.next_root(remarks)?,
+        };
+        Some(match visited {
+            Visited::Skipped => None,
+            Visited::Leaf(brought) => self.is_new(&self.path).then_some(brought),
+            Visited::Directory(brought, listing) => {
+                self.enter(Frame {
+                    directory: Some(Arc::new(listing.directory)),
+                    id: listing.inode.id(),
+                    names: listing.names,
+                    path_bytes: self.path.len(),
+                });
+                // The file system's root has no name, so there is no member for it.
+                (!self.path.is_empty() && self.is_new(&self.path)).then_some(brought)
+            }
+        })
+    }
+
+    fn next_root<T: Brought>(&mut self, remarks: &mut Vec<Remark>) -> Option<Visited<T>> {
+        let never = &self.visitor.never;
+        let root = match &mut self.roots {
+            Roots::Given(roots) => roots.pop(),
+            Roots::Listed(roots) => roots.next(never, remarks),
+        };
+        let visited = self.visit_root(&root?, remarks);
+        if let (Roots::Listed(roots), Visited::Skipped) = (&mut self.roots, &visited) {
+            roots.skip_below();
+        }
+        Some(visited)
     }
 
     /// Objects left out by a pattern so far.
@@ -254,7 +319,8 @@ impl Walk {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         above.directory = below
             .and_then(|below| openat(&below, c"..", flags, Mode::empty()).ok())
-            .filter(|found| fstat(found).is_ok_and(|stat| Inode::from(stat).id() == above.id));
+            .filter(|found| fstat(found).is_ok_and(|stat| Inode::from(stat).id() == above.id))
+            .map(Arc::new);
         if above.directory.is_some() {
             return;
         }
@@ -271,13 +337,5 @@ impl Walk {
 }
 
 fn visitor(excludes: Excludes, never: &[PathBuf]) -> Visitor {
-    Visitor {
-        excludes,
-        never: roots::ids(never),
-        excluded: 0,
-        links: Links::default(),
-        owners: Owners::default(),
-        xattrs: XattrReader::new(),
-        listing_buffer: Vec::new(),
-    }
+    Visitor::new(Arc::new(excludes), roots::ids(never))
 }

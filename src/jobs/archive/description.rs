@@ -28,6 +28,14 @@ pub struct JobDescription {
     pub compress: Option<Compress>,
     /// Threads that compress; `None` is one for each processor.
     pub compress_threads: Option<u16>,
+    /// Memory for records that wait for the drive; `None` goes by the host's memory: see
+    /// [`buffer::default_bytes`](super::buffer::default_bytes).
+    pub buffer: Option<ByteSize>,
+    /// Fill of the buffer at which the drive gets its first record, in per cent; `None` is
+    /// the engine's own, as for the next.
+    pub start_at: Option<u8>,
+    /// Fill of the buffer at which the drive goes on after the source was too slow for it.
+    pub resume_at: Option<u8>,
     /// What to run before and after.
     pub hooks: Hooks,
 }

@@ -53,6 +53,10 @@ struct JobToml {
     #[serde(default, deserialize_with = "parsed")]
     compress: Option<Compress>,
     compress_threads: Option<u16>,
+    #[serde(default, deserialize_with = "parsed")]
+    buffer: Option<ByteSize>,
+    start_at: Option<u8>,
+    resume_at: Option<u8>,
     before: Option<String>,
     after: Option<String>,
     #[serde(default, deserialize_with = "parsed")]
@@ -105,6 +109,9 @@ fn parse(text: &str) -> Result<JobDescription, String> {
         segment_limit: job.segment_size,
         compress: job.compress,
         compress_threads: job.compress_threads,
+        buffer: job.buffer,
+        start_at: job.start_at,
+        resume_at: job.resume_at,
         hooks: Hooks {
             before: job.before,
             after: job.after,
@@ -182,6 +189,9 @@ mod tests {
             segment_size = "32GiB"
             compress = "zstd:9"
             compress_threads = 2
+            buffer = "4GiB"
+            start_at = 30
+            resume_at = 70
             before = "snap"
             after = "unsnap"
             hook_timeout = "10m"
@@ -209,6 +219,8 @@ mod tests {
         assert_eq!(job.segment_limit, Some(ByteSize(32 << 30)));
         let compress = (job.compress, job.compress_threads);
         assert_eq!(compress, (Some(Compress::Zstd(9)), Some(2)));
+        let buffer = (job.buffer, job.start_at, job.resume_at);
+        assert_eq!(buffer, (Some(ByteSize(4 << 30)), Some(30), Some(70)));
         assert_eq!(job.hooks.before.as_deref(), Some("snap"));
         assert_eq!(job.hooks.after.as_deref(), Some("unsnap"));
         assert_eq!(job.hooks.timeout, Some(Duration::from_secs(600)));

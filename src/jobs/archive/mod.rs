@@ -1,5 +1,6 @@
 //! The archive job: what a [`JobDescription`] says, onto volumes of a pool.
 
+pub mod buffer;
 mod compress;
 mod description;
 mod hooks;
@@ -16,7 +17,7 @@ use super::lock::Lock;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource, from_writing};
 use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library};
-use crate::engine::archive::{self as engine, ArchivePlan, Memory};
+use crate::engine::archive::{self as engine, ArchivePlan};
 use crate::engine::source;
 use crate::volume::index::{JobHeader, SegmentInfo};
 use crate::volume::segment::DEFAULT_SEGMENT_BYTES;
@@ -26,7 +27,9 @@ pub use crate::engine::source::{CommandSource, FileList, Source};
 pub use compress::Compress;
 pub use description::{Hooks, JobDescription};
 pub use job_file::read as read_job_file;
-pub use summary::{ArchiveSummary, ArchiveTimings, CommandEnded, StageSeconds, WrittenSegment};
+pub use summary::{
+    ArchiveSummary, ArchiveTimings, BottleneckSummary, CommandEnded, StageSeconds, WrittenSegment,
+};
 use summary::{ended, outcome_of, summarise, written};
 
 /// Archives the sources of a job to volumes of a pool.
@@ -125,7 +128,7 @@ fn plan(
         one_file_system: job.one_file_system,
         never,
         segment_limit_bytes: limit.map_or(DEFAULT_SEGMENT_BYTES, |limit| limit.0),
-        memory: Memory::default(),
+        memory: buffer::memory(job)?,
         compression: job.compression(),
     };
     // Looks at every path, list, place and pattern before any tape is touched.

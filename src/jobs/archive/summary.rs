@@ -12,6 +12,7 @@ use crate::error_text::with_causes;
 use crate::jobs::error::Failure;
 use crate::jobs::interrupted::Ended;
 use crate::jobs::{ByteText, JobError, JobErrorKind, Outcome, Problem, Problems};
+use crate::monitor::Pace;
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::index::SegmentInfo;
 
@@ -88,6 +89,8 @@ pub struct ArchiveSummary {
 /// Seconds that one stage of a job spent.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct StageSeconds {
+    /// What went through it: bytes of files; at the drive, of records.
+    pub bytes: u64,
     /// Working.
     pub busy: f64,
     /// Waiting for the stage before it.
@@ -96,7 +99,7 @@ pub struct StageSeconds {
     pub blocked: f64,
 }
 
-/// Where the time of a job went: the stage that waited least is the bottleneck.
+/// Where the time of a job went.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct ArchiveTimings {
     /// Walking and reading the source.
@@ -107,6 +110,20 @@ pub struct ArchiveTimings {
     pub drive: StageSeconds,
     /// Mounting and releasing tapes, in seconds.
     pub mount: f64,
+    /// How often the drive got nothing more until the buffer had filled again, since the
+    /// source was slower than the tape.
+    pub pauses: u64,
+    /// What set the pace; absent of a job that wrote nothing.
+    pub bottleneck: Option<BottleneckSummary>,
+}
+
+/// What set the pace of a job.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BottleneckSummary {
+    /// `source`, `host` (digests and check sums) or `drive`.
+    pub stage: &'static str,
+    /// Share of the time that the drive waited, or with the stage `drive` what is before it.
+    pub waited_percent: u8,
 }
 
 /// What the summary says of a committed segment.
@@ -181,6 +198,7 @@ fn ratio(tar_bytes: u64, stored_bytes: u64) -> f64 {
 
 fn timings(timings: Timings) -> ArchiveTimings {
     let stage = |time: StageTime| StageSeconds {
+        bytes: time.bytes,
         busy: time.busy.as_secs_f64(),
         starved: time.starved.as_secs_f64(),
         blocked: time.blocked.as_secs_f64(),
@@ -190,6 +208,15 @@ fn timings(timings: Timings) -> ArchiveTimings {
         frame: stage(timings.frame),
         drive: stage(timings.drive),
         mount: timings.mount.as_secs_f64(),
+        pauses: timings.pauses,
+        bottleneck: timings.bottleneck().map(|found| BottleneckSummary {
+            stage: match found.pace {
+                Pace::Source => "source",
+                Pace::Host => "host",
+                Pace::Drive => "drive",
+            },
+            waited_percent: found.waited_percent,
+        }),
     }
 }
 

@@ -229,12 +229,14 @@ impl<S: RecordSink> SegmentBuilder<S> {
     /// [`EncodeError`] if the member cannot be written at all.
     pub fn room_bytes(&self, member: &Member) -> Result<Option<u64>, EncodeError> {
         let header_bytes = encode_member(member)?.len() as u64;
-        Ok(self.room(header_bytes, &longest_line(member, self.info.codec)))
+        let line = longest_line(member, self.info.codec);
+        Ok(self.room(header_bytes, index::line_bytes(&line)))
     }
 
-    /// Payload that fits behind headers of `header_bytes`, with `line` in the index.
-    fn room(&self, header_bytes: u64, line: &FileLine) -> Option<u64> {
-        let lines_bytes = self.lines.text_bytes() + self.unlined_bytes + index::line_bytes(line);
+    /// Payload that fits behind headers of `header_bytes`, with a line of `line_bytes` in the
+    /// index.
+    fn room(&self, header_bytes: u64, line_bytes: u64) -> Option<u64> {
+        let lines_bytes = self.lines.text_bytes() + self.unlined_bytes + line_bytes;
         let members = self.limits.members.min(MAX_MEMBERS);
         if self.files.len() as u64 >= members || lines_bytes > MAX_LINES_BYTES {
             return None;
@@ -269,7 +271,11 @@ impl<S: RecordSink> SegmentBuilder<S> {
         let needed_bytes = member.payload_bytes();
         let header_bytes = headers.len() as u64;
         let mut line = longest_line(member, self.info.codec);
-        let room_bytes = self.room(header_bytes, &line);
+        // Most members fit however long their line: nobody has to know.
+        let mut room_bytes = self.room(header_bytes, line_bound_bytes(member));
+        if room_bytes.is_none_or(|room| needed_bytes > room) {
+            room_bytes = self.room(header_bytes, index::line_bytes(&line));
+        }
         if room_bytes.is_none_or(|room| needed_bytes > room) {
             return Err(SegmentError::NoRoom {
                 needed_bytes,
@@ -513,6 +519,19 @@ impl<S: RecordSink> SegmentBuilder<S> {
         self.record.clear();
         Ok(())
     }
+}
+
+/// More than the longest line that a member can get: texts are escaped, and repeated at the
+/// most in another form.
+fn line_bound_bytes(member: &Member) -> u64 {
+    const FIXED_BYTES: usize = 2048;
+    const TEXT_FACTOR: usize = 12;
+    let link = match &member.kind {
+        Kind::Hardlink(target) | Kind::Symlink(target) => target.len(),
+        _ => 0,
+    };
+    let texts = member.path.len() + link + member.user.len() + member.group.len();
+    (FIXED_BYTES + TEXT_FACTOR * texts) as u64
 }
 
 /// The longest line that a member can get.

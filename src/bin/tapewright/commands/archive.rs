@@ -1,6 +1,6 @@
 //! `tapewright archive`
 
-use tapewright::jobs::archive::{self, ArchiveSummary, JobDescription};
+use tapewright::jobs::archive::{self, ArchiveSummary, ArchiveTimings, JobDescription};
 use tapewright::jobs::{JobErrorKind, Outcome};
 use tapewright::units::ByteSize;
 
@@ -8,6 +8,9 @@ use super::{Context, Ended, conclude, problems, told_failure};
 use crate::args::ArchiveArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted};
+
+/// A job that took less has no bottleneck worth a line, in seconds.
+const WORTH_TELLING_S: f64 = 5.0;
 
 /// Archives and says what went where.
 pub fn run(context: &mut Context<'_>, args: &ArchiveArgs) -> Ended {
@@ -36,6 +39,9 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     job.segment_limit = args.segment_size.or(job.segment_limit);
     job.compress = args.compress.or(job.compress);
     job.compress_threads = args.compress_threads.or(job.compress_threads);
+    job.buffer = args.buffer.or(job.buffer);
+    job.start_at = args.start_at.or(job.start_at);
+    job.resume_at = args.resume_at.or(job.resume_at);
     job.hooks.before = args.before.clone().or(job.hooks.before);
     job.hooks.after = args.after.clone().or(job.hooks.after);
     job.hooks.timeout = args.hook_timeout.map(|span| span.0).or(job.hooks.timeout);
@@ -92,12 +98,42 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
             summary.ratio
         ))?;
     }
+    if let Some(line) = pace_line(&summary.timings) {
+        output.line(line)?;
+    }
     problems(output, &summary.notes, "left out on purpose")?;
     problems(
         output,
         &summary.problems,
         "files missing on tape or not whole",
     )
+}
+
+/// What set the pace of a job that took long enough for that to matter.
+fn pace_line(timings: &ArchiveTimings) -> Option<String> {
+    let frame = &timings.frame;
+    let found = timings.bottleneck?;
+    if frame.busy + frame.starved + frame.blocked < WORTH_TELLING_S {
+        return None;
+    }
+    let waited = found.waited_percent;
+    let mut line = match found.stage {
+        "source" => {
+            format!("the source is the bottleneck: the drive waited {waited} % of the time")
+        }
+        "drive" => format!("the drive is the bottleneck: the source waited {waited} % of the time"),
+        _ => format!(
+            "this machine is the bottleneck (digests and check sums): the drive waited {waited} % \
+             of the time"
+        ),
+    };
+    if timings.pauses > 0 {
+        let times = counted(timings.pauses, "time");
+        line.push_str(&format!(
+            "; it was stopped {times} until the buffer had filled"
+        ));
+    }
+    Some(line)
 }
 
 /// An outcome in a word or two.

@@ -1,0 +1,262 @@
+//! Threads that look at leaves and read small files ahead of the stream.
+//!
+//! As many threads as the source is slow: where an object takes microseconds, two or so are
+//! all that helps; where it takes milliseconds, on a network or a busy disk, dozens of
+//! objects have to be under way at once.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::content::whole_digest;
+use super::stage::spawn;
+use crate::engine::EngineError;
+use crate::engine::source::{Leaves, Looked, Looker, ReadEnd, Walk};
+
+/// Files up to this size travel whole, with their metadata.
+pub(super) const SMALL_FILE_BYTES: u64 = 256 << 10;
+
+/// What one task reads at the most, beside its last file.
+pub(super) const TASK_BYTES: usize = 1 << 20;
+
+/// More threads than this get no more out of a slow source than they cost.
+const THREADS_MAX: usize = 32;
+
+/// Time for an object that pays one more thread: what waking and switching costs.
+const OBJECT_PER_THREAD: Duration = Duration::from_micros(25);
+
+/// A leaf, and its data if it is a small file.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) looked: Looked,
+    pub(super) data: Option<(Vec<u8>, ReadEnd)>,
+}
+
+impl Prepared {
+    pub(super) fn data_bytes(&self) -> usize {
+        self.data.as_ref().map_or(0, |(data, _)| data.len())
+    }
+}
+
+/// What became of a task.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// The number it was given.
+    pub(super) task: u64,
+    /// In order.
+    pub(super) prepared: Vec<Prepared>,
+    /// What was left undone: enough was read, or a large file was opened.
+    pub(super) rest: Option<Leaves>,
+    /// Objects left out by a pattern.
+    pub(super) excluded: u64,
+    took: Duration,
+}
+
+/// The threads. They end once this is dropped.
+pub(super) struct Readers {
+    shared: Arc<Shared>,
+    to_us: Sender<Result<Done, Died>>,
+    done: Receiver<Result<Done, Died>>,
+    threads: Vec<JoinHandle<()>>,
+    lookers: Vec<Looker>,
+    under_way: usize,
+    /// Mean time of an object, over the last tasks.
+    object: Duration,
+}
+
+/// A thread panicked.
+#[derive(Debug)]
+pub(super) struct Died;
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    tasks: VecDeque<(u64, Leaves)>,
+    closed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> Option<(u64, Leaves)> {
+        let idle = |queue: &mut Queue| queue.tasks.is_empty() && !queue.closed;
+        let queue = self.changed.wait_while(self.lock(), idle);
+        let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
+        if queue.closed {
+            return None;
+        }
+        queue.tasks.pop_front()
+    }
+}
+
+impl Readers {
+    /// Starts as many threads as there are processors.
+    pub(super) fn start(walk: &Walk) -> Result<Self, EngineError> {
+        let (to_us, done) = channel();
+        let mut readers = Self {
+            shared: Arc::default(),
+            to_us,
+            done,
+            threads: Vec::new(),
+            lookers: (0..THREADS_MAX).map(|_| walk.looker()).collect(),
+            under_way: 0,
+            object: Duration::ZERO,
+        };
+        let processors = thread::available_parallelism().map_or(2, usize::from);
+        for _ in 0..processors.min(THREADS_MAX) {
+            readers.add_thread()?;
+        }
+        Ok(readers)
+    }
+
+    fn add_thread(&mut self) -> Result<(), EngineError> {
+        let Some(looker) = self.lookers.pop() else {
+            return Ok(());
+        };
+        let (shared, to_scanner) = (Arc::clone(&self.shared), self.to_us.clone());
+        self.threads.push(spawn("reader", move || {
+            work(&shared, looker, &to_scanner);
+        })?);
+        Ok(())
+    }
+
+    /// Tasks given out and not come back.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// How many tasks should be under way.
+    pub(super) fn wanted(&self) -> usize {
+        2 * self.threads.len()
+    }
+
+    /// Gives out a task; `urgent` ones come before others.
+    pub(super) fn give(&mut self, task: u64, leaves: Leaves, urgent: bool) {
+        self.under_way += 1;
+        let mut queue = self.shared.lock();
+        if urgent {
+            queue.tasks.push_front((task, leaves));
+        } else {
+            queue.tasks.push_back((task, leaves));
+        }
+        drop(queue);
+        self.shared.changed.notify_one();
+    }
+
+    /// A task that is done already.
+    pub(super) fn try_next(&mut self) -> Option<Result<Done, Died>> {
+        let done = self.done.try_recv().ok()?;
+        Some(self.note(done))
+    }
+
+    /// Waits for a task to be done.
+    pub(super) fn next(&mut self) -> Result<Done, Died> {
+        let done = self.done.recv();
+        let done = done.unwrap_or_else(|RecvError| Err(Died));
+        self.note(done)
+    }
+
+    fn note(&mut self, done: Result<Done, Died>) -> Result<Done, Died> {
+        let done = done?;
+        self.under_way -= 1;
+        let objects = u32::try_from(done.prepared.len())
+            .unwrap_or(u32::MAX)
+            .max(1);
+        self.object = (self.object * 7 + done.took / objects) / 8;
+        let useful = self.object.as_micros() / OBJECT_PER_THREAD.as_micros();
+        if self.threads.len() < THREADS_MAX && (self.threads.len() as u128) < useful {
+            for _ in 0..self.threads.len() {
+                // Without a further thread it goes on with those there are.
+                if let Err(error) = self.add_thread() {
+                    tracing::debug!(%error, "no further thread to read the source");
+                    break;
+                }
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            // One that panicked has said so by its message.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Tells of a panic, which would leave its task undone for ever.
+struct Alarm<'a>(&'a Sender<Result<Done, Died>>);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.0.send(Err(Died));
+        }
+    }
+}
+
+fn work(shared: &Shared, mut looker: Looker, to_scanner: &Sender<Result<Done, Died>>) {
+    let _alarm = Alarm(to_scanner);
+    while let Some((task, leaves)) = shared.next() {
+        // The scanner listens as long as there are threads.
+        let _ = to_scanner.send(Ok(prepare(task, leaves, &mut looker)));
+    }
+}
+
+fn prepare(task: u64, mut leaves: Leaves, looker: &mut Looker) -> Done {
+    let started = Instant::now();
+    let mut prepared = Vec::new();
+    let (mut read_bytes, mut opened) = (0, false);
+    while read_bytes < TASK_BYTES && !opened {
+        let Some(mut looked) = looker.look(&mut leaves) else {
+            break;
+        };
+        let mut data = None;
+        if let Some(object) = looked.object()
+            && let Some(reader) = &mut object.reader
+        {
+            if object.member.payload_bytes() <= SMALL_FILE_BYTES {
+                let reader = object.reader.take().expect("it is there");
+                let (bytes, mut end) = read_whole(reader, object.member.payload_bytes());
+                end.digest = whole_digest(&object.member, &bytes);
+                read_bytes += bytes.len();
+                data = Some((bytes, end));
+            } else {
+                reader.begin_reading();
+                opened = true;
+            }
+        }
+        prepared.push(Prepared { looked, data });
+    }
+    Done {
+        task,
+        prepared,
+        rest: (!leaves.is_empty()).then_some(leaves),
+        excluded: looker.take_excluded(),
+        took: started.elapsed(),
+    }
+}
+
+/// All that a small file has to deliver.
+pub(super) fn read_whole(
+    mut reader: crate::engine::source::FileReader,
+    payload_bytes: u64,
+) -> (Vec<u8>, ReadEnd) {
+    let length = usize::try_from(payload_bytes).expect("a small file's size fits a usize");
+    let mut data = vec![0; length];
+    reader.read(&mut data);
+    (data, reader.finish())
+}
