@@ -260,7 +260,7 @@ pub struct ArchiveArgs {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub start_at: Option<u8>,
     /// Go on writing once the buffer is so full, after the source was slower than the tape
-    /// [default: 80]
+    /// [default: 90]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub resume_at: Option<u8>,
 }

@@ -20,11 +20,11 @@ pub struct Marks {
 }
 
 impl Default for Marks {
-    /// 25 and 80: at the beginning the drive waits for a full buffer of its own anyway.
+    /// 25 and 90: at the beginning the drive waits for a full buffer of its own anyway.
     fn default() -> Self {
         Self {
             start: 25,
-            resume: 80,
+            resume: 90,
         }
     }
 }
