@@ -48,7 +48,7 @@ impl Bench {
         Self {
             deck: Deck::new(format, u64::from(format.native_mb) * MB, drive_buffer, 7),
             drive_buffer,
-            gate: Gate::new(usize::try_from(pool).unwrap(), Marks::default()),
+            gate: Gate::new(pool as usize, Marks::default()),
             pool,
             now: 0,
             waiting: 0,
@@ -63,7 +63,7 @@ impl Bench {
     }
 
     fn may_write(&mut self) -> bool {
-        self.waiting > 0 && self.gate.is_open(usize::try_from(self.waiting).unwrap())
+        self.waiting > 0 && self.gate.is_open(self.waiting as usize)
     }
 
     /// The drive takes a record; that lasts while its buffer is full.
@@ -89,7 +89,7 @@ impl Bench {
             return;
         }
         self.polled = self.now;
-        let waiting = usize::try_from(self.waiting).unwrap();
+        let waiting = self.waiting as usize;
         if self.gate.is_low(waiting) {
             self.gate.heard(waiting, self.deck.waiting_bytes());
         }
