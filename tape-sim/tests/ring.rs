@@ -147,6 +147,7 @@ impl Target for Fake {
             Data::None => format!("{:02X}", cdb[0]),
             Data::In(buffer) => format!("{:02X} in {}", cdb[0], buffer.len()),
             Data::Out(bytes) => format!("{:02X} out {bytes:?}", cdb[0]),
+            Data::Blocks(pieces) => format!("{:02X} out {pieces:?}", cdb[0]),
         };
         self.log.lock().expect("no test panics with it").push(said);
         let (status, sense) = match cdb[1] {
