@@ -35,10 +35,9 @@ pub mod state;
 pub mod tapes;
 pub mod verify;
 
-use std::path::Path;
-
 use crate::clock::Clock;
 use crate::monitor::Monitor;
+use crate::transport::tap::Tap;
 
 pub use catalogs::model::event::{Outcome, VolumeState};
 pub use catalogs::model::problem::{Problem, Problems};
@@ -61,6 +60,6 @@ pub struct Site<'a> {
     pub monitor: &'a dyn Monitor,
     /// Does by hand what no changer does.
     pub operator: &'a dyn Operator,
-    /// A file to which every SCSI command and its answer is appended, without the user's data.
-    pub trace: Option<&'a Path>,
+    /// Sees every SCSI command and its answer: see [`library::trace_to`].
+    pub trace: Option<&'a Tap>,
 }

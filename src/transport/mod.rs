@@ -15,6 +15,7 @@ mod sg_failure;
 mod sg_node;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod tap;
 
 pub use error::{TransportError, TransportErrorKind};
 

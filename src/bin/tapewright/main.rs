@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tapewright::clock::SystemClock;
+use tapewright::jobs::library::trace_to;
 use tapewright::jobs::{JobError, Site, StateDir};
 
 use args::{Cli, Command};
@@ -86,12 +87,13 @@ fn with_context(
     let state = state_dir(root, cli)?;
     let terminal =
         Terminal::new().map_err(|error| Failure::Io("taking over signals".to_owned(), error))?;
+    let trace = cli.global.trace.as_deref().map(trace_to).transpose()?;
     let site = Site {
         state: &state,
         clock: &SystemClock,
         monitor: &terminal,
         operator: &TerminalOperator,
-        trace: cli.global.trace.as_deref(),
+        trace: trace.as_ref(),
     };
     let mut context = Context {
         site,

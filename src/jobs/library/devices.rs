@@ -5,6 +5,7 @@
 use std::fs::OpenOptions;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::lookup::{self, NotOpened, Whereabouts};
@@ -23,6 +24,7 @@ use crate::transport::record::Recorder;
 use crate::transport::sg::{SgTransport, Sharing};
 #[cfg(feature = "sim")]
 use crate::transport::sim::SimTransport;
+use crate::transport::tap::Tap;
 
 /// A library that was switched on counts its cartridges first.
 const LIBRARY_PATIENCE: Duration = Duration::from_secs(1800);
@@ -37,7 +39,7 @@ const LOOK_PATIENCE: Patience = Patience {
 pub(crate) struct Devices {
     nodes: Nodes,
     changer: Option<Changer>,
-    trace: Option<PathBuf>,
+    trace: Option<Tap>,
     /// Drives are opened for a look, and not for work.
     briefly: bool,
 }
@@ -56,9 +58,9 @@ enum Nodes {
 }
 
 impl Devices {
-    /// Opens the changer. Claims no drive. What passes to and from the devices is appended
-    /// to `trace`.
-    pub(crate) fn open(config: &LibraryConfig, trace: Option<&Path>) -> Result<Devices, JobError> {
+    /// Opens the changer. Claims no drive. What passes to and from the devices goes
+    /// through `trace`.
+    pub(crate) fn open(config: &LibraryConfig, trace: Option<&Tap>) -> Result<Devices, JobError> {
         let (nodes, changer) = match config {
             LibraryConfig::Simulated { dir } => simulated(dir)?,
             #[cfg(feature = "sim")]
@@ -85,17 +87,16 @@ impl Devices {
             }
         };
         let changer = match changer {
-            Some(transport) => Some(open_changer(traced(transport, trace)?)?),
+            Some(transport) => Some(open_changer(traced(transport, trace))?),
             None => None,
         };
         if let Some(changer) = &changer {
             check_changer(changer.identity(), config)?;
         }
-        let trace = trace.map(Path::to_owned);
         Ok(Devices {
             nodes,
             changer,
-            trace,
+            trace: trace.cloned(),
             briefly: false,
         })
     }
@@ -219,7 +220,7 @@ impl Devices {
     }
 
     fn open_drive(&self, transport: Box<dyn Transport>) -> Result<Drive, JobError> {
-        let transport = traced(transport, self.trace.as_deref())?;
+        let transport = traced(transport, self.trace.as_ref());
         open_drive(match self.briefly {
             true => Box::new(Brief::new(transport, LOOK_PATIENCE)),
             false => transport,
@@ -356,26 +357,31 @@ pub(super) fn open_changer(transport: Box<dyn Transport>) -> Result<Changer, Job
     Changer::open(transport).map_err(JobError::Changer)
 }
 
-/// The same way, with each command and answer appended to `trace`. Devices share the file:
-/// each line names its device.
-fn traced(
-    transport: Box<dyn Transport>,
-    trace: Option<&Path>,
-) -> Result<Box<dyn Transport>, JobError> {
-    let Some(path) = trace else {
-        return Ok(transport);
-    };
+/// A tap that appends each command and its answer to the file `path`, without the user's data.
+/// Devices share the file: each line names its device.
+///
+/// # Errors
+///
+/// The file cannot be opened.
+pub fn trace_to(path: &Path) -> Result<Tap, JobError> {
     let file = OpenOptions::new().create(true).append(true).open(path);
     let file = file.map_err(|source| JobError::Io {
         action: "opening the command trace",
         path: path.to_owned(),
         source,
     })?;
-    Ok(Box::new(Recorder::to_writer(
-        transport,
-        carries_payload,
-        file,
-    )))
+    let file = Arc::new(file);
+    Ok(Tap::new(move |way| {
+        Box::new(Recorder::to_writer(way, carries_payload, Arc::clone(&file)))
+    }))
+}
+
+/// The way to a device, through `trace` if there is one.
+fn traced(way: Box<dyn Transport>, trace: Option<&Tap>) -> Box<dyn Transport> {
+    match trace {
+        None => way,
+        Some(tap) => tap.wrap(way),
+    }
 }
 
 #[cfg(feature = "sim")]

@@ -21,6 +21,7 @@ pub use status::{
     CartridgeKind, CartridgeStatus, DriveStatus, KnownVolume, LibraryStatus, SlotStatus, status,
 };
 
+pub use devices::trace_to;
 pub(crate) use devices::{Devices, open_exclusive};
 pub(crate) use snapshot::{Cartridge, Place, Snapshot};
 
