@@ -1,0 +1,153 @@
+//! Where jobs are killed: a library, a state directory and a source, made once for a workload
+//! and copied for each kill.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tape_sim::library::{Library, LibrarySpec};
+use tapewright::clock::SystemClock;
+use tapewright::jobs::archive::{ArchiveSummary, JobDescription, archive};
+use tapewright::jobs::label::{LabelOptions, Which, label};
+use tapewright::jobs::library::LibraryConfig;
+use tapewright::jobs::{JobError, NoOperator, Outcome, Site, StateDir};
+use tapewright::monitor::Silent;
+use tapewright::transport::tap::Tap;
+use tapewright::units::ByteSize;
+use tempfile::TempDir;
+
+use crate::model::Model;
+use crate::workload::{POOL, TREES, Workload};
+
+/// A workload with all that its job needs, before that job.
+pub struct Bench {
+    dir: TempDir,
+    pub workload: &'static Workload,
+    pub model: Model,
+    first: Place,
+}
+
+impl Bench {
+    /// A library with labelled tapes, and the first tree on one of them.
+    pub fn new(workload: &'static Workload) -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let model = workload.model(&dir.path().join("source"));
+        model.plant();
+        let first = dir.path().join("first");
+        let spec = LibrarySpec {
+            slots: 5,
+            mail_slots: 1,
+            cartridges: Some(4),
+            capacity_bytes: Some(workload.capacity_bytes),
+            buffer_bytes: Some(workload.buffer_bytes),
+            seed: Some(7),
+            ..LibrarySpec::default()
+        };
+        Library::create(&first.join("library"), &spec).unwrap();
+        let first = Place::open(&first);
+        let tapes = workload.tapes.iter().map(|&tape| tape.to_owned());
+        let options = LabelOptions {
+            tapes: Which::Barcodes(tapes.collect()),
+            pool: POOL.to_owned(),
+            erase: None,
+            block_bytes: Some(64 << 10),
+        };
+        label(first.site(None), &options).unwrap();
+        let source = dir.path().join("source");
+        let summary = first.archive(workload, &source, &TREES[..1], None).unwrap();
+        assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+        Bench {
+            dir,
+            workload,
+            model,
+            first,
+        }
+    }
+
+    /// Where the trees are.
+    pub fn source(&self) -> PathBuf {
+        self.dir.path().join("source")
+    }
+
+    /// Library and state as they were made, once more.
+    pub fn copy(&self, name: &str) -> Place {
+        let dir = self.dir.path().join(name);
+        copy_dir(&self.first.dir, &dir);
+        Place::open(&dir)
+    }
+
+    /// A place for the shim, logs and the like.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+/// A library with its state directory.
+pub struct Place {
+    pub dir: PathBuf,
+    pub state: StateDir,
+}
+
+impl Place {
+    /// What is in `dir`; the state directory is made if it is not there.
+    pub fn open(dir: &Path) -> Place {
+        Place::with_state(dir, "state")
+    }
+
+    /// The library in `dir`, with another state directory.
+    pub fn with_state(dir: &Path, name: &str) -> Place {
+        let state = StateDir::open(&dir.join(name)).unwrap();
+        let library = dir.join("library");
+        state
+            .set_library(&LibraryConfig::Simulated { dir: library })
+            .unwrap();
+        Place {
+            dir: dir.to_owned(),
+            state,
+        }
+    }
+
+    pub fn library_dir(&self) -> PathBuf {
+        self.dir.join("library")
+    }
+
+    pub fn site<'a>(&'a self, tap: Option<&'a Tap>) -> Site<'a> {
+        Site {
+            state: &self.state,
+            clock: &SystemClock,
+            monitor: &Silent,
+            operator: &NoOperator,
+            trace: tap,
+        }
+    }
+
+    /// Archives these trees of `source`.
+    pub fn archive(
+        &self,
+        workload: &Workload,
+        source: &Path,
+        trees: &[&str],
+        tap: Option<&Tap>,
+    ) -> Result<ArchiveSummary, JobError> {
+        let paths = trees.iter().map(|tree| source.join(tree)).collect();
+        let mut job = JobDescription::of_paths(paths, POOL);
+        job.segment_limit = Some(ByteSize(workload.segment_bytes));
+        archive(self.site(tap), &job)
+    }
+
+    /// Frees the room that it takes.
+    pub fn remove(self) {
+        fs::remove_dir_all(&self.dir).unwrap();
+    }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_dir(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Every fault at every kind of command that a job sends: how the job ends is a table in
+//! `faults.table`, what is on tape is judged by the model, and the words have to be of use.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use tape_sim::fault::{Device, Effect, FaultScript, Rule};
+use tape_sim::library::Library;
+use tapewright::error_text::with_causes;
+use tapewright::jobs::JobErrorKind;
+use tapewright::jobs::archive::ArchiveSummary;
+use tapewright::jobs::{Failure, JobError};
+use tapewright::scsi::opcode;
+use tapewright::transport::tap::Tap;
+use tapewright::transport::{Completion, Data, Transport, TransportError, TransportErrorKind};
+
+use crate::bench::{Bench, Place};
+use crate::check::assert_sound;
+use crate::child::Ended;
+use crate::workload::{TREES, Workload};
+
+const TABLE: &str = "tests/crash/faults.table";
+
+static WORKLOAD: Workload = Workload {
+    name: "faults",
+    tapes: &["SIM001L9", "SIM002L9"],
+    capacity_bytes: 24 << 20,
+    buffer_bytes: 1 << 20,
+    segment_bytes: 1 << 20,
+    files: &[0, 1, 100_000, 900_000, 70_000, 800_000, 700_000],
+};
+
+/// What goes wrong with a command.
+#[derive(Debug, Clone)]
+enum Fault {
+    /// The simulator does it, once.
+    Device(Effect),
+    /// From this command on nothing gets to this device any more.
+    Gone,
+}
+
+/// The faults that a device may have at a command, by name.
+fn faults(changer: bool, command: &str) -> Vec<(&'static str, Fault)> {
+    let sense = |key, asc, ascq| Fault::Device(Effect::Sense { key, asc, ascq });
+    let device = Fault::Device;
+    let medium = match command {
+        "WRITE" | "WRITE FILEMARKS" => device(Effect::WriteError),
+        "READ" => device(Effect::ReadError { stays: false }),
+        _ => sense(3, 0x31, 0),
+    };
+    let mut faults = vec![
+        ("medium error", medium),
+        ("hardware error", device(Effect::HardwareError)),
+        ("deferred error", device(Effect::DeferredError)),
+        ("tape may have changed", sense(6, 0x28, 0)),
+        ("mode has changed", sense(6, 0x2A, 1)),
+        ("aborted", sense(0xB, 0x4E, 0)),
+        ("becoming ready", sense(2, 4, 1)),
+        ("reset before", device(Effect::Reset { after: false })),
+        ("reset after", device(Effect::Reset { after: true })),
+        ("power cut", device(Effect::PowerCut)),
+        ("no answer", device(Effect::NoAnswer { executed: false })),
+        (
+            "no answer, done",
+            device(Effect::NoAnswer { executed: true }),
+        ),
+        ("device gone", Fault::Gone),
+    ];
+    // The changer has no tape and no buffer.
+    if changer {
+        faults.retain(|(name, _)| !matches!(*name, "medium error" | "deferred error"));
+    }
+    if matches!(command, "LOCATE" | "SPACE") {
+        let elsewhere = |lie| device(Effect::WrongPosition { object: 1, lie });
+        faults.push(("wrong position", elsewhere(false)));
+        faults.push(("wrong position, untold", elsewhere(true)));
+    }
+    faults
+}
+
+/// A row of the table.
+#[derive(Debug, Clone)]
+struct Case {
+    changer: bool,
+    opcode: u8,
+    nth: u64,
+    name: &'static str,
+    fault: Fault,
+}
+
+impl Case {
+    fn row(&self) -> String {
+        let device = if self.changer { "changer" } else { "drive" };
+        let command = command_name(self.opcode);
+        format!("{device} | {command} {} | {}", self.nth, self.name)
+    }
+}
+
+/// The name of a command, without its length.
+fn command_name(opcode: u8) -> &'static str {
+    let name = opcode::name(&[opcode]).unwrap_or("unknown");
+    name.split('(').next().unwrap()
+}
+
+/// The first command of each kind, and one in the middle.
+fn cases(bench: &Bench) -> Vec<Case> {
+    let counts: Arc<Mutex<BTreeMap<(bool, u8), u64>>> = Arc::default();
+    let counted = Arc::clone(&counts);
+    let tap = watched(move |changer, opcode| {
+        let mut counts = counted.lock().unwrap();
+        *counts.entry((changer, opcode)).or_default() += 1;
+        false
+    });
+    let place = bench.copy("counted");
+    let summary = place.archive(bench.workload, &bench.source(), &TREES[1..2], Some(&tap));
+    summary.unwrap();
+    place.remove();
+    let mut cases = Vec::new();
+    for ((changer, opcode), count) in counts.lock().unwrap().iter() {
+        let mut numbers = vec![1, count.div_ceil(2)];
+        numbers.dedup();
+        for nth in numbers {
+            for (name, fault) in faults(*changer, command_name(*opcode)) {
+                cases.push(Case {
+                    changer: *changer,
+                    opcode: *opcode,
+                    nth,
+                    name,
+                    fault,
+                });
+            }
+        }
+    }
+    cases
+}
+
+/// A tap that asks before each command, of which device and which, whether the device is gone
+/// by now.
+fn watched(gone: impl Fn(bool, u8) -> bool + Send + Sync + 'static) -> Tap {
+    let gone: Arc<Gone> = Arc::new(gone);
+    Tap::new(move |way| {
+        Box::new(Watched {
+            way,
+            gone: Arc::clone(&gone),
+        })
+    })
+}
+
+type Gone = dyn Fn(bool, u8) -> bool + Send + Sync;
+
+struct Watched {
+    way: Box<dyn Transport>,
+    gone: Arc<Gone>,
+}
+
+impl Transport for Watched {
+    fn execute(
+        &mut self,
+        cdb: &[u8],
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<Completion, TransportError> {
+        let changer = self.way.name().starts_with("changer");
+        if (self.gone)(changer, cdb[0]) {
+            return Err(TransportError {
+                device: self.way.name().to_owned(),
+                kind: TransportErrorKind::Failed,
+                what: "the device is gone".to_owned(),
+                source: None,
+            });
+        }
+        self.way.execute(cdb, data, timeout)
+    }
+
+    fn name(&self) -> &str {
+        self.way.name()
+    }
+
+    fn max_transfer_bytes(&self) -> usize {
+        self.way.max_transfer_bytes()
+    }
+}
+
+/// The tap for a case, and the script of the simulator.
+fn arm(case: &Case, place: &Place) -> Tap {
+    let library = Library::open(&place.library_dir()).unwrap();
+    match &case.fault {
+        Fault::Device(effect) => {
+            let mut rule = Rule::new(effect.clone());
+            rule.device = if case.changer {
+                Device::Changer
+            } else {
+                Device::Drives
+            };
+            rule.when.command = Some(format!("{:02X}", case.opcode));
+            rule.when.nth = Some(case.nth);
+            rule.times = Some(1);
+            library
+                .set_faults(&FaultScript::new(0, vec![rule]))
+                .unwrap();
+            watched(|_, _| false)
+        }
+        Fault::Gone => {
+            let (of_changer, command, nth) = (case.changer, case.opcode, case.nth);
+            let seen = AtomicUsize::new(0);
+            watched(move |changer, opcode| {
+                if changer != of_changer {
+                    return false;
+                }
+                let due = |seen: usize| seen as u64 >= nth;
+                if opcode == command && !due(seen.load(Ordering::Relaxed)) {
+                    seen.fetch_add(1, Ordering::Relaxed);
+                }
+                due(seen.load(Ordering::Relaxed))
+            })
+        }
+    }
+}
+
+/// How a job ended, for the table, and what it said if it did not do all.
+fn ending(result: &Result<ArchiveSummary, JobError>) -> (String, Option<Failure>) {
+    match result {
+        Ok(summary) => {
+            let outcome = format!("{:?}", summary.outcome);
+            match &summary.failure {
+                None => (outcome, None),
+                Some(failure) => {
+                    let kind = failure.kind;
+                    (format!("{outcome} {kind:?}"), Some(failure.clone()))
+                }
+            }
+        }
+        Err(error) => {
+            let debug = format!("{error:?}");
+            let variant = debug.split([' ', '(']).next().unwrap();
+            let failure = Failure::from(error);
+            let _ = with_causes(error);
+            (format!("{variant} {:?}", failure.kind), Some(failure))
+        }
+    }
+}
+
+/// Words of which one has to be in a message: what is safe.
+const SAFE: [&str; 5] = [
+    "nothing was written",
+    "confirmed",
+    "left as it is",
+    "no tape was",
+    "not begun",
+];
+
+/// What is wrong with a message: it names tape and drive, says what is safe and what to do.
+fn complaints(case: &Case, failure: &Failure) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let words = format!(
+        "{} {}",
+        failure.what,
+        failure.advice.as_deref().unwrap_or("")
+    );
+    if failure.advice.is_none() {
+        complaints.push("no next step");
+    }
+    if !words.contains(if case.changer { "changer" } else { "drive 0" }) {
+        complaints.push("device not named");
+    }
+    let of_tape = !matches!(failure.kind, JobErrorKind::Host | JobErrorKind::Catalog);
+    if !case.changer && of_tape && !words.contains("SIM00") {
+        complaints.push("tape not named");
+    }
+    if !SAFE.iter().any(|safe| words.contains(safe)) {
+        complaints.push("nothing said of what is safe");
+    }
+    let told = |what: &str| format!("{what}: {words}");
+    complaints.into_iter().map(told).collect()
+}
+
+/// The row of a case, and what was not as it has to be.
+fn run(bench: &Bench, number: usize, case: &Case) -> (String, Vec<String>) {
+    let place = bench.copy(&format!("case-{number}"));
+    let mut wrong = Vec::new();
+    let tap = arm(case, &place);
+    let result = place.archive(bench.workload, &bench.source(), &TREES[1..2], Some(&tap));
+    let library = Library::open(&place.library_dir()).unwrap();
+    library
+        .set_faults(&FaultScript::new(0, Vec::new()))
+        .unwrap();
+    let (ending, failure) = ending(&result);
+    let row = format!("{} | {ending}", case.row());
+    if let Some(failure) = failure {
+        wrong.extend(complaints(case, &failure));
+    }
+    let ended = Ended::alive(!ending.starts_with("Complete"));
+    let sound = catch_unwind(AssertUnwindSafe(|| {
+        assert_sound(bench, &place, &ended, false);
+    }));
+    if let Err(panic) = sound {
+        let text = panic.downcast_ref::<String>().cloned();
+        wrong.push(text.unwrap_or_else(|| "panicked".to_owned()));
+    }
+    place.remove();
+    let wrong = wrong.into_iter().map(|what| format!("{row}: {what}"));
+    (row.clone(), wrong.collect())
+}
+
+#[test]
+fn each_fault_at_each_command_ends_as_the_table_says_and_loses_nothing_committed() {
+    let bench = Bench::new(&WORKLOAD);
+    let mut cases = cases(&bench);
+    if let Ok(only) = env::var("TAPEWRIGHT_CRASH_ONLY") {
+        cases.retain(|case| case.row().contains(&only));
+    }
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new((BTreeMap::new(), Vec::new()));
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(case) = cases.get(number) else { break };
+            let (row, wrong) = run(&bench, number, case);
+            let mut found = found.lock().unwrap();
+            found.0.insert(number, row);
+            found.1.extend(wrong);
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let (rows, wrong) = found.into_inner().unwrap();
+    println!("{} faults, {} complaints", rows.len(), wrong.len());
+    let rows: String = rows.into_values().map(|row| row + "\n").collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
+    if env::var_os("TAPEWRIGHT_BLESS").is_some() {
+        fs::write(&path, &rows).unwrap();
+    }
+    let table = fs::read_to_string(&path).unwrap();
+    let known: Vec<&str> = table.lines().collect();
+    let new: Vec<&str> = rows.lines().filter(|row| !known.contains(row)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(new.is_empty(), "not in {TABLE}:\n{}", new.join("\n"));
+}

@@ -1,0 +1,14 @@
+//! Jobs killed at every command and at every write of the catalog, and jobs with every fault at
+//! every kind of command: what is committed is never lost, and nothing is claimed wrongly.
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod check;
+mod child;
+mod faults;
+mod matrix;
+mod model;
+mod points;
+mod shim;
+mod tapes;
+mod workload;

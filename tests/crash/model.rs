@@ -1,0 +1,113 @@
+//! What is in the source, kept apart from all that Tapewright reads or says: a map from path to
+//! what is there, made from the same few numbers as the files themselves.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, FileTimes, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// What a path is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    Directory,
+    /// So many bytes made from this seed.
+    Bytes(u64, usize),
+    Symlink(String),
+}
+
+/// An object of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    pub content: Content,
+    pub mode: u32,
+    /// Seconds since 1970.
+    pub mtime: u64,
+}
+
+/// The source: all objects by their absolute path.
+#[derive(Debug, Clone, Default)]
+pub struct Model(pub BTreeMap<PathBuf, Object>);
+
+impl Model {
+    /// Adds an object, with mode and time made from how many there are.
+    pub fn add(&mut self, path: PathBuf, content: Content) {
+        let nth = self.0.len() as u64;
+        let mode = match content {
+            Content::Directory => 0o755,
+            Content::Symlink(_) => 0o777,
+            Content::Bytes(..) => [0o644, 0o600, 0o640][nth as usize % 3],
+        };
+        let mtime = 1_500_000_000 + nth * 86_401;
+        let object = Object {
+            content,
+            mode,
+            mtime,
+        };
+        self.0.insert(path, object);
+    }
+
+    /// Makes the objects.
+    pub fn plant(&self) {
+        for (path, object) in &self.0 {
+            match &object.content {
+                Content::Directory => fs::create_dir_all(path).unwrap(),
+                Content::Bytes(seed, length) => fs::write(path, noise(*seed, *length)).unwrap(),
+                Content::Symlink(target) => symlink(target, path).unwrap(),
+            }
+        }
+        // From below upwards: making what is in a directory changes its time.
+        for (path, object) in self.0.iter().rev() {
+            if matches!(object.content, Content::Symlink(_)) {
+                continue;
+            }
+            fs::set_permissions(path, Permissions::from_mode(object.mode)).unwrap();
+            let time = UNIX_EPOCH + Duration::from_secs(object.mtime);
+            let times = FileTimes::new().set_modified(time);
+            File::open(path).unwrap().set_times(times).unwrap();
+        }
+    }
+
+    /// What is at `path`, which is where `name` was restored to, compared with what was there.
+    pub fn compare(&self, name: &Path, path: &Path) -> Result<(), String> {
+        let wanted = self.0.get(name).ok_or("it was never in the source")?;
+        let meta = fs::symlink_metadata(path).map_err(|error| error.to_string())?;
+        let same = match &wanted.content {
+            Content::Directory => meta.is_dir(),
+            Content::Symlink(target) => {
+                meta.is_symlink() && fs::read_link(path).unwrap() == Path::new(target)
+            }
+            Content::Bytes(seed, length) => {
+                meta.is_file() && fs::read(path).unwrap() == noise(*seed, *length)
+            }
+        };
+        if !same {
+            return Err("its content is another".to_owned());
+        }
+        if meta.is_symlink() {
+            return Ok(());
+        }
+        let found = (meta.mode() & 0o7777, meta.mtime());
+        match found == (wanted.mode, wanted.mtime as i64) {
+            true => Ok(()),
+            false => Err(format!("mode and time are {found:?}, not of {wanted:?}")),
+        }
+    }
+}
+
+/// Bytes that do not repeat, the same for the same seed.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut bytes: Vec<u8> = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        bytes.extend_from_slice(&next().to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
