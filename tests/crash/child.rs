@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
@@ -18,6 +19,10 @@ use tapewright::transport::{Completion, Data, Transport, TransportError};
 use crate::bench::{Bench, Place};
 use crate::points::Point;
 use crate::workload::{TREES, Workload};
+
+/// A drive is asked what is on tape four times a second. Each filemark takes longer than that, so
+/// that segments are committed while others are being written.
+const PAUSE: Duration = Duration::from_millis(260);
 
 const ORDER: &str = "TAPEWRIGHT_CRASH_ORDER";
 
@@ -33,8 +38,8 @@ struct Order {
 /// How a child ended, and what it had done.
 #[derive(Debug)]
 pub struct Ended {
-    /// It did not get to its end.
-    pub killed: bool,
+    /// The job has said that all is done.
+    pub through: bool,
     /// The commands that it sent, by name.
     pub commands: Vec<String>,
     /// What it did to the catalog: operations, one a line.
@@ -45,9 +50,9 @@ pub struct Ended {
 
 impl Ended {
     /// A job that was not killed, and did all or not.
-    pub fn alive(in_part: bool) -> Ended {
+    pub fn alive(through: bool) -> Ended {
         Ended {
-            killed: in_part,
+            through,
             commands: Vec::new(),
             operations: Vec::new(),
             ledger_bytes: 0,
@@ -90,7 +95,7 @@ pub fn run(bench: &Bench, place: &Place, point: Option<&Point>, shim: &Path) -> 
         .partition(|line| line.starts_with("confirmed"));
     let length = |line: &String| line.split(' ').nth(1).unwrap().parse().unwrap();
     Ended {
-        killed,
+        through: place.dir.join("commands").exists(),
         commands: lines(place.dir.join("commands")),
         operations,
         ledger_bytes: confirmed.last().map_or(0, length),
@@ -198,6 +203,9 @@ impl Transport for Mortal {
         let count = turn.commands.len();
         if self.killer.is_due(count, false) {
             self.killer.kill(&turn);
+        }
+        if name.starts_with("WRITE FILEMARKS") {
+            thread::sleep(PAUSE);
         }
         let answer = {
             let mut way = self.way.lock().unwrap();

@@ -57,5 +57,10 @@ pub fn all(commands: u64, operations: &[String]) -> Vec<Point> {
             points.push(Point::Catalog { nth, when });
         }
     }
+    // The host loses power when all is said to be done.
+    points.push(Point::Catalog {
+        nth: operations.len() as u64 + 1,
+        when: "unsynced".to_owned(),
+    });
     points
 }

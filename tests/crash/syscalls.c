@@ -4,7 +4,7 @@
  * nothing in its code, has a part in its end.
  *
  *   CRASH_CATALOG  the catalog's directory
- *   CRASH_AT       number of the operation, from 1; 0 for none
+ *   CRASH_AT       number of the operation, from 1; 0 for none, one more than there are for the end
  *   CRASH_WHEN     before   the operation is not done
  *                  after    it is done, and the job does not hear of it
  *                  torn     half of what is written is
@@ -133,6 +133,12 @@ static void soil(const char *path, long synced_bytes)
     files[slot].bytes = synced_bytes;
 }
 
+static int is_ledger(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    return name && !strcmp(name, "/ledger.jsonl");
+}
+
 /* Everything of a file, or all names in a directory, is on the disk now. */
 static void confirm(const char *path, long length)
 {
@@ -144,9 +150,17 @@ static void confirm(const char *path, long length)
         if (!strncmp(to, path, prefix) && to[prefix] == '/' && !strchr(to + prefix + 1, '/'))
             *renames[i].to = '\0';
     }
-    const char *name = strrchr(path, '/');
-    if (name && !strcmp(name, "/ledger.jsonl"))
+    if (is_ledger(path))
         note("confirmed", path, length);
+}
+
+/* A job that is through, and whose host loses power then. */
+__attribute__((destructor)) static void leave(void)
+{
+    if (atol(setting("CRASH_AT")) > done && !strcmp(setting("CRASH_WHEN"), "unsynced")) {
+        lose_unsynced();
+        die();
+    }
 }
 
 ssize_t write(int fd, const void *bytes, size_t count)
@@ -154,6 +168,9 @@ ssize_t write(int fd, const void *bytes, size_t count)
     char path[PATH_BYTES];
     if (!watched_file(fd, path))
         return syscall(SYS_write, fd, bytes, count);
+    /* Who appends has had the line before acknowledged, whether an fsync confirmed it or not. */
+    if (is_ledger(path))
+        note("confirmed", path, length_of(fd));
     int torn = begin("write", path);
     soil(path, length_of(fd));
     ssize_t written = syscall(SYS_write, fd, bytes, torn ? count / 2 : count);

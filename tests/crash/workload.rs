@@ -45,7 +45,7 @@ pub const WORKLOADS: [Workload; 3] = [
     },
     Workload {
         name: "one file over segments and tapes",
-        tapes: &["SIM001L9", "SIM002L9", "SIM003L9"],
+        tapes: &["SIM001L9", "SIM002L9", "SIM003L9", "SIM004L9"],
         capacity_bytes: 9 << 20,
         buffer_bytes: 1 << 20,
         segment_bytes: 2 << 20,
