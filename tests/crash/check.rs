@@ -85,7 +85,7 @@ fn assert_confirmed_is_there(place: &Place, ended: &Ended) {
 
 /// Everything that the catalog names. Fails if something is named twice, or is not what it was
 /// in the source.
-fn named(bench: &Bench, place: &Place) -> Named {
+pub fn named(bench: &Bench, place: &Place) -> Named {
     let options = FindOptions {
         all_versions: true,
         ..FindOptions::default()

@@ -27,7 +27,7 @@ use crate::workload::{TREES, Workload};
 
 const TABLE: &str = "tests/crash/faults.table";
 
-static WORKLOAD: Workload = Workload {
+pub static WORKLOAD: Workload = Workload {
     name: "faults",
     tapes: &["SIM001L9", "SIM002L9"],
     capacity_bytes: 24 << 20,

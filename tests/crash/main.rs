@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod child;
+mod damage;
 mod faults;
 mod matrix;
 mod model;
