@@ -1,8 +1,8 @@
 //! Every fault at every kind of command that a job sends. How the job ends, and what its message
-//! lacks, is in `faults.table`; what is on tape is judged by the model. A fault has two rows where
-//! it matters how far the drive had come.
+//! lacks, is in `faults.table`; what is on tape is judged by the model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::env;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -300,6 +300,12 @@ fn run(bench: &Bench, number: usize, case: &Case) -> (String, Option<String>) {
     (row, unsafe_then)
 }
 
+/// A row, whether or not a segment was confirmed before the drive failed: how far it had come
+/// by then depends on the machine, and with it whether the failure is an error or in the summary.
+fn alike(row: &str) -> String {
+    row.replace("| WriteFailed ", "| Failed ")
+}
+
 #[test]
 fn each_fault_at_each_command_ends_as_the_table_says_and_loses_nothing_committed() {
     let bench = Bench::new(&WORKLOAD);
@@ -329,14 +335,20 @@ fn each_fault_at_each_command_ends_as_the_table_says_and_loses_nothing_committed
     println!("{} faults, {} times not safe", rows.len(), wrong.len());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
     let table = fs::read_to_string(&path).unwrap_or_default();
-    let mut known: BTreeSet<String> = table.lines().map(str::to_owned).collect();
-    let new: Vec<String> = rows
-        .into_values()
-        .filter(|row| known.insert(row.clone()))
+    let mut known: BTreeMap<String, String> = table
+        .lines()
+        .map(|row| (alike(row), row.to_owned()))
         .collect();
+    let mut new = Vec::new();
+    for row in rows.into_values() {
+        if let Entry::Vacant(place) = known.entry(alike(&row)) {
+            place.insert(row.clone());
+            new.push(row);
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     if env::var_os("TAPEWRIGHT_NEW_TABLE").is_some() {
-        let lines: String = known.into_iter().map(|row| row + "\n").collect();
+        let lines: String = known.into_values().map(|row| row + "\n").collect();
         fs::write(&path, lines).unwrap();
         return;
     }
