@@ -15,7 +15,7 @@ use crate::shim;
 use crate::workload::{WORKLOADS, Workload};
 
 /// So long the seeded part of one workload may take.
-const PART: Duration = Duration::from_secs(15);
+const PART: Duration = Duration::from_secs(12);
 /// One kill in so many is followed by what takes longest: GNU tar, and a new catalog.
 const DEEP: usize = 16;
 
