@@ -9,7 +9,7 @@ use tape_sim::library::LibrarySpec;
 use tapewright::changer::ElementKind;
 use tapewright::drive::{Drive, ReadyWait};
 use tapewright::jobs::archive::{JobDescription, archive};
-use tapewright::jobs::library::status;
+use tapewright::jobs::library::{status, trace_to};
 use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{JobErrorKind, Outcome, Site, VolumeState, tapes};
 use tapewright::monitor::{Monitor, Problem};
@@ -393,8 +393,9 @@ fn a_reset_on_the_way_to_the_first_write_sets_the_mode_anew() {
         let reset = Effect::Reset { after: false };
         lab.set_faults(vec![in_drive(0, reset, command, nth, Some(1))]);
         let file = lab.path("trace");
+        let tap = trace_to(&file).unwrap();
         let site = Site {
-            trace: Some(&file),
+            trace: Some(&tap),
             ..lab.site()
         };
         let job = JobDescription::of_paths(vec![lab.path("source")], "docs");
