@@ -90,7 +90,9 @@ impl Recorder {
         Recorder::new(inner, carries_payload, move |record| {
             let Some(open) = &mut writer else { return };
             let line = serde_json::to_string(record).map_err(std::io::Error::from);
-            if let Err(error) = line.and_then(|line| writeln!(open, "{line}")) {
+            // One write: several devices append to one file.
+            let line = line.map(|line| line + "\n");
+            if let Err(error) = line.and_then(|line| open.write_all(line.as_bytes())) {
                 tracing::warn!(%error, "the command trace ends here");
                 writer = None;
             }

@@ -166,15 +166,19 @@ impl Mounter<'_> {
             Err(JobError::DriveBusy { drives }) => unavailable.busy.extend(drives),
             Err(error) => {
                 tracing::warn!(drive = index, %error, "drive passed over");
+                let what = match error {
+                    // One of the drives: that no other can be used is not known yet.
+                    JobError::DriveMissing { drives } => drives.join("; "),
+                    error => with_causes(&error),
+                };
                 let name = self.devices.drive_name(place);
                 if let Some(name) = name.filter(|_| !self.sick.has_failed(place.address)) {
                     self.sick.avoid(place.address);
-                    let what = with_causes(&error);
                     unavailable
                         .lost
                         .push(format!("{name} is passed over: {what}"));
                 }
-                unavailable.broken.push(error.to_string());
+                unavailable.broken.push(what);
             }
         }
         None
