@@ -97,6 +97,16 @@ pub enum EngineError {
         /// Segments written and not confirmed.
         segments: usize,
     },
+    /// Volumes failed one after another, with nothing committed between. The drive may be at
+    /// fault.
+    #[error("writing failed on {} one after another", barcodes.join(" and "))]
+    VolumesFail {
+        /// Their barcodes, in order.
+        barcodes: Vec<String>,
+        /// What the last one failed with.
+        #[source]
+        source: Box<EngineError>,
+    },
     /// A member could not be framed although it should fit; a defect of this program.
     #[error("cannot frame /{}", String::from_utf8_lossy(path))]
     Frame {

@@ -56,8 +56,11 @@ impl fmt::Debug for MountedVolume {
 pub enum VolumeEnd {
     /// Usable further: there is room, or it was only read.
     Open,
-    /// Every segment on it is confirmed and no further one fits.
+    /// No further segment fits.
     Full,
+    /// Writing failed for a reason that does not speak against the medium. This operation does
+    /// not write on it again.
+    Unwritable,
     /// Writing or reading failed in a way that speaks against the medium; the reason as
     /// one sentence for people. Never to be called full.
     Suspect(String),
@@ -69,8 +72,8 @@ pub enum VolumeEnd {
 /// robots and people move tapes meanwhile.
 pub trait VolumeSource: Send {
     /// Mounts a volume to append to; [`MountedVolume::append`] is set. Called again only
-    /// after the last one was released, and gives another volume if that was
-    /// [`VolumeEnd::Full`] or [`VolumeEnd::Suspect`].
+    /// after the last one was released, and gives another volume unless that was
+    /// [`VolumeEnd::Open`].
     ///
     /// # Errors
     ///

@@ -40,18 +40,21 @@ pub(crate) fn commit(
     Ok(!appended.known)
 }
 
-/// The event that names a job.
+/// The event that names a job, as far as its segments tell.
 pub(crate) fn job_started(job: &JobHeader, pool: String, excludes: Vec<String>) -> JobStarted {
     JobStarted {
         job: job.id,
         name: job.name.clone(),
         pool,
+        copy_pool: None,
         roots: job
             .roots
             .iter()
             .map(|root| ByteText(root.clone()))
             .collect(),
         excludes,
+        one_file_system: false,
+        more_sources: false,
         host: job.host.clone(),
         software: job.software.clone(),
     }

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use super::append_check::volume_error;
+use super::engine_error::from_engine;
 use super::mount::{Mounter, Purpose};
-use super::source::from_engine;
 use super::{JobError, Site};
 use crate::engine::EngineError;
 use crate::engine::dump::{Dumped, dump};

@@ -3,6 +3,8 @@
 //! A job's owner holds a lock named after it. A job in the catalog that is not finished,
 //! and whose lock can be had, was cut off: it is finished as interrupted.
 
+use std::collections::BTreeMap;
+
 use catalogs::Catalog;
 use catalogs::model::event::{CommandEnded, Event, JobFinished, Outcome};
 use uuid::Uuid;
@@ -57,7 +59,8 @@ pub(crate) struct Ended {
     pub(crate) commands: Vec<CommandEnded>,
 }
 
-/// Records the end of a job, with the counts of what the catalog has of it.
+/// Records the end of a job, with the counts of what the catalog has of it: of one copy, the one
+/// that has most.
 pub(crate) fn finish(
     site: Site<'_>,
     catalog: &Catalog,
@@ -65,12 +68,19 @@ pub(crate) fn finish(
     outcome: Outcome,
     ended: Ended,
 ) -> Result<(), JobError> {
-    let receipts = catalog::receipts_of_job(catalog, job)?;
+    let mut pools: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for receipt in catalog::receipts_of_job(catalog, job)? {
+        let pool = catalog::volume(catalog, receipt.volume)?.label.what.pool;
+        let (files, bytes) = pools.entry(pool).or_default();
+        *files += receipt.files;
+        *bytes += receipt.file_bytes;
+    }
+    let (files, file_bytes) = pools.into_values().max().unwrap_or_default();
     let finished = JobFinished {
         job,
         outcome,
-        files: receipts.iter().map(|receipt| receipt.files).sum(),
-        file_bytes: receipts.iter().map(|receipt| receipt.file_bytes).sum(),
+        files,
+        file_bytes,
         problems: ended.problems,
         commands: ended.commands,
     };

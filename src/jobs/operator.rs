@@ -1,4 +1,4 @@
-//! The person who handles tapes where no changer does.
+//! The person who handles tapes where no changer does, and brings what a job lacks.
 
 /// What is asked of the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,13 @@ pub trait Operator: Send + Sync {
     /// Asks to empty the mail slots and waits for the answer.
     fn empty_mail_slots(&self, request: &MailRequest) -> Reply {
         let _ = request;
+        Reply::Declined
+    }
+
+    /// Tells what keeps a job from going on, such as that no tape can be written, and waits until
+    /// it is worth looking again ([`Reply::Done`]). `help` says what is needed, and what helps.
+    fn wait_for(&self, help: &str) -> Reply {
+        let _ = help;
         Reply::Declined
     }
 }

@@ -11,18 +11,18 @@ use super::append_check::{Appendable, Expected, check_appendable, read_known_lab
 use super::label::is_about_the_tape;
 use super::lock::{Lock, NotLocked};
 use super::mount::{Bay, Loan, Mounter, Places, Purpose, Return, lend};
+use super::operator::Reply;
 use super::restore::TapePlace;
 use super::{FailedTape, JobError, JobErrorKind, Site, VolumeState, catalog, convert, error};
+use crate::changer::ElementAddress;
 use crate::drive::DriveError;
 use crate::engine::scan::scan;
-use crate::engine::{BoxedError, EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
+use crate::engine::{BoxedError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Problem;
 use crate::scsi::Reaction;
 use crate::units::{BlockAddress, ByteSize};
-use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
-use crate::volume::failure::is_cancelled;
 use crate::volume::index::SegmentInfo;
 use crate::volume::receipt::SegmentReceipt;
 use crate::volume::resume::OtherDrive;
@@ -39,6 +39,10 @@ pub(crate) struct LibrarySource<'a> {
     /// Volumes that this job does not write again.
     spent: HashSet<Uuid>,
     lent: Option<Lent>,
+    /// Tried before the others.
+    preferred: Option<Uuid>,
+    /// Mounted before the engine asked for it.
+    ready: Option<MountedVolume>,
     adopted: u64,
     refused: Vec<FailedTape>,
     /// The last tape to be written that was not loaded, if none was loaded since.
@@ -54,6 +58,8 @@ struct Misload {
 /// A volume that the engine has.
 struct Lent {
     back: Return,
+    /// The drive that it is in.
+    element: Option<ElementAddress>,
     /// The right to write it.
     writer: Option<Lock>,
 }
@@ -74,6 +80,8 @@ impl<'a> LibrarySource<'a> {
             pool,
             spent,
             lent: None,
+            preferred: None,
+            ready: None,
             adopted: 0,
             refused: Vec::new(),
             not_loaded: None,
@@ -91,14 +99,54 @@ impl<'a> LibrarySource<'a> {
         self.adopted
     }
 
+    /// Mounts the volume that will be written first, `preferred` if that can be, and so takes
+    /// into the catalog what a cut-off job has left on it.
+    pub(crate) fn prepare(&mut self, preferred: Option<Uuid>) -> Result<(), JobError> {
+        self.preferred = preferred;
+        self.ready = Some(self.append_next()?);
+        Ok(())
+    }
+
     fn append_next(&mut self) -> Result<MountedVolume, JobError> {
+        if let Some(ready) = self.ready.take() {
+            return Ok(ready);
+        }
         self.take_back();
+        loop {
+            match self.look_for_volume() {
+                Err(error) if is_worth_waiting(&error) => self.wait_for_help(error)?,
+                result => return result,
+            }
+        }
+    }
+
+    /// Has somebody help against what `error` says.
+    ///
+    /// # Errors
+    ///
+    /// Nobody does, or the user stopped the job meanwhile.
+    fn wait_for_help(&mut self, error: JobError) -> Result<(), JobError> {
+        let what = with_causes(&error);
+        let advice = error.advice();
+        let help = advice.map_or(what.clone(), |advice| format!("{what}. {advice}"));
+        // Who labels a tape meanwhile needs the index.
+        self.catalog.release_index();
+        match self.site.operator.wait_for(&help) {
+            Reply::Declined => Err(error),
+            Reply::Done if self.site.monitor.stop_requested() => Err(JobError::Stopped),
+            Reply::Done => Ok(()),
+        }
+    }
+
+    fn look_for_volume(&mut self) -> Result<MountedVolume, JobError> {
         let pool = self
             .pool
             .clone()
             .expect("only a source with a pool is asked for room");
         let places = self.mounter.places()?;
         let mut choice = choose(self.candidates(&pool, &places)?);
+        let other = |candidate: &Candidate| Some(candidate.volume) != self.preferred;
+        choice.usable.sort_by_key(other);
         // One of them may be a tape that is not in the library by its label.
         let nameless = places.nameless();
         if !nameless.is_empty() {
@@ -307,8 +355,13 @@ impl<'a> LibrarySource<'a> {
     }
 
     fn lend(&mut self, bay: Bay, writer: Option<Lock>) -> Loan {
+        let element = bay.element;
         let (loan, back) = Loan::new(bay);
-        self.lent = Some(Lent { back, writer });
+        self.lent = Some(Lent {
+            back,
+            element,
+            writer,
+        });
         loan
     }
 
@@ -328,6 +381,10 @@ impl<'a> LibrarySource<'a> {
     fn record_end(&mut self, volume: Uuid, end: VolumeEnd) -> Result<(), JobError> {
         let (state, reason) = match end {
             VolumeEnd::Open => return Ok(()),
+            VolumeEnd::Unwritable => {
+                self.spent.insert(volume);
+                return Ok(());
+            }
             VolumeEnd::Full => self.judge_full(volume)?,
             VolumeEnd::Suspect(reason) => (VolumeState::Suspect, reason),
         };
@@ -368,6 +425,7 @@ impl LibrarySource<'_> {
 
 impl Drop for LibrarySource<'_> {
     fn drop(&mut self) {
+        drop(self.ready.take());
         self.take_back();
     }
 }
@@ -383,7 +441,10 @@ impl VolumeSource for LibrarySource<'_> {
 
     fn change_drive(&mut self, error: &DriveError) -> OtherDrive {
         // Never while writing: what was in the drive's buffer is lost.
-        let Some(Lent { back, writer: None }) = &self.lent else {
+        let Some(Lent {
+            back, writer: None, ..
+        }) = &self.lent
+        else {
             return OtherDrive::None;
         };
         back.exchange(|bay| self.mounter.change_drive(bay, error))
@@ -392,6 +453,11 @@ impl VolumeSource for LibrarySource<'_> {
     fn release(&mut self, volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
         let (id, barcode) = (volume.label.volume, volume.label.barcode.clone());
         drop(volume);
+        if matches!(end, VolumeEnd::Unwritable | VolumeEnd::Suspect(_))
+            && let Some(lent) = &self.lent
+        {
+            self.mounter.shun(lent.element);
+        }
         let recorded = self.record_end(id, end);
         self.take_back();
         if let Err(error) = &recorded {
@@ -410,6 +476,17 @@ pub(crate) fn tell_nameless(site: Site<'_>, error: &JobError) {
         let (path, what) = (barcode.clone(), error.to_string());
         site.monitor.problem(&Problem { path, what });
     }
+}
+
+/// Whether somebody can bring what is missing, or it comes by itself.
+fn is_worth_waiting(error: &JobError) -> bool {
+    matches!(
+        error,
+        JobError::NoAppendableVolume { .. }
+            | JobError::DriveBusy { .. }
+            | JobError::LibraryBusy { .. }
+            | JobError::TapeBusy { .. }
+    )
 }
 
 /// Whether the error is about one tape, so that another of the pool may do.
@@ -465,109 +542,5 @@ impl<F: FnMut(&SegmentInfo, BlockAddress)> ReceiptSink for CatalogSink<'_, F> {
         convert::commit(self.catalog, self.site.clock, receipt)?;
         (self.committed)(&info, end_block);
         Ok(())
-    }
-}
-
-/// The error of a job that wrote: where a tape failed, with what became of that tape.
-pub(crate) fn from_writing(catalog: &Catalog, error: EngineError) -> JobError {
-    let Some(barcode) = badly_written(&error) else {
-        return from_engine(error);
-    };
-    let known = catalog::live_volume(catalog, barcode);
-    let Ok(Some(volume)) = known else {
-        return from_engine(error);
-    };
-    match catalog::receipts_of_volume(catalog, volume.label.what.volume) {
-        Ok(receipts) => JobError::WriteFailed {
-            barcode: barcode.to_owned(),
-            suspect: volume.state == VolumeState::Suspect,
-            segments: receipts.len() as u64,
-            source: error,
-        },
-        Err(_) => from_engine(error),
-    }
-}
-
-/// The tape whose writing failed; `None` where the user stopped the drive on its way, or nothing
-/// was begun.
-fn badly_written(error: &EngineError) -> Option<&str> {
-    match error {
-        EngineError::Volume { source, .. } if is_cancelled(source) => None,
-        EngineError::Volume {
-            source: VolumeError::WrongVolume { .. } | VolumeError::NotAtAppendPoint { .. },
-            ..
-        } => None,
-        EngineError::Volume { barcode, .. } | EngineError::NotConfirmed { barcode, .. } => {
-            Some(barcode)
-        }
-        _ => None,
-    }
-}
-
-/// Gives back the job's own error where the engine only carried it.
-pub(crate) fn from_engine(error: EngineError) -> JobError {
-    match error {
-        EngineError::Volume { source, .. } if is_cancelled(&source) => JobError::Stopped,
-        EngineError::Mount { volume, source } => match source.downcast::<JobError>() {
-            Ok(own) => *own,
-            Err(source) => JobError::Engine(EngineError::Mount { volume, source }),
-        },
-        EngineError::Commit {
-            barcode,
-            number,
-            source,
-        } => match source.downcast::<JobError>() {
-            Ok(own) => *own,
-            Err(source) => JobError::Engine(EngineError::Commit {
-                barcode,
-                number,
-                source,
-            }),
-        },
-        other => JobError::Engine(other),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::drive::DriveErrorKind;
-
-    #[test]
-    fn only_a_tape_that_was_written_is_said_to_have_failed_in_writing() {
-        let drive = |kind| {
-            VolumeError::drive("locating", BlockAddress(7))(DriveError {
-                drive: "drive 0".to_owned(),
-                action: "locating".to_owned(),
-                kind,
-                what: "it ended".to_owned(),
-                reaction: None,
-                source: None,
-            })
-        };
-        let cases = [
-            (drive(DriveErrorKind::Cancelled), None),
-            (
-                VolumeError::WrongVolume {
-                    expected: Uuid::nil(),
-                    actual: "another".to_owned(),
-                },
-                None,
-            ),
-            (
-                VolumeError::NotAtAppendPoint {
-                    what: "block 8".to_owned(),
-                },
-                None,
-            ),
-            (drive(DriveErrorKind::Medium), Some("A00001L9")),
-        ];
-        for (source, expected) in cases {
-            let error = EngineError::Volume {
-                barcode: "A00001L9".to_owned(),
-                source,
-            };
-            assert_eq!(badly_written(&error), expected, "{error:?}");
-        }
     }
 }

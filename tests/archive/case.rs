@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tapewright::clock::SystemClock;
 use tapewright::engine::EngineError;
-use tapewright::engine::archive::{ArchivePlan, ArchiveReport, Marks, Memory, archive};
+use tapewright::engine::archive::{
+    ArchivePlan, ArchiveReport, Marks, Memory, archive, archive_twice,
+};
 use tapewright::engine::source::Source;
 use tapewright::monitor::Silent;
 use tapewright::volume::index::{Digest, FileLine, JobHeader, read_index};
@@ -52,6 +54,7 @@ impl Case {
             one_file_system: false,
             never: Vec::new(),
             segment_limit_bytes: 1 << 40,
+            resume: None,
             memory: Memory {
                 read_ahead_bytes: 4 << 20,
                 buffer_bytes: 16 * BLOCK_BYTES as usize,
@@ -83,6 +86,15 @@ impl Case {
         ledger: &mut Ledger,
     ) -> Result<ArchiveReport, EngineError> {
         archive(&self.plan, shelf, ledger, &SystemClock, &Silent)
+    }
+
+    pub fn run_twice(
+        &self,
+        first: &mut Shelf,
+        second: &mut Shelf,
+        ledger: &mut Ledger,
+    ) -> Result<ArchiveReport, EngineError> {
+        archive_twice(&self.plan, first, second, ledger, &SystemClock, &Silent)
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod case;
+mod failing;
 #[expect(
     dead_code,
     reason = "each test binary uses its own part of the tape in memory"

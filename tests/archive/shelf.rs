@@ -149,6 +149,8 @@ pub struct Shelf {
     pub boasts: bool,
     /// Giving a tape back fails.
     pub keeps_tapes: bool,
+    /// Called with the number of each tape that is given back, from 0.
+    pub on_release: Option<Box<dyn Fn(usize) + Send>>,
     pub mounted: usize,
     pub released: Vec<VolumeEnd>,
 }
@@ -156,12 +158,17 @@ pub struct Shelf {
 impl Shelf {
     /// `count` tapes that hold this much; without limit if `None`.
     pub fn new(count: usize, capacity_bytes: Option<u64>) -> Self {
+        Self::numbered(1, count, capacity_bytes)
+    }
+
+    /// As [`Shelf::new`], the first tape with this number.
+    pub fn numbered(first: usize, count: usize, capacity_bytes: Option<u64>) -> Self {
         let mut shelf = Self {
             lag: 3,
             confirms_before: u64::MAX,
             ..Self::default()
         };
-        for number in 1..=count {
+        for number in first..first + count {
             let mut tape = MemoryTape::new();
             tape.capacity_bytes = capacity_bytes;
             let label = Label {
@@ -219,6 +226,9 @@ impl VolumeSource for Shelf {
 
     fn release(&mut self, _: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
         self.released.push(end);
+        if let Some(on_release) = &self.on_release {
+            on_release(self.released.len() - 1);
+        }
         if self.keeps_tapes {
             return Err("the tape does not come out".into());
         }
@@ -235,15 +245,28 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn new(shelf: &Shelf) -> Self {
-        let tapes = shelf
-            .tapes
-            .iter()
-            .map(|(label, tape)| (label.volume, Arc::clone(tape)));
+        Self::of(&[shelf])
+    }
+
+    pub fn of(shelves: &[&Shelf]) -> Self {
+        let tapes = shelves.iter().flat_map(|shelf| &shelf.tapes);
+        let tapes = tapes.map(|(label, tape)| (label.volume, Arc::clone(tape)));
         Self {
             tapes: tapes.collect(),
             receipts: Vec::new(),
             fail_after: usize::MAX,
         }
+    }
+
+    /// What was committed on tapes of this shelf.
+    pub fn of_shelf(&self, shelf: &Shelf) -> Vec<SegmentReceipt> {
+        let on = |receipt: &&SegmentReceipt| {
+            let volumes = shelf.tapes.iter().map(|(label, _)| label.volume);
+            volumes
+                .into_iter()
+                .any(|volume| volume == receipt.info.volume)
+        };
+        self.receipts.iter().filter(on).cloned().collect()
     }
 }
 

@@ -11,6 +11,7 @@ mod library;
 mod main_job;
 mod random;
 mod readable_without_us;
+mod resume;
 #[path = "../common/root.rs"]
 mod root;
 mod sources;

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod by_hand;
+mod copies;
 mod imperfect;
 mod interrupted;
 mod lab;

@@ -8,7 +8,7 @@ use tape_sim::fault::{Device, Effect, Rule};
 use tape_sim::library::LibrarySpec;
 use tapewright::changer::ElementKind;
 use tapewright::drive::{Drive, ReadyWait};
-use tapewright::jobs::archive::{JobDescription, archive};
+use tapewright::jobs::archive::{JobDescription, WrittenSegment, archive};
 use tapewright::jobs::library::{status, trace_to};
 use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{JobErrorKind, Outcome, Site, VolumeState, tapes};
@@ -361,9 +361,18 @@ fn a_tape_that_is_written_stays_as_it_is_and_the_next_mount_avoids_the_drive() {
     let (lab, told) = archived();
     fs::write(lab.path("source/more"), noise(4, 900_000)).unwrap();
     lab.set_faults(vec![in_drive(0, HARDWARE, "WRITE", 3, None)]);
-    let error = lab.archive(&["source"], "docs").unwrap_err();
-    assert_eq!(error.kind(), JobErrorKind::BadDevice, "{error:?}");
-    assert_eq!(told.drives(), ["drive 0"], "nothing is written again");
+    // What was not confirmed goes to another tape, in another drive.
+    let summary = lab.archive(&["source"], "docs").unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    let [failed] = &summary.failed_tapes[..] else {
+        panic!("{summary:?}")
+    };
+    assert!(
+        !failed.suspect,
+        "the drive failed, and not the tape: {failed:?}"
+    );
+    let another = |segment: &WrittenSegment| segment.barcode != failed.barcode;
+    assert!(summary.segments.iter().all(another));
     told.forget();
     // The first job's drive reports it to the next.
     let summary = lab.archive(&["source"], "docs").unwrap();

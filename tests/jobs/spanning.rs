@@ -2,12 +2,17 @@
 
 use std::fs;
 
+use tapewright::clock::SystemClock;
 use tapewright::jobs::archive::{JobDescription, archive};
+use tapewright::jobs::label::label;
 use tapewright::jobs::restore::{RestoreOptions, TapePlace, restore};
-use tapewright::jobs::{JobError, Outcome, VolumeState, tapes};
+use tapewright::jobs::{
+    JobError, NoOperator, Operator, Outcome, Reply, Site, StateDir, TapeRequest, VolumeState, tapes,
+};
+use tapewright::monitor::Silent;
 use tapewright::units::ByteSize;
 
-use crate::lab::{A, B, C, Lab, archive_path, assert_same_tree, noise};
+use crate::lab::{A, B, C, Lab, archive_path, assert_same_tree, label_options, noise};
 
 /// 24 files of 2 MiB, and one of 60 MiB that cannot be on one tape with them.
 fn plant_much(lab: &Lab) {
@@ -134,6 +139,99 @@ fn a_tape_that_is_away_is_named_and_the_rest_restored() {
             .any(|t| t.barcode == B && t.place == TapePlace::Missing)
     );
     assert_eq!(restored.files, 24, "{restored:?}");
+}
+
+/// Labels a further tape when a job asks for help, up to so many times.
+struct Librarian {
+    lab: std::path::PathBuf,
+    tapes: std::sync::Mutex<Vec<&'static str>>,
+    asked: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl Operator for Librarian {
+    fn request(&self, _: &TapeRequest) -> Reply {
+        Reply::Declined
+    }
+
+    fn wait_for(&self, help: &str) -> Reply {
+        self.asked.lock().unwrap().push(help.to_owned());
+        let Some(barcode) = self.tapes.lock().unwrap().pop() else {
+            return Reply::Declined;
+        };
+        let state = StateDir::open(&self.lab.join("state")).unwrap();
+        let site = Site {
+            state: &state,
+            clock: &SystemClock,
+            monitor: &Silent,
+            operator: &NoOperator,
+            trace: None,
+        };
+        label(site, &label_options(&[barcode], "docs", None)).unwrap();
+        Reply::Done
+    }
+}
+
+#[test]
+fn a_job_that_finds_no_tape_waits_for_one_and_goes_on() {
+    let mut lab = Lab::new();
+    plant_much(&lab);
+    lab.label(&[A], "docs");
+    let asked = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
+    lab.operator = Box::new(Librarian {
+        lab: lab.path(""),
+        tapes: vec![B].into(),
+        asked: asked.clone(),
+    });
+    let summary = archive(lab.site(), &options(&lab)).unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    let asked = asked.lock().unwrap();
+    let [once] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert!(
+        once.contains("has no tape to write on") && once.contains("tape label"),
+        "{once}"
+    );
+}
+
+#[test]
+fn a_job_done_in_part_is_resumed_where_its_tapes_ended() {
+    let lab = Lab::new();
+    plant_much(&lab);
+    lab.label(&[A], "docs");
+    let first = archive(lab.site(), &options(&lab)).unwrap();
+    assert_eq!(first.outcome, Outcome::Failed);
+    lab.label(&[B], "docs");
+    let resumed = archive(
+        lab.site(),
+        &JobDescription {
+            resume: Some(first.job.to_string()),
+            ..options(&lab)
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        (resumed.outcome, resumed.job),
+        (Outcome::Complete, first.job)
+    );
+    assert!(resumed.segments.iter().all(|segment| segment.barcode == B));
+    for number in 0..24 {
+        let path = archive_path(&lab.path(&format!("source/many/{number:02}")));
+        assert_eq!(lab.find(&path).len(), 1, "{number}");
+    }
+    let mut numbers: Vec<u32> = lab
+        .find(b"**/whole")
+        .iter()
+        .filter_map(|hit| hit.part)
+        .collect();
+    numbers.sort_unstable();
+    assert!(
+        numbers.iter().copied().eq(1..=numbers.len() as u32),
+        "{numbers:?}"
+    );
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &copy);
 }
 
 #[test]

@@ -101,6 +101,7 @@ fn archived(tree: &Path, segment_limit_bytes: u64, compression: Option<Compressi
         one_file_system: false,
         never: Vec::new(),
         segment_limit_bytes,
+        resume: None,
         memory: Memory::default(),
         compression,
     };

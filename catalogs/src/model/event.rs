@@ -156,11 +156,20 @@ pub struct JobStarted {
     pub name: String,
     /// Pool it writes to.
     pub pool: String,
+    /// Pool that is to hold a second copy of all that it writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_pool: Option<String>,
     /// Archive names of the trees it archives; an empty name is everything.
     pub roots: Vec<ByteText>,
     /// Globs of what it leaves out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excludes: Vec<String>,
+    /// It does not enter other file systems below a root.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_file_system: bool,
+    /// Lists or commands were among its sources: `roots` do not name all that it archives.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_sources: bool,
     /// Host whose files are archived.
     pub host: String,
     /// Name and version of the software.

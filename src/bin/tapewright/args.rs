@@ -56,6 +56,8 @@ pub enum Command {
     Tape(TapeCommand),
     /// Archive files, directories, and what commands write to the tapes of a pool
     Archive(ArchiveArgs),
+    /// Make up second copies: from tapes of one pool to those of another, without the source
+    Copy(CopyArgs),
     /// Find archived files by path or pattern
     Find(FindArgs),
     /// Bring archived files back
@@ -72,6 +74,15 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it is to wait for what is missing.
+    pub fn waits(&self) -> bool {
+        match self {
+            Command::Archive(args) => args.wait,
+            Command::Copy(args) => args.wait,
+            _ => false,
+        }
+    }
+
     /// Whether it changes neither tapes nor the state directory.
     pub fn only_reads(&self) -> bool {
         match self {
@@ -222,8 +233,16 @@ pub struct ArchiveArgs {
     #[arg(long, value_name = "FILE")]
     pub job: Option<PathBuf>,
     /// The pool to write to
-    #[arg(long, required_unless_present = "job")]
+    #[arg(long, required_unless_present_any = ["job", "resume"])]
     pub pool: Option<String>,
+    /// Go on with this job (name or id) where it was cut off: its paths, its pools, and of its
+    /// files those that are not on tape yet
+    #[arg(long, value_name = "JOB", conflicts_with_all = ["paths", "files_from", "tar_command",
+        "command", "job", "pool", "copy_pool", "name", "exclude", "one_file_system"])]
+    pub resume: Option<String>,
+    /// A second copy from the same read, to this pool, on a second drive
+    #[arg(long, value_name = "POOL")]
+    pub copy_pool: Option<String>,
     /// A name for the job [default: the first path's name and the date]
     #[arg(long, value_name = "JOB")]
     pub name: Option<String>,
@@ -233,6 +252,10 @@ pub struct ArchiveArgs {
     /// Don't cross into other file systems
     #[arg(long)]
     pub one_file_system: bool,
+    /// Wait for a tape to write or a free drive, looking again by itself [default: ask on a
+    /// terminal, end with 3 or 8 elsewhere]
+    #[arg(long)]
+    pub wait: bool,
     /// Bound of a tape segment, the unit of commit [default: 32GiB]
     #[arg(long, value_name = "SIZE")]
     pub segment_size: Option<ByteSize>,
@@ -263,6 +286,26 @@ pub struct ArchiveArgs {
     /// [default: 90]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub resume_at: Option<u8>,
+}
+
+#[derive(Debug, Args)]
+pub struct CopyArgs {
+    /// A job's name or id
+    #[arg(required_unless_present = "missing", conflicts_with = "missing")]
+    pub job: Option<String>,
+    /// Every job that was archived with --copy-pool and lacks something there
+    #[arg(long)]
+    pub missing: bool,
+    /// The pool that gets the copy [default: the one that the job named]
+    #[arg(long, requires = "job")]
+    pub pool: Option<String>,
+    /// Wait for a tape to write or a free drive, looking again by itself [default: ask on a
+    /// terminal, end with 3 or 8 elsewhere]
+    #[arg(long)]
+    pub wait: bool,
+    /// Say what needs its second copy, and stop
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

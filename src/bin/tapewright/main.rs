@@ -88,11 +88,12 @@ fn with_context(
     let terminal =
         Terminal::new().map_err(|error| Failure::Io("taking over signals".to_owned(), error))?;
     let trace = cli.global.trace.as_deref().map(trace_to).transpose()?;
+    let operator = TerminalOperator::new(cli.command.waits());
     let site = Site {
         state: &state,
         clock: &SystemClock,
         monitor: &terminal,
-        operator: &TerminalOperator,
+        operator: &operator,
         trace: trace.as_ref(),
     };
     let mut context = Context {
@@ -111,6 +112,7 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> commands::Ended {
         Command::Library(command) => commands::library::run(context, command),
         Command::Tape(command) => commands::tape::run(context, command),
         Command::Archive(args) => commands::archive::run(context, args),
+        Command::Copy(args) => commands::copy::run(context, args),
         Command::Find(args) => commands::find::run(context, args),
         Command::Restore(args) => commands::restore::run(context, args),
         Command::Verify(args) => commands::verify::run(context, args),

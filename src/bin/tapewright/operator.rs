@@ -1,13 +1,33 @@
-//! The person who does what no changer does, asked on the terminal.
+//! The person who does what no changer does and brings what is missing, asked on the terminal.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tapewright::jobs::{MailRequest, Operator, Reply, TapeRequest};
 
 /// Asks on stderr, listens on stdin. Declines at once where stdin is no terminal, since
 /// nobody would hear the question.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct TerminalOperator;
+#[derive(Debug)]
+pub struct TerminalOperator {
+    /// What is missing is waited for, and nobody is asked.
+    waits: bool,
+    /// What was told last: it is not told again while it stays so.
+    told: Mutex<String>,
+}
+
+impl TerminalOperator {
+    /// `waits`: looks again by itself where something is missing.
+    pub fn new(waits: bool) -> Self {
+        Self {
+            waits,
+            told: Mutex::default(),
+        }
+    }
+}
+
+/// Time between two looks at a library in which something is missing.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Operator for TerminalOperator {
     fn request(&self, request: &TapeRequest) -> Reply {
@@ -30,6 +50,20 @@ impl Operator for TerminalOperator {
             },
             request.left.join(", ")
         ))
+    }
+
+    fn wait_for(&self, help: &str) -> Reply {
+        if !self.waits {
+            return ask(&format!("{help}\nEnter to look again, `no` to give up: "));
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != help {
+            eprintln!("waiting: {help}");
+            help.clone_into(&mut told);
+        }
+        drop(told);
+        std::thread::sleep(LOOK_INTERVAL);
+        Reply::Done
     }
 }
 

@@ -19,7 +19,7 @@ const PLACE: &str = "as";
 const TIMEOUT: &str = "command_timeout";
 const NULL: &str = "null";
 const RECURSIVE: &str = "recursive";
-/// What a command line without any is an error for, unless there is a job file.
+/// What a command line without any is an error for, unless there is a job file or a job to resume.
 const GROUP: &str = "sources";
 
 /// The sources in order.
@@ -95,7 +95,7 @@ impl Args for SourceFlags {
             );
         command.group(
             ArgGroup::new(GROUP)
-                .args([PATHS, LIST, TAR, COMMAND, "job"])
+                .args([PATHS, LIST, TAR, COMMAND, "job", "resume"])
                 .required(true)
                 .multiple(true),
         )

@@ -3,6 +3,7 @@
 //! Once it is spent the scanner waits until half of it is free again: woken for each
 //! small file, the two would spend more time waking each other than working.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(super) struct ReadAhead {
     limit_bytes: usize,
     state: Mutex<State>,
     changed: Condvar,
+    /// Which of the large files, counted from 1, nobody wants to the end.
+    abandoned: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +41,7 @@ impl ReadAhead {
             limit_bytes,
             state: Mutex::default(),
             changed: Condvar::new(),
+            abandoned: AtomicU64::new(0),
         }
     }
 
@@ -95,6 +99,16 @@ impl ReadAhead {
                 state.spent.push(buffer);
             }
         }
+    }
+
+    /// Of this large file, counted from 1, no more data is wanted.
+    pub(super) fn abandon(&self, number: u64) {
+        self.abandoned.store(number, Ordering::Relaxed);
+    }
+
+    /// True if no more data is wanted of this large file.
+    pub(super) fn is_abandoned(&self, number: u64) -> bool {
+        self.abandoned.load(Ordering::Relaxed) == number
     }
 
     /// No more data is wanted: whoever waits or comes is turned away.

@@ -72,6 +72,15 @@ pub(super) struct Drive {
     thread: JoinHandle<DriveEnd>,
 }
 
+/// Whether a drive has warned of the end of its tape.
+pub(super) struct Low(Arc<Signs>);
+
+impl Low {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.low.load(Ordering::Relaxed)
+    }
+}
+
 /// How the drive thread ended.
 pub(super) struct DriveEnd {
     pub(super) volume: MountedVolume,
@@ -120,6 +129,11 @@ impl Drive {
     /// True once the drive has warned that the end of the tape is near.
     pub(super) fn is_low(&self) -> bool {
         self.signs.low.load(Ordering::Relaxed)
+    }
+
+    /// Tells that also once the thread has ended.
+    pub(super) fn low(&self) -> Low {
+        Low(Arc::clone(&self.signs))
     }
 
     /// How long the drive waited for records until now.
@@ -217,6 +231,9 @@ impl Worker {
         let opened = VolumeAppender::open(&mut *volume.device, &volume.label, point);
         let result = opened.and_then(|mut appender| {
             let written = self.write(&mut appender);
+            if appender.was_warned() {
+                self.note(Room::Low);
+            }
             if written.as_ref().is_err_and(session_goes_on) {
                 // What the drive still says is confirmed is confirmed; more cannot be done.
                 let told = self.poll(&mut appender);

@@ -9,22 +9,27 @@
 //!
 //! Invariants: a receipt is committed only after the drive has confirmed its segment, in the
 //! order of the tape; a file is cut into parts only where no segment takes it whole; a
-//! failure loses nothing that was confirmed before.
+//! failure loses nothing that was confirmed before, and what was not is read from the source
+//! and written again (`docs/archive.md`).
 //!
 //! Knows neither the catalog nor how volumes are chosen.
 
 mod ahead;
 mod compress;
 mod content;
+mod copy;
+mod destination;
 mod drive;
 mod gate;
-mod output;
 mod pace;
 mod parts;
 mod payload;
+mod pending;
+mod placing;
 mod plan;
 mod readers;
 mod records;
+mod repeat;
 mod report;
 mod run;
 mod scanner;
@@ -33,10 +38,12 @@ mod total;
 mod volume;
 
 pub use compress::Compression;
+pub use copy::{CopyPlan, CopyReport, CopySegment, copy};
 pub use gate::{Gate, Marks, Percent};
-pub use plan::{ArchivePlan, Memory};
+pub use plan::{ArchivePlan, BegunFile, Memory, Resume};
 pub use report::{
-    ArchiveReport, Outcome, REMARKS_KEPT, Remarks, Timings, Unconfirmed, VolumeShare,
+    ArchiveReport, DestinationReport, FailedVolume, Outcome, REMARKS_KEPT, Remarks, Timings,
+    Unconfirmed, VolumeShare,
 };
-pub use run::archive;
+pub use run::{archive, archive_twice};
 pub use stage::StageTime;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ahead::CHUNK_BYTES;
 use super::scanner::{Item, Scanner};
 use super::stage::timed;
-use crate::engine::source::ReadEnd;
+use crate::engine::source::{FileReader, ReadEnd};
 use crate::volume::index::Digest;
 use crate::volume::member::Condition;
 
@@ -20,6 +20,8 @@ pub(super) struct Inlet<'a> {
     items: std::vec::IntoIter<Item>,
     /// How long framing waited for the scanner.
     pub(super) starved: Duration,
+    /// Large files that began.
+    begun: u64,
 }
 
 impl<'a> Inlet<'a> {
@@ -28,6 +30,7 @@ impl<'a> Inlet<'a> {
             scanner,
             items: Vec::new().into_iter(),
             starved: Duration::ZERO,
+            begun: 0,
         }
     }
 
@@ -46,55 +49,70 @@ impl<'a> Inlet<'a> {
             self.scanner.ahead.arrived(admitted_bytes);
             self.items = come.into_iter();
         };
+        self.begun += u64::from(matches!(item, Item::Begin(_)));
         Ok(item)
     }
 }
 
 /// The data of one file, taken in pieces; holes are not among them.
 pub(super) struct Payload<'a, 'b> {
-    inlet: &'b mut Inlet<'a>,
+    source: Source<'a, 'b>,
     chunk: Vec<u8>,
     taken: usize,
-    /// `None` for a file that came whole.
-    streamed: bool,
     end: Option<ReadEnd>,
     so_far: Condition,
     /// A stream ended in the file: what is missing of the member in work is zeros.
     cut_short: bool,
 }
 
+/// Where further chunks come from.
+enum Source<'a, 'b> {
+    /// Nowhere: it came whole.
+    Whole,
+    /// The scanner.
+    Scanner(&'b mut Inlet<'a>),
+    /// The file itself, opened again.
+    File(Option<FileReader>),
+}
+
 impl<'a, 'b> Payload<'a, 'b> {
     /// A file that came whole.
-    pub(super) fn whole(inlet: &'b mut Inlet<'a>, data: Vec<u8>, end: ReadEnd) -> Self {
-        let so_far = end.condition;
+    pub(super) fn whole(data: Vec<u8>, end: ReadEnd) -> Self {
         Self {
-            inlet,
+            source: Source::Whole,
             chunk: data,
             taken: 0,
-            streamed: false,
+            so_far: end.condition,
             end: Some(end),
-            so_far,
             cut_short: false,
         }
     }
 
     /// A file whose chunks are still to come.
     pub(super) fn streamed(inlet: &'b mut Inlet<'a>) -> Self {
-        let (chunk, so_far) = (Vec::new(), Condition::Whole);
+        Self::of(Source::Scanner(inlet), None)
+    }
+
+    /// A file that is read here, past the scanner; `None` for what has no data.
+    pub(super) fn again(reader: Option<FileReader>) -> Self {
+        let end = reader.is_none().then(ReadEnd::whole);
+        Self::of(Source::File(reader), end)
+    }
+
+    fn of(source: Source<'a, 'b>, end: Option<ReadEnd>) -> Self {
         Self {
-            inlet,
-            chunk,
+            source,
+            chunk: Vec::new(),
             taken: 0,
-            streamed: true,
-            end: None,
-            so_far,
+            end,
+            so_far: Condition::Whole,
             cut_short: false,
         }
     }
 
-    /// Up to `limit` bytes, at least one. The scanner delivers as much as the member
-    /// declares or, from a stream, ends the file early and has the rest made up of zeros.
-    pub(super) fn take(&mut self, limit: u64) -> Result<&[u8], ScannerGone> {
+    /// Up to `limit` bytes, at least one, and the state of the file behind them. As much comes
+    /// as the member declares; where a stream ends the file early, the rest is made up of zeros.
+    pub(super) fn take(&mut self, limit: u64) -> Result<(&[u8], Condition), ScannerGone> {
         if self.taken == self.chunk.len() {
             self.refill()?;
         }
@@ -102,7 +120,7 @@ impl<'a, 'b> Payload<'a, 'b> {
         let count = usize::try_from(limit).map_or(left, |limit| limit.min(left));
         let taken = self.taken;
         self.taken += count;
-        Ok(&self.chunk[taken..taken + count])
+        Ok((&self.chunk[taken..taken + count], self.so_far))
     }
 
     fn refill(&mut self) -> Result<(), ScannerGone> {
@@ -110,33 +128,40 @@ impl<'a, 'b> Payload<'a, 'b> {
             self.taken = 0;
             return Ok(());
         }
-        self.recycle();
-        if !self.streamed || self.end.is_some() {
+        if self.end.is_some() {
             return Err(ScannerGone);
         }
-        match self.inlet.next()? {
-            Item::Chunk(chunk, condition) if !chunk.is_empty() => {
-                self.chunk = chunk;
-                self.so_far = condition;
-                Ok(())
+        self.recycle();
+        match &mut self.source {
+            Source::Whole | Source::File(None) => Err(ScannerGone),
+            Source::Scanner(inlet) => match inlet.next()? {
+                Item::Chunk(chunk, condition) if !chunk.is_empty() => {
+                    self.chunk = chunk;
+                    self.so_far = condition;
+                    Ok(())
+                }
+                Item::End(end) => {
+                    self.so_far = end.condition;
+                    self.end = Some(end);
+                    self.cut_short = true;
+                    self.chunk = vec![0; CHUNK_BYTES];
+                    Ok(())
+                }
+                _ => Err(ScannerGone),
+            },
+            Source::File(Some(reader)) => {
+                self.chunk.resize(CHUNK_BYTES, 0);
+                let filled = reader.read(&mut self.chunk);
+                self.chunk.truncate(filled);
+                self.so_far = reader.condition_so_far();
+                (filled > 0).then_some(()).ok_or(ScannerGone)
             }
-            Item::End(end) => {
-                self.so_far = end.condition;
-                self.end = Some(end);
-                self.cut_short = true;
-                self.chunk = vec![0; CHUNK_BYTES];
-                Ok(())
-            }
-            _ => Err(ScannerGone),
         }
     }
 
     fn recycle(&mut self) {
-        if self.streamed {
-            self.inlet
-                .scanner
-                .ahead
-                .recycle(std::mem::take(&mut self.chunk));
+        if let Source::Scanner(inlet) = &self.source {
+            inlet.scanner.ahead.recycle(std::mem::take(&mut self.chunk));
         }
         self.chunk.clear();
         self.taken = 0;
@@ -147,9 +172,12 @@ impl<'a, 'b> Payload<'a, 'b> {
         self.cut_short
     }
 
-    /// What became of the file, as far as it was taken.
-    pub(super) fn condition_so_far(&self) -> Condition {
-        self.so_far
+    /// Nobody wants the rest: the scanner need not read it.
+    pub(super) fn abandon(&mut self) -> Result<(), ScannerGone> {
+        if let Source::Scanner(inlet) = &self.source {
+            inlet.scanner.ahead.abandon(inlet.begun);
+        }
+        self.finish().map(drop)
     }
 
     /// The digest of the whole file, if it was made where the file was read.
@@ -161,10 +189,16 @@ impl<'a, 'b> Payload<'a, 'b> {
     pub(super) fn finish(&mut self) -> Result<ReadEnd, ScannerGone> {
         while self.end.is_none() {
             self.recycle();
-            match self.inlet.next()? {
-                Item::End(end) => self.end = Some(end),
-                Item::Chunk(chunk, _) => self.chunk = chunk,
-                _ => return Err(ScannerGone),
+            match &mut self.source {
+                Source::Whole => return Err(ScannerGone),
+                Source::File(reader) => {
+                    self.end = reader.take().map(FileReader::finish);
+                }
+                Source::Scanner(inlet) => match inlet.next()? {
+                    Item::End(end) => self.end = Some(end),
+                    Item::Chunk(chunk, _) => self.chunk = chunk,
+                    _ => return Err(ScannerGone),
+                },
             }
         }
         self.recycle();

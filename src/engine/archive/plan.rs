@@ -1,10 +1,13 @@
 //! What an archive run is asked to do, and the memory it may use for it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::compress::Compression;
 use super::gate::Marks;
-use crate::engine::source::{Rules, Selection, Source, is_streamed, paths, selection};
+use crate::engine::source::{
+    FileState, Known, Rules, Selection, Source, is_streamed, paths, selection,
+};
 use crate::volume::index::JobHeader;
 use crate::volume::segment::DEFAULT_MEMBERS;
 
@@ -27,15 +30,42 @@ pub struct ArchivePlan {
     /// [`DEFAULT_SEGMENT_BYTES`](crate::volume::segment::DEFAULT_SEGMENT_BYTES). Less than
     /// [`minimum_segment_bytes`](crate::volume::segment::minimum_segment_bytes) counts as that.
     pub segment_limit_bytes: u64,
+    /// What an earlier run of this job has done; `None` for a new job.
+    pub resume: Option<Resume>,
     /// Memory for what is read ahead and written behind.
     pub memory: Memory,
     /// How segments are compressed; `None` stores them as they are.
     pub compression: Option<Compression>,
 }
 
+/// Where an earlier run of a job ended.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// What is on tape in the state that it has; files in `begun` are among it.
+    pub known: Arc<dyn Known>,
+    /// Files of which the first parts are on tape, and no more. They are ended first.
+    pub begun: Vec<BegunFile>,
+    /// Segments of the job on volumes of each destination.
+    pub segments_before: Vec<u64>,
+}
+
+/// A file that was cut, and not written to its end.
+#[derive(Debug, Clone)]
+pub struct BegunFile {
+    /// Its archive path.
+    pub path: Vec<u8>,
+    /// Its state when it was begun. If that is another now, it is archived anew.
+    pub state: FileState,
+    /// Number of the first part that is missing.
+    pub number: u32,
+    /// Where that part starts in the file.
+    pub offset_bytes: u64,
+}
+
 /// Bounds on the memory between the stages: what is read ahead and half as much for spent
-/// buffers, the records, and about 600 bytes for each member of the segment being built and
-/// of those not confirmed yet (seldom more than two). Beside the records up to 200 MB.
+/// buffers, and for each destination the records, and about 750 bytes and two paths for each
+/// member of the segment being built and of those not confirmed yet (seldom more than two). Beside
+/// the records up to 230 MB, with two destinations 380 MB.
 /// Compression takes 4 MiB for each of its threads beside that, 2 MiB for the frame being filled,
 /// and what zstd needs at its level: at the default one 2 MB for each thread, at 19 some 20 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +89,7 @@ impl ArchivePlan {
             excludes: self.excludes.clone(),
             one_file_system: self.one_file_system,
             never: self.never.clone(),
+            known: self.resume.as_ref().map(|resume| Arc::clone(&resume.known)),
             segment_limit_bytes: self.segment_limit_bytes,
         }
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::pending::Written;
 use super::stage::StageTime;
-use crate::engine::EngineError;
 use crate::engine::source::{CommandEnd, Remark};
+use crate::engine::{EngineError, VolumeEnd};
 use crate::volume::label::Label;
-use crate::volume::member::Member;
 
 /// Problems and notes kept word for word; further ones are only counted (the monitor
 /// has heard them all).
@@ -48,6 +48,14 @@ pub struct ArchiveReport {
     /// What ended the run before its end, or the failure to give back the last volume.
     /// After a failure the source was not read to its end.
     pub failure: Option<EngineError>,
+    /// Volumes that failed while they were written, in order. What they left unconfirmed was
+    /// written again, unless the run ended first.
+    pub failed_volumes: Vec<FailedVolume>,
+    /// The second destination, if the run had two; the fields beside are of the first.
+    pub copy: Option<DestinationReport>,
+    /// Members that were to be written again and could not be had: they are among the
+    /// problems, and on no tape.
+    pub lost: u64,
     /// What was written but is not committed, after a failure: not proven to be on tape,
     /// or (if the failure is [`EngineError::Commit`]) on tape but not recorded.
     pub unconfirmed: Unconfirmed,
@@ -84,6 +92,51 @@ impl VolumeShare {
     }
 }
 
+/// A volume that failed while it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedVolume {
+    /// The volume.
+    pub volume: Uuid,
+    /// Its barcode.
+    pub barcode: String,
+    /// How it was given back.
+    pub end: VolumeEnd,
+    /// What it failed with, for people.
+    pub what: String,
+}
+
+/// What became of one destination. Counts are of confirmed and committed segments alone.
+#[derive(Debug)]
+pub struct DestinationReport {
+    /// Members on tape, as in [`ArchiveReport::files`].
+    pub files: u64,
+    /// Bytes of their files, holes included.
+    pub bytes: u64,
+    /// The volumes written, in order.
+    pub volumes: Vec<VolumeShare>,
+    /// Volumes that failed while they were written.
+    pub failed_volumes: Vec<FailedVolume>,
+    /// What ended it before the run's end. What came behind is not here.
+    pub failure: Option<EngineError>,
+    /// What was written and is not committed.
+    pub unconfirmed: Unconfirmed,
+}
+
+/// Where a destination's time went.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Times {
+    /// Framing waited for the drive.
+    pub(super) blocked: Duration,
+    /// The drive thread.
+    pub(super) drive: StageTime,
+    /// Mounting and releasing volumes.
+    pub(super) mount: Duration,
+    /// How often the source was too slow for a drive.
+    pub(super) pauses: u64,
+    /// Data of files that went into segments, in bytes.
+    pub(super) framed: u64,
+}
+
 /// A bounded list with its true length.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remarks {
@@ -116,21 +169,12 @@ pub struct Unconfirmed {
 
 impl Unconfirmed {
     /// Adds a member.
-    pub(super) fn add(&mut self, member: &Member) {
+    pub(super) fn add(&mut self, written: &Written) {
         self.files += 1;
-        self.bytes += member.covered_bytes();
+        self.bytes += written.bytes;
         if self.first_paths.len() < REMARKS_KEPT {
-            self.first_paths.push(member.path.clone());
+            self.first_paths.push(written.path.clone());
         }
-    }
-
-    /// Adds what another one holds.
-    pub(super) fn append(&mut self, other: Self) {
-        self.files += other.files;
-        self.bytes += other.bytes;
-        let room = REMARKS_KEPT - self.first_paths.len();
-        self.first_paths
-            .extend(other.first_paths.into_iter().take(room));
     }
 }
 
@@ -141,7 +185,7 @@ pub struct Timings {
     pub scan: StageTime,
     /// Tar framing, digests and record CRCs.
     pub frame: StageTime,
-    /// Writing to the drive.
+    /// Writing to the drive; with two destinations, the one that took longer.
     pub drive: StageTime,
     /// Mounting and releasing volumes.
     pub mount: Duration,

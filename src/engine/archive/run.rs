@@ -1,21 +1,26 @@
 //! One run from its plan to its report: what the scanner brings goes to the output.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::output::{Halt, Output, Placed};
+use super::content;
+use super::destination::{Destination, Manner, Shared};
 use super::pace::{Teller, Waits};
 use super::payload::{Inlet, Payload, ScannerGone};
+use super::pending::Written;
+use super::placing::{Begun, Work};
 use super::plan::ArchivePlan;
-use super::report::{ArchiveReport, Outcome, Remarks, Timings};
+use super::repeat::Repeat;
+use super::report::{ArchiveReport, Outcome, Remarks, Times, Timings};
 use super::scanner::{Item, ScanEnd, Scanner};
 use super::stage::StageTime;
 use super::total::with_total;
 use crate::clock::Clock;
-use crate::engine::source::{Feed, Remark, Severity};
-use crate::engine::{EngineError, ReceiptSink, VolumeEnd, VolumeSource};
+use crate::engine::source::{Feed, Object, Remark, Severity};
+use crate::engine::{EngineError, ReceiptSink, VolumeSource};
 use crate::monitor::{Monitor, Problem};
 use crate::volume::index::JobHeader;
 use crate::volume::member::{Kind, Member};
@@ -25,7 +30,9 @@ use crate::volume::member::{Kind, Member};
 /// Segments are handed to `sink` in order as the drive confirms them. Objects that change,
 /// vanish or cannot be read are in the report and never end the run. When the monitor asks
 /// to stop, the segment is closed at the end of the present file (or part), confirmed and
-/// committed. A monitor that wants a total is told it as soon as the source is counted.
+/// committed. A volume that fails is given back, and what was not confirmed on it is written
+/// again on the next; two that fail one after another end the run. A monitor that wants a total
+/// is told it as soon as the source is counted.
 ///
 /// # Errors
 ///
@@ -37,6 +44,34 @@ use crate::volume::member::{Kind, Member};
 pub fn archive(
     plan: &ArchivePlan,
     volumes: &mut dyn VolumeSource,
+    sink: &mut dyn ReceiptSink,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<ArchiveReport, EngineError> {
+    archive_to(plan, vec![volumes], sink, clock, monitor)
+}
+
+/// As [`archive`], from one read of the source to two destinations at once, each with volumes
+/// of its own. If one comes to its end before the source does, the other goes on; what the
+/// second did is in [`ArchiveReport::copy`].
+///
+/// # Errors
+///
+/// As [`archive`]; no volume to be had only if that is so of both.
+pub fn archive_twice(
+    plan: &ArchivePlan,
+    volumes: &mut dyn VolumeSource,
+    copy: &mut dyn VolumeSource,
+    sink: &mut dyn ReceiptSink,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<ArchiveReport, EngineError> {
+    archive_to(plan, vec![volumes, copy], sink, clock, monitor)
+}
+
+fn archive_to(
+    plan: &ArchivePlan,
+    volumes: Vec<&mut dyn VolumeSource>,
     sink: &mut dyn ReceiptSink,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
@@ -56,7 +91,7 @@ fn carry_out(
     plan: &ArchivePlan,
     feed: Feed,
     given_up: Arc<AtomicBool>,
-    volumes: &mut dyn VolumeSource,
+    volumes: Vec<&mut dyn VolumeSource>,
     sink: &mut dyn ReceiptSink,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
@@ -66,9 +101,25 @@ fn carry_out(
         roots: feed.roots().to_vec(),
         ..plan.job.clone()
     };
+    let manner = Manner {
+        segment_limit_bytes: plan.segment_limit_bytes,
+        memory: plan.memory,
+        compression: plan.compression,
+    };
+    let shared = Shared::new(manner, job, sink, clock, monitor);
+    let repeat = Repeat::new(plan, feed.rereader());
     let scanner = Scanner::start(feed, given_up, plan.memory.read_ahead_bytes)?;
+    let resume = plan.resume.as_ref();
     let mut run = Run {
-        output: Output::new(plan, job, volumes, sink, clock, monitor),
+        destinations: volumes
+            .into_iter()
+            .enumerate()
+            .map(|(at, volumes)| {
+                let before = resume.map_or(0, |resume| resume.segments_before[at]);
+                Destination::new(&shared, volumes, before)
+            })
+            .collect(),
+        repeat,
         monitor,
         problems: Remarks::default(),
         notes: Remarks::default(),
@@ -76,53 +127,48 @@ fn carry_out(
         placed: 0,
         directories: 0,
     };
+    let begun = resume.map_or(&[][..], |resume| &resume.begun);
+    run.destinations[0]
+        .pending
+        .begin_with(begun.iter().map(Written::begun));
     let mut inlet = Inlet::new(&scanner);
-    let halt = run.take_all(&mut inlet).err();
+    let halt = run.end_begun().and_then(|()| run.take_all(&mut inlet));
+    let halt = halt.err();
     let starved = inlet.starved;
     let (stopped, scan) = match scanner.stop() {
         Ok(scan) => (None, scan),
         Err(error) => (Some(error), ScanEnd::default()),
     };
-    let (outcome, failure) = run.conclude(halt, stopped)?;
-    let Run {
-        mut output,
-        problems,
-        notes,
-        ..
-    } = run;
-    let unconfirmed = output.unconfirmed();
-    let done = output.done;
-    let waited = starved + done.blocked + done.mount;
-    let busy = started.elapsed().saturating_sub(waited);
-    Ok(ArchiveReport {
-        outcome,
-        files: done.files,
-        bytes: done.bytes,
-        volumes: done.volumes,
-        problems,
-        notes,
-        excluded: scan.excluded,
-        commands: scan.commands,
-        failure,
-        unconfirmed,
-        timings: Timings {
-            scan: scan.time,
-            frame: StageTime {
-                bytes: done.framed,
-                busy,
-                starved,
-                blocked: done.blocked,
-            },
-            drive: done.drive,
-            mount: done.mount,
-            pauses: done.pauses,
-        },
-    })
+    let outcome = run.conclude(halt, resume.is_some())?;
+    let mut report = run.report(outcome, started.elapsed(), starved);
+    report.failure = report.failure.or(stopped);
+    report.excluded = scan.excluded;
+    report.commands = scan.commands;
+    report.timings.scan = scan.time;
+    Ok(report)
+}
+
+/// Why the source is not read further.
+#[derive(Debug)]
+enum Halt {
+    /// On request.
+    Interrupted,
+    /// The scanner ended before its end.
+    ScannerGone,
+    /// No destination takes anything more.
+    Over,
+}
+
+impl From<ScannerGone> for Halt {
+    fn from(_: ScannerGone) -> Self {
+        Self::ScannerGone
+    }
 }
 
 /// The framing stage of one run.
 struct Run<'a> {
-    output: Output<'a>,
+    destinations: Vec<Destination<'a>>,
+    repeat: Repeat<'a>,
     monitor: &'a dyn Monitor,
     problems: Remarks,
     notes: Remarks,
@@ -134,6 +180,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Ends the files that an earlier run began.
+    fn end_begun(&mut self) -> Result<(), Halt> {
+        self.repeat.write_again(&mut self.destinations[0]);
+        self.mend()
+    }
+
     /// Takes items until the source is exhausted.
     fn take_all(&mut self, inlet: &mut Inlet<'_>) -> Result<(), Halt> {
         let mut teller = Teller::new();
@@ -141,19 +193,12 @@ impl Run<'_> {
             if self.monitor.stop_requested() {
                 return Err(Halt::Interrupted);
             }
-            teller.tell(self.monitor, || {
-                let (blocked, drive) = self.output.waits();
-                Waits {
-                    starved: inlet.starved,
-                    blocked,
-                    drive,
-                }
-            });
+            teller.tell(self.monitor, || self.waits(inlet.starved));
             match inlet.next()? {
                 Item::Object(member, data, end) => {
-                    self.object(&member, &mut Payload::whole(inlet, data, end))?;
+                    self.object(*member, &mut Payload::whole(data, end))?;
                 }
-                Item::Begin(member) => self.object(&member, &mut Payload::streamed(inlet))?,
+                Item::Begin(member) => self.object(*member, &mut Payload::streamed(inlet))?,
                 Item::Remark(remark) => self.remark(remark),
                 Item::Done => return Ok(()),
                 Item::Chunk(..) | Item::End(_) => return Err(ScannerGone.into()),
@@ -161,7 +206,23 @@ impl Run<'_> {
         }
     }
 
-    fn object(&mut self, member: &Member, payload: &mut Payload<'_, '_>) -> Result<(), Halt> {
+    /// Of two destinations what they have waited at most: they wait at the same time.
+    fn waits(&self, starved: Duration) -> Waits {
+        let waits = self.destinations.iter().map(Destination::waits);
+        waits.fold(
+            Waits {
+                starved,
+                ..Waits::default()
+            },
+            |all, (blocked, drive)| Waits {
+                starved,
+                blocked: all.blocked.max(blocked),
+                drive: all.drive.max(drive),
+            },
+        )
+    }
+
+    fn object(&mut self, member: Member, payload: &mut Payload<'_, '_>) -> Result<(), Halt> {
         if let Kind::Hardlink(first) = &member.kind
             && self.refused.contains(first)
         {
@@ -171,29 +232,66 @@ impl Run<'_> {
             self.remark(Remark::problem(&member.path, what));
             return Ok(());
         }
-        match self.output.place(member, payload)? {
-            Placed::Written | Placed::CutShort => {
-                self.placed += 1;
-                self.directories += u64::from(member.kind == Kind::Directory);
-                if let Some(what) = payload.finish()?.what {
-                    self.remark(Remark::problem(&member.path, what));
-                }
+        match self.repeat.instead_of_link(&member) {
+            None => self.place(member, payload),
+            Some(Ok(Object { member, reader })) => self.place(member, &mut Payload::again(reader)),
+            Some(Err(remark)) => {
+                self.remark(remark);
                 Ok(())
             }
-            Placed::Refused(why) => {
-                payload.finish()?;
-                self.refused.insert(member.path.clone());
-                self.remark(Remark::problem(
-                    &member.path,
-                    format!("it cannot be archived: {why}"),
-                ));
-                Ok(())
+        }
+    }
+
+    /// Writes a member with its data to every destination.
+    fn place(&mut self, member: Member, payload: &mut Payload<'_, '_>) -> Result<(), Halt> {
+        let member = Rc::new(member);
+        let mut refused = None;
+        let live = self.destinations.iter().filter(|one| !one.is_over());
+        let alone = live.count() == 1;
+        for destination in &mut self.destinations {
+            destination.alone = alone;
+            if destination.takes()
+                && let Begun::Refused(why) = destination.begin(Work::whole(Rc::clone(&member)))
+            {
+                refused = Some(why);
             }
-            Placed::CutOff { written_bytes } => {
-                let what = format!("stopped on request behind its first {written_bytes} bytes");
-                self.remark(Remark::problem(&member.path, what));
-                Err(Halt::Interrupted)
+        }
+        if let Some(why) = refused {
+            self.refused.insert(member.path.clone());
+            let what = format!("it cannot be archived: {why}");
+            self.remark(Remark::problem(&member.path, what));
+            if !self.destinations.iter().any(Destination::is_at_work) {
+                payload.abandon()?;
+                return self.mend();
             }
+        }
+        content::write(&mut self.destinations, &member, payload, self.monitor)?;
+        self.placed += 1;
+        self.directories += u64::from(member.kind == Kind::Directory);
+        if let Some(written_bytes) = self.destinations.iter().find_map(|one| one.cut_off) {
+            let what = format!("stopped on request behind its first {written_bytes} bytes");
+            self.remark(Remark::problem(&member.path, what));
+            return Err(Halt::Interrupted);
+        }
+        if let Some(what) = payload.finish()?.what {
+            self.remark(Remark::problem(&member.path, what));
+        }
+        self.mend()
+    }
+
+    /// Has destinations in trouble write again what they lost.
+    fn mend(&mut self) -> Result<(), Halt> {
+        for destination in &mut self.destinations {
+            if destination.is_in_trouble() {
+                self.repeat.write_again(destination);
+            }
+        }
+        for remark in self.repeat.take_remarks() {
+            self.remark(remark);
+        }
+        match self.destinations.iter().all(Destination::is_over) {
+            true => Err(Halt::Over),
+            false => Ok(()),
         }
     }
 
@@ -215,51 +313,100 @@ impl Run<'_> {
         }
     }
 
-    /// Ends the run as well as `halt` allows: how it ended, and with which failure.
-    fn conclude(
-        &mut self,
-        halt: Option<Halt>,
-        stopped: Option<EngineError>,
-    ) -> Result<(Outcome, Option<EngineError>), EngineError> {
-        if halt.is_none() && self.placed == 0 {
+    /// Ends the run as well as `halt` allows: how it ended.
+    /// `resumed`: that there was nothing left to write is no failure.
+    fn conclude(&mut self, halt: Option<Halt>, resumed: bool) -> Result<Outcome, EngineError> {
+        if halt.is_none() && self.placed == 0 && !resumed {
             // Members that were refused may have had a volume mounted for them.
-            self.output.leave(VolumeEnd::Open)?;
-            return Err(EngineError::Nothing {
+            self.destinations.iter_mut().for_each(Destination::abandon);
+            let failure = self.destinations.iter_mut().find_map(|one| one.over.take());
+            return Err(failure.unwrap_or_else(|| EngineError::Nothing {
                 what: self.why_nothing(),
-            });
+            }));
         }
-        if halt.is_none() && self.placed == self.directories {
+        if halt.is_none() && self.placed == self.directories && !resumed {
             let what = "no files were found, only directories";
             self.remark(Remark::note(b"", what));
         }
-        let interrupted = matches!(halt, Some(Halt::Interrupted));
-        let closed = match halt {
-            None => self.output.close(true),
-            Some(Halt::Interrupted) => self.output.close(false),
-            Some(other) => Err(other),
-        };
         self.monitor.phase("waiting until everything is on tape");
-        let left = self.output.leave(VolumeEnd::Open).err();
-        let failure = match closed {
-            Ok(()) | Err(Halt::Interrupted) => None,
-            Err(Halt::Failed(error)) => Some(error),
-            Err(Halt::ScannerGone) => stopped.or(Some(EngineError::Stage { stage: "scanner" })),
-            Err(Halt::DriveStopped) if left.is_none() => {
-                Some(EngineError::Stage { stage: "drive" })
-            }
-            // Leaving the volume has told what stopped the drive.
-            Err(Halt::DriveStopped) => None,
-        };
-        // A volume that could not be given back has what was committed all the same.
-        let given_back = matches!(left, None | Some(EngineError::Mount { .. }));
-        let outcome = match (failure.is_none() && given_back, interrupted) {
+        match &halt {
+            None => self.finish(true),
+            Some(Halt::Interrupted) => self.finish(false),
+            Some(Halt::ScannerGone | Halt::Over) => {}
+        }
+        let interrupted = matches!(halt, Some(Halt::Interrupted));
+        self.destinations.iter_mut().for_each(Destination::abandon);
+        let gone = matches!(halt, Some(Halt::ScannerGone));
+        let ended = !gone && self.destinations.iter().all(Destination::ended_well);
+        let all = self.destinations.iter().all(Destination::has_all);
+        let outcome = match (ended, interrupted) {
             (true, true) => Outcome::Interrupted,
-            (true, false) if self.problems.total == 0 => Outcome::Complete,
+            (true, false) if all && self.problems.total == 0 => Outcome::Complete,
             _ => Outcome::Partial,
         };
-        match failure.or(left) {
-            Some(error) if self.output.is_untouched() => Err(error),
-            failure => Ok((outcome, failure)),
+        let untouched = self.destinations.iter().all(Destination::is_untouched);
+        let failures = self.destinations.iter_mut();
+        match failures
+            .filter_map(|one| one.over.take_if(|_| untouched))
+            .next()
+        {
+            Some(error) => Err(error),
+            None => Ok(outcome),
+        }
+    }
+
+    /// Has every destination end its last segment, confirmed and committed.
+    fn finish(&mut self, job_ends: bool) {
+        for destination in &mut self.destinations {
+            while !destination.is_over() {
+                destination.finish(job_ends);
+                if !destination.is_in_trouble() || self.monitor.stop_requested() {
+                    break;
+                }
+                self.repeat.write_again(destination);
+            }
+        }
+        for remark in self.repeat.take_remarks() {
+            self.remark(remark);
+        }
+    }
+
+    /// All but what the scanner knows. `starved`: the time framing waited for it.
+    fn report(self, outcome: Outcome, elapsed: Duration, starved: Duration) -> ArchiveReport {
+        let reports = self.destinations.into_iter().map(Destination::report);
+        let (reports, times): (Vec<_>, Vec<_>) = reports.unzip();
+        let mut reports = reports.into_iter();
+        let first = reports.next().expect("a run has a destination");
+        let sum = |time: fn(&Times) -> Duration| times.iter().map(time).sum::<Duration>();
+        let (blocked, mount) = (sum(|times| times.blocked), sum(|times| times.mount));
+        let drives = times.iter().map(|times| times.drive);
+        let drive = drives.max_by_key(|drive| drive.busy).unwrap_or_default();
+        ArchiveReport {
+            outcome,
+            files: first.files,
+            bytes: first.bytes,
+            volumes: first.volumes,
+            problems: self.problems,
+            notes: self.notes,
+            excluded: 0,
+            commands: Vec::new(),
+            failure: first.failure,
+            failed_volumes: first.failed_volumes,
+            unconfirmed: first.unconfirmed,
+            copy: reports.next(),
+            lost: self.repeat.lost(),
+            timings: Timings {
+                scan: StageTime::default(),
+                frame: StageTime {
+                    bytes: times.iter().map(|times| times.framed).sum(),
+                    busy: elapsed.saturating_sub(starved + blocked + mount),
+                    starved,
+                    blocked,
+                },
+                drive,
+                mount,
+                pauses: times.iter().map(|times| times.pauses).sum(),
+            },
         }
     }
 

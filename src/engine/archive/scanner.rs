@@ -113,6 +113,7 @@ impl Scanner {
             bytes: 0,
             items: Vec::new(),
             admitted_bytes: 0,
+            begun: 0,
         };
         let thread = spawn("scanner", move || scan(feed, outlet, budget_bytes))?;
         Ok(Self {
@@ -144,10 +145,13 @@ struct Outlet {
     bytes: u64,
     items: Vec<Item>,
     admitted_bytes: usize,
+    /// Large files that began.
+    begun: u64,
 }
 
 impl Outlet {
     fn send(&mut self, item: Item) -> Result<(), Closed> {
+        self.begun += u64::from(matches!(item, Item::Begin(_)));
         self.admitted_bytes += item.admitted_bytes();
         self.bytes += item.data_bytes();
         self.items.push(item);
@@ -463,6 +467,9 @@ fn send_large(
 ) -> Result<(), Closed> {
     outlet.send(Item::Begin(member))?;
     loop {
+        if outlet.ahead.is_abandoned(outlet.begun) {
+            return outlet.send(Item::End(reader.finish()));
+        }
         let mut chunk = outlet.ahead.chunk();
         let filled = reader.read(&mut chunk);
         chunk.truncate(filled);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::drive::{Drive, DriveEnd};
+use super::drive::{Drive, DriveEnd, Low};
+use super::pending::Written;
 use super::plan::Memory;
 use super::records::{DriveStopped, Records};
-use super::report::Unconfirmed;
 use super::stage::timed;
 use crate::drive::DriveErrorKind;
 use crate::engine::{EngineError, MountedVolume, VolumeEnd};
@@ -48,7 +48,8 @@ pub(super) struct OpenSegment {
     pub(super) fresh_volume: bool,
     /// The shortest piece of a file worth cutting off at the end of this volume.
     pub(super) least_piece_bytes: u64,
-    pub(super) written: Unconfirmed,
+    /// What went into it, in order.
+    pub(super) written: Vec<Written>,
 }
 
 impl OpenSegment {
@@ -72,7 +73,7 @@ pub(super) struct Room {
 
 /// What is left of a volume that was written.
 pub(super) struct Left {
-    pub(super) segment: Option<Unconfirmed>,
+    pub(super) segment: Option<Vec<Written>>,
     pub(super) blocked: Duration,
     pub(super) drive: DriveEnd,
 }
@@ -135,6 +136,11 @@ impl Current {
         self.drive.is_low()
     }
 
+    /// Tells the same, also once the volume was left.
+    pub(super) fn low(&self) -> Low {
+        self.drive.low()
+    }
+
     /// The shortest piece of a file worth cutting off at the end of this volume.
     pub(super) fn least_piece_bytes(&self) -> u64 {
         let share = self
@@ -185,17 +191,48 @@ impl Current {
     }
 }
 
-/// What a failure says of the volume it happened on.
-pub(super) fn verdict(error: &VolumeError) -> VolumeEnd {
-    match error {
-        // The drive, its cable or another host failed: the medium may be as good as ever.
-        VolumeError::Drive { source, .. } if source.kind != DriveErrorKind::Medium => {
+/// What an error of a volume means for it.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It is at its end, and took less than was sent.
+    Ended,
+    /// It failed, and is given back like this.
+    Failed(EngineError, VolumeEnd),
+}
+
+impl Verdict {
+    pub(super) fn end(&self) -> VolumeEnd {
+        match self {
+            Self::Ended => VolumeEnd::Full,
+            Self::Failed(_, end) => end.clone(),
+        }
+    }
+}
+
+/// Judges a failed volume. `warned`: the drive has said that the end of the tape is near.
+pub(super) fn judge(error: EngineError, warned: bool) -> Verdict {
+    let EngineError::Volume { source, .. } = &error else {
+        let end = VolumeEnd::Suspect(error.to_string());
+        return Verdict::Failed(error, end);
+    };
+    let end = match source {
+        VolumeError::VolumeEnded { .. } if warned => return Verdict::Ended,
+        VolumeError::VolumeEnded { .. } => {
+            let what = with_causes(source);
+            VolumeEnd::Suspect(format!("{what}, and no warning came before"))
+        }
+        VolumeError::Drive { source, .. } if source.kind == DriveErrorKind::Cancelled => {
             VolumeEnd::Open
         }
+        // The drive, its cable or another host failed: the medium may be as good as ever.
+        VolumeError::Drive { source, .. } if source.kind != DriveErrorKind::Medium => {
+            VolumeEnd::Unwritable
+        }
         // Another tape lies in the drive: that says nothing of this one.
-        VolumeError::WrongVolume { .. } => VolumeEnd::Open,
+        VolumeError::WrongVolume { .. } => VolumeEnd::Unwritable,
         // The drive, or the way to it, lost or doubled an object.
-        VolumeError::PositionLost { .. } => VolumeEnd::Open,
-        _ => VolumeEnd::Suspect(with_causes(error)),
-    }
+        VolumeError::PositionLost { .. } => VolumeEnd::Unwritable,
+        _ => VolumeEnd::Suspect(with_causes(source)),
+    };
+    Verdict::Failed(error, end)
 }

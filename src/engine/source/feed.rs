@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::again::Rereader;
 use super::exclude::Excludes;
+use super::known::Known;
 use super::list::{FileList, ListedRoots, Taken};
 use super::place::{is_at_or_below, meets_none, place};
 use super::pour::{CommandEnd, Pour, Unwanted};
@@ -69,6 +71,8 @@ pub struct Rules {
     pub one_file_system: bool,
     /// What is never archived, compared by device and inode.
     pub never: Vec<PathBuf>,
+    /// What walks pass over, since it is archived already.
+    pub known: Option<Arc<dyn Known>>,
     /// The bound of a segment: a part of a stream is shorter.
     pub segment_limit_bytes: u64,
 }
@@ -204,6 +208,7 @@ pub(in crate::engine) fn selection(sources: Vec<PathBuf>, rules: &Rules) -> Sele
         excludes: rules.excludes.clone(),
         one_file_system: rules.one_file_system,
         never: rules.never.clone(),
+        known: rules.known.clone(),
     }
 }
 
@@ -264,6 +269,18 @@ impl Feed {
     #[must_use]
     pub fn roots(&self) -> &[Vec<u8>] {
         &self.roots
+    }
+
+    /// Opens again what the walks will bring.
+    #[must_use]
+    pub fn rereader(&self) -> Rereader {
+        let mut rereader = Rereader::default();
+        for source in &self.sources {
+            if let Opened::Walk(walk) = source {
+                walk.add_to(&mut rereader);
+            }
+        }
+        rereader
     }
 
     /// The sources in order, and what their streams share.

@@ -85,6 +85,16 @@ impl FileReader {
         self.footprint.come_to(self.file.as_fd(), first);
     }
 
+    /// Leaves out what lies before `offset_bytes`, before the first read.
+    pub(crate) fn skip_to(&mut self, offset_bytes: u64) {
+        self.pieces.retain_mut(|piece| {
+            let end = piece.offset_bytes + piece.length_bytes;
+            piece.offset_bytes = piece.offset_bytes.max(offset_bytes);
+            piece.length_bytes = end.saturating_sub(piece.offset_bytes);
+            piece.length_bytes > 0
+        });
+    }
+
     /// Fills `buffer` as far as there is data; the bytes filled. Less than its length
     /// only at the end.
     pub fn read(&mut self, buffer: &mut [u8]) -> usize {
@@ -310,5 +320,15 @@ mod tests {
         let extents = [piece(1, 2), piece(4, 0), piece(7, 3)];
         let reader = FileReader::new(file.into(), inode, Some(&extents));
         assert_eq!(read_all(reader, 2), (b"12789".to_vec(), Condition::Whole));
+        for (from, rest) in [(0, "12789"), (2, "2789"), (3, "789"), (8, "89"), (10, "")] {
+            let file = File::open(&path).unwrap();
+            let mut reader = FileReader::new(file.into(), inode, Some(&extents));
+            reader.skip_to(from);
+            assert_eq!(
+                read_all(reader, 2),
+                (rest.into(), Condition::Whole),
+                "{from}"
+            );
+        }
     }
 }

@@ -64,7 +64,7 @@ impl Brought for Size {
 
     fn other(
         visitor: &mut Visitor,
-        _: &Place<'_>,
+        place: &Place<'_>,
         inode: &Inode,
         _: &mut Vec<Remark>,
     ) -> Result<Self, Skip> {
@@ -75,6 +75,9 @@ impl Brought for Size {
             return Ok(Self(0));
         }
         visitor.links.remember(inode, b"");
+        if visitor.is_known(place.path, inode) {
+            return Err(Skip(None));
+        }
         let bytes = match inode.file_type {
             FileType::RegularFile => inode.size_bytes,
             _ => 0,

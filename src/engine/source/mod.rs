@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of tapes.
 
+mod again;
 mod command;
 mod directory;
 mod exclude;
@@ -14,6 +15,7 @@ mod feed;
 mod file;
 mod footprint;
 mod inode;
+mod known;
 mod links;
 mod list;
 mod look;
@@ -32,10 +34,12 @@ mod visit;
 mod walk;
 mod xattrs;
 
+pub use again::{LinkTo, Rereader};
 pub use exclude::Excludes;
 pub use feed::{CommandSource, Feed, Rules, Source, check};
 pub(in crate::engine) use feed::{Opened, Streams, is_streamed, paths, selection};
 pub use file::{FileReader, ReadEnd};
+pub use known::{FileState, Known};
 pub use list::FileList;
 pub use look::{Leaves, Looked, Looker, Settled};
 pub use measure::{Measure, measure};

@@ -16,6 +16,7 @@ use super::directory::Names;
 use super::exclude::Excludes;
 use super::file::FileReader;
 use super::inode::Inode;
+use super::known::{FileState, Known};
 use super::links::Links;
 use super::owners::Owners;
 use super::sparse;
@@ -95,6 +96,7 @@ pub(super) struct Visitor {
     pub(super) owners: Owners,
     pub(super) xattrs: XattrReader,
     pub(super) listing_buffer: Vec<u8>,
+    pub(super) known: Option<Arc<dyn Known>>,
 }
 
 impl Visitor {
@@ -107,12 +109,33 @@ impl Visitor {
             owners: Owners::default(),
             xattrs: XattrReader::new(),
             listing_buffer: Vec::new(),
+            known: None,
         }
     }
 
-    /// Another one by the same rules.
+    /// Another one by the same rules, to which nothing is known.
     pub(super) fn another(&self) -> Self {
         Self::new(Arc::clone(&self.excludes), self.never.clone())
+    }
+
+    /// True if the object needs no archiving. Links to it are remembered all the same.
+    pub(super) fn is_known(&self, path: &[u8], inode: &Inode) -> bool {
+        let size_bytes = match inode.file_type {
+            FileType::RegularFile => inode.size_bytes,
+            _ => 0,
+        };
+        self.has(path, inode, size_bytes)
+    }
+
+    fn has(&self, path: &[u8], inode: &Inode, size_bytes: u64) -> bool {
+        let (mtime, ctime) = (inode.mtime, inode.ctime);
+        let state = FileState {
+            size_bytes,
+            mtime,
+            ctime,
+        };
+        let known = self.known.as_ref();
+        known.is_some_and(|known| known.is_known(path, &state))
     }
 
     /// Looks at one object. A change of the tree meanwhile is a remark, never worse.
@@ -293,11 +316,18 @@ impl Brought for Object {
         remarks: &mut Vec<Remark>,
     ) -> Result<Self, Skip> {
         if let Some(first) = visitor.links.first_name(inode) {
+            if visitor.has(place.path, inode, 0) {
+                return Err(Skip(None));
+            }
             let member = visitor.member(place, inode, Kind::Hardlink(first), Vec::new());
             return Ok(Self {
                 member,
                 reader: None,
             });
+        }
+        if visitor.is_known(place.path, inode) {
+            visitor.links.remember(inode, place.path);
+            return Err(Skip(None));
         }
         let kind = match inode.file_type {
             FileType::RegularFile => return visitor.file(place, remarks),

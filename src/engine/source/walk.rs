@@ -8,9 +8,11 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 
 use super::Remark;
+use super::again::Rereader;
 use super::directory::Names;
 use super::exclude::Excludes;
 use super::inode::Inode;
+use super::known::Known;
 use super::list::ListedRoots;
 use super::look::{Leaves, Looked, Looker, Settled};
 use super::roots::{self, Root};
@@ -56,6 +58,8 @@ pub struct Selection {
     pub one_file_system: bool,
     /// What is never archived, compared by device and inode.
     pub never: Vec<PathBuf>,
+    /// What is passed over, since it is archived already.
+    pub known: Option<Arc<dyn Known>>,
 }
 
 /// Walks a selection. Memory grows with the depth of the tree, the entries of the
@@ -95,6 +99,7 @@ impl Walk {
             excludes,
             one_file_system,
             never,
+            known,
         } = selection;
         let mut roots = roots::resolve(sources, never, *one_file_system)?;
         roots.reverse();
@@ -102,7 +107,7 @@ impl Walk {
             roots: Roots::Given(roots),
             frames: Vec::new(),
             path: Vec::new(),
-            visitor: visitor(Excludes::new(excludes)?, never),
+            visitor: visitor(Excludes::new(excludes)?, never, known),
             one_file_system: *one_file_system,
             device: None,
         })
@@ -118,7 +123,11 @@ impl Walk {
             roots: Roots::Listed(Box::new(roots)),
             frames: Vec::new(),
             path: Vec::new(),
-            visitor: visitor(Excludes::new(&selection.excludes)?, &selection.never),
+            visitor: visitor(
+                Excludes::new(&selection.excludes)?,
+                &selection.never,
+                &selection.known,
+            ),
             one_file_system: selection.one_file_system,
             device: None,
         })
@@ -135,6 +144,23 @@ impl Walk {
             }
             Roots::Listed(_) => Vec::new(),
         }
+    }
+
+    /// Opens again what this walk will bring; before the first call of [`next`](Self::next).
+    #[must_use]
+    pub fn rereader(&self) -> Rereader {
+        let mut rereader = Rereader::default();
+        self.add_to(&mut rereader);
+        rereader
+    }
+
+    /// As [`rereader`](Self::rereader), beside what other walks bring.
+    pub(super) fn add_to(&self, rereader: &mut Rereader) {
+        match &self.roots {
+            Roots::Given(roots) => rereader.roots.extend_from_slice(roots),
+            Roots::Listed(_) => rereader.listed = true,
+        }
+        rereader.visitor.never.extend(&self.visitor.never);
     }
 
     /// The next object; `None` at the end. What could not be archived on the way there,
@@ -175,6 +201,10 @@ impl Walk {
     }
 
     fn leaves(&mut self) -> Option<Leaves> {
+        // What is known is passed over by its state, before it is opened; a looker opens first.
+        if self.visitor.known.is_some() {
+            return None;
+        }
         let frame = self.frames.last_mut()?;
         let names = frame.names.take_leaves(LEAVES_MAX);
         if names.is_empty() {
@@ -238,6 +268,7 @@ impl Walk {
             Visited::Skipped => None,
             Visited::Leaf(brought) => self.is_new(&self.path).then_some(brought),
             Visited::Directory(brought, listing) => {
+                let known = self.visitor.is_known(&self.path, &listing.inode);
                 self.enter(Frame {
                     directory: Some(Arc::new(listing.directory)),
                     id: listing.inode.id(),
@@ -245,7 +276,8 @@ impl Walk {
                     path_bytes: self.path.len(),
                 });
                 // The file system's root has no name, so there is no member for it.
-                (!self.path.is_empty() && self.is_new(&self.path)).then_some(brought)
+                let wanted = !self.path.is_empty() && !known && self.is_new(&self.path);
+                wanted.then_some(brought)
             }
         })
     }
@@ -336,6 +368,8 @@ impl Walk {
     }
 }
 
-fn visitor(excludes: Excludes, never: &[PathBuf]) -> Visitor {
-    Visitor::new(Arc::new(excludes), roots::ids(never))
+fn visitor(excludes: Excludes, never: &[PathBuf], known: &Option<Arc<dyn Known>>) -> Visitor {
+    let mut visitor = Visitor::new(Arc::new(excludes), roots::ids(never));
+    visitor.known.clone_from(known);
+    visitor
 }

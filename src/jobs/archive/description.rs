@@ -16,6 +16,8 @@ pub struct JobDescription {
     pub name: Option<String>,
     /// The pool whose volumes are written.
     pub pool: String,
+    /// The pool that gets a second copy from the same read, on a second drive.
+    pub copy_pool: Option<String>,
     /// What to archive, in order.
     pub sources: Vec<Source>,
     /// What to leave out: globs; without a slash they match any name.
@@ -38,6 +40,9 @@ pub struct JobDescription {
     pub resume_at: Option<u8>,
     /// What to run before and after.
     pub hooks: Hooks,
+    /// Goes on with this job (name or identity) instead of a new one: sources, pools and patterns
+    /// are those with which it began, whatever they are here.
+    pub resume: Option<String>,
 }
 
 /// Commands around a job.
@@ -74,6 +79,12 @@ impl JobDescription {
             sources: vec![Source::Paths(paths)],
             ..Self::default()
         }
+    }
+
+    /// True if all that it archives is found again by the paths it began with.
+    pub(super) fn has_only_paths(&self) -> bool {
+        let is_paths = |source: &Source| matches!(source, Source::Paths(_));
+        self.sources.iter().all(is_paths)
     }
 
     /// The first source's last component and the date, such as `photos 2026-01-31`.

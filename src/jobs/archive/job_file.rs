@@ -44,6 +44,7 @@ struct JobToml {
     name: Option<String>,
     #[serde(default)]
     pool: String,
+    copy_pool: Option<String>,
     #[serde(default)]
     exclude: Vec<String>,
     #[serde(default)]
@@ -99,6 +100,7 @@ fn parse(text: &str) -> Result<JobDescription, String> {
     Ok(JobDescription {
         name: job.name,
         pool: job.pool,
+        copy_pool: job.copy_pool,
         sources: job
             .source
             .into_iter()
@@ -118,6 +120,7 @@ fn parse(text: &str) -> Result<JobDescription, String> {
             timeout: job.hook_timeout.map(|span| span.0),
             exit_code: None,
         },
+        resume: None,
     })
 }
 
@@ -184,6 +187,7 @@ mod tests {
             r#"
             name = "nightly"
             pool = "monthly"
+            copy_pool = "vault"
             exclude = ["*.tmp"]
             one_file_system = true
             segment_size = "32GiB"
@@ -214,6 +218,7 @@ mod tests {
             (job.name.as_deref(), &*job.pool),
             (Some("nightly"), "monthly")
         );
+        assert_eq!(job.copy_pool.as_deref(), Some("vault"));
         assert_eq!(job.excludes, ["*.tmp"]);
         assert!(job.one_file_system);
         assert_eq!(job.segment_limit, Some(ByteSize(32 << 30)));

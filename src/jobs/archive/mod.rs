@@ -5,17 +5,19 @@ mod compress;
 mod description;
 mod hooks;
 mod job_file;
+mod resume;
 mod summary;
 
 use std::path::PathBuf;
 
-use catalogs::Catalog;
-use catalogs::model::event::Event;
+use catalogs::model::event::{Event, JobStarted};
+use catalogs::{Catalog, Job};
 use uuid::Uuid;
 
+use super::engine_error::from_writing;
 use super::lock::Lock;
 use super::mount::Mounter;
-use super::source::{CatalogSink, LibrarySource, from_writing};
+use super::source::{CatalogSink, LibrarySource};
 use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library};
 use crate::engine::archive::{self as engine, ArchivePlan};
 use crate::engine::source;
@@ -28,9 +30,11 @@ pub use compress::Compress;
 pub use description::{Hooks, JobDescription};
 pub use job_file::read as read_job_file;
 pub use summary::{
-    ArchiveSummary, ArchiveTimings, BottleneckSummary, CommandEnded, StageSeconds, WrittenSegment,
+    ArchiveSummary, ArchiveTimings, BottleneckSummary, CommandEnded, CopySummary, FailedWrite,
+    StageSeconds, WrittenSegment,
 };
-use summary::{ended, outcome_of, summarise, written};
+use summary::{copied, ended, outcome_of, summarise};
+pub(super) use summary::{failed, problems, written};
 
 /// Archives the sources of a job to volumes of a pool.
 ///
@@ -41,23 +45,36 @@ use summary::{ended, outcome_of, summarise, written};
 ///
 /// The description makes no sense, a path does not exist or the hook before the job fails (no
 /// tape was touched), no tape of the pool can be written, or the job failed before its first
-/// segment was confirmed. A failure after that is in [`ArchiveSummary::failure`].
+/// segment was confirmed. A failure after that is in [`ArchiveSummary::failure`]. A second copy
+/// is refused where the library has one drive; where the second drive is not free or its tapes
+/// fail, the job goes on without it, and [`ArchiveSummary::copy`] says so.
 pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, JobError> {
     let config = site.state.library()?;
     let mut never = vec![site.state.root().to_owned()];
     never.extend(library::own_directory(&config));
     let catalog = catalog::open(site)?;
     interrupted::settle(site, &catalog)?;
+    let before = match &job.resume {
+        Some(name) => Some(resume::job(&catalog, name)?),
+        None => None,
+    };
+    let job = &match &before {
+        Some(before) => resume::description(job, before),
+        None => job.clone(),
+    };
     check_pool(&catalog, &job.pool)?;
 
-    let id = site.clock.new_id();
+    let id = match &before {
+        Some(before) => before.start.what.job,
+        None => site.clock.new_id(),
+    };
     let hooks = HookRun::new(site, job, id);
     let begun = hooks
         .before()
-        .and_then(|()| begin(site, &catalog, job, id, never));
+        .and_then(|()| begin(site, &catalog, job, (id, before.as_ref()), never));
     let (mut result, begun) = match begun {
-        Ok((plan, mounter, owner)) => {
-            let result = run(site, &catalog, mounter, &plan, &job.pool);
+        Ok((mut plan, mounter, owner)) => {
+            let result = run(site, &catalog, mounter, &mut plan, job);
             (result, Some(owner))
         }
         Err(error) => (Err(error), None),
@@ -73,24 +90,40 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
     result
 }
 
-/// Looks at everything that can be looked at before a tape moves, and records the job.
+/// Looks at everything that can be looked at before a tape moves, and records the job. It goes
+/// on with `before`, if that is given.
 fn begin<'a>(
     site: Site<'a>,
     catalog: &Catalog,
     job: &JobDescription,
-    id: Uuid,
+    (id, before): (Uuid, Option<&Job>),
     never: Vec<PathBuf>,
 ) -> Result<(ArchivePlan, Mounter<'a>, Lock), JobError> {
-    let plan = plan(site, job, id, never)?;
-    let by_drive = job.compress == Some(Compress::Drive);
-    let mounter = Mounter::open(site)?.compressing(by_drive);
+    let mut plan = plan(site, job, id, never)?;
+    if let Some(before) = before {
+        plan.job.started_at = before.start.time;
+    }
+    let mut mounter = mounter(site, job)?;
+    if let Some(copy_pool) = &job.copy_pool {
+        check_copy(catalog, &mut mounter, &job.pool, copy_pool)?;
+    }
     let owner = interrupted::own(site, id)?;
-    let started = convert::job_started(&plan.job, job.pool.clone(), job.excludes.clone());
+    let started = JobStarted {
+        copy_pool: job.copy_pool.clone(),
+        one_file_system: job.one_file_system,
+        more_sources: !job.has_only_paths(),
+        ..convert::job_started(&plan.job, job.pool.clone(), job.excludes.clone())
+    };
     catalog.append(plan.job.started_at, &Event::JobStarted(started))?;
     Ok((plan, mounter, owner))
 }
 
-fn check_pool(catalog: &Catalog, pool: &str) -> Result<(), JobError> {
+fn mounter<'a>(site: Site<'a>, job: &JobDescription) -> Result<Mounter<'a>, JobError> {
+    let by_drive = job.compress == Some(Compress::Drive);
+    Ok(Mounter::open(site)?.compressing(by_drive))
+}
+
+pub(super) fn check_pool(catalog: &Catalog, pool: &str) -> Result<(), JobError> {
     let volumes = catalog::live_volumes(catalog)?;
     let mut pools: Vec<String> = volumes
         .into_iter()
@@ -105,6 +138,21 @@ fn check_pool(catalog: &Catalog, pool: &str) -> Result<(), JobError> {
             pools,
         }),
     }
+}
+
+/// Whether a second copy can be made beside the first at all.
+fn check_copy(
+    catalog: &Catalog,
+    mounter: &mut Mounter<'_>,
+    pool: &str,
+    copy_pool: &str,
+) -> Result<(), JobError> {
+    check_pool(catalog, copy_pool)?;
+    if pool == copy_pool {
+        let what = format!("a second copy in the same pool {pool} would not be safer than one");
+        return Err(JobError::Request { what });
+    }
+    mounter.expect_drives(2)
 }
 
 fn plan(
@@ -128,6 +176,7 @@ fn plan(
         one_file_system: job.one_file_system,
         never,
         segment_limit_bytes: limit.map_or(DEFAULT_SEGMENT_BYTES, |limit| limit.0),
+        resume: None,
         memory: buffer::memory(job)?,
         compression: job.compression(),
     };
@@ -150,21 +199,57 @@ fn run(
     site: Site<'_>,
     catalog: &Catalog,
     mounter: Mounter<'_>,
-    plan: &ArchivePlan,
-    pool: &str,
+    plan: &mut ArchivePlan,
+    job: &JobDescription,
 ) -> Result<ArchiveSummary, JobError> {
+    let (pool, id) = (&job.pool, plan.job.id);
     let mut segments = Vec::new();
-    let mut volumes = LibrarySource::new(site, catalog, mounter, Some(pool.to_owned()));
+    let source =
+        |mounter, pool: &str| LibrarySource::new(site, catalog, mounter, Some(pool.to_owned()));
+    let mut volumes = source(mounter, pool);
+    let mut copies = match &job.copy_pool {
+        Some(pool) => Some(source(self::mounter(site, job)?, pool)),
+        None => None,
+    };
+    if job.resume.is_some() {
+        // What is whole on tape behind the last commit is adopted first, and so not read again.
+        volumes.prepare(resume::last_volume(catalog, id, pool)?)?;
+        let mut pools = vec![pool.as_str()];
+        if let (Some(copies), Some(pool)) = (&mut copies, &job.copy_pool) {
+            let prepared = copies.prepare(resume::last_volume(catalog, id, pool)?);
+            tracing::debug!(?prepared, "mounted for the second copy");
+            pools.push(pool);
+        }
+        plan.resume = Some(resume::state(catalog, id, &pools)?);
+    }
+    let plan = &*plan;
     let mut sink = CatalogSink {
         site,
         catalog,
         committed: |info: &SegmentInfo, end_block| segments.push(written(info, end_block)),
     };
-    let mut report = engine::archive(plan, &mut volumes, &mut sink, site.clock, site.monitor)
-        .map_err(|error| from_writing(catalog, error))?;
-    let adopted_segments = volumes.adopted_segments();
-    drop(volumes);
+    let (clock, monitor) = (site.clock, site.monitor);
+    let report = match &mut copies {
+        None => engine::archive(plan, &mut volumes, &mut sink, clock, monitor),
+        Some(copies) => {
+            engine::archive_twice(plan, &mut volumes, copies, &mut sink, clock, monitor)
+        }
+    };
+    let mut report = report.map_err(|error| from_writing(catalog, error))?;
+    let adopted = [Some(&volumes), copies.as_ref()];
+    let adopted_segments = adopted.into_iter().flatten();
+    let adopted_segments = adopted_segments.map(LibrarySource::adopted_segments).sum();
+    drop((volumes, copies));
     let failure = report.failure.take();
     let failure = failure.map(|error| from_writing(catalog, error));
-    summarise(plan, pool, report, failure, segments, adopted_segments)
+    let copy = report.copy.take().zip(job.copy_pool.clone());
+    let copy = copy.map(|(copy, pool)| copied(catalog, pool, copy, report.files));
+    summarise(
+        plan,
+        pool,
+        report,
+        failure,
+        segments,
+        (adopted_segments, copy),
+    )
 }

@@ -1,14 +1,17 @@
 //! What a job says of itself at its end.
 
+use catalogs::Catalog;
 use serde::Serialize;
 use uuid::Uuid;
 
 pub use catalogs::model::event::CommandEnded;
 
+use crate::engine::VolumeEnd;
 use crate::engine::archive::{self as engine, ArchivePlan, ArchiveReport, Remarks};
-use crate::engine::archive::{StageTime, Timings};
+use crate::engine::archive::{DestinationReport, FailedVolume, StageTime, Timings};
 use crate::engine::source::CommandEnd;
 use crate::error_text::with_causes;
+use crate::jobs::engine_error::from_writing;
 use crate::jobs::error::Failure;
 use crate::jobs::interrupted::Ended;
 use crate::jobs::{ByteText, JobError, JobErrorKind, Outcome, Problem, Problems};
@@ -82,8 +85,43 @@ pub struct ArchiveSummary {
     pub unconfirmed_files: u64,
     /// Bytes of files among those members.
     pub unconfirmed_bytes: u64,
+    /// Tapes that failed while they were written. What was not confirmed on them was written
+    /// again on others, unless the job failed.
+    pub failed_tapes: Vec<FailedWrite>,
+    /// Members that were to be written again and could not be read again; among the problems.
+    pub lost_files: u64,
+    /// The second copy, if one was wanted.
+    pub copy: Option<CopySummary>,
     /// Where the time went.
     pub timings: ArchiveTimings,
+}
+
+/// A tape that failed while it was written.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedWrite {
+    /// Its barcode.
+    pub barcode: String,
+    /// It was marked suspect: nothing more is written to it.
+    pub suspect: bool,
+    /// What it failed with, for people.
+    pub what: String,
+}
+
+/// How the second copy went.
+#[derive(Debug, Clone, Serialize)]
+pub struct CopySummary {
+    /// The pool it went to.
+    pub pool: String,
+    /// Members on its tapes.
+    pub files: u64,
+    /// Bytes of files on them.
+    pub file_bytes: u64,
+    /// What ended it before the job's end, if anything did. The first copy went on.
+    pub failure: Option<Failure>,
+    /// Members that are on tapes of the job's pool and not on those of this one.
+    pub missing_files: u64,
+    /// Tapes that failed while they were written.
+    pub failed_tapes: Vec<FailedWrite>,
 }
 
 /// Seconds that one stage of a job spent.
@@ -127,7 +165,7 @@ pub struct BottleneckSummary {
 }
 
 /// What the summary says of a committed segment.
-pub(super) fn written(info: &SegmentInfo, end_block: BlockAddress) -> WrittenSegment {
+pub(in crate::jobs) fn written(info: &SegmentInfo, end_block: BlockAddress) -> WrittenSegment {
     WrittenSegment {
         barcode: info.barcode.clone(),
         volume: info.volume,
@@ -151,7 +189,7 @@ pub(super) fn summarise(
     report: ArchiveReport,
     failure: Option<JobError>,
     segments: Vec<WrittenSegment>,
-    adopted_segments: u64,
+    (adopted_segments, copy): (u64, Option<CopySummary>),
 ) -> Result<ArchiveSummary, JobError> {
     let outcome = match (&failure, report.outcome) {
         (Some(error), _) => outcome_of(error),
@@ -184,6 +222,9 @@ pub(super) fn summarise(
         failure,
         unconfirmed_files: report.unconfirmed.files,
         unconfirmed_bytes: report.unconfirmed.bytes,
+        failed_tapes: failed(report.failed_volumes),
+        lost_files: report.lost,
+        copy,
         timings: timings(report.timings),
     })
 }
@@ -194,6 +235,34 @@ fn ratio(tar_bytes: u64, stored_bytes: u64) -> f64 {
         0 => 1.0,
         stored_bytes => tar_bytes as f64 / stored_bytes as f64,
     }
+}
+
+/// What became of the second copy, where the first has `files` members.
+pub(super) fn copied(
+    catalog: &Catalog,
+    pool: String,
+    report: DestinationReport,
+    files: u64,
+) -> CopySummary {
+    let failure = report.failure.map(|error| from_writing(catalog, error));
+    CopySummary {
+        pool,
+        files: report.files,
+        file_bytes: report.bytes,
+        failure: failure.as_ref().map(Failure::from),
+        missing_files: files.saturating_sub(report.files),
+        failed_tapes: failed(report.failed_volumes),
+    }
+}
+
+/// Tapes that failed while they were written.
+pub(in crate::jobs) fn failed(volumes: Vec<FailedVolume>) -> Vec<FailedWrite> {
+    let failed = volumes.into_iter().map(|volume| FailedWrite {
+        suspect: matches!(volume.end, VolumeEnd::Suspect(_)),
+        barcode: volume.barcode,
+        what: volume.what,
+    });
+    failed.collect()
 }
 
 fn timings(timings: Timings) -> ArchiveTimings {
@@ -220,7 +289,8 @@ fn timings(timings: Timings) -> ArchiveTimings {
     }
 }
 
-fn problems(remarks: Remarks) -> Problems {
+/// An engine's remarks in the words of jobs.
+pub(in crate::jobs) fn problems(remarks: Remarks) -> Problems {
     let mut problems = Problems::default();
     for remark in remarks.first {
         problems.push(Problem {

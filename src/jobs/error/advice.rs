@@ -27,6 +27,7 @@ impl JobError {
             JobError::State(_) | JobError::Io { .. } | JobError::NoSimulator { .. } => K::Host,
             JobError::SimulatedAlready { .. } => K::Host,
             JobError::Request { .. } | JobError::EraseMismatch { .. } => K::Request,
+            JobError::TooFewDrives { .. } => K::Request,
             JobError::Pattern(_) => K::Request,
             JobError::Stopped => K::Interrupted,
             #[cfg(feature = "sim")]
@@ -182,9 +183,9 @@ impl JobError {
                 suspect: true,
                 ..
             } => format!(
-                "Run the job again: it archives everything anew, on another tape of the pool. \
-                 `verify {barcode}` reads what is on this one. If another tape fails as well, \
-                 clean the drive."
+                "Label another tape for the pool; `archive --resume` with the job's name then \
+                 writes what is not confirmed. `verify {barcode}` reads what is on this one. If \
+                 another tape fails as well, clean the drive."
             ),
             JobError::LabelNotReadBack { barcode, .. } => {
                 format!("Clean the drive and try again; if it stays so, take {barcode} out of use.")
@@ -355,6 +356,10 @@ impl JobError {
                 "Choose one by its link below /dev/tape/by-path: `library create` with --drive."
                     .to_owned()
             }
+            JobError::TooFewDrives { .. } => {
+                "Archive to one pool; for the second copy archive once more, to the other pool."
+                    .to_owned()
+            }
             JobError::DriveMissing { .. } => {
                 "Check power, cable and device names; `library status` shows what answers. A drive \
                  that is there and does not answer is switched off and on."
@@ -369,6 +374,18 @@ impl JobError {
             JobError::NoSuchVolume { .. } | JobError::NoSuchBarcodeOrJob { .. } => {
                 "`tape list` shows the tapes that the catalog knows.".to_owned()
             }
+            JobError::Hook(_) => {
+                "The log in the state directory has all it said. Run it by hand, put it right, and \
+                 start the job again."
+                    .to_owned()
+            }
+            _ => return self.nothing_advice(),
+        })
+    }
+
+    /// Where there is nothing of what was asked for.
+    fn nothing_advice(&self) -> Option<String> {
+        Some(match self {
             JobError::NothingOfJob { ended: None, .. } => {
                 "Wait until it has ended, and try again.".to_owned()
             }
@@ -389,11 +406,6 @@ impl JobError {
             JobError::NothingFound { as_of: Some(_), .. } => {
                 "`find PATTERN --all-versions` shows each version with its date; without --as-of \
                  the newest is taken."
-                    .to_owned()
-            }
-            JobError::Hook(_) => {
-                "The log in the state directory has all it said. Run it by hand, put it right, and \
-                 start the job again."
                     .to_owned()
             }
             JobError::NothingFound { .. } => {
@@ -451,7 +463,9 @@ fn engine_kind(error: &EngineError) -> JobErrorKind {
         | EngineError::Frame { .. }
         | EngineError::Spawn { .. }
         | EngineError::Stage { .. } => JobErrorKind::Host,
-        EngineError::Mount { .. } | EngineError::NotConfirmed { .. } => JobErrorKind::BadDevice,
+        EngineError::Mount { .. }
+        | EngineError::NotConfirmed { .. }
+        | EngineError::VolumesFail { .. } => JobErrorKind::BadDevice,
         EngineError::WrongVolume { .. } => JobErrorKind::WrongTape,
         EngineError::Volume { source, .. } => volume_kind(source),
         EngineError::Commit { .. } => JobErrorKind::Catalog,

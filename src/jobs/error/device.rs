@@ -22,7 +22,7 @@ const FIRMWARE: &str = "Try another device or its latest firmware; `doctor` says
                         lacks.";
 const LEAVE: &str = "Use another drive, and have this one seen to.";
 const NEXT_TAPE: &str =
-    "Run the job again: it archives everything anew, on another tape of the pool.";
+    "Label another tape for the pool; `archive --resume` with the job's name goes on there.";
 const DEFECT: &str = "This is a defect of Tapewright: report it with the log, \
                       `log/tapewright.log` in the state directory.";
 
@@ -217,8 +217,12 @@ pub(super) fn of_operation(error: &EngineError) -> Option<String> {
         EngineError::Output { .. } => "Check rights and room where the output goes.",
         EngineError::Mount { .. } => "Look at `library status`, and try again.",
         EngineError::NotConfirmed { .. } => {
-            "Run the job again: it archives everything anew. If it happens again, use another \
+            "Go on with `archive --resume` and the job's name. If it happens again, use another \
              drive."
+        }
+        EngineError::VolumesFail { .. } => {
+            "Clean the drive, and look at it with `doctor`, before another tape is written: it \
+             may be at fault, and the tapes well. What was confirmed is in the catalog and safe."
         }
         EngineError::Frame { .. } | EngineError::Stage { .. } => DEFECT,
         EngineError::Spawn { .. } => "Free memory or end processes on this machine; try again.",

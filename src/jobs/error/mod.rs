@@ -7,16 +7,17 @@
 mod advice;
 mod device;
 mod failure;
+mod kind;
 mod words;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use failure::{FailedTape, Failure};
+pub use kind::JobErrorKind;
 pub(super) use words::labels_unread;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use uuid::Uuid;
 use words::{
     after_write_failure, claimed_twice, found_text, list, nameless_text, nothing_found, now_text,
@@ -31,32 +32,6 @@ use crate::drive::DriveError;
 use crate::engine::EngineError;
 use crate::transport::TransportError;
 use crate::volume::VolumeError;
-
-/// Which sort of help an error calls for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobErrorKind {
-    /// The request makes no sense as it stands.
-    Request,
-    /// Something asked for is not known: a path, tape, job or pool.
-    NotFound,
-    /// Someone has to handle tapes: load, insert, label or remove one.
-    NeedsOperator,
-    /// The tape is not the one it should be, or holds what must not be overwritten.
-    WrongTape,
-    /// The medium is bad, or shorter than what the catalog knows of it.
-    BadMedium,
-    /// Drive, changer or the way to them failed.
-    BadDevice,
-    /// Another process has what is needed.
-    Busy,
-    /// The catalog is damaged or cannot be written.
-    Catalog,
-    /// This machine's file system or configuration.
-    Host,
-    /// The user asked to stop.
-    Interrupted,
-}
 
 /// A job that could not be done.
 ///
@@ -129,6 +104,16 @@ pub enum JobError {
     DriveMissing {
         /// Each drive with what is wrong with it.
         drives: Vec<String>,
+    },
+    /// The work takes more drives at once than the library has.
+    #[error(
+        "that takes {needed} drives at once, and the library has {drives}; nothing was written"
+    )]
+    TooFewDrives {
+        /// Drives that it takes.
+        needed: usize,
+        /// Drives of the library.
+        drives: usize,
     },
     /// Every usable drive belongs to another process.
     #[error("all drives are in use: {}", list(.drives, "none is free"))]

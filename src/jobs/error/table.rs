@@ -178,6 +178,10 @@ fn engine_errors() -> Vec<EngineError> {
             barcode: barcode.clone(),
             segments: 1,
         },
+        EngineError::VolumesFail {
+            barcodes: vec![barcode.clone()],
+            source: Box::new(EngineError::Stage { stage: "drive" }),
+        },
         EngineError::Frame {
             path: vec![],
             source: "no".into(),
@@ -262,6 +266,10 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
         JobError::NoCatalog { state: path },
         JobError::Catalog(catalogs::CatalogError::NotAppendable),
         JobError::DriveMissing { drives: vec![] },
+        JobError::TooFewDrives {
+            needed: 2,
+            drives: 1,
+        },
         JobError::DriveBusy { drives: vec![] },
         JobError::LibraryBusy { pid: None },
         JobError::LibraryFull {
@@ -479,7 +487,7 @@ fn a_failed_write_says_what_became_of_the_tape() {
         };
         error.to_string()
     };
-    // There are only full archives: nothing goes on where a job broke off.
+    // What is confirmed need not be archived again.
     for suspect in [true, false] {
         let source = EngineError::NotConfirmed {
             barcode: text(),
@@ -492,7 +500,7 @@ fn a_failed_write_says_what_became_of_the_tape() {
             source,
         };
         let advice = error.advice().unwrap();
-        assert!(advice.contains("archives everything anew"), "{advice}");
+        assert!(advice.contains("archive --resume"), "{advice}");
     }
     for (suspect, segments, words) in [
         (true, 3, ["marked suspect", "the 3 segments"]),

@@ -10,7 +10,7 @@ use crate::drive::{
 };
 use crate::engine::{EngineError, MountedVolume};
 use crate::jobs::JobError;
-use crate::jobs::source::from_engine;
+use crate::jobs::engine_error::from_engine;
 use crate::units::BlockAddress;
 use crate::volume::label::Label;
 use crate::volume::resume::OtherDrive;

@@ -57,7 +57,7 @@ pub(crate) struct Bay {
     /// The barcode cannot be read.
     unread: bool,
     /// The drive's element; `None` without a changer.
-    element: Option<ElementAddress>,
+    pub(crate) element: Option<ElementAddress>,
     /// The TapeAlert flags that were read before the tape came: some drives forget them then.
     seen: TapeAlerts,
     /// Those about the tape that were told in this mount.
@@ -177,6 +177,26 @@ impl<'a> Mounter<'a> {
     pub(crate) fn compressing(mut self, compression: bool) -> Self {
         self.mode.compression = compression;
         self
+    }
+
+    /// Refuses work that takes more drives at once than the library has.
+    pub(crate) fn expect_drives(&mut self, needed: usize) -> Result<(), JobError> {
+        let snapshot = self.devices.look(self.site.monitor)?;
+        let drives = snapshot.map_or(1, |snapshot| {
+            let named = |place: &&Place| self.devices.drive_name(place).is_some();
+            snapshot.drives.iter().filter(named).count()
+        });
+        match drives < needed {
+            true => Err(JobError::TooFewDrives { needed, drives }),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes this drive from now on only where no other is free: writing failed in it.
+    pub(crate) fn shun(&mut self, drive: Option<ElementAddress>) {
+        if let Some(drive) = drive {
+            self.sick.avoid(drive);
+        }
     }
 
     /// Where the tapes are, as far as the library can tell.

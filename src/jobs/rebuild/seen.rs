@@ -9,18 +9,19 @@ use catalogs::Catalog;
 use catalogs::model::{Entry, Kind};
 use uuid::Uuid;
 
-use crate::jobs::{JobError, Outcome, Site, interrupted};
+use crate::jobs::{JobError, Outcome, Site, catalog, interrupted};
 use crate::volume::member::Condition;
 use crate::volume::receipt::SegmentReceipt;
 
-/// The jobs of the segments that a rebuild met.
+/// The jobs of the segments that a rebuild met, by the pools that have a copy of them.
 #[derive(Default)]
-pub(super) struct SeenJobs(HashMap<Uuid, JobSeen>);
+pub(super) struct SeenJobs(HashMap<Uuid, BTreeMap<String, JobSeen>>);
 
 impl SeenJobs {
     /// Notes a segment.
     pub(super) fn see(&mut self, receipt: &SegmentReceipt) {
-        let seen = self.0.entry(receipt.info.job.id).or_default();
+        let pools = self.0.entry(receipt.info.job.id).or_default();
+        let seen = pools.entry(receipt.info.pool.clone()).or_default();
         seen.segments.insert(receipt.info.job_segment);
         if receipt.info.job_ends {
             seen.last = Some(receipt.info.job_segment);
@@ -34,38 +35,47 @@ impl SeenJobs {
 
     /// Records how the jobs ended of which this rebuild met a segment, and what became of
     /// those that ended nowhere.
-    pub(super) fn settle(self, site: Site<'_>, catalog: &Catalog) -> Result<(), JobError> {
-        let outcomes = self.outcomes(catalog)?;
-        interrupted::settle_as(site, catalog, &|job| {
-            let known = outcomes.get(&job).copied();
-            known.unwrap_or(Outcome::Interrupted)
+    pub(super) fn settle(self, site: Site<'_>, known: &Catalog) -> Result<(), JobError> {
+        let outcomes = self.outcomes(known)?;
+        interrupted::settle_as(site, known, &|job| {
+            let told = outcomes.get(&job).copied();
+            told.unwrap_or(Outcome::Interrupted)
         })?;
         for (job, outcome) in outcomes {
-            correct(site, catalog, job, outcome)?;
+            correct(site, known, job, outcome)?;
         }
         Ok(())
     }
 
     /// How the jobs ended of which this rebuild met a segment, by all that the catalog has of
     /// them by now: other segments may have come with an earlier rebuild.
-    fn outcomes(self, catalog: &Catalog) -> Result<BTreeMap<Uuid, Outcome>, JobError> {
+    fn outcomes(self, known: &Catalog) -> Result<BTreeMap<Uuid, Outcome>, JobError> {
         let mut outcomes = BTreeMap::new();
-        for (job, mut seen) in self.0 {
-            for receipt in catalog.receipts_of_job(&job)? {
+        for (job, mut pools) in self.0 {
+            for receipt in known.receipts_of_job(&job)? {
                 let record = receipt.what;
                 let Some(number) = record.receipt.job_segment else {
                     continue;
                 };
+                let volume = catalog::volume(known, record.receipt.volume)?;
+                let seen = pools.entry(volume.label.what.pool).or_default();
                 if !seen.segments.insert(number) {
                     continue;
                 }
                 if record.receipt.job_ends {
                     seen.last = Some(number);
                 }
-                let entries = catalog.entries_in_tape_order(&record)?;
+                let entries = known.entries_in_tape_order(&record)?;
                 seen.blemished |= !entries.iter().all(is_whole);
             }
-            outcomes.insert(job, seen.outcome());
+            // One copy that is whole is enough.
+            let found = pools.values().map(JobSeen::outcome);
+            let best = found.min_by_key(|outcome| match outcome {
+                Outcome::Complete => 0,
+                Outcome::Partial => 1,
+                Outcome::Failed | Outcome::Interrupted => 2,
+            });
+            outcomes.extend(best.map(|best| (job, best)));
         }
         Ok(outcomes)
     }
@@ -104,9 +114,9 @@ fn is_whole(entry: &Entry) -> bool {
 
 /// Corrects what an earlier rebuild made of a job while some of its tapes were elsewhere. What
 /// the job said itself stays: it lists its problems, which no tape tells.
-fn correct(site: Site<'_>, catalog: &Catalog, job: Uuid, outcome: Outcome) -> Result<(), JobError> {
-    let known = catalog.job(&job.to_string())?.and_then(|job| job.finish);
-    let Some(said) = known.map(|finish| finish.what) else {
+fn correct(site: Site<'_>, known: &Catalog, job: Uuid, outcome: Outcome) -> Result<(), JobError> {
+    let before = known.job(&job.to_string())?.and_then(|job| job.finish);
+    let Some(said) = before.map(|finish| finish.what) else {
         return Ok(());
     };
     let from_tapes = said.problems.total == 0 && said.outcome != Outcome::Failed;
@@ -116,7 +126,7 @@ fn correct(site: Site<'_>, catalog: &Catalog, job: Uuid, outcome: Outcome) -> Re
         Outcome::Failed | Outcome::Interrupted => false,
     };
     if from_tapes && better {
-        interrupted::finish(site, catalog, job, outcome, interrupted::Ended::default())?;
+        interrupted::finish(site, known, job, outcome, interrupted::Ended::default())?;
     }
     Ok(())
 }

@@ -13,84 +13,13 @@ use catalogs::{Catalog, FindOptions, Hit, Pattern};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::chosen::{Chosen, Member};
 use super::links::{LinkFinder, plan_links};
 use super::{RestoreOptions, TapePlace};
 use crate::engine::restore::{MemberRead, RestorePlan, VolumeReads};
 use crate::jobs::find::{condition_sentence, nothing_found};
 use crate::jobs::mount::Places;
 use crate::jobs::{ByteText, JobError, Problem, Problems, catalog};
-use crate::units::BlockAddress;
-use crate::volume::member::Part;
-
-/// One object as it will be restored: all its parts, from one job.
-#[derive(Debug)]
-pub(super) struct Chosen {
-    pub(super) job: Uuid,
-    pub(super) kind: Kind,
-    pub(super) link_target: Vec<u8>,
-    pub(super) size_bytes: u64,
-    /// What happened to the file while it was archived.
-    condition: Condition,
-    /// By part number, ascending; a file that was not cut has the one number 0. The lengths
-    /// of parts are not known before all of them are: see [`Chosen::into_members`].
-    members: Vec<Member>,
-}
-
-impl Chosen {
-    /// The members to read, parts with their lengths: each ends where the next begins.
-    pub(super) fn into_members(self) -> Vec<Member> {
-        let mut members = self.members;
-        let mut end = self.size_bytes;
-        for part in members
-            .iter_mut()
-            .rev()
-            .filter_map(|member| member.read.part.as_mut())
-        {
-            part.length_bytes = end.saturating_sub(part.offset_bytes);
-            end = part.offset_bytes;
-        }
-        members
-    }
-
-    /// True if no part is missing.
-    fn is_whole(&self) -> bool {
-        let numbers = self.members.iter().map(Member::number);
-        let last = self.members.last().and_then(|member| member.read.part);
-        last.is_none_or(|part| part.last) && (numbers.eq(0..1) || self.counts_from_one())
-    }
-
-    fn counts_from_one(&self) -> bool {
-        (1..)
-            .zip(&self.members)
-            .all(|(number, member)| member.number() == number)
-    }
-
-    /// Takes in a member; of two copies the one within reach wins.
-    fn take(&mut self, member: Member, reachable: bool) {
-        match self
-            .members
-            .binary_search_by_key(&member.number(), Member::number)
-        {
-            Ok(at) if reachable => self.members[at] = member,
-            Ok(_) => {}
-            Err(at) => self.members.insert(at, member),
-        }
-    }
-}
-
-/// One member to read.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub(super) volume: Uuid,
-    segment: Uuid,
-    pub(super) read: MemberRead,
-}
-
-impl Member {
-    fn number(&self) -> u32 {
-        self.read.part.map_or(0, |part| part.number)
-    }
-}
 
 /// Objects by archive path, in bytewise order.
 pub(super) type Selection = BTreeMap<Vec<u8>, Chosen>;
@@ -275,45 +204,13 @@ impl Chooser<'_> {
         Ok(found)
     }
 
-    /// Takes a hit in; of two copies of a member the one within reach wins.
+    /// Takes a hit in; of two copies of an object the one within reach wins.
     pub(super) fn add(&self, hit: Hit, selection: &mut Selection) {
         let reachable = self.places.of(&hit.volume.label.what.barcode) != TapePlace::Missing;
-        let (entry, receipt) = (hit.entry, &hit.receipt.receipt);
-        let member = Member {
-            volume: receipt.volume,
-            segment: receipt.segment,
-            read: MemberRead {
-                block: BlockAddress(entry.block),
-                offset_bytes: entry.offset_bytes,
-                length_bytes: entry.member_bytes,
-                skip_bytes: entry.skip_bytes,
-                path: entry.path.clone(),
-                name: entry.path.clone(),
-                digest: entry.digest,
-                part: entry.part.map(|part| Part {
-                    number: part.number,
-                    offset_bytes: part.offset_bytes,
-                    length_bytes: 0,
-                    last: part.last,
-                    // The header on tape tells.
-                    open: false,
-                }),
-            },
-        };
-        let chosen = selection.entry(entry.path).or_insert_with(|| Chosen {
-            job: receipt.job,
-            kind: entry.kind,
-            link_target: entry.link_target,
-            size_bytes: entry.size_bytes,
-            condition: Condition::Whole,
-            members: Vec::with_capacity(1),
-        });
-        // The parts of what was a stream say as much of the size as was known by then.
-        chosen.size_bytes = chosen.size_bytes.max(entry.size_bytes);
-        if entry.condition != Condition::Whole {
-            chosen.condition = entry.condition;
-        }
-        chosen.take(member, reachable);
+        let chosen = selection
+            .entry(hit.entry.path.clone())
+            .or_insert_with(|| Chosen::new(hit.receipt.receipt.job));
+        chosen.take(hit, reachable);
     }
 
     /// Groups reads by volume, volumes in the order in which the catalog got to know the

@@ -9,7 +9,8 @@ use std::collections::{HashMap, HashSet};
 use catalogs::model::Kind;
 use uuid::Uuid;
 
-use super::choose::{Chooser, Chosen, Member, Selection, Versions};
+use super::choose::{Chooser, Selection, Versions};
+use super::chosen::{Chosen, Member};
 use crate::jobs::JobError;
 
 /// Looks up what a link points to.

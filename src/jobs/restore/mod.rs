@@ -1,6 +1,7 @@
 //! The restore job: what the catalog knows, back into a directory.
 
 mod choose;
+mod chosen;
 mod links;
 
 use std::path::PathBuf;
@@ -11,8 +12,9 @@ use uuid::Uuid;
 
 use choose::Choice;
 
+use super::engine_error::from_engine;
 use super::mount::{Mounter, Places};
-use super::source::{LibrarySource, from_engine};
+use super::source::LibrarySource;
 use super::{ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, catalog};
 use crate::engine::restore::{self as engine, RestoreReport, VolumeReads};
 use crate::engine::target::NotSet;

@@ -39,6 +39,7 @@ pub struct VolumeAppender<'a> {
     device: &'a mut dyn SequentialDevice,
     block_bytes: u32,
     next: BlockAddress,
+    warned: bool,
 }
 
 impl<'a> VolumeAppender<'a> {
@@ -82,6 +83,7 @@ impl<'a> VolumeAppender<'a> {
             device,
             block_bytes: label.block_bytes,
             next: point.next_block,
+            warned: false,
         })
     }
 
@@ -198,6 +200,12 @@ impl<'a> VolumeAppender<'a> {
         Ok(Some(left.saturating_sub(buffered).saturating_sub(reserve)))
     }
 
+    /// True once the drive has warned of the end of the tape, whatever came of it.
+    #[must_use]
+    pub fn was_warned(&self) -> bool {
+        self.warned
+    }
+
     /// Address of the next object to be written.
     #[must_use]
     pub fn next_block(&self) -> BlockAddress {
@@ -215,10 +223,13 @@ impl<'a> VolumeAppender<'a> {
         Ok(room)
     }
 
-    fn room_after(&self, written: Written) -> Result<Room, VolumeError> {
+    fn room_after(&mut self, written: Written) -> Result<Room, VolumeError> {
         match written {
             Written::Normal => Ok(Room::Ample),
-            Written::ProgrammableEarlyWarning | Written::EarlyWarning => Ok(Room::Low),
+            Written::ProgrammableEarlyWarning | Written::EarlyWarning => {
+                self.warned = true;
+                Ok(Room::Low)
+            }
             Written::EndOfPartition => Err(VolumeError::VolumeEnded { block: self.next }),
         }
     }

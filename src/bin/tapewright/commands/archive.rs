@@ -1,6 +1,8 @@
 //! `tapewright archive`
 
-use tapewright::jobs::archive::{self, ArchiveSummary, ArchiveTimings, JobDescription};
+use tapewright::jobs::archive::{
+    self, ArchiveSummary, ArchiveTimings, CopySummary, FailedWrite, JobDescription, WrittenSegment,
+};
 use tapewright::jobs::{JobErrorKind, Outcome};
 use tapewright::units::ByteSize;
 
@@ -20,6 +22,13 @@ pub fn run(context: &mut Context<'_>, args: &ArchiveArgs) -> Ended {
         Some(failure) => told_failure(context, failure),
         None => Exit::from(summary.outcome),
     };
+    if let Some(failure) = summary.copy.as_ref().and_then(|copy| copy.failure.as_ref()) {
+        context.terminal.clear();
+        eprintln!("tapewright: the second copy: {}", failure.what);
+        if let Some(advice) = &failure.advice {
+            eprintln!("  {advice}");
+        }
+    }
     conclude(context, exit, &summary, render)
 }
 
@@ -35,6 +44,8 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     if let Some(pool) = &args.pool {
         job.pool.clone_from(pool);
     }
+    job.copy_pool = args.copy_pool.clone().or(job.copy_pool);
+    job.resume.clone_from(&args.resume);
     job.name = args.name.clone().or(job.name);
     job.segment_limit = args.segment_size.or(job.segment_limit);
     job.compress = args.compress.or(job.compress);
@@ -46,7 +57,7 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     job.hooks.after = args.after.clone().or(job.hooks.after);
     job.hooks.timeout = args.hook_timeout.map(|span| span.0).or(job.hooks.timeout);
     job.hooks.exit_code = Some(exit_code);
-    if job.pool.is_empty() {
+    if job.pool.is_empty() && job.resume.is_none() {
         let what = "no pool to write to: name it in the job file or with --pool".to_owned();
         return Err(Failure::Usage(what));
     }
@@ -66,17 +77,7 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
             counted(summary.adopted_segments, "segment")
         ))?;
     }
-    for segment in &summary.segments {
-        output.line(format!(
-            "{}  tape file {}, blocks {} to {}: {}, {}",
-            segment.barcode,
-            segment.tape_file,
-            segment.first_block,
-            segment.end_block.0.saturating_sub(1),
-            counted(segment.files, "object"),
-            ByteSize(segment.file_bytes)
-        ))?;
-    }
+    segments(output, &summary.segments)?;
     output.line(format!(
         "job {} ({}), pool {}: {}; {}, {} on tape, confirmed by the drive",
         summary.name,
@@ -86,11 +87,12 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
         counted(summary.files, "object"),
         ByteSize(summary.file_bytes)
     ))?;
-    if summary
-        .segments
-        .iter()
-        .any(|segment| segment.codec != "none")
-    {
+    failed_writes(output, &summary.failed_tapes)?;
+    if let Some(copy) = &summary.copy {
+        render_copy(output, copy)?;
+    }
+    let compressed = |segment: &WrittenSegment| segment.codec != "none";
+    if summary.segments.iter().any(compressed) {
         output.line(format!(
             "compressed: {} of archive in {} on tape, {:.2} to 1",
             ByteSize(summary.tar_bytes),
@@ -107,6 +109,50 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
         &summary.problems,
         "files missing on tape or not whole",
     )
+}
+
+/// Which tape files hold what was written.
+pub fn segments(output: &mut Output, segments: &[WrittenSegment]) -> std::io::Result<()> {
+    for segment in segments {
+        output.line(format!(
+            "{}  tape file {}, blocks {} to {}: {}, {}",
+            segment.barcode,
+            segment.tape_file,
+            segment.first_block,
+            segment.end_block.0.saturating_sub(1),
+            counted(segment.files, "object"),
+            ByteSize(segment.file_bytes)
+        ))?;
+    }
+    Ok(())
+}
+
+fn render_copy(output: &mut Output, copy: &CopySummary) -> std::io::Result<()> {
+    output.line(format!(
+        "second copy, pool {}: {}, {} on tape, confirmed by the drive",
+        copy.pool,
+        counted(copy.files, "object"),
+        ByteSize(copy.file_bytes)
+    ))?;
+    if copy.missing_files > 0 {
+        let missing = counted(copy.missing_files, "object");
+        output.line(format!(
+            "{missing} of the first copy still need their second"
+        ))?;
+    }
+    failed_writes(output, &copy.failed_tapes)
+}
+
+/// Tapes that failed while they were written.
+pub fn failed_writes(output: &mut Output, tapes: &[FailedWrite]) -> std::io::Result<()> {
+    for tape in tapes {
+        let state = match tape.suspect {
+            true => "it is suspect",
+            false => "nothing speaks against the tape itself",
+        };
+        output.line(format!("{} failed: {}; {state}", tape.barcode, tape.what))?;
+    }
+    Ok(())
 }
 
 /// What set the pace of a job that took long enough for that to matter.

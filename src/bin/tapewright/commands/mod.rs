@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod catalog;
+pub mod copy;
 pub mod demo;
 pub mod doctor;
 pub mod find;

@@ -1,0 +1,500 @@
+//! Copying segments of a job from tape to tape: members are read, checked by their digests, and
+//! written as members of new segments.
+//!
+//! The source of the job is not touched. What cannot be read from the tape is named; of a file
+//! whose reading failed in its middle the copy has zeros from there on and says so.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use uuid::Uuid;
+
+use super::compress::Compression;
+use super::destination::{Destination, Manner, Shared};
+use super::placing::{Begun, Work};
+use super::plan::Memory;
+use super::report::{DestinationReport, Remarks};
+use crate::clock::Clock;
+use crate::drive::SequentialDevice;
+use crate::engine::content::ContentDigest;
+use crate::engine::source::Remark;
+use crate::engine::{EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
+use crate::error_text::with_causes;
+use crate::monitor::Monitor;
+use crate::units::BlockAddress;
+use crate::volume::VolumeError;
+use crate::volume::failure::{ReadFailure, judge};
+use crate::volume::index::{FileLine, Index, JobHeader, read_index};
+use crate::volume::member::{Condition, Kind, Member};
+use crate::volume::read::RecordReader;
+use crate::volume::resume::ResumingReader;
+use crate::volume::tar::{Event, MemberParser};
+
+/// What to copy. Holds no handles.
+#[derive(Debug, Clone)]
+pub struct CopyPlan {
+    /// The job whose segments these are; the copies belong to it as well.
+    pub job: JobHeader,
+    /// Segments in the order in which they are copied.
+    pub segments: Vec<CopySegment>,
+    /// Segments of the job that the copies' pool has already.
+    pub segments_before: u64,
+    /// The last segment is the job's last.
+    pub job_ends: bool,
+    /// The most a segment may hold, in bytes of its records; at least that of each copied one.
+    pub segment_limit_bytes: u64,
+    /// Memory for what is written behind.
+    pub memory: Memory,
+    /// How the copies are compressed, however the copied segments are; `None` stores them as
+    /// they are.
+    pub compression: Option<Compression>,
+}
+
+/// A segment to copy from.
+#[derive(Debug, Clone)]
+pub struct CopySegment {
+    /// The volume that it is on.
+    pub volume: Uuid,
+    /// Barcode of that volume, for messages.
+    pub barcode: String,
+    /// Its identity.
+    pub segment: Uuid,
+    /// Block address of its index.
+    pub index_block: BlockAddress,
+    /// Archive paths of what is copied of it; `None` for all.
+    pub wanted: Option<HashSet<Vec<u8>>>,
+}
+
+/// What a copy did.
+#[derive(Debug)]
+pub struct CopyReport {
+    /// What was written and committed.
+    pub written: DestinationReport,
+    /// What could not be read, or not as it was written.
+    pub problems: Remarks,
+    /// What ended the reading before its end: a tape that cannot be mounted, a drive that failed.
+    pub failure: Option<EngineError>,
+    /// Stopped on request. What is counted is confirmed and committed.
+    pub stopped: bool,
+}
+
+/// Copies what `plan` says from volumes of `from` to volumes of `to`.
+///
+/// Volumes of `to` that fail are treated as in [`archive`](super::archive): what was not
+/// confirmed is read and written again.
+pub fn copy(
+    plan: &CopyPlan,
+    from: &mut dyn VolumeSource,
+    to: &mut dyn VolumeSource,
+    sink: &mut dyn ReceiptSink,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> CopyReport {
+    let manner = Manner {
+        segment_limit_bytes: plan.segment_limit_bytes,
+        memory: plan.memory,
+        compression: plan.compression,
+    };
+    let shared = Shared::new(manner, plan.job.clone(), sink, clock, monitor);
+    let mut destination = Destination::new(&shared, to, plan.segments_before);
+    destination.alone = true;
+    let mut copying = Copying {
+        plan,
+        from,
+        destination,
+        mounted: None,
+        begun: Vec::new(),
+        pushed: 0,
+        left_out: HashSet::new(),
+        problems: Remarks::default(),
+        monitor,
+    };
+    let ended = copying.all();
+    copying.give_back(VolumeEnd::Open);
+    let (failure, stopped) = match ended {
+        Ok(()) => (None, false),
+        Err(Ended::Stopped) => (None, true),
+        Err(Ended::Over) => (None, false),
+        Err(Ended::Failed(error)) => (Some(error), false),
+    };
+    copying.destination.abandon();
+    CopyReport {
+        written: copying.destination.report().0,
+        problems: copying.problems,
+        failure,
+        stopped,
+    }
+}
+
+/// Why reading goes no further.
+enum Ended {
+    /// On request.
+    Stopped,
+    /// The destination takes no more.
+    Over,
+    /// Reading failed as a whole.
+    Failed(EngineError),
+}
+
+struct Copying<'a> {
+    plan: &'a CopyPlan,
+    from: &'a mut dyn VolumeSource,
+    destination: Destination<'a>,
+    /// The volume that is read.
+    mounted: Option<MountedVolume>,
+    /// Of each segment that was begun, how many members were pushed before it.
+    begun: Vec<u64>,
+    /// Members pushed so far.
+    pushed: u64,
+    /// Paths of what could not be begun, which count as no members.
+    left_out: HashSet<Vec<u8>>,
+    problems: Remarks,
+    monitor: &'a dyn Monitor,
+}
+
+impl Copying<'_> {
+    fn all(&mut self) -> Result<(), Ended> {
+        let mut next = 0;
+        loop {
+            let stopped = match self.segments_from(next) {
+                Ok(()) => false,
+                Err(Ended::Stopped) => true,
+                Err(ended) => {
+                    // What was copied so far is worth committing.
+                    self.destination.finish(false);
+                    return Err(ended);
+                }
+            };
+            if self.destination.takes() {
+                self.destination.finish(!stopped && self.plan.job_ends);
+            }
+            if stopped {
+                return Err(Ended::Stopped);
+            }
+            if !self.destination.is_in_trouble() {
+                return Ok(());
+            }
+            next = self.start_over()?;
+        }
+    }
+
+    /// Copies from this segment on, to the last or to a trouble of the destination.
+    fn segments_from(&mut self, first: usize) -> Result<(), Ended> {
+        for at in first..self.plan.segments.len() {
+            // A segment that is begun again begins where it did.
+            self.begun.truncate(at + 1);
+            if self.begun.len() == at {
+                self.begun.push(self.pushed);
+            }
+            self.segment(&self.plan.segments[at])?;
+            if self.destination.is_over() {
+                return Err(Ended::Over);
+            }
+            if self.destination.is_in_trouble() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the volume of the destination that failed. The segment with the first member that
+    /// is not committed is the next.
+    fn start_over(&mut self) -> Result<usize, Ended> {
+        self.destination.settle();
+        if self.destination.is_over() {
+            return Err(Ended::Over);
+        }
+        self.destination.forget_pending();
+        self.pushed = self.destination.committed_members();
+        let behind = self
+            .begun
+            .iter()
+            .take_while(|before| **before <= self.pushed);
+        Ok(behind.count().saturating_sub(1))
+    }
+
+    fn segment(&mut self, segment: &CopySegment) -> Result<(), Ended> {
+        self.mount(segment)?;
+        let mut mounted = self.mounted.take().expect("it was mounted");
+        let copied = self.members(segment, &mut mounted);
+        self.mounted = Some(mounted);
+        copied
+    }
+
+    fn members(&mut self, segment: &CopySegment, mounted: &mut MountedVolume) -> Result<(), Ended> {
+        let block_bytes = mounted.label.block_bytes;
+        let mut device = ResumingReader::new(mounted.device.as_mut(), &mounted.label, self.monitor);
+        let index = match read_index(&mut device, block_bytes, segment.index_block) {
+            Ok(index) if index.info.segment == segment.segment => index,
+            Ok(_) => {
+                self.problem(
+                    b"",
+                    &format!("{}: another segment is there", segment.barcode),
+                );
+                return Ok(());
+            }
+            Err(error) => return self.not_read(segment, b"", error),
+        };
+        let before = self.begun.last().copied().unwrap_or(0);
+        // Members that are committed already, where this is not the first time.
+        let mut skip = self.pushed.saturating_sub(before);
+        for line in &index.files {
+            let wanted = segment.wanted.as_ref();
+            let unwanted = wanted.is_some_and(|wanted| !wanted.contains(&line.path));
+            if unwanted || self.left_out.contains(&line.path) {
+                continue;
+            }
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            if self.monitor.stop_requested() {
+                return Err(Ended::Stopped);
+            }
+            self.member(segment, &mut device, &index, line)?;
+            if !self.destination.takes() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn member(
+        &mut self,
+        segment: &CopySegment,
+        device: &mut dyn SequentialDevice,
+        index: &Index,
+        line: &FileLine,
+    ) -> Result<(), Ended> {
+        let mut reader = RecordReader::new(device, index.info.block_bytes);
+        reader.check_against(index);
+        reader.open_member(&line.place);
+        let mut push = Push::new(&mut self.destination, line, self.monitor);
+        let read = push.all(&mut reader);
+        let was_begun = push.member.is_some();
+        let what = match read {
+            Ok(()) => None,
+            Err(Unread::NotMedium(error)) => {
+                push.fill_up();
+                let barcode = segment.barcode.clone();
+                let source = error;
+                return Err(Ended::Failed(EngineError::Volume { barcode, source }));
+            }
+            Err(Unread::Bad(what)) => {
+                push.fill_up();
+                Some(what)
+            }
+        };
+        match was_begun {
+            true => self.pushed += 1,
+            false => {
+                self.left_out.insert(line.path.clone());
+            }
+        }
+        if let Some(what) = what {
+            self.problem(&line.path, &format!("{}: {what}", segment.barcode));
+        }
+        self.monitor.advance(1, 0);
+        match self.destination.cut_off {
+            Some(_) => Err(Ended::Stopped),
+            None => Ok(()),
+        }
+    }
+
+    /// A segment of which nothing can be read is named; a drive that failed ends the copying.
+    fn not_read(
+        &mut self,
+        segment: &CopySegment,
+        path: &[u8],
+        error: VolumeError,
+    ) -> Result<(), Ended> {
+        let barcode = segment.barcode.clone();
+        match judge(&error) {
+            ReadFailure::Record(_) => {
+                let what = format!(
+                    "{barcode}: its index cannot be read: {}",
+                    with_causes(&error)
+                );
+                self.problem(path, &what);
+                Ok(())
+            }
+            ReadFailure::NotMedium => {
+                let source = error;
+                Err(Ended::Failed(EngineError::Volume { barcode, source }))
+            }
+        }
+    }
+
+    fn mount(&mut self, segment: &CopySegment) -> Result<(), Ended> {
+        let is_there = |mounted: &MountedVolume| mounted.label.volume == segment.volume;
+        if self.mounted.as_ref().is_some_and(is_there) {
+            return Ok(());
+        }
+        self.give_back(VolumeEnd::Open);
+        self.monitor
+            .phase(&format!("mounting {} to read it", segment.barcode));
+        let mounted = self.from.mount(segment.volume);
+        let volume = Some(segment.volume);
+        let mounted =
+            mounted.map_err(|source| Ended::Failed(EngineError::Mount { volume, source }))?;
+        self.monitor.phase(&format!("copying {}", segment.barcode));
+        self.mounted = Some(mounted);
+        Ok(())
+    }
+
+    fn give_back(&mut self, end: VolumeEnd) {
+        if let Some(mounted) = self.mounted.take()
+            && let Err(error) = self.from.release(mounted, end)
+        {
+            tracing::warn!("a tape cannot be given back: {}", with_causes(&*error));
+        }
+    }
+
+    fn problem(&mut self, path: &[u8], what: &str) {
+        let remark = Remark::problem(path, what);
+        tracing::warn!("{remark}");
+        self.monitor.problem(&crate::monitor::Problem {
+            path: format!("/{}", String::from_utf8_lossy(path)),
+            what: remark.what.clone(),
+        });
+        self.problems.push(remark);
+    }
+}
+
+/// Why a member was not read.
+enum Unread {
+    /// It is not on tape as it was written, for this reason.
+    Bad(String),
+    /// Drive or transport failed.
+    NotMedium(VolumeError),
+}
+
+/// One member on its way.
+struct Push<'a, 'b> {
+    destination: &'a mut Destination<'b>,
+    line: &'a FileLine,
+    monitor: &'a dyn Monitor,
+    /// As it was begun.
+    member: Option<Member>,
+    digest: ContentDigest,
+    payload_bytes: u64,
+}
+
+impl<'a, 'b> Push<'a, 'b> {
+    fn new(
+        destination: &'a mut Destination<'b>,
+        line: &'a FileLine,
+        monitor: &'a dyn Monitor,
+    ) -> Self {
+        Self {
+            destination,
+            line,
+            monitor,
+            member: None,
+            digest: ContentDigest::new(),
+            payload_bytes: 0,
+        }
+    }
+
+    fn all(&mut self, reader: &mut RecordReader<'_>) -> Result<(), Unread> {
+        let mut parser = MemberParser::new();
+        let mut ended = false;
+        loop {
+            let chunk = reader.chunk().map_err(|error| match judge(&error) {
+                ReadFailure::Record(_) => Unread::Bad(with_causes(&error)),
+                ReadFailure::NotMedium => Unread::NotMedium(error),
+            })?;
+            let Some(mut chunk) = chunk else { break };
+            loop {
+                let event = parser.next(&mut chunk);
+                match event.map_err(|error| Unread::Bad(error.to_string()))? {
+                    None => break,
+                    Some(Event::Member { member, .. }) => self.begin(*member)?,
+                    Some(Event::Data { at_bytes, bytes }) => self.data(at_bytes, bytes)?,
+                    Some(Event::MemberEnd) => ended = true,
+                    Some(Event::Refused { why, .. }) => return Err(Unread::Bad(why)),
+                    Some(Event::Global(_) | Event::End) => {
+                        return Err(Unread::Bad("no member is at its place".to_owned()));
+                    }
+                }
+            }
+        }
+        match (&self.member, ended) {
+            (Some(member), true) => {
+                let covered_bytes = member.covered_bytes();
+                self.end(covered_bytes)
+            }
+            _ => Err(Unread::Bad(
+                "its data are longer than the index says".to_owned(),
+            )),
+        }
+    }
+
+    fn begin(&mut self, member: Member) -> Result<(), Unread> {
+        let line = self.line;
+        let found = FileLine::new(&member, line.place, line.digest, line.condition);
+        if self.member.is_some() || found != *line {
+            let what = "its header is not what the index says of it";
+            return Err(Unread::Bad(what.to_owned()));
+        }
+        match self.destination.begin(Work::whole(Rc::new(member.clone()))) {
+            Begun::Taken => {
+                self.member = Some(member);
+                Ok(())
+            }
+            Begun::Refused(why) => Err(Unread::Bad(format!("it cannot be copied: {why}"))),
+        }
+    }
+
+    fn data(&mut self, at_bytes: u64, bytes: &[u8]) -> Result<(), Unread> {
+        self.advance(at_bytes)?;
+        self.digest.update(bytes);
+        self.payload_bytes += bytes.len() as u64;
+        self.destination.data(bytes, Condition::Whole);
+        self.monitor.advance(0, bytes.len() as u64);
+        Ok(())
+    }
+
+    fn advance(&mut self, to_bytes: u64) -> Result<(), Unread> {
+        loop {
+            match self.digest.advance_to(to_bytes) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(_) => return Err(Unread::Bad("its data are out of order".to_owned())),
+            }
+        }
+    }
+
+    fn end(&mut self, covered_bytes: u64) -> Result<(), Unread> {
+        if self.line.kind != Kind::File {
+            self.destination.end(None, self.line.condition);
+            return Ok(());
+        }
+        self.advance(covered_bytes)?;
+        let digest = self.digest.finish();
+        match self.line.digest {
+            Some(written) if written != digest => Err(Unread::Bad(format!(
+                "its content has the digest {digest} instead of {written}"
+            ))),
+            _ => {
+                self.destination.end(Some(digest), self.line.condition);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends a member whose reading failed: zeros up to the length that was announced.
+    fn fill_up(&mut self) {
+        let Some(member) = &self.member else { return };
+        let mut missing = member.payload_bytes().saturating_sub(self.payload_bytes);
+        let zeros = [0; 64 << 10];
+        while missing > 0 {
+            let some = missing.min(zeros.len() as u64);
+            self.destination
+                .data(&zeros[..some as usize], Condition::Unreadable);
+            missing -= some;
+        }
+        // Without a digest nobody takes it for the file.
+        self.destination.end(None, Condition::Unreadable);
+    }
+}

@@ -1,0 +1,225 @@
+//! A job that was cut off goes on: what of it is on tape, by the catalog.
+//!
+//! Memory: 48 bytes for each object that is on tape.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use catalogs::model::event::ReceiptRecord;
+use catalogs::model::{Condition, Entry};
+use catalogs::{Catalog, Job};
+use uuid::Uuid;
+
+use super::{JobDescription, Source, host_name};
+use crate::engine::archive::{BegunFile, Resume};
+use crate::engine::source::{FileState, Known};
+use crate::jobs::known::{StateKey, state_key};
+use crate::jobs::{ByteText, JobError, Outcome, catalog};
+use crate::volume::member::FileTime;
+
+/// The job to go on with.
+pub(super) fn job(catalog: &Catalog, name: &str) -> Result<Job, JobError> {
+    let Some(job) = catalog.job(name)? else {
+        return Err(JobError::NoSuchBarcodeOrJob {
+            name: name.to_owned(),
+        });
+    };
+    let host = host_name();
+    let what = match &job.finish {
+        None => format!("job {name} still runs"),
+        Some(finish) if finish.what.outcome == Outcome::Complete => {
+            format!("job {name} is complete: there is nothing to resume")
+        }
+        Some(_) if job.start.what.host != host => {
+            let of = &job.start.what.host;
+            format!("job {name} archives files of host {of}, and this is {host}")
+        }
+        Some(_) if job.start.what.more_sources || job.start.what.roots.is_empty() => format!(
+            "job {name} archives what lists name or commands write, which the catalog does not \
+             keep: run the whole job again"
+        ),
+        Some(_) => return Ok(job),
+    };
+    Err(JobError::Request { what })
+}
+
+/// The description with which the job began; how it is written is said anew.
+pub(super) fn description(given: &JobDescription, job: &Job) -> JobDescription {
+    use std::os::unix::ffi::OsStringExt as _;
+    let start = &job.start.what;
+    let path = |ByteText(root): &ByteText| {
+        let path = [b"/".as_slice(), root].concat();
+        PathBuf::from(std::ffi::OsString::from_vec(path))
+    };
+    JobDescription {
+        sources: vec![Source::Paths(start.roots.iter().map(path).collect())],
+        pool: start.pool.clone(),
+        copy_pool: start.copy_pool.clone(),
+        name: Some(start.name.clone()),
+        excludes: start.excludes.clone(),
+        one_file_system: start.one_file_system,
+        ..given.clone()
+    }
+}
+
+/// The volume of a pool that the job wrote last.
+pub(super) fn last_volume(
+    catalog: &Catalog,
+    job: Uuid,
+    pool: &str,
+) -> Result<Option<Uuid>, JobError> {
+    let receipts = receipts(catalog, job, pool)?;
+    Ok(receipts.last().map(|record| record.receipt.volume))
+}
+
+/// What the job has on tapes of its pools, the first of which decides what is known.
+pub(super) fn state(catalog: &Catalog, job: Uuid, pools: &[&str]) -> Result<Resume, JobError> {
+    let mut on_tape = OnTape::default();
+    let mut segments_before = Vec::new();
+    for (at, pool) in pools.iter().enumerate() {
+        let receipts = receipts(catalog, job, pool)?;
+        let numbers = receipts.iter().map(|record| record.receipt.job_segment);
+        segments_before.push(numbers.max().flatten().unwrap_or(0));
+        if at > 0 {
+            continue;
+        }
+        for record in &receipts {
+            on_tape.add(catalog, record)?;
+        }
+    }
+    let begun = on_tape.take_begun();
+    Ok(Resume {
+        known: Arc::new(on_tape),
+        begun,
+        segments_before,
+    })
+}
+
+/// The job's receipts on volumes of this pool that are not given up, in its own order.
+fn receipts(catalog: &Catalog, job: Uuid, pool: &str) -> Result<Vec<ReceiptRecord>, JobError> {
+    let mut receipts = Vec::new();
+    for recorded in catalog.receipts_of_job(&job)? {
+        let volume = catalog::volume(catalog, recorded.what.receipt.volume)?;
+        if volume.retired.is_none() && volume.label.what.pool == pool {
+            receipts.push(recorded.what);
+        }
+    }
+    receipts.sort_by_key(|record| record.receipt.job_segment);
+    Ok(receipts)
+}
+
+/// What is on tape as it was found.
+#[derive(Debug, Default)]
+struct OnTape {
+    known: HashSet<StateKey>,
+    /// Files of which the last part has not come, by path.
+    begun: HashMap<Vec<u8>, BegunFile>,
+}
+
+impl OnTape {
+    fn add(&mut self, catalog: &Catalog, record: &ReceiptRecord) -> Result<(), JobError> {
+        let entries = catalog.entries_in_tape_order(record)?;
+        let receipt = &record.receipt;
+        // How long a part is, only the sum of its segment tells.
+        let others = entries.iter().map(|entry| match entry.part {
+            Some(part) if part.last => entry.size_bytes.saturating_sub(part.offset_bytes),
+            Some(_) => 0,
+            None => entry.size_bytes,
+        });
+        let open = entries
+            .iter()
+            .filter(|e| e.part.is_some_and(|part| !part.last));
+        let certain = open.count() <= 1 && entries.len() as u64 == receipt.files;
+        let part_bytes = receipt.file_bytes.checked_sub(others.sum());
+        for entry in entries {
+            let whole = entry.condition == Condition::Whole;
+            match entry.part {
+                None if whole => {
+                    self.known.insert(key(&entry));
+                }
+                None => {}
+                Some(part) if part.last => self.end(&entry, part.number, whole),
+                Some(part) => {
+                    let bytes = part_bytes.filter(|_| certain && whole);
+                    let next = bytes.map(|bytes| part.offset_bytes + bytes);
+                    self.go_on(entry, part.number, next);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A part that is not the last. `next`: where the next one starts, if that is certain.
+    fn go_on(&mut self, entry: Entry, number: u32, next: Option<u64>) {
+        let follows = number == 1 || self.follows(&entry, number);
+        let (state, path) = (state_of(&entry), entry.path);
+        match next.filter(|_| follows) {
+            Some(offset_bytes) => {
+                let file = BegunFile {
+                    path: path.clone(),
+                    state,
+                    number: number + 1,
+                    offset_bytes,
+                };
+                self.begun.insert(path, file);
+            }
+            None => {
+                self.begun.remove(&path);
+            }
+        }
+    }
+
+    fn end(&mut self, entry: &Entry, number: u32, whole: bool) {
+        if whole && self.follows(entry, number) {
+            self.known.insert(key(entry));
+        }
+        self.begun.remove(&entry.path);
+    }
+
+    fn follows(&self, entry: &Entry, number: u32) -> bool {
+        let before = self.begun.get(&entry.path);
+        let offset_bytes = entry.part.map_or(0, |part| part.offset_bytes);
+        before.is_some_and(|file| {
+            let next = (file.number, file.offset_bytes, file.state);
+            next == (number, offset_bytes, state_of(entry))
+        })
+    }
+
+    /// The files that have to be ended; the walk leaves them out.
+    fn take_begun(&mut self) -> Vec<BegunFile> {
+        let mut begun: Vec<BegunFile> = self.begun.values().cloned().collect();
+        begun.sort_by(|a, b| a.path.cmp(&b.path));
+        begun
+    }
+}
+
+impl Known for OnTape {
+    fn is_known(&self, path: &[u8], state: &FileState) -> bool {
+        let FileState {
+            size_bytes,
+            mtime,
+            ctime,
+        } = *state;
+        let times = [mtime, ctime].map(|time| (time.seconds, time.nanoseconds));
+        let key = state_key(0, path, size_bytes, times);
+        self.known.contains(&key) || self.begun.contains_key(path)
+    }
+}
+
+fn key(entry: &Entry) -> StateKey {
+    let times = [entry.mtime, entry.ctime].map(|time| (time.seconds, time.nanoseconds));
+    state_key(0, &entry.path, entry.size_bytes, times)
+}
+
+fn state_of(entry: &Entry) -> FileState {
+    let [mtime, ctime] = [entry.mtime, entry.ctime].map(|time| FileTime {
+        seconds: time.seconds,
+        nanoseconds: time.nanoseconds,
+    });
+    FileState {
+        size_bytes: entry.size_bytes,
+        mtime,
+        ctime,
+    }
+}

@@ -1,0 +1,199 @@
+//! One object out of the members that one job has of it: copies in several pools, and of a cut
+//! file more than one attempt.
+//!
+//! Parts of two copies need not be cut alike, and a file that changed before it was written
+//! again was begun anew. So only parts that were written one after the other make a file: those
+//! of one pool, in the order of the job's segments, numbered without a gap.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use catalogs::model::event::ReceiptRecord;
+use catalogs::model::{Condition, Entry, Kind};
+use catalogs::{Hit, Volume};
+use uuid::Uuid;
+
+use crate::engine::restore::MemberRead;
+use crate::units::BlockAddress;
+use crate::volume::member::Part;
+
+/// One object as it will be restored: all its parts, from one job.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) job: Uuid,
+    pub(super) kind: Kind,
+    pub(super) link_target: Vec<u8>,
+    pub(super) size_bytes: u64,
+    /// What happened to the file while it was archived.
+    pub(super) condition: Condition,
+    /// All members of the job, in the order of pools and of writing.
+    found: Vec<Found>,
+    /// Those of them that make the object.
+    picked: Vec<usize>,
+}
+
+/// A member that the catalog has.
+#[derive(Debug)]
+struct Found {
+    entry: Entry,
+    receipt: Arc<ReceiptRecord>,
+    volume: Arc<Volume>,
+    reachable: bool,
+}
+
+/// One member to read.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) volume: Uuid,
+    pub(super) segment: Uuid,
+    pub(super) read: MemberRead,
+}
+
+impl Found {
+    /// Pool, segment of the job, receipt (its file's name begins with its number), part.
+    fn order(&self) -> (&str, u64, &str, u32) {
+        let receipt = &self.receipt.receipt;
+        let segment = receipt.job_segment.unwrap_or(0);
+        let pool = self.volume.label.what.pool.as_str();
+        (pool, segment, &self.receipt.entry_file.name, self.number())
+    }
+
+    /// 0 for what was not cut.
+    fn number(&self) -> u32 {
+        self.entry.part.map_or(0, |part| part.number)
+    }
+
+    fn is_last(&self) -> bool {
+        self.entry.part.is_none_or(|part| part.last)
+    }
+
+    fn into_member(self) -> Member {
+        let (entry, receipt) = (self.entry, &self.receipt.receipt);
+        Member {
+            volume: receipt.volume,
+            segment: receipt.segment,
+            read: MemberRead {
+                block: BlockAddress(entry.block),
+                offset_bytes: entry.offset_bytes,
+                length_bytes: entry.member_bytes,
+                skip_bytes: entry.skip_bytes,
+                name: entry.path.clone(),
+                path: entry.path,
+                digest: entry.digest,
+                part: entry.part.map(|part| Part {
+                    number: part.number,
+                    offset_bytes: part.offset_bytes,
+                    length_bytes: 0,
+                    last: part.last,
+                    // The header on tape tells.
+                    open: false,
+                }),
+            },
+        }
+    }
+}
+
+impl Chosen {
+    /// Nothing yet of this job.
+    pub(super) fn new(job: Uuid) -> Chosen {
+        Chosen {
+            job,
+            kind: Kind::File,
+            link_target: Vec::new(),
+            size_bytes: 0,
+            condition: Condition::Whole,
+            found: Vec::with_capacity(1),
+            picked: Vec::with_capacity(1),
+        }
+    }
+
+    /// Takes in a member: what is whole and within reach wins, then what is whole, then what
+    /// has most parts.
+    pub(super) fn take(&mut self, hit: Hit, reachable: bool) {
+        let found = Found {
+            entry: hit.entry,
+            receipt: hit.receipt,
+            volume: hit.volume,
+            reachable,
+        };
+        let at = self
+            .found
+            .partition_point(|one| one.order() <= found.order());
+        self.found.insert(at, found);
+        let chains = chains(&self.found);
+        // Of one pool what was written last counts, of several that are equal the first.
+        let rank = |chain: &&Vec<usize>| {
+            let whole = is_whole(&self.found, chain);
+            let reachable = chain.iter().all(|&at| self.found[at].reachable);
+            let parts = if whole { 0 } else { chain.len() };
+            let (pool, ..) = self.found[chain[0]].order();
+            (whole, reachable, parts, Reverse(pool))
+        };
+        let best = chains.iter().max_by_key(rank);
+        self.picked = best.expect("one was found").clone();
+        let first = &self.found[self.picked[0]].entry;
+        self.kind = first.kind;
+        self.link_target.clone_from(&first.link_target);
+        // The parts of what was a stream say as much of the size as was known by then.
+        let sizes = self
+            .picked
+            .iter()
+            .map(|&at| self.found[at].entry.size_bytes);
+        self.size_bytes = sizes.max().unwrap_or_default();
+        let conditions = self.picked.iter().map(|&at| self.found[at].entry.condition);
+        let marked = conditions.rev().find(|one| *one != Condition::Whole);
+        self.condition = marked.unwrap_or(Condition::Whole);
+    }
+
+    /// The members to read, parts with their lengths: each ends where the next begins.
+    pub(super) fn into_members(self) -> Vec<Member> {
+        let picked = self.picked;
+        let found = self.found.into_iter().enumerate();
+        let found = found.filter(|(at, _)| picked.contains(at));
+        let mut members: Vec<Member> = found.map(|(_, one)| one.into_member()).collect();
+        let mut end = self.size_bytes;
+        for part in members
+            .iter_mut()
+            .rev()
+            .filter_map(|member| member.read.part.as_mut())
+        {
+            part.length_bytes = end.saturating_sub(part.offset_bytes);
+            end = part.offset_bytes;
+        }
+        members
+    }
+
+    /// True if no part is missing.
+    pub(super) fn is_whole(&self) -> bool {
+        is_whole(&self.found, &self.picked)
+    }
+}
+
+fn is_whole(found: &[Found], chain: &[usize]) -> bool {
+    let begins = chain.first().is_some_and(|&at| found[at].number() <= 1);
+    begins && chain.last().is_some_and(|&at| found[at].is_last())
+}
+
+/// What may make the object: each member that was not cut, each row of parts.
+fn chains(found: &[Found]) -> Vec<Vec<usize>> {
+    let mut chains: Vec<Vec<usize>> = Vec::new();
+    for (at, one) in found.iter().enumerate() {
+        let goes_on = chains.last_mut().filter(|chain| {
+            let before = &found[chain[chain.len() - 1]];
+            one.number() > 1 && before.number() > 0 && before.order().0 == one.order().0
+        });
+        match goes_on {
+            None => chains.push(vec![at]),
+            Some(chain) => {
+                let last = found[chain[chain.len() - 1]].number();
+                if one.number() == last + 1 {
+                    chain.push(at);
+                } else if one.number() > last + 1 {
+                    chains.push(vec![at]);
+                }
+                // Else a part is there a second time, on a tape that failed.
+            }
+        }
+    }
+    chains
+}
