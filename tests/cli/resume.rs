@@ -102,9 +102,11 @@ fn a_killed_job_goes_on_where_its_confirmed_data_ends() {
         .collect();
 
     let mut random = Random(33);
-    let (mut killed, mut on_the_way) = (0, 0);
+    let (mut begun, mut killed, mut on_the_way) = (0, 0, 0);
     while killed < KILLS {
-        let name = format!("job {killed}");
+        // Of its own also behind a job that ended before its kill: files are told by it.
+        begun += 1;
+        let name = format!("job {begun}");
         let mut child = archive(&name)
             .stdout(Stdio::null())
             .spawn()
