@@ -52,6 +52,20 @@ fn a_complete_tail_is_adopted_and_the_tape_goes_on_behind_it() {
 }
 
 #[test]
+fn a_tape_that_holds_more_than_the_catalog_knows_is_not_called_empty() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    forgotten(&lab, |lab| {
+        drop(lab.archive(&["source/docs"], "docs").unwrap())
+    });
+    let error = verify(lab.site(), A).unwrap_err();
+    let unknown = matches!(error, JobError::UnknownContent { blocks: 3.., .. });
+    assert!(unknown, "{error:?}");
+    assert!(lab.ledger_lines("verified").is_empty());
+}
+
+#[test]
 fn an_incomplete_tail_is_overwritten() {
     let lab = Lab::new();
     plant(&lab.path("source"));

@@ -79,7 +79,9 @@ impl JobError {
             | JobError::NothingOfJob { .. }
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
-            JobError::Catalog(_) | JobError::LabelNotRecorded { .. } => K::Catalog,
+            JobError::Catalog(_)
+            | JobError::LabelNotRecorded { .. }
+            | JobError::UnknownContent { .. } => K::Catalog,
             JobError::Hook(_) => K::Host,
             JobError::Engine(error) | JobError::WriteFailed { source: error, .. } => {
                 engine_kind(error)
@@ -166,9 +168,9 @@ impl JobError {
                 "Cure the catalog (`doctor` looks at it), then `catalog rebuild {barcode}`; the \
                  tape need not be labelled again."
             ),
-            JobError::UnknownVolume { barcode, .. } => format!(
-                "`catalog rebuild {barcode}` reads it into the catalog; nothing is lost meanwhile."
-            ),
+            JobError::UnknownVolume { barcode, .. } | JobError::UnknownContent { barcode, .. } => {
+                format!("`catalog rebuild {barcode}` reads it into the catalog; nothing is lost.")
+            }
             JobError::OtherPool { barcode, pool, .. } => {
                 format!("Write to pool {pool}, or name a tape other than {barcode}.")
             }
@@ -297,16 +299,21 @@ impl JobError {
                 "Label a tape to begin one; one that was lost comes back from the tapes with \
                  `catalog rebuild`."
             }
+            JobError::Catalog(error) if is_disk_full(error) => {
+                "Make room there, then run the job again: what is on tape already is found \
+                 there, and taken into the catalog."
+            }
             JobError::Catalog(CatalogError::Entries(_)) => {
                 "`catalog rebuild` writes the entry file anew from its tape."
             }
             JobError::Catalog(CatalogError::Ledger(LedgerError::Altered { .. })) => {
-                "Keep a copy of the directory `catalog`; without it, `catalog rebuild` reads \
-                 the tapes."
+                "Move the directory `catalog` out of the state directory, and keep it; then \
+                 `catalog rebuild` reads a new one from the tapes."
             }
             JobError::Catalog(_) => {
-                "`doctor` examines the catalog; what is lost of it comes back from the tapes \
-                 with `catalog rebuild`."
+                "`doctor` examines the catalog. If it cannot be read, move the directory \
+                 `catalog` out of the state directory, and keep it; then `catalog rebuild` reads \
+                 a new one from the tapes."
             }
             _ => return None,
         };
@@ -415,6 +422,19 @@ impl JobError {
             _ => return None,
         })
     }
+}
+
+/// True if there was no room left to write.
+fn is_disk_full(error: &CatalogError) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn beyond_path_advice(barcode: &str, block_bytes: u64, erasable: bool) -> String {

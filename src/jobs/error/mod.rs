@@ -396,6 +396,14 @@ pub enum JobError {
         /// Where the catalog's last receipt ends.
         expected: u64,
     },
+    /// The catalog knows of nothing but the label on this tape, and there is more.
+    #[error("{barcode} holds {blocks} blocks behind its label that the catalog does not know")]
+    UnknownContent {
+        /// The tape.
+        barcode: String,
+        /// Records and filemarks behind the label's.
+        blocks: u64,
+    },
     /// Behind what the catalog knows, the tape is damaged. What segments are there were
     /// taken into the catalog, and the tape was marked suspect.
     #[error(

@@ -279,6 +279,10 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
         JobError::MailSlotsFull { left: vec![text()] },
         JobError::MailSlotsShut { slots: vec![] },
         JobError::MailSlotsEmpty,
+        JobError::UnknownContent {
+            barcode: text(),
+            blocks: 1,
+        },
         JobError::ClaimedTwice {
             barcode: text(),
             places: vec![],
@@ -455,6 +459,21 @@ fn a_moment_before_the_first_job_is_told_as_such() {
     let behind = said(nothing_found(Some(9), Some(5)));
     assert!(behind.contains("as of 1970-01-01T00:00:09Z"), "{behind}");
     assert!(!behind.contains("later moment"), "{behind}");
+}
+
+#[test]
+fn a_full_disk_is_told_as_such_and_no_damaged_catalog() {
+    for (kind, words) in [
+        (io::ErrorKind::StorageFull, "Make room"),
+        (io::ErrorKind::PermissionDenied, "`doctor` examines"),
+    ] {
+        let error = JobError::Catalog(catalogs::CatalogError::Directory {
+            path: PathBuf::from("/state/catalog"),
+            source: kind.into(),
+        });
+        let advice = error.advice().unwrap();
+        assert!(advice.starts_with(words), "{kind}: {advice}");
+    }
 }
 
 #[test]

@@ -12,15 +12,17 @@ use uuid::Uuid;
 
 use self::next_step::{Lost, next_step};
 use super::append_check::read_known_label;
-use super::mount::{Bay, Mounter, Purpose};
+use super::mount::{Bay, Mounter, Purpose, drive_error};
 use super::source::{LibrarySource, tell_nameless};
 use super::{
     ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, catalog, interrupted,
 };
+use crate::drive::SequentialDevice as _;
 use crate::engine::verify::{
     self as engine, SegmentPlace, SegmentReport, SegmentVerdict, VerifyPlan, VolumeSegments,
 };
 use crate::units::BlockAddress;
+use crate::volume::append::AppendPoint;
 
 /// So many other jobs of a name an error names.
 const OTHERS_NAMED: usize = 5;
@@ -174,7 +176,8 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
     })
 }
 
-/// A volume without segments has nothing but its label to be read.
+/// A volume without segments has nothing but its label to be read: what else is on it was not
+/// taken into this catalog.
 fn verify_label(
     site: Site<'_>,
     catalog: &Catalog,
@@ -191,8 +194,12 @@ fn verify_label(
     let VolumeLabelled {
         volume, barcode, ..
     } = known;
-    let read = |bay: &mut Bay| read_known_label(bay, volume);
-    let (bay, _) = match mounter.mount_then(&barcode, Purpose::Volume, read) {
+    let read = |bay: &mut Bay| {
+        read_known_label(bay, volume)?;
+        let end = bay.drive.locate_end_of_data();
+        end.map_err(|error| drive_error(&bay.barcode, error))
+    };
+    let (bay, end) = match mounter.mount_then(&barcode, Purpose::Volume, read) {
         Err(error @ JobError::TapeMissing { .. }) => {
             tell_nameless(site, &error);
             summary.outcome = Outcome::Partial;
@@ -202,6 +209,13 @@ fn verify_label(
         mounted => mounted?,
     };
     mounter.unmount(bay)?;
+    let label_end = AppendPoint::first().next_block;
+    if end.block > label_end {
+        return Err(JobError::UnknownContent {
+            barcode,
+            blocks: end.block.0 - label_end.0,
+        });
+    }
     let verified = VerifiedVolume {
         barcode,
         volume,

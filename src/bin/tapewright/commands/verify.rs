@@ -66,6 +66,9 @@ fn one_of_several(output: &mut Output, job: &VerifiedJob) -> io::Result<()> {
 fn job_is_whole(output: &mut Output, run: &JobRun) -> io::Result<()> {
     match run.ended {
         Some(Outcome::Complete) => Ok(()),
+        Some(Outcome::Failed) => {
+            output.line("the job itself failed: only what it wrote can be verified")
+        }
         Some(ended) => output.line(format!(
             "the job itself was {}: only what it wrote can be verified",
             outcome_words(ended)
