@@ -88,6 +88,7 @@ impl Found {
                     // The header on tape tells.
                     open: false,
                 }),
+                job: receipt.job,
             },
         }
     }
