@@ -168,7 +168,7 @@ fn a_compressed_job_with_a_stream_in_parts_is_copied_from_tape_to_tape() {
     let lab = Lab::new();
     plant_much(&lab);
     lab.label(&[A, B], "onsite");
-    lab.label(&[C, D], "offsite");
+    lab.label(&[C, D, E], "offsite");
     let dump = noise(7, 40 << 20);
     fs::write(lab.path("dump"), &dump).unwrap();
     let mut alone = JobDescription {
