@@ -38,6 +38,12 @@ pub enum EngineError {
         /// Why nothing was left.
         what: String,
     },
+    /// There was something to archive, and nothing of it could be.
+    #[error("nothing could be archived: {what}")]
+    NothingArchived {
+        /// How many problems there were, and the first.
+        what: String,
+    },
     /// The place restored files go to cannot be used.
     #[error("cannot restore into {}", path.display())]
     Target {

@@ -220,7 +220,8 @@ fn a_run_that_finds_nothing_it_can_write_gives_its_tape_back() {
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let error = case.run(&mut shelf, &mut ledger).unwrap_err();
-    assert!(matches!(error, EngineError::Nothing { .. }), "{error}");
+    let nothing = matches!(error, EngineError::NothingArchived { .. });
+    assert!(nothing, "{error}");
     assert_eq!(shelf.mounted, 1);
     assert_eq!(shelf.released, [VolumeEnd::Open]);
 }

@@ -38,8 +38,8 @@ use crate::volume::member::{Kind, Member};
 ///
 /// Before anything was written: a source that does not exist
 /// ([`EngineError::Root`]), a plan that makes no sense, nothing that could be archived
-/// ([`EngineError::Nothing`]; a volume that was mounted in vain was given back), or no volume
-/// to be had. Whatever happens later is
+/// ([`EngineError::Nothing`], [`EngineError::NothingArchived`]; a volume that was mounted in
+/// vain was given back), or no volume to be had. Whatever happens later is
 /// [`ArchiveReport::failure`], with what is committed by then.
 pub fn archive(
     plan: &ArchivePlan,
@@ -320,9 +320,7 @@ impl Run<'_> {
             // Members that were refused may have had a volume mounted for them.
             self.destinations.iter_mut().for_each(Destination::abandon);
             let failure = self.destinations.iter_mut().find_map(|one| one.over.take());
-            return Err(failure.unwrap_or_else(|| EngineError::Nothing {
-                what: self.why_nothing(),
-            }));
+            return Err(failure.unwrap_or_else(|| self.nothing()));
         }
         if halt.is_none() && self.placed == self.directories && !resumed {
             let what = "no files were found, only directories";
@@ -410,14 +408,18 @@ impl Run<'_> {
         }
     }
 
-    fn why_nothing(&self) -> String {
-        match (self.problems.first.first(), self.notes.first.first()) {
+    fn nothing(&self) -> EngineError {
+        let what = match (self.problems.first.first(), self.notes.first.first()) {
             (Some(problem), _) => {
                 let total = self.problems.total;
-                format!("nothing could be archived; {total} problems, the first: {problem}")
+                let what = format!("{total} problems, the first: {problem}");
+                return EngineError::NothingArchived { what };
             }
             (None, Some(note)) => format!("everything was left out; first {note}"),
-            (None, None) => "the exclude patterns leave nothing".to_owned(),
-        }
+            (None, None) => {
+                "the sources hold nothing, or the exclude patterns leave nothing".into()
+            }
+        };
+        EngineError::Nothing { what }
     }
 }

@@ -482,7 +482,8 @@ fn engine_kind(error: &EngineError) -> JobErrorKind {
         | EngineError::Output { .. }
         | EngineError::Frame { .. }
         | EngineError::Spawn { .. }
-        | EngineError::Stage { .. } => JobErrorKind::Host,
+        | EngineError::Stage { .. }
+        | EngineError::NothingArchived { .. } => JobErrorKind::Host,
         EngineError::Mount { .. }
         | EngineError::NotConfirmed { .. }
         | EngineError::VolumesFail { .. } => JobErrorKind::BadDevice,

@@ -212,6 +212,9 @@ pub(super) fn of_operation(error: &EngineError) -> Option<String> {
         // What is wrong with the request is all there is to say.
         EngineError::Plan { .. } => return None,
         EngineError::Root { .. } => "Name files and directories that exist and may be read.",
+        EngineError::NothingArchived { .. } => {
+            "Put right what it names, and run the job again; nothing was written."
+        }
         EngineError::Nothing { .. } => "Name something else, or leave less out.",
         EngineError::Target { .. } => "Check its rights and its room, or name another directory.",
         EngineError::Output { .. } => "Check rights and room where the output goes.",

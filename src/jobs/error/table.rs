@@ -161,6 +161,7 @@ fn engine_errors() -> Vec<EngineError> {
             source: io_error(),
         },
         EngineError::Nothing { what: text() },
+        EngineError::NothingArchived { what: text() },
         EngineError::Target {
             path,
             source: io_error(),
