@@ -185,7 +185,7 @@ impl JobError {
                 suspect: true,
                 ..
             } => format!(
-                "Label another tape for the pool; `archive --resume` with the job's name then \
+                "Label another tape for the pool; `archive --resume JOB` then \
                  writes what is not confirmed. `verify {barcode}` reads what is on this one. If \
                  another tape fails as well, clean the drive."
             ),

@@ -21,8 +21,7 @@ const RESERVED: &str =
 const FIRMWARE: &str = "Try another device or its latest firmware; `doctor` says what this one \
                         lacks.";
 const LEAVE: &str = "Use another drive, and have this one seen to.";
-const NEXT_TAPE: &str =
-    "Label another tape for the pool; `archive --resume` with the job's name goes on there.";
+const NEXT_TAPE: &str = "Label another tape for the pool; `archive --resume JOB` goes on there.";
 const DEFECT: &str = "This is a defect of Tapewright: report it with the log, \
                       `log/tapewright.log` in the state directory.";
 
@@ -220,7 +219,7 @@ pub(super) fn of_operation(error: &EngineError) -> Option<String> {
         EngineError::Output { .. } => "Check rights and room where the output goes.",
         EngineError::Mount { .. } => "Look at `library status`, and try again.",
         EngineError::NotConfirmed { .. } => {
-            "Go on with `archive --resume` and the job's name. If it happens again, use another \
+            "Go on with `archive --resume JOB`. If it happens again, use another \
              drive."
         }
         EngineError::VolumesFail { .. } => {
