@@ -201,38 +201,46 @@ mod tests {
         fadvise(&file, 0, None, Advice::DontNeed).unwrap();
     }
 
+    /// Reads a file, cached before or not, as the archive does: whether the cache is as before.
+    fn is_left_as_found(path: &Path, bytes: usize, large: bool, warm: bool) -> bool {
+        evict(path);
+        if warm {
+            assert_eq!(std::fs::read(path).unwrap().len(), bytes);
+        }
+        let file = File::open(path).unwrap();
+        let mut footprint = Footprint::new(bytes as u64, large);
+        let (mut buffer, mut at) = (vec![0; MIB], 0);
+        loop {
+            let got = footprint
+                .read(file.as_fd(), &mut buffer, at as u64)
+                .unwrap();
+            if got == 0 {
+                break;
+            }
+            assert!(buffer[..got].iter().all(|&byte| byte == 7));
+            at += got;
+        }
+        footprint.leave(file.as_fd());
+        assert_eq!(at, bytes);
+        is_cached(path) == warm
+    }
+
     #[test]
     fn reading_leaves_the_page_cache_as_it_found_it() {
+        // It is advice: a kernel that is busy with its memory need not take it each time.
+        const TRIES: usize = 10;
         for (bytes, large) in [(9_000, false), (3 * MIB, true), (70 * MIB, true)] {
             let place = tempfile::tempdir().unwrap();
             let path = place.path().join("file");
             std::fs::write(&path, vec![7; bytes]).unwrap();
+            evict(&path);
+            if is_cached(&path) {
+                // A file system in memory: there is nothing to leave.
+                return;
+            }
             for warm in [false, true] {
-                evict(&path);
-                if is_cached(&path) {
-                    // A file system in memory: there is nothing to leave.
-                    return;
-                }
-                evict(&path);
-                if warm {
-                    assert_eq!(std::fs::read(&path).unwrap().len(), bytes);
-                }
-                let file = File::open(&path).unwrap();
-                let mut footprint = Footprint::new(bytes as u64, large);
-                let (mut buffer, mut at) = (vec![0; MIB], 0);
-                loop {
-                    let got = footprint
-                        .read(file.as_fd(), &mut buffer, at as u64)
-                        .unwrap();
-                    if got == 0 {
-                        break;
-                    }
-                    assert!(buffer[..got].iter().all(|&byte| byte == 7));
-                    at += got;
-                }
-                footprint.leave(file.as_fd());
-                assert_eq!(at, bytes);
-                assert_eq!(is_cached(&path), warm, "{bytes} bytes");
+                let mut tries = (0..TRIES).map(|_| is_left_as_found(&path, bytes, large, warm));
+                assert!(tries.any(|left| left), "{bytes} bytes, warm: {warm}");
             }
         }
     }
