@@ -84,7 +84,7 @@ impl Args for SourceFlags {
                     .short('0')
                     .action(ArgAction::SetTrue)
                     .requires(LIST)
-                    .help("Names in lists end in NUL, as `find -print0` writes them"),
+                    .help("Names in lists end in NUL, as find -print0 writes them"),
             )
             .arg(
                 Arg::new(RECURSIVE)

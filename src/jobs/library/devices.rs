@@ -4,7 +4,9 @@
 
 use std::fs::OpenOptions;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "sim")]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
