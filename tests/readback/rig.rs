@@ -214,6 +214,7 @@ impl Volume {
                     name: line.path.clone(),
                     digest: line.digest.map(|digest| digest.0),
                     part: line.part,
+                    job: Uuid::from_u128(7),
                 })
                 .collect(),
         }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use uuid::Uuid;
+
 use crate::engine::target::{Name, Target};
 
 use super::incoming::Lost;
@@ -14,6 +16,8 @@ pub(super) struct WaitingLink<'a> {
     pub name: &'a [u8],
     /// Archive path of the file's first name.
     pub first: Vec<u8>,
+    /// The run that archived both.
+    pub job: Uuid,
 }
 
 /// Which reads of a plan were put in their place, by volume and read.
@@ -35,8 +39,8 @@ impl Placed {
     }
 }
 
-/// Where first names went: archive path to name in the target.
-pub(super) struct FirstNames<'a>(HashMap<&'a [u8], Option<&'a [u8]>>);
+/// Where first names went: run and archive path to name in the target.
+pub(super) struct FirstNames<'a>(HashMap<(Uuid, &'a [u8]), Option<&'a [u8]>>);
 
 impl<'a> FirstNames<'a> {
     /// Finds what was restored in this run of the first names that `links` wait for.
@@ -45,9 +49,9 @@ impl<'a> FirstNames<'a> {
         plan: &'a RestorePlan,
         placed: &Placed,
     ) -> Self {
-        let mut names: HashMap<&[u8], Option<&[u8]>> = links
+        let mut names: HashMap<(Uuid, &[u8]), Option<&[u8]>> = links
             .iter()
-            .map(|link| (link.first.as_slice(), None))
+            .map(|link| ((link.job, link.first.as_slice()), None))
             .collect();
         for (volume, placed) in plan.volumes.iter().zip(&placed.0) {
             for (read, _) in volume
@@ -56,7 +60,7 @@ impl<'a> FirstNames<'a> {
                 .zip(placed)
                 .filter(|(_, placed)| **placed)
             {
-                if let Some(name) = names.get_mut(read.path.as_slice()) {
+                if let Some(name) = names.get_mut(&(read.job, read.path.as_slice())) {
                     *name = Some(&read.name);
                 }
             }
@@ -66,7 +70,7 @@ impl<'a> FirstNames<'a> {
 
     /// Makes one link.
     pub(super) fn link(&self, target: &mut Target, link: &WaitingLink<'_>) -> Result<(), Lost> {
-        let Some(Some(first)) = self.0.get(link.first.as_slice()) else {
+        let Some(Some(first)) = self.0.get(&(link.job, link.first.as_slice())) else {
             let first = crate::engine::target::shown(&link.first);
             return Err(Lost::Content(format!(
                 "its first name `{first}` was not restored"

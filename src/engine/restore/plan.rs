@@ -59,6 +59,8 @@ pub struct MemberRead {
     pub digest: Option<[u8; 32]>,
     /// Which part of a cut file this is. All parts of the file must be in the plan.
     pub part: Option<Part>,
+    /// The run that archived it: a hard link's first name is one of the same run.
+    pub job: Uuid,
 }
 
 impl RestorePlan {

@@ -97,6 +97,7 @@ impl<'a> Run<'a> {
                 self.links.push(WaitingLink {
                     name: &read.name,
                     first: first.clone(),
+                    job: read.job,
                 });
                 Ok(Done::Later)
             }

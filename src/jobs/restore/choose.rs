@@ -298,6 +298,7 @@ impl Chooser<'_> {
                     // The header on tape tells.
                     open: false,
                 }),
+                job: receipt.job,
             },
         };
         let chosen = selection.entry(entry.path).or_insert_with(|| Chosen {
