@@ -10,7 +10,7 @@ use tapewright::engine::EngineError;
 use tapewright::engine::archive::{ArchivePlan, ArchiveReport, Marks, Memory, archive};
 use tapewright::engine::source::Source;
 use tapewright::monitor::Silent;
-use tapewright::volume::index::{Digest, FileLine, JobHeader, read_index};
+use tapewright::volume::index::{Digest, FileLine, JobHeader, Level, read_index};
 use tapewright::volume::member::Kind;
 use tapewright::volume::read::RecordReader;
 use tapewright::volume::receipt::SegmentReceipt;
@@ -46,6 +46,9 @@ impl Case {
                 host: "archive1".to_owned(),
                 software: "tapewright 0.1.0".to_owned(),
                 roots: Vec::new(),
+                excludes: Vec::new(),
+                level: Level::Full,
+                base: None,
             },
             sources: vec![Source::Paths(vec![place.path().to_owned()])],
             excludes: Vec::new(),
@@ -82,7 +85,7 @@ impl Case {
         shelf: &mut Shelf,
         ledger: &mut Ledger,
     ) -> Result<ArchiveReport, EngineError> {
-        archive(&self.plan, shelf, ledger, &SystemClock, &Silent)
+        archive(&self.plan, None, shelf, ledger, &SystemClock, &Silent)
     }
 }
 

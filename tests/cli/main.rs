@@ -7,6 +7,7 @@ mod doctor;
 mod exits;
 mod harness;
 mod kill;
+mod levels;
 mod library;
 mod main_job;
 mod random;

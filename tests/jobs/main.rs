@@ -7,6 +7,7 @@ mod imperfect;
 mod interrupted;
 mod lab;
 mod labelling;
+mod levels;
 mod misloading;
 mod moving;
 mod rebuilding;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tapewright::jobs::archive::Compress;
 use tapewright::units::{ByteSize, TimeSpan};
 
@@ -263,6 +263,25 @@ pub struct ArchiveArgs {
     /// [default: 90]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub resume_at: Option<u8>,
+    /// What to archive: everything; what changed since the last full job; or what changed since
+    /// the last job of any level [default: full]
+    #[arg(long, value_enum)]
+    pub level: Option<LevelArg>,
+    /// The job to measure changes against, by name or identity [default: the last one of this
+    /// pool with the same sources, excludes and host, and the same --name if given]
+    #[arg(long, value_name = "JOB")]
+    pub base: Option<String>,
+    /// Say what would be archived, with -v by name, and stop. Touches no tape
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Levels of archive jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    Full,
+    Differential,
+    Incremental,
 }
 
 #[derive(Debug, Args)]

@@ -87,6 +87,8 @@ pub(super) struct Output<'a> {
     segments: u64,
     /// A stream has come in parts: segments from here on are of the format that has them.
     open_parts: bool,
+    /// Problems of the run, as far as known.
+    problems: u64,
     pub(super) done: Done,
 }
 
@@ -126,6 +128,7 @@ impl<'a> Output<'a> {
             sink_failed: false,
             segments: 0,
             open_parts: false,
+            problems: 0,
             done: Done::default(),
         }
     }
@@ -143,6 +146,33 @@ impl<'a> Output<'a> {
             self.done.blocked + blocked,
             self.done.drive.starved + starved,
         )
+    }
+
+    /// How many problems the run had, for the index of its last segment.
+    pub(super) fn set_problems(&mut self, problems: u64) {
+        self.problems = problems;
+    }
+
+    /// Notes a name that is gone in the index of a segment.
+    pub(super) fn gone(&mut self, path: &[u8]) -> Result<(), Halt> {
+        self.commit_confirmed()?;
+        loop {
+            let open = self.open_segment()?;
+            if open.builder.gone(path) {
+                return Ok(());
+            }
+            if open.builder.members() > 0 {
+                self.close(false)?;
+            } else if !self.give_up_volume()? {
+                return Err(EngineError::Plan {
+                    what: format!(
+                        "not even an empty segment takes the name /{}",
+                        String::from_utf8_lossy(path)
+                    ),
+                }
+                .into());
+            }
+        }
     }
 
     /// Writes a member with its data: where it fits whole, or in parts if no segment of
@@ -341,10 +371,11 @@ impl<'a> Output<'a> {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
-        let Some(open) = current.segment.take() else {
+        let Some(mut open) = current.segment.take() else {
             return Ok(());
         };
         self.awaiting.push_back(open.written);
+        open.builder.set_job_problems(self.problems);
         let finished = open.builder.finish(self.clock.now(), job_ends);
         // Only the sink can fail here.
         let finished = finished.map_err(|_| Halt::DriveStopped)?;

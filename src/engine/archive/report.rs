@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::stage::StageTime;
 use crate::engine::EngineError;
-use crate::engine::source::{CommandEnd, Remark};
+use crate::engine::source::{CommandEnd, Compared, Remark};
 use crate::volume::label::Label;
 use crate::volume::member::Member;
 
@@ -45,6 +45,9 @@ pub struct ArchiveReport {
     pub excluded: u64,
     /// How the commands of the sources ended that were begun.
     pub commands: Vec<CommandEnd>,
+    /// How the source compares with what the run was measured against; all 0 for a full one.
+    /// Of a run that did not reach its end, as far as it looked.
+    pub compared: Compared,
     /// What ended the run before its end, or the failure to give back the last volume.
     /// After a failure the source was not read to its end.
     pub failure: Option<EngineError>,

@@ -14,13 +14,14 @@ use super::scanner::{Item, ScanEnd, Scanner};
 use super::stage::StageTime;
 use super::total::with_total;
 use crate::clock::Clock;
-use crate::engine::source::{Feed, Remark, Severity};
+use crate::engine::source::{Base, Compared, Feed, Remark, Severity};
 use crate::engine::{EngineError, ReceiptSink, VolumeEnd, VolumeSource};
 use crate::monitor::{Monitor, Problem};
 use crate::volume::index::JobHeader;
 use crate::volume::member::{Kind, Member};
 
-/// Archives what `plan` says.
+/// Archives what `plan` says: measured against `base`, what is not on tape in its present state,
+/// and the names that are gone. If that is nothing, no volume is mounted.
 ///
 /// Segments are handed to `sink` in order as the drive confirms them. Objects that change,
 /// vanish or cannot be read are in the report and never end the run. When the monitor asks
@@ -36,6 +37,7 @@ use crate::volume::member::{Kind, Member};
 /// [`ArchiveReport::failure`], with what is committed by then.
 pub fn archive(
     plan: &ArchivePlan,
+    base: Option<&dyn Base>,
     volumes: &mut dyn VolumeSource,
     sink: &mut dyn ReceiptSink,
     clock: &dyn Clock,
@@ -46,8 +48,11 @@ pub fn archive(
         .stop_flag()
         .into_iter()
         .chain([Arc::clone(&given_up)]);
-    let feed = Feed::open(&plan.sources, &plan.rules(), stops.collect())?;
-    with_total(plan.countable().as_ref(), monitor, |monitor| {
+    let mut feed = Feed::open(&plan.sources, &plan.rules(), stops.collect())?;
+    if let Some(base) = base {
+        feed.measure_against(base)?;
+    }
+    with_total(plan.countable().as_ref(), base, monitor, |monitor| {
         carry_out(plan, feed, given_up, volumes, sink, clock, monitor)
     })
 }
@@ -64,6 +69,7 @@ fn carry_out(
     let started = Instant::now();
     let job = JobHeader {
         roots: feed.roots().to_vec(),
+        excludes: plan.excludes.clone(),
         ..plan.job.clone()
     };
     let scanner = Scanner::start(feed, given_up, plan.memory.read_ahead_bytes)?;
@@ -75,6 +81,7 @@ fn carry_out(
         refused: HashSet::new(),
         placed: 0,
         directories: 0,
+        gone: 0,
     };
     let mut inlet = Inlet::new(&scanner);
     let halt = run.take_all(&mut inlet).err();
@@ -83,7 +90,7 @@ fn carry_out(
         Ok(scan) => (None, scan),
         Err(error) => (Some(error), ScanEnd::default()),
     };
-    let (outcome, failure) = run.conclude(halt, stopped)?;
+    let (outcome, failure) = run.conclude(halt, stopped, scan.compared)?;
     let Run {
         mut output,
         problems,
@@ -103,6 +110,7 @@ fn carry_out(
         notes,
         excluded: scan.excluded,
         commands: scan.commands,
+        compared: scan.compared,
         failure,
         unconfirmed,
         timings: Timings {
@@ -131,6 +139,8 @@ struct Run<'a> {
     /// Members written, and how many of them are directories.
     placed: u64,
     directories: u64,
+    /// Names noted as gone.
+    gone: u64,
 }
 
 impl Run<'_> {
@@ -155,6 +165,11 @@ impl Run<'_> {
                 }
                 Item::Begin(member) => self.object(&member, &mut Payload::streamed(inlet))?,
                 Item::Remark(remark) => self.remark(remark),
+                Item::Gone(path) => {
+                    self.output.gone(&path)?;
+                    self.gone += 1;
+                }
+                Item::Failed(error) => return Err(error.into()),
                 Item::Done => return Ok(()),
                 Item::Chunk(..) | Item::End(_) => return Err(ScannerGone.into()),
             }
@@ -220,18 +235,22 @@ impl Run<'_> {
         &mut self,
         halt: Option<Halt>,
         stopped: Option<EngineError>,
+        compared: Compared,
     ) -> Result<(Outcome, Option<EngineError>), EngineError> {
-        if halt.is_none() && self.placed == 0 {
+        let written = self.placed + self.gone;
+        if halt.is_none() && written == 0 && compared.unchanged == 0 {
             // Members that were refused may have had a volume mounted for them.
             self.output.leave(VolumeEnd::Open)?;
             return Err(EngineError::Nothing {
                 what: self.why_nothing(),
             });
         }
-        if halt.is_none() && self.placed == self.directories {
+        let compares = written > self.placed || compared != Compared::default();
+        if halt.is_none() && !compares && self.placed == self.directories {
             let what = "no files were found, only directories";
             self.remark(Remark::note(b"", what));
         }
+        self.output.set_problems(self.problems.total);
         let interrupted = matches!(halt, Some(Halt::Interrupted));
         let closed = match halt {
             None => self.output.close(true),

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of tapes.
 
+mod base;
 mod command;
 mod directory;
 mod exclude;
@@ -32,14 +33,15 @@ mod visit;
 mod walk;
 mod xattrs;
 
+pub use base::{Base, Compared, Known, KnownKind, KnownVersion, Listing};
 pub use exclude::Excludes;
 pub use feed::{CommandSource, Feed, Rules, Source, check};
 pub(in crate::engine) use feed::{Opened, Streams, is_streamed, paths, selection};
 pub use file::{FileReader, ReadEnd};
 pub use list::FileList;
 pub use look::{Leaves, Looked, Looker, Settled};
-pub use measure::{Measure, measure};
+pub use measure::{Measure, Seen, measure, survey};
 pub use pour::{CommandEnd, Pour, Unwanted};
 pub use remark::{Remark, Severity};
 pub use visit::Object;
-pub use walk::{Selection, Step, Walk};
+pub use walk::{Found, Selection, Step, Walk};

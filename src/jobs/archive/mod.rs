@@ -1,10 +1,12 @@
 //! The archive job: what a [`JobDescription`] says, onto volumes of a pool.
 
+mod base;
 pub mod buffer;
 mod compress;
 mod description;
 mod hooks;
 mod job_file;
+mod preview;
 mod summary;
 
 use std::path::PathBuf;
@@ -18,17 +20,21 @@ use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource, from_writing};
 use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library};
 use crate::engine::archive::{self as engine, ArchivePlan};
-use crate::engine::source;
-use crate::volume::index::{JobHeader, SegmentInfo};
+use crate::engine::source::{self, Base};
+use crate::volume::index::{JobHeader, Level, SegmentInfo};
 use crate::volume::segment::DEFAULT_SEGMENT_BYTES;
+use base::Basis;
 use hooks::HookRun;
 
 pub use crate::engine::source::{CommandSource, FileList, Source};
+pub use base::BaseJob;
 pub use compress::Compress;
 pub use description::{Hooks, JobDescription};
 pub use job_file::read as read_job_file;
+pub use preview::{ArchivePreview, Previewed, preview};
 pub use summary::{
-    ArchiveSummary, ArchiveTimings, BottleneckSummary, CommandEnded, StageSeconds, WrittenSegment,
+    ArchiveSummary, ArchiveTimings, BottleneckSummary, Changes, CommandEnded, StageSeconds,
+    WrittenSegment,
 };
 use summary::{ended, outcome_of, summarise, written};
 
@@ -43,9 +49,7 @@ use summary::{ended, outcome_of, summarise, written};
 /// tape was touched), no tape of the pool can be written, or the job failed before its first
 /// segment was confirmed. A failure after that is in [`ArchiveSummary::failure`].
 pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, JobError> {
-    let config = site.state.library()?;
-    let mut never = vec![site.state.root().to_owned()];
-    never.extend(library::own_directory(&config));
+    let never = never(site)?;
     let catalog = catalog::open(site)?;
     interrupted::settle(site, &catalog)?;
     check_pool(&catalog, &job.pool)?;
@@ -56,8 +60,14 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
         .before()
         .and_then(|()| begin(site, &catalog, job, id, never));
     let (mut result, begun) = match begun {
-        Ok((plan, mounter, owner)) => {
-            let result = run(site, &catalog, mounter, &plan, &job.pool);
+        Ok(begun) => {
+            let Begun {
+                plan,
+                basis,
+                mounter,
+                owner,
+            } = begun;
+            let result = run(site, &catalog, mounter, &plan, &job.pool, &basis);
             (result, Some(owner))
         }
         Err(error) => (Err(error), None),
@@ -73,6 +83,22 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
     result
 }
 
+/// What is never archived: the state, and a simulated library.
+fn never(site: Site<'_>) -> Result<Vec<PathBuf>, JobError> {
+    let config = site.state.library()?;
+    let mut never = vec![site.state.root().to_owned()];
+    never.extend(library::own_directory(&config));
+    Ok(never)
+}
+
+/// A job that is recorded, and has not touched a tape.
+struct Begun<'a> {
+    plan: ArchivePlan,
+    basis: Basis,
+    mounter: Mounter<'a>,
+    owner: Lock,
+}
+
 /// Looks at everything that can be looked at before a tape moves, and records the job.
 fn begin<'a>(
     site: Site<'a>,
@@ -80,14 +106,23 @@ fn begin<'a>(
     job: &JobDescription,
     id: Uuid,
     never: Vec<PathBuf>,
-) -> Result<(ArchivePlan, Mounter<'a>, Lock), JobError> {
-    let plan = plan(site, job, id, never)?;
+) -> Result<Begun<'a>, JobError> {
+    let mut plan = plan(site, job, id, never)?;
+    let basis = base::find(catalog, job, &mut plan.job)?;
     let by_drive = job.compress == Some(Compress::Drive);
     let mounter = Mounter::open(site)?.compressing(by_drive);
+    if let Some(notice) = basis.announcement() {
+        site.monitor.notice(&notice);
+    }
     let owner = interrupted::own(site, id)?;
-    let started = convert::job_started(&plan.job, job.pool.clone(), job.excludes.clone());
+    let started = convert::job_started(&plan.job, job.pool.clone());
     catalog.append(plan.job.started_at, &Event::JobStarted(started))?;
-    Ok((plan, mounter, owner))
+    Ok(Begun {
+        plan,
+        basis,
+        mounter,
+        owner,
+    })
 }
 
 fn check_pool(catalog: &Catalog, pool: &str) -> Result<(), JobError> {
@@ -122,6 +157,9 @@ fn plan(
             host: host_name(),
             software: SOFTWARE.to_owned(),
             roots: Vec::new(),
+            excludes: job.excludes.clone(),
+            level: Level::Full,
+            base: None,
         },
         sources: job.sources.clone(),
         excludes: job.excludes.clone(),
@@ -152,6 +190,7 @@ fn run(
     mounter: Mounter<'_>,
     plan: &ArchivePlan,
     pool: &str,
+    basis: &Basis,
 ) -> Result<ArchiveSummary, JobError> {
     let mut segments = Vec::new();
     let mut volumes = LibrarySource::new(site, catalog, mounter, Some(pool.to_owned()));
@@ -160,11 +199,16 @@ fn run(
         catalog,
         committed: |info: &SegmentInfo, end_block| segments.push(written(info, end_block)),
     };
-    let mut report = engine::archive(plan, &mut volumes, &mut sink, site.clock, site.monitor)
+    let against = basis.listed(catalog);
+    let against = against.as_ref().map(|base| base as &dyn Base);
+    let (clock, monitor) = (site.clock, site.monitor);
+    let mut report = engine::archive(plan, against, &mut volumes, &mut sink, clock, monitor)
         .map_err(|error| from_writing(catalog, error))?;
     let adopted_segments = volumes.adopted_segments();
     drop(volumes);
     let failure = report.failure.take();
     let failure = failure.map(|error| from_writing(catalog, error));
-    summarise(plan, pool, report, failure, segments, adopted_segments)
+    let mut summary = summarise(plan, pool, report, failure, segments, adopted_segments)?;
+    (summary.level, summary.base) = (basis.level(), basis.job());
+    Ok(summary)
 }

@@ -72,6 +72,7 @@ impl JobError {
             | JobError::ChipFailed { .. }
             | JobError::SegmentNumber { .. } => K::BadMedium,
             JobError::Volume { source, .. } => volume_kind(source),
+            JobError::Base(error) => error.kind(),
             JobError::NoSuchPool { .. }
             | JobError::NoSuchVolume { .. }
             | JobError::NoSuchBarcodeOrJob { .. }
@@ -369,6 +370,7 @@ impl JobError {
             JobError::NoSuchVolume { .. } | JobError::NoSuchBarcodeOrJob { .. } => {
                 "`tape list` shows the tapes that the catalog knows.".to_owned()
             }
+            JobError::Base(error) => error.advice().to_owned(),
             JobError::NothingOfJob { ended: None, .. } => {
                 "Wait until it has ended, and try again.".to_owned()
             }
@@ -454,6 +456,6 @@ fn engine_kind(error: &EngineError) -> JobErrorKind {
         EngineError::Mount { .. } | EngineError::NotConfirmed { .. } => JobErrorKind::BadDevice,
         EngineError::WrongVolume { .. } => JobErrorKind::WrongTape,
         EngineError::Volume { source, .. } => volume_kind(source),
-        EngineError::Commit { .. } => JobErrorKind::Catalog,
+        EngineError::Commit { .. } | EngineError::Base { .. } => JobErrorKind::Catalog,
     }
 }

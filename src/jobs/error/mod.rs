@@ -5,18 +5,21 @@
 //! [`JobError::kind`] which sort of help is needed (front ends make exit codes of it).
 
 mod advice;
+mod base;
 mod device;
 mod failure;
+mod kind;
 mod words;
 
 use std::io;
 use std::path::PathBuf;
 
+pub use base::BaseError;
 pub use failure::{FailedTape, Failure};
+pub use kind::JobErrorKind;
 pub(super) use words::labels_unread;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use uuid::Uuid;
 use words::{
     after_write_failure, claimed_twice, found_text, list, nameless_text, nothing_found, now_text,
@@ -31,32 +34,6 @@ use crate::drive::DriveError;
 use crate::engine::EngineError;
 use crate::transport::TransportError;
 use crate::volume::VolumeError;
-
-/// Which sort of help an error calls for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobErrorKind {
-    /// The request makes no sense as it stands.
-    Request,
-    /// Something asked for is not known: a path, tape, job or pool.
-    NotFound,
-    /// Someone has to handle tapes: load, insert, label or remove one.
-    NeedsOperator,
-    /// The tape is not the one it should be, or holds what must not be overwritten.
-    WrongTape,
-    /// The medium is bad, or shorter than what the catalog knows of it.
-    BadMedium,
-    /// Drive, changer or the way to them failed.
-    BadDevice,
-    /// Another process has what is needed.
-    Busy,
-    /// The catalog is damaged or cannot be written.
-    Catalog,
-    /// This machine's file system or configuration.
-    Host,
-    /// The user asked to stop.
-    Interrupted,
-}
 
 /// A job that could not be done.
 ///
@@ -492,6 +469,9 @@ pub enum JobError {
         /// What was given.
         name: String,
     },
+    /// What a job of changes is to be measured against.
+    #[error(transparent)]
+    Base(#[from] BaseError),
     /// A job that ended, or was cut off, before its first segment was confirmed.
     #[error(
         "no segment of job {job} (`{name}`) is confirmed on a tape: {}",

@@ -29,7 +29,7 @@ impl SeenJobs {
             .files
             .iter()
             .all(|line| line.condition == Condition::Whole);
-        seen.blemished |= receipt.salvaged || !whole;
+        seen.blemished |= receipt.salvaged || !whole || had_problems(receipt.info.job_problems);
     }
 
     /// Records how the jobs ended of which this rebuild met a segment, and what became of
@@ -63,7 +63,8 @@ impl SeenJobs {
                     seen.last = Some(number);
                 }
                 let entries = catalog.entries_in_tape_order(&record)?;
-                seen.blemished |= !entries.iter().all(is_whole);
+                let whole = entries.iter().all(is_whole);
+                seen.blemished |= !whole || had_problems(record.receipt.job_problems);
             }
             outcomes.insert(job, seen.outcome());
         }
@@ -78,7 +79,7 @@ struct JobSeen {
     segments: BTreeSet<u64>,
     /// Number of the segment with which it reached its end.
     last: Option<u64>,
-    /// Some member is not whole, or known from headers alone.
+    /// Some member is missing, not whole, or known from headers alone.
     blemished: bool,
 }
 
@@ -94,6 +95,11 @@ impl JobSeen {
             Some(_) => Outcome::Partial,
         }
     }
+}
+
+/// Whether the run that ended said that something was missing from it.
+fn had_problems(job_problems: Option<u64>) -> bool {
+    job_problems.is_some_and(|problems| problems > 0)
 }
 
 /// A file without digest is known from its headers alone.
