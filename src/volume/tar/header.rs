@@ -124,17 +124,7 @@ impl Header {
             }
             b"ustar  \0" => Self::fields(block, name, mtime, number),
             // Those who knew no magic wrote neither names of owners nor devices.
-            _ => Ok(Header {
-                name,
-                mode: number(MODE, "mode")?,
-                uid: number(UID, "uid")?,
-                gid: number(GID, "gid")?,
-                size: number(SIZE, "size")?,
-                mtime,
-                typeflag: block[TYPEFLAG],
-                linkname: text(block, LINKNAME).to_vec(),
-                ..Header::default()
-            }),
+            _ => Self::oldest_fields(block, name, mtime, &number),
         }
     }
 
@@ -143,6 +133,23 @@ impl Header {
         name: Vec<u8>,
         mtime: i64,
         number: impl Fn((usize, usize), &str) -> Result<u64, String>,
+    ) -> Result<Header, String> {
+        let oldest = Self::oldest_fields(block, name, mtime, &number)?;
+        Ok(Header {
+            uname: text(block, UNAME).to_vec(),
+            gname: text(block, GNAME).to_vec(),
+            devmajor: number(DEVMAJOR, "devmajor")?,
+            devminor: number(DEVMINOR, "devminor")?,
+            ..oldest
+        })
+    }
+
+    /// The fields that every tar has.
+    fn oldest_fields(
+        block: &[u8; BLOCK],
+        name: Vec<u8>,
+        mtime: i64,
+        number: &impl Fn((usize, usize), &str) -> Result<u64, String>,
     ) -> Result<Header, String> {
         Ok(Header {
             name,
@@ -153,10 +160,7 @@ impl Header {
             mtime,
             typeflag: block[TYPEFLAG],
             linkname: text(block, LINKNAME).to_vec(),
-            uname: text(block, UNAME).to_vec(),
-            gname: text(block, GNAME).to_vec(),
-            devmajor: number(DEVMAJOR, "devmajor")?,
-            devminor: number(DEVMINOR, "devminor")?,
+            ..Header::default()
         })
     }
 }
