@@ -17,11 +17,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::library::LibraryConfig;
+use crate::units::ByteSize;
 
 /// Version of `library.json`.
 const FORMAT: u32 = 1;
 const KIND: &str = "tapewright-library";
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Room that a job which writes tapes finds in the state directory before a tape moves: entries
+/// of about a million files, and the index.
+const ROOM_BYTES: u64 = 128 << 20;
 
 /// What is wrong with the state directory.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +54,18 @@ pub enum StateError {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+    /// What a job records might not find room.
+    #[error(
+        "{path} has room for {}, and a job that writes tapes may have to record {}; no tape was \
+         moved",
+        ByteSize(*free_bytes), ByteSize(ROOM_BYTES)
+    )]
+    NoRoom {
+        /// The state directory.
+        path: PathBuf,
+        /// Bytes that can still be written there.
+        free_bytes: u64,
     },
     /// The configuration was written by a later version.
     #[error("{path} has format {format}, this version knows formats up to {FORMAT}")]
@@ -121,6 +137,21 @@ impl StateDir {
     /// Where the locks are.
     pub(crate) fn lock_dir(&self) -> PathBuf {
         self.root.join("lock")
+    }
+
+    /// Sees to it that a job can record what it writes.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoRoom`]. Where the file system does not tell, there is room.
+    pub(crate) fn check_room(&self) -> Result<(), StateError> {
+        let free_bytes = rustix::fs::statvfs(&self.root)
+            .map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+        if free_bytes >= ROOM_BYTES {
+            return Ok(());
+        }
+        let path = self.root.clone();
+        Err(StateError::NoRoom { path, free_bytes })
     }
 
     fn library_file(&self) -> PathBuf {

@@ -130,7 +130,17 @@ impl Transport for SimTransport {
             Data::Gather(parts) => target::Data::Blocks(parts),
         };
         let completion = match &mut *lock(&self.unit) {
-            Unit::Drive(drive) => drive.execute(cdb, data),
+            Unit::Drive(drive) => {
+                let completion = drive.execute(cdb, data);
+                if drive.host_is_full() {
+                    let what = "no room on the disk below the simulated library".to_owned();
+                    return Err(TransportError {
+                        source: Some(std::io::ErrorKind::StorageFull.into()),
+                        ..failed(TransportErrorKind::Failed, what)
+                    });
+                }
+                completion
+            }
             Unit::Changer(changer) => changer.execute(cdb, data),
             Unit::Closed => unreachable!("only dropping the transport closes the unit"),
         };

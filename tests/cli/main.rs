@@ -5,6 +5,7 @@ mod catalog_loss;
 mod compression;
 mod doctor;
 mod exits;
+mod full_disk;
 mod harness;
 mod kill;
 mod library;
@@ -14,6 +15,8 @@ mod readable_without_us;
 mod resume;
 #[path = "../common/root.rs"]
 mod root;
+#[path = "../common/small_disk.rs"]
+mod small_disk;
 mod sources;
 mod whole_system;
 mod zoo;

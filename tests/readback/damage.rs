@@ -1,7 +1,6 @@
 //! Damaged tapes and failing drives: what is lost is named, and nothing else is lost.
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tapewright::drive::DriveErrorKind;
@@ -22,6 +21,7 @@ use tapewright::volume::scan::Depth;
 
 use crate::restored::names_below;
 use crate::rig::{Shelf, Volume, file, node, noise, plan, verify_plan};
+use crate::small_disk::SmallDisk;
 use crate::tape::Object;
 
 /// Blocks of the test volume: 2 to 12 are segment 1, with this in it.
@@ -438,7 +438,7 @@ fn a_stopped_restore_leaves_only_whole_files() {
 #[test]
 fn a_full_target_ends_the_restore_and_keeps_what_is_whole() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(_mounted) = SmallFileSystem::mount(directory.path()) else {
+    let Some(_mounted) = SmallDisk::mount(directory.path(), "1m") else {
         return;
     };
     let volume = Volume::new("A00001L9").write(&[
@@ -456,31 +456,6 @@ fn a_full_target_ends_the_restore_and_keeps_what_is_whole() {
         fs::read(directory.path().join("fits")).unwrap(),
         noise(1, 200_000)
     );
-}
-
-/// One megabyte of memory, mounted; only root may.
-struct SmallFileSystem<'a>(&'a Path);
-
-impl<'a> SmallFileSystem<'a> {
-    fn mount(path: &'a Path) -> Option<Self> {
-        if !crate::root::is_root() {
-            return None;
-        }
-        let arguments = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
-        let status = std::process::Command::new("mount")
-            .args(arguments)
-            .arg(path)
-            .status();
-        status
-            .is_ok_and(|status| status.success())
-            .then_some(Self(path))
-    }
-}
-
-impl Drop for SmallFileSystem<'_> {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(self.0).status();
-    }
 }
 
 #[test]

@@ -9,5 +9,7 @@ mod restored;
 mod rig;
 #[path = "../common/root.rs"]
 mod root;
+#[path = "../common/small_disk.rs"]
+mod small_disk;
 mod tape;
 mod zoo;

@@ -50,6 +50,7 @@ pub(super) use summary::{failed, problems, written};
 /// fail, the job goes on without it, and [`ArchiveSummary::copy`] says so.
 pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, JobError> {
     let config = site.state.library()?;
+    site.state.check_room()?;
     let mut never = vec![site.state.root().to_owned()];
     never.extend(library::own_directory(&config));
     let catalog = catalog::open(site)?;

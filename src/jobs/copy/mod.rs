@@ -98,6 +98,7 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
         summary.outcome = Outcome::Partial;
         return Ok(summary);
     }
+    site.state.check_room()?;
     Mounter::open(site)?.expect_drives(2)?;
     for (at, need) in needs.into_iter().enumerate() {
         check_pool(&catalog, &need.pool)?;

@@ -2,6 +2,7 @@
 
 use catalogs::{CatalogError, LedgerError};
 
+use super::device::is_disk_full;
 use super::{JobError, JobErrorKind, StateError, device};
 use crate::drive::{DriveError, DriveErrorKind};
 use crate::engine::EngineError;
@@ -281,6 +282,9 @@ impl JobError {
                  there already: `library use --sim DIR`, or once more `library create --changer \
                  DEVICE`."
             }
+            JobError::State(StateError::NoRoom { .. }) => {
+                "Make room there, or keep the state elsewhere: --state DIR."
+            }
             JobError::State(StateError::Io { .. }) | JobError::Io { .. } => {
                 "Check rights and room there, and try again."
             }
@@ -422,19 +426,6 @@ impl JobError {
             _ => return None,
         })
     }
-}
-
-/// True if there was no room left to write.
-fn is_disk_full(error: &CatalogError) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<std::io::Error>();
-        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 fn beyond_path_advice(barcode: &str, block_bytes: u64, erasable: bool) -> String {

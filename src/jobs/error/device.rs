@@ -3,6 +3,9 @@
 //! Where a device said what happened, the table of sense data knows best; else the sort of
 //! failure decides. Each has a next step, save a wish of the user to stop.
 
+use std::error::Error;
+use std::io;
+
 use crate::changer::{ChangerError, ChangerErrorKind};
 use crate::drive::{DriveError, DriveErrorKind};
 use crate::engine::EngineError;
@@ -14,6 +17,7 @@ const SAME_PLACE: &str = "Try again: the place is looked for anew. If it stays s
                           drive, then another tape.";
 const PATH: &str = "Check power, cable and adapter, and what `dmesg` says; then try again. \
                     `doctor` examines the way to the device.";
+const ROOM: &str = "Make room on that disk, then start the job again.";
 const RESET: &str = "Find out who reset or changed the device. Then start the job again: it finds \
                      its place on the tape and checks it first.";
 const RESERVED: &str =
@@ -43,6 +47,19 @@ impl JobError {
     }
 }
 
+/// True if a disk of this machine had no room left.
+pub(super) fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::StorageFull) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// What helps against a drive's failure.
 pub(super) fn of_drive(error: &DriveError) -> Option<&'static str> {
     use DriveErrorKind as K;
@@ -51,6 +68,7 @@ pub(super) fn of_drive(error: &DriveError) -> Option<&'static str> {
         K::UntrustedPosition => {
             Some("Do not write with this drive; use another one, and have this one seen to.")
         }
+        K::Transport if is_disk_full(error) => Some(ROOM),
         _ => None,
     };
     let told = || error.reaction.and_then(|reaction| reaction.advice());

@@ -15,10 +15,15 @@ impl DriveTarget {
         Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE).into()
     }
 
-    /// The medium's files could not be written: 03/0C/00.
+    /// The medium's files could not be written: 03/0C/00. A full disk below them is no fault of
+    /// the medium: 04/44/00.
     pub(super) fn write_failure(&mut self, error: io::Error) -> Refusal {
         self.host_error = Some(error.to_string());
-        Sense::new(key::MEDIUM_ERROR, sense::WRITE_ERROR).into()
+        self.host_full = error.kind() == io::ErrorKind::StorageFull;
+        match self.host_full {
+            true => Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE).into(),
+            false => Sense::new(key::MEDIUM_ERROR, sense::WRITE_ERROR).into(),
+        }
     }
 
     /// The medium's files could not be read: 03/11/00.

@@ -102,6 +102,8 @@ pub struct DriveTarget {
     tape: Option<Tape>,
     bay_stamp: Option<BayStamp>,
     host_error: Option<String>,
+    /// The last command failed because the disk below the library is full.
+    host_full: bool,
     /// What ALLOW OVERWRITE has permitted.
     overwrite: Overwrite,
     access_order: AccessOrder,
@@ -161,6 +163,7 @@ impl DriveTarget {
             tape: None,
             bay_stamp: None,
             host_error: None,
+            host_full: false,
             overwrite: Overwrite::No,
             access_order: AccessOrder::default(),
             path_buffers: PathBuffers::default(),
@@ -277,6 +280,7 @@ impl DriveTarget {
     /// Executes `cdb` as the initiator `nexus` would have it.
     pub fn execute_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
         self.nexus = nexus;
+        self.host_full = false;
         let before = self.state.traffic;
         let Some(reply) = self.run_with_faults(cdb, data) else {
             return Completion::no_answer();
@@ -288,6 +292,11 @@ impl DriveTarget {
     /// What the host's file system said when a command last failed for its sake.
     pub fn host_error(&self) -> Option<&str> {
         self.host_error.as_deref()
+    }
+
+    /// True if the last command failed because the disk below the library is full.
+    pub fn host_is_full(&self) -> bool {
+        self.host_full
     }
 
     fn save_state(&mut self) -> Result<(), SimError> {
