@@ -200,8 +200,13 @@ fn what_makes_no_sense_is_wrong_usage_and_says_why() {
     let bad = place.path("bad.toml");
     fs::write(&bad, "pool = \"p\"\npools = 1\n").expect("a file");
     let bad = bad.display().to_string();
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["--pool", "p"], "required"),
+        (&["--pool", "p", ""], "an empty path"),
+        (
+            &["--pool", "p", "--files-from", "-", "--files-from", "-"],
+            "named twice",
+        ),
         (&["--pool", "p", "--command", "true"], "--as PATH"),
         (&["--pool", "p", "--as", "x"], "required"),
         (&["--pool", "p", "x", "--as", "x"], "follows no"),

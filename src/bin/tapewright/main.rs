@@ -50,7 +50,11 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     let root = state_root(cli.global.state.as_deref())?;
     let state = state_dir(&root, cli)?;
     if let Err(error) = logging::start(&state.log_dir(), cli.global.verbose) {
-        let failure = Failure::Io(format!("opening the log in {}", root.display()), error);
+        let what = format!(
+            "opening the log in {} (--state DIR names another place)",
+            root.display()
+        );
+        let failure = Failure::Io(what, error);
         // What changes nothing needs no record of it.
         if !cli.command.only_reads() {
             return Err(failure);

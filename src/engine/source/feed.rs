@@ -148,6 +148,11 @@ impl Checked {
             return Err(EngineError::Nothing { what });
         }
         Excludes::new(&rules.excludes)?;
+        let from_stdin = |source: &&Source| matches!(source, Source::List(list) if list.is_stdin());
+        if sources.iter().filter(from_stdin).count() > 1 {
+            let what = "standard input is named twice as a list, and can be read once".to_owned();
+            return Err(EngineError::Plan { what });
+        }
         let walk = match paths(sources) {
             None => None,
             Some(paths) => Some(Walk::new(&selection(paths, rules))?),

@@ -40,7 +40,8 @@ impl FileList {
         }
     }
 
-    fn is_stdin(&self) -> bool {
+    /// True if the names come from standard input.
+    pub(super) fn is_stdin(&self) -> bool {
         self.from == Path::new("-")
     }
 

@@ -7,7 +7,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{lstat, stat};
-use rustix::io::Errno;
 
 use super::inode::Inode;
 use crate::engine::EngineError;
@@ -78,7 +77,10 @@ pub(super) fn resolve(
             source,
         };
         if path.as_os_str().is_empty() {
-            return Err(failed(Errno::NOENT.into()));
+            let what = "an empty path means nothing; `.` is the working directory, `/` everything";
+            return Err(EngineError::Plan {
+                what: what.to_owned(),
+            });
         }
         let cleaned = clean(path, &working_directory);
         lstat(&cleaned).map_err(|errno| failed(errno.into()))?;

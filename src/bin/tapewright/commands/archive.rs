@@ -107,7 +107,7 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
     problems(
         output,
         &summary.problems,
-        "files missing on tape or not whole",
+        "what is missing on tape, not whole, or went wrong",
     )
 }
 
