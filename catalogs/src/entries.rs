@@ -27,9 +27,14 @@ pub(crate) const DRAFT_EXTENSION: &str = "tmp";
 /// Most entries of one receipt.
 pub const ENTRIES_MAX: usize = 1 << 24;
 
-/// The latest version read. Files of plain segments have version 1.
-const FORMAT_VERSION: u16 = 2;
-const PLAIN_VERSION: u16 = 1;
+/// The newest version that is read.
+const FORMAT_VERSION: u16 = FORMAT_WITH_GONE;
+/// The version of a file of a plain segment.
+const FORMAT_PLAIN: u16 = 1;
+/// The version of a file of a compressed segment.
+const FORMAT_FRAMED: u16 = 2;
+/// The version of a file with names that are gone, of a plain or a compressed segment.
+const FORMAT_WITH_GONE: u16 = 3;
 const BLOCK_ENTRIES_MAX: u16 = 256;
 /// A block's body, and its columns when decompressed.
 const BLOCK_BYTES_MAX: usize = 1024 * 1024;

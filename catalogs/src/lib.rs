@@ -20,7 +20,7 @@ mod query;
 pub mod store;
 
 /// Version of the catalog format that is written, and the newest that is read.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 pub use catalog::{Appended, Catalog, CheckReport, DamagedFile, Job, Notice, OpenOptions, Volume};
 pub use entries::{ENTRIES_DIRECTORY, ENTRIES_MAX, EntriesError, Fault};
@@ -29,4 +29,4 @@ pub use index::IndexError;
 pub use ledger::{LEDGER_FILE, LedgerError, LineFault};
 pub use lock::LockError;
 pub use pattern::{Pattern, PatternError};
-pub use query::{FindOptions, Hit, Hits};
+pub use query::{FindOptions, Hit, Hits, Standing, Standings, Version};

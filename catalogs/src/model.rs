@@ -15,7 +15,8 @@ pub const MAX_PATH_BYTES: usize = 65_535;
 /// Longest user or group name in bytes.
 pub const MAX_OWNER_BYTES: usize = 1_024;
 
-/// What a tar member is. The numbers are those of the entry file and never change.
+/// What a tar member is, or that there is none.
+/// The numbers are those of the entry file and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A regular file, sparse or not.
@@ -34,11 +35,13 @@ pub enum Kind {
     Fifo,
     /// A Unix socket.
     Socket,
+    /// No member: the name was there before and was not any more when the run looked.
+    Gone,
 }
 
 impl Kind {
     /// All kinds, in the order of their numbers in an entry file.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::File,
         Kind::Directory,
         Kind::Symlink,
@@ -47,6 +50,7 @@ impl Kind {
         Kind::BlockDevice,
         Kind::Fifo,
         Kind::Socket,
+        Kind::Gone,
     ];
 }
 
@@ -141,6 +145,8 @@ pub struct Entry {
     pub part: Option<Part>,
     /// How faithful the data is.
     pub condition: Condition,
+    /// Inode number on the source, where it was recorded.
+    pub inode: Option<u64>,
 }
 
 impl Entry {

@@ -5,6 +5,7 @@
 
 mod evidence;
 mod merge;
+mod standing;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -17,12 +18,13 @@ use crate::catalog::{Catalog, Job, Volume, entry_file_name, read_job, read_recei
 use crate::error::CatalogError;
 use crate::index::rows::ReceiptRow;
 use crate::index::{Answer, Index, IndexError, Start};
-use crate::model::Entry;
 use crate::model::event::ReceiptRecord;
 use crate::model::path::KeyRange;
+use crate::model::{Entry, Kind};
 use crate::pattern::Pattern;
 use evidence::Evidence;
 use merge::Merge;
+pub use standing::{Standing, Standings, Version};
 
 /// Which versions to find. The default: the newest, as of now, on any volume.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +48,8 @@ pub struct Hit {
     pub job: Arc<Job>,
     /// The volume it is on.
     pub volume: Arc<Volume>,
-    /// Whether a later complete job covers the path and does not hold it.
+    /// Whether a later job says that the path is gone, or is full and complete, covers it and
+    /// does not hold it.
     pub gone: bool,
 }
 
@@ -141,7 +144,7 @@ impl Search {
             }
             plan.push_back((range.clone(), starts));
         }
-        let evidence = Evidence::new(&jobs);
+        let evidence = Evidence::new(&jobs, |_| true);
         Ok(Search {
             sources,
             jobs,
@@ -221,14 +224,22 @@ impl Hits {
             return;
         }
         let rank = |source: usize| self.search.sources[source].rank;
-        let last_seen = versions.iter().map(|(source, _)| rank(*source)).max();
-        versions.retain(|(source, _)| self.search.sources[*source].offered);
+        let last = |gone: bool| {
+            let entries = versions.iter();
+            let of_kind = entries.filter(|(_, entry)| (entry.kind == Kind::Gone) == gone);
+            of_kind.map(|(source, _)| rank(*source)).max()
+        };
+        let (last_seen, said_gone) = (last(false), last(true));
+        versions.retain(|(source, entry)| {
+            self.search.sources[*source].offered && entry.kind != Kind::Gone
+        });
         versions.sort_by_key(|(source, _)| std::cmp::Reverse(rank(*source)));
         let newest = versions.first().map(|(source, _)| rank(*source));
         if !self.all_versions {
             versions.retain(|(source, _)| Some(rank(*source)) == newest);
         }
-        let gone = last_seen.is_some_and(|rank| self.search.evidence.lacks(&path, rank));
+        let lacking = |rank| self.search.evidence.lacks(&path, rank);
+        let gone = said_gone > last_seen || last_seen.is_some_and(lacking);
         for (source, entry) in versions {
             let hit = self.hit(source, entry, gone);
             self.ready.push_back(hit);

@@ -133,6 +133,14 @@ pub enum EngineError {
         #[source]
         source: BoxedError,
     },
+    /// What a run that archives changes alone is measured against could not be read. What it
+    /// wrote before is right.
+    #[error("what is on tape already could not be looked up")]
+    Base {
+        /// The reason of whoever was asked.
+        #[source]
+        source: BoxedError,
+    },
     /// A thread of the operation could not be started.
     #[error("cannot start the {stage} thread")]
     Spawn {

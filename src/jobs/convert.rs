@@ -4,12 +4,12 @@
 //! adopted from a tail or found by a scan, so that the catalog can always be rebuilt.
 
 use catalogs::Catalog;
-use catalogs::model::event::{DigestAlgorithm, Event, JobStarted, Receipt};
+use catalogs::model::event::{DigestAlgorithm, Event, JobStarted, Level as catalog_level, Receipt};
 use catalogs::model::{self as catalog_model, Entry};
 
 use super::{ByteText, JobError};
 use crate::clock::Clock;
-use crate::volume::index::{Codec, FileLine, JobHeader, SegmentInfo};
+use crate::volume::index::{Codec, FileLine, JobHeader, Level, SegmentInfo};
 use crate::volume::member::{Condition, FileTime, Kind};
 use crate::volume::receipt::SegmentReceipt;
 
@@ -26,14 +26,16 @@ pub(crate) fn commit(
         info,
         end_block,
         files,
+        gone,
         salvaged: _,
     } = receipt;
     let receipt = receipt_of(&info, end_block.0)?;
-    let started = job_started(&info.job, info.pool.clone(), Vec::new());
+    let started = job_started(&info.job, info.pool.clone());
     catalog.append(info.job.started_at, &Event::JobStarted(started))?;
     let entries = files
         .into_iter()
         .map(entry)
+        .chain(gone.into_iter().map(|path| gone_entry(path, &info)))
         .filter(|e| can_be_stored(e, &info));
     let entries = entries.collect();
     let appended = catalog.commit(clock.now(), receipt, entries)?;
@@ -41,7 +43,7 @@ pub(crate) fn commit(
 }
 
 /// The event that names a job, as far as its segments tell.
-pub(crate) fn job_started(job: &JobHeader, pool: String, excludes: Vec<String>) -> JobStarted {
+pub(crate) fn job_started(job: &JobHeader, pool: String) -> JobStarted {
     JobStarted {
         job: job.id,
         name: job.name.clone(),
@@ -52,11 +54,26 @@ pub(crate) fn job_started(job: &JobHeader, pool: String, excludes: Vec<String>) 
             .iter()
             .map(|root| ByteText(root.clone()))
             .collect(),
-        excludes,
+        excludes: job.excludes.clone(),
         one_file_system: false,
         more_sources: false,
         host: job.host.clone(),
         software: job.software.clone(),
+        level: match job.level {
+            Level::Full => catalog_level::Full,
+            Level::Differential => catalog_level::Differential,
+            Level::Incremental => catalog_level::Incremental,
+        },
+        base: job.base,
+    }
+}
+
+/// The catalog's level in the tape format's words.
+pub(crate) fn volume_level(level: catalog_level) -> Level {
+    match level {
+        catalog_level::Full => Level::Full,
+        catalog_level::Differential => Level::Differential,
+        catalog_level::Incremental => Level::Incremental,
     }
 }
 
@@ -80,6 +97,7 @@ fn receipt_of(info: &SegmentInfo, end_block: u64) -> Result<Receipt, JobError> {
         file_number,
         job_segment: Some(info.job_segment),
         job_ends: info.job_ends,
+        job_problems: info.job_problems,
         first_block: info.first_block.0,
         index_block: info.index_block.0,
         end_block,
@@ -138,6 +156,34 @@ fn entry(line: FileLine) -> Entry {
             last: part.last,
         }),
         condition: condition(line.condition),
+        inode: line.inode,
+    }
+}
+
+/// What the catalog keeps of a name that is gone: it has no member, and so no place of its own.
+fn gone_entry(path: Vec<u8>, info: &SegmentInfo) -> Entry {
+    Entry {
+        path,
+        kind: catalog_model::Kind::Gone,
+        size_bytes: 0,
+        mode: 0,
+        uid: 0,
+        gid: 0,
+        user: String::new(),
+        group: String::new(),
+        mtime: catalog_model::FileTime::default(),
+        ctime: catalog_model::FileTime::default(),
+        link_target: Vec::new(),
+        device: None,
+        digest: None,
+        block: info.first_block.0,
+        offset_bytes: 0,
+        // As in the other entries of its file.
+        skip_bytes: (info.codec == Codec::Zstd).then_some(0),
+        member_bytes: 0,
+        part: None,
+        condition: catalog_model::Condition::Whole,
+        inode: None,
     }
 }
 
@@ -192,6 +238,9 @@ mod tests {
                 host: "host".to_owned(),
                 software: "test".to_owned(),
                 roots: Vec::new(),
+                excludes: Vec::new(),
+                level: Level::Full,
+                base: None,
             },
             written_at: jiff::Timestamp::UNIX_EPOCH,
             first_block: BlockAddress(2),
@@ -201,9 +250,11 @@ mod tests {
             tar_bytes: 1024,
             files: 0,
             file_bytes: 0,
+            gone: 0,
             previous_indexes: Vec::new(),
             job_segment: 1,
             job_ends: true,
+            job_problems: None,
         }
     }
 
@@ -244,6 +295,7 @@ mod tests {
             },
             part: None,
             condition: Condition::Whole,
+            inode: None,
         });
         assert!(can_be_stored(&good, &info(1)));
         let (mut owner, mut path) = (good.clone(), good);

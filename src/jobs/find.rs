@@ -58,7 +58,7 @@ pub struct Found {
     pub part: Option<u32>,
     /// `whole`, or what happened while it was read: `changed`, `shrank`, `grew`, `unreadable`.
     pub condition: &'static str,
-    /// A later complete job did not find it any more.
+    /// A later job did not find it any more.
     pub gone: bool,
     /// The job that archived it.
     pub job: Uuid,
@@ -198,6 +198,7 @@ fn kind_text(kind: Kind) -> &'static str {
         Kind::BlockDevice => "block",
         Kind::Fifo => "fifo",
         Kind::Socket => "socket",
+        Kind::Gone => "gone",
     }
 }
 

@@ -42,10 +42,10 @@ use crate::clock::Clock;
 use crate::monitor::Monitor;
 use crate::transport::tap::Tap;
 
-pub use catalogs::model::event::{Outcome, VolumeState};
+pub use catalogs::model::event::{Level, Outcome, VolumeState};
 pub use catalogs::model::problem::{Problem, Problems};
 pub use catalogs::model::text::ByteText;
-pub use error::{FailedTape, Failure, JobError, JobErrorKind};
+pub use error::{BaseError, FailedTape, Failure, JobError, JobErrorKind};
 pub use operator::{MailRequest, NoOperator, Operator, Reply, TapeRequest};
 pub use state::StateDir;
 

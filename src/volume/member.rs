@@ -104,6 +104,8 @@ pub struct Member {
     pub extents: Option<Vec<Extent>>,
     /// Which part of a cut file this is.
     pub part: Option<Part>,
+    /// Inode number on the source, if it is known. Only the index keeps it.
+    pub inode: Option<u64>,
 }
 
 impl Member {

@@ -25,6 +25,14 @@ pub use error::VolumeError;
 
 /// The version of the tape format that labels have, and segments that need no later one.
 pub const FORMAT: u32 = 1;
-/// The latest version of segments that this program writes and reads: compressed ones, and
-/// those with open parts ([`member::Part::open`]).
-pub const LATEST_SEGMENT_FORMAT: u32 = 2;
+
+/// The version of segments that are compressed, or may have open parts
+/// ([`member::Part::open`]).
+pub const FORMAT_OF_FRAMES: u32 = 2;
+
+/// The version of segments of runs that archived changes alone, compressed and with open parts
+/// or not.
+pub const FORMAT_OF_CHANGES: u32 = 3;
+
+/// The latest version of segments that this program writes and reads.
+pub const LATEST_SEGMENT_FORMAT: u32 = FORMAT_OF_CHANGES;

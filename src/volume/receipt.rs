@@ -16,6 +16,8 @@ pub struct SegmentReceipt {
     pub end_block: BlockAddress,
     /// The members, in tape order.
     pub files: Vec<FileLine>,
+    /// Archive paths that were there before the run and are not any more. Lost with the index.
+    pub gone: Vec<Vec<u8>>,
     /// True if the index was lost and this was rebuilt from the segment's headers:
     /// digests are missing, and of the run only its identity is known.
     pub salvaged: bool,

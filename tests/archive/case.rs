@@ -12,7 +12,7 @@ use tapewright::engine::archive::{
 };
 use tapewright::engine::source::Source;
 use tapewright::monitor::Silent;
-use tapewright::volume::index::{Digest, FileLine, JobHeader, read_index};
+use tapewright::volume::index::{Digest, FileLine, JobHeader, Level, read_index};
 use tapewright::volume::member::Kind;
 use tapewright::volume::read::RecordReader;
 use tapewright::volume::receipt::SegmentReceipt;
@@ -48,6 +48,9 @@ impl Case {
                 host: "archive1".to_owned(),
                 software: "tapewright 0.1.0".to_owned(),
                 roots: Vec::new(),
+                excludes: Vec::new(),
+                level: Level::Full,
+                base: None,
             },
             sources: vec![Source::Paths(vec![place.path().to_owned()])],
             excludes: Vec::new(),
@@ -85,7 +88,7 @@ impl Case {
         shelf: &mut Shelf,
         ledger: &mut Ledger,
     ) -> Result<ArchiveReport, EngineError> {
-        archive(&self.plan, shelf, ledger, &SystemClock, &Silent)
+        archive(&self.plan, None, shelf, ledger, &SystemClock, &Silent)
     }
 
     pub fn run_twice(
@@ -94,7 +97,15 @@ impl Case {
         second: &mut Shelf,
         ledger: &mut Ledger,
     ) -> Result<ArchiveReport, EngineError> {
-        archive_twice(&self.plan, first, second, ledger, &SystemClock, &Silent)
+        archive_twice(
+            &self.plan,
+            None,
+            first,
+            second,
+            ledger,
+            &SystemClock,
+            &Silent,
+        )
     }
 }
 

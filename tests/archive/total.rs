@@ -102,7 +102,15 @@ fn the_total_told_is_what_the_run_then_does() {
     };
     let mut shelf = Late(Shelf::new(1, None), &gauge);
     let mut ledger = Ledger::new(&shelf.0);
-    let report = archive(&case.plan, &mut shelf, &mut ledger, &SystemClock, &gauge).unwrap();
+    let report = archive(
+        &case.plan,
+        None,
+        &mut shelf,
+        &mut ledger,
+        &SystemClock,
+        &gauge,
+    )
+    .unwrap();
     assert_eq!(report.outcome, Outcome::Complete, "{report:?}");
     let told = gauge.told.lock().unwrap();
     let all = (7, 4 + 3_333_333 + 5_000_000);
@@ -116,7 +124,15 @@ fn nothing_is_counted_for_a_monitor_that_wants_no_total() {
     let gauge = Gauge::default();
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
-    archive(&case.plan, &mut shelf, &mut ledger, &SystemClock, &gauge).unwrap();
+    archive(
+        &case.plan,
+        None,
+        &mut shelf,
+        &mut ledger,
+        &SystemClock,
+        &gauge,
+    )
+    .unwrap();
     assert!(gauge.told.lock().unwrap().ahead.is_empty());
 }
 
@@ -127,8 +143,15 @@ fn a_count_ends_when_it_is_told_to() {
         sources: vec![case.place.path().to_owned()],
         ..Selection::default()
     };
-    assert_eq!(measure(&selection, || true).unwrap(), None);
-    let counted = measure(&selection, || false).unwrap();
+    assert_eq!(measure(&selection, None, || true).unwrap(), None);
+    let counted = measure(&selection, None, || false).unwrap();
     let bytes = 4 + 3_333_333 + 5_000_000 + 5000 + 6000 + 7000;
-    assert_eq!(counted, Some(Measure { files: 12, bytes }));
+    assert_eq!(
+        counted,
+        Some(Measure {
+            files: 12,
+            bytes,
+            ..Measure::default()
+        })
+    );
 }

@@ -60,7 +60,15 @@ fn a_stop_request_ends_the_segment_at_a_file_and_commits_it() {
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let monitor = StopAfter::new(30, u64::MAX);
-    let report = archive(&case.plan, &mut shelf, &mut ledger, &SystemClock, &monitor).unwrap();
+    let report = archive(
+        &case.plan,
+        None,
+        &mut shelf,
+        &mut ledger,
+        &SystemClock,
+        &monitor,
+    )
+    .unwrap();
     assert_eq!(report.outcome, Outcome::Interrupted);
     assert_eq!((report.files, report.unconfirmed.files), (30, 0));
     assert!(report.failure.is_none());
@@ -82,7 +90,15 @@ fn a_stop_request_cuts_off_a_huge_file_behind_a_part() {
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let monitor = StopAfter::new(u64::MAX, 3_000_000);
-    let report = archive(&case.plan, &mut shelf, &mut ledger, &SystemClock, &monitor).unwrap();
+    let report = archive(
+        &case.plan,
+        None,
+        &mut shelf,
+        &mut ledger,
+        &SystemClock,
+        &monitor,
+    )
+    .unwrap();
     assert_eq!(report.outcome, Outcome::Interrupted);
     let read = read_all(&shelf, &ledger.receipts);
     let kept = &read[&case.archive_path("huge")];
@@ -393,7 +409,15 @@ fn a_file_shorter_than_it_says_is_a_problem_and_recorded_as_such() {
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let listener = Listener::default();
-    let report = archive(&case.plan, &mut shelf, &mut ledger, &SystemClock, &listener).unwrap();
+    let report = archive(
+        &case.plan,
+        None,
+        &mut shelf,
+        &mut ledger,
+        &SystemClock,
+        &listener,
+    )
+    .unwrap();
     assert_eq!(
         (report.outcome, report.problems.total),
         (Outcome::Partial, 1)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, XattrFlags, mkdirat, mknodat, openat, setxattr};
 use tapewright::engine::EngineError;
-use tapewright::engine::source::{Remark, Selection, Severity, Walk};
+use tapewright::engine::source::{self, Object, Remark, Selection, Severity, Walk};
 use tapewright::volume::member::{Extent, Kind, Member};
 use tempfile::TempDir;
 
@@ -67,12 +67,20 @@ fn walk(tree: &Tree, selection: &Selection) -> Found {
     walk_meddling(tree, selection, |_| {})
 }
 
+/// The next object of a walk without a base.
+fn next(walk: &mut Walk, remarks: &mut Vec<Remark>) -> Option<Object> {
+    walk.next(remarks).map(|found| match found {
+        source::Found::Object(object) => object,
+        source::Found::Gone(path) => panic!("{} is gone", path.escape_ascii()),
+    })
+}
+
 /// Walks, and calls `meddle` after each object with its path in the tree.
 fn walk_meddling(tree: &Tree, selection: &Selection, mut meddle: impl FnMut(&str)) -> Found {
     let mut walk = Walk::new(selection).unwrap();
     let mut found = Found::default();
     let mut remarks: Vec<Remark> = Vec::new();
-    while let Some(object) = walk.next(&mut remarks) {
+    while let Some(object) = next(&mut walk, &mut remarks) {
         let path = tree.relative(&object.member.path);
         if let Some(mut reader) = object.reader {
             let mut data = vec![0; object.member.payload_bytes() as usize];
@@ -538,7 +546,7 @@ fn other_file_systems_are_not_entered_if_so_asked() {
     };
     let mut walk = Walk::new(&selection).unwrap();
     let mut remarks = Vec::new();
-    let object = walk.next(&mut remarks).unwrap();
+    let object = next(&mut walk, &mut remarks).unwrap();
     assert_eq!(
         (object.member.path, object.member.kind),
         (b"proc".to_vec(), Kind::Directory)
@@ -561,7 +569,7 @@ fn relative_sources_are_archived_under_their_absolute_path() {
         ..Selection::default()
     })
     .unwrap();
-    let object = walk.next(&mut Vec::new()).unwrap();
+    let object = next(&mut walk, &mut Vec::new()).unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/source/mod.rs");
     assert_eq!(object.member.path, &path.as_os_str().as_bytes()[1..]);
 }

@@ -8,6 +8,7 @@ mod exits;
 mod full_disk;
 mod harness;
 mod kill;
+mod levels;
 mod library;
 mod main_job;
 mod random;

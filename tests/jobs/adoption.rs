@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use catalogs::model::event::{Event, JobStarted};
+use catalogs::model::event::{Event, JobStarted, Level};
 use catalogs::{Catalog, OpenOptions};
 use tape_sim::cartridge::Cartridge;
 use tapewright::clock::{Clock, SystemClock};
@@ -108,6 +108,8 @@ fn a_job_without_owner_is_closed_as_interrupted() {
         excludes: Vec::new(),
         host: "here".to_owned(),
         software: "test".to_owned(),
+        level: Level::Full,
+        base: None,
     };
     let open = || Catalog::open(&lab.path("state/catalog"), OpenOptions::default()).unwrap();
     open()

@@ -330,6 +330,14 @@ pub struct Seen {
     content: Vec<u8>,
 }
 
+impl Seen {
+    /// The same with another count of names.
+    pub fn with_links(self, links: u64) -> Seen {
+        let links = if self.links == 0 { 0 } else { links };
+        Seen { links, ..self }
+    }
+}
+
 /// Everything below `root`, and `root` itself, by relative path.
 pub fn tree(root: &Path) -> BTreeMap<PathBuf, Seen> {
     let mut seen = BTreeMap::new();

@@ -8,6 +8,8 @@ mod imperfect;
 mod interrupted;
 mod lab;
 mod labelling;
+mod levels;
+mod levels_joined;
 mod misloading;
 mod moving;
 mod rebuilding;

@@ -42,6 +42,7 @@ fn index(volume: &Volume) -> Index {
     Index {
         info: receipt.info.clone(),
         files: receipt.files.clone(),
+        gone: receipt.gone.clone(),
         crcs: Vec::new(),
     }
 }

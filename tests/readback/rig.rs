@@ -11,7 +11,7 @@ use tapewright::engine::verify::{SegmentPlace, VerifyPlan, VolumeSegments};
 use tapewright::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
 use tapewright::volume::append::AppendPoint;
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{Codec, Digest, JobHeader};
+use tapewright::volume::index::{Codec, Digest, JobHeader, Level};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, FileTime, Kind, Member, Part};
 use tapewright::volume::receipt::SegmentReceipt;
@@ -51,6 +51,7 @@ pub fn member(path: &str, kind: Kind) -> Member {
         xattrs: Vec::new(),
         extents: None,
         part: None,
+        inode: None,
     }
 }
 
@@ -158,6 +159,9 @@ impl Volume {
             host: "host".to_owned(),
             software: "test".to_owned(),
             roots: Vec::new(),
+            excludes: Vec::new(),
+            level: Level::Full,
+            base: None,
         };
         let start = SegmentStart {
             label: &self.label,

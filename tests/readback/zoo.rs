@@ -15,7 +15,7 @@ use tapewright::engine::verify::verify;
 use tapewright::engine::{BoxedError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use tapewright::monitor::Silent;
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::JobHeader;
+use tapewright::volume::index::{JobHeader, Level};
 use tapewright::volume::receipt::SegmentReceipt;
 use uuid::Uuid;
 
@@ -93,6 +93,9 @@ fn archived(tree: &Path, segment_limit_bytes: u64, compression: Option<Compressi
         host: "host".to_owned(),
         software: "test".to_owned(),
         roots: Vec::new(),
+        excludes: Vec::new(),
+        level: Level::Full,
+        base: None,
     };
     let plan = ArchivePlan {
         job,
@@ -109,7 +112,7 @@ fn archived(tree: &Path, segment_limit_bytes: u64, compression: Option<Compressi
         Appending(Arc::clone(&volume)),
         Appending(Arc::clone(&volume)),
     );
-    let report = archive(&plan, &mut source, &mut sink, &SystemClock, &Silent).unwrap();
+    let report = archive(&plan, None, &mut source, &mut sink, &SystemClock, &Silent).unwrap();
     assert_eq!(report.outcome, Outcome::Complete, "{report:?}");
     let volume = volume.lock().unwrap();
     volume.clone()

@@ -5,12 +5,16 @@ use crate::support::{BLOCK_BYTES, block, file, label, noise, segment};
 use crate::zoo;
 use tapewright::volume::VolumeError;
 use tapewright::volume::append::AppendPoint;
-use tapewright::volume::index::{Index, IndexError, decode, read_index};
-use tapewright::volume::member::{Condition, Kind};
+use tapewright::volume::index::{Index, IndexError, JobHeader, Level, decode, read_index};
+use tapewright::volume::member::{Condition, Kind, Member};
+use tapewright::volume::segment::{SegmentBuilder, SegmentStart};
 use tapewright::volume::tar::{END, Event, MemberParser, encode_plain};
 
+/// Members of an archive, each with its content.
+type Members = Vec<(String, Vec<u8>)>;
+
 /// The members of an index, by file name.
-fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+fn members(archive: &[u8]) -> Members {
     let mut parser = MemberParser::new();
     let mut members: Vec<(String, Vec<u8>)> = Vec::new();
     let mut input = archive;
@@ -28,7 +32,8 @@ fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// An index archive of these members, with sums that fit.
 fn archive(mut members: Vec<(String, Vec<u8>)>) -> Vec<u8> {
-    let sums: String = members[..3]
+    let (last, described) = members.split_last_mut().unwrap();
+    let sums: String = described
         .iter()
         .map(|(name, content)| {
             format!(
@@ -38,7 +43,7 @@ fn archive(mut members: Vec<(String, Vec<u8>)>) -> Vec<u8> {
             )
         })
         .collect();
-    members[3].1 = sums.into_bytes();
+    last.1 = sums.into_bytes();
     let mut archive = Vec::new();
     for (name, content) in &members {
         encode_plain(&mut archive, name, 0, content);
@@ -128,7 +133,7 @@ fn what_is_wrong_with_an_index_is_named() {
         ("cut", good[..2048].to_vec(), "Missing"),
         ("empty", vec![], "Missing"),
         ("noise", noise(1, 4096), "Tar"),
-        ("version", info("\"format\": 1", "\"format\": 3"), "TooNew"),
+        ("version", info("\"format\": 1", "\"format\": 4"), "TooNew"),
         (
             "kind",
             info("tapewright-segment", "tapewright-label"),
@@ -237,6 +242,116 @@ fn what_is_wrong_with_an_index_is_named() {
     // New keys are no reason to refuse.
     assert!(decode(&info("\"kind\"", "\"new\": [1], \"kind\"")).is_ok());
     assert!(decode(&lines("{\"path\"", "{\"new\":{},\"path\"")).is_ok());
+}
+
+/// The index of a run that archived changes alone: a member, and two names that are gone.
+fn changes() -> (Vec<u8>, Index) {
+    let job = JobHeader {
+        excludes: vec!["*.o".to_owned()],
+        level: Level::Incremental,
+        base: Some(uuid::Uuid::from_u128(5)),
+        ..crate::support::job()
+    };
+    let start = SegmentStart {
+        label: &label(BLOCK_BYTES),
+        at: &AppendPoint::first(),
+        segment: crate::support::segment_id(1),
+        job: &job,
+        job_segment: 1,
+        limits: crate::support::UNLIMITED,
+        open_parts: false,
+    };
+    let mut builder = SegmentBuilder::new(&start, crate::support::Records::default());
+    let member = Member {
+        inode: Some(77),
+        ..file("d/a", 3)
+    };
+    crate::support::add(&mut builder, &member, b"abc");
+    assert!(builder.gone(b"d/b") && builder.gone(b"d/caf\xe9"));
+    builder.set_job_problems(Some(2));
+    let finished = builder.finish(crate::support::written_at(), true).unwrap();
+    assert_eq!(finished.receipt.gone, [&b"d/b"[..], b"d/caf\xe9"]);
+    let index = decode(&finished.index_records).unwrap();
+    assert_eq!(index.info, finished.receipt.info);
+    (finished.index_records, index)
+}
+
+#[test]
+fn an_index_of_changes_has_format_3_and_lists_what_is_gone() {
+    let (bytes, index) = changes();
+    let members = members(&bytes);
+    let text = String::from_utf8_lossy(&members[0].1);
+    for said in [
+        "\"format\": 3",
+        "\"level\": \"incremental\"",
+        "\"base\": \"00000000-0000-0000-0000-000000000005\"",
+        "\"gone\": 2",
+        "\"job_problems\": 2",
+    ] {
+        assert!(text.contains(said), "{said} is not in {text}");
+    }
+    assert!(
+        members[3].0.ends_with("/gone.jsonl.zst"),
+        "{}",
+        members[3].0
+    );
+    let lines = zstd::decode_all(&members[3].1[..]).unwrap();
+    let expected = "{\"path\":\"d/b\"}\n{\"path_base64\":\"ZC9jYWbp\"}\n";
+    assert_eq!(String::from_utf8_lossy(&lines), expected);
+    assert_eq!(index.gone, [&b"d/b"[..], b"d/caf\xe9"]);
+    assert_eq!(index.files[0].inode, Some(77));
+    assert_eq!(index.info.job.excludes, ["*.o"]);
+    assert_eq!(index.info.job_problems, Some(2));
+}
+
+#[test]
+fn what_is_wrong_with_names_that_are_gone_is_named() {
+    let (good, _) = changes();
+    let with = |change: &dyn Fn(&mut Members)| {
+        let mut list = members(&good);
+        change(&mut list);
+        archive(list)
+    };
+    let lines = |text: &'static str| {
+        with(&move |list| list[3].1 = zstd::encode_all(text.as_bytes(), 3).unwrap())
+    };
+    let table: [(&str, Vec<u8>, &str); 5] = [
+        (
+            "left out",
+            with(&|list| drop(list.remove(3))),
+            "Contradiction",
+        ),
+        (
+            "one missing",
+            lines("{\"path\":\"d/b\"}\n"),
+            "Contradiction",
+        ),
+        (
+            "out of the tree",
+            lines("{\"path\":\"d/b\"}\n{\"path\":\"../x\"}\n"),
+            "Malformed",
+        ),
+        ("no path", lines("{\"path\":\"d/b\"}\n{}\n"), "Malformed"),
+        (
+            "cut off",
+            lines("{\"path\":\"d/b\"}\n{\"path\":\"x\"}"),
+            "Malformed",
+        ),
+    ];
+    for (what, bytes, expected) in table {
+        let error = format!("{:?}", decode(&bytes).unwrap_err());
+        assert!(error.starts_with(expected), "{what}: {error}");
+    }
+    let mut damaged = good.clone();
+    let at = damaged
+        .windows(4)
+        .rposition(|w| w == [0x28, 0xB5, 0x2F, 0xFD]);
+    damaged[at.unwrap() + 5] ^= 1;
+    let error = decode(&damaged).unwrap_err();
+    assert!(
+        matches!(&error, IndexError::WrongDigest { member } if *member == "gone.jsonl.zst"),
+        "{error}"
+    );
 }
 
 #[test]

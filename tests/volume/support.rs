@@ -6,7 +6,7 @@ use tapewright::drive::SequentialDevice;
 use tapewright::units::BlockAddress;
 use tapewright::volume::append::{AppendPoint, VolumeAppender};
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{Codec, Digest, JobHeader};
+use tapewright::volume::index::{Codec, Digest, JobHeader, Level};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, Kind, Member};
 use tapewright::volume::segment::{
@@ -37,6 +37,9 @@ pub fn job() -> JobHeader {
         host: "archive1".to_owned(),
         software: "tapewright 0.1.0".to_owned(),
         roots: vec![b"srv/data".to_vec(), b"srv/caf\xe9".to_vec()],
+        excludes: Vec::new(),
+        level: Level::Full,
+        base: None,
     }
 }
 
@@ -155,6 +158,7 @@ pub fn segment_as(
     for (member, data) in members {
         add(&mut builder, member, data);
     }
+    builder.set_job_problems(Some(0));
     let finished = builder.finish(written_at(), job_ends).unwrap();
     (records.0, finished)
 }

@@ -152,6 +152,7 @@ fn member() -> impl Strategy<Value = Member> {
                 let is_file = kind == Kind::File;
                 let size_bytes = if is_file { length } else { 0 };
                 let mut member = Member {
+                    inode: None,
                     path,
                     kind,
                     size_bytes,

@@ -24,6 +24,7 @@ pub fn file(path: &[u8], size_bytes: u64) -> Member {
         xattrs: Vec::new(),
         extents: None,
         part: None,
+        inode: None,
     }
 }
 

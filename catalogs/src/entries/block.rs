@@ -21,6 +21,8 @@ pub(super) const FLAG_LAST_PART: u8 = 1 << 3;
 pub(super) const FLAG_LINK: u8 = 1 << 4;
 pub(super) const OWNER_AS_BEFORE: u8 = 0;
 pub(super) const OWNER_NEW: u8 = 1;
+pub(super) const INODE_UNKNOWN: u8 = 0;
+pub(super) const INODE_KNOWN: u8 = 1;
 
 /// A block's header.
 pub(super) struct BlockHeader {
@@ -63,6 +65,9 @@ pub(crate) struct Block {
     owner: Option<Owner>,
     mtime_seconds: u64,
     end_position: u64,
+    /// Whether the block says inode numbers.
+    inodes: bool,
+    inode: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -79,7 +84,7 @@ impl Block {
         header: &BlockHeader,
         body: &[u8],
         record_bytes: u32,
-        framed: bool,
+        framed: Option<bool>,
     ) -> Result<Block, Fault> {
         let mut crc = crc32fast::Hasher::new();
         crc.update(&header.bytes[..BLOCK_CRC]);
@@ -90,11 +95,14 @@ impl Block {
         if record_bytes == 0 {
             return Err(Fault::Value("record size"));
         }
+        let (columns, framed) = unpack(body, framed)?;
         Ok(Block {
             record_bytes,
             framed,
             left: header.entries(),
-            columns: unpack(body, framed)?,
+            inodes: !columns[Column::Inodes as usize].at_end(),
+            inode: 0,
+            columns,
             path: Vec::new(),
             owner: None,
             mtime_seconds: 0,
@@ -144,6 +152,7 @@ impl Block {
         if flags & FLAG_DIGEST != 0 {
             digest = self.column(Column::Digests).take(32)?.try_into().ok();
         }
+        let inode = self.inode()?;
         Ok(Some(Entry {
             path: self.path.clone(),
             kind,
@@ -164,6 +173,7 @@ impl Block {
             skip_bytes,
             part,
             condition,
+            inode,
         }))
     }
 
@@ -189,6 +199,21 @@ impl Block {
             _ => return Err(Fault::Value("owner")),
         }
         self.owner.clone().ok_or(Fault::Value("owner"))
+    }
+
+    fn inode(&mut self) -> Result<Option<u64>, Fault> {
+        if !self.inodes {
+            return Ok(None);
+        }
+        let column = &mut self.columns[Column::Inodes as usize];
+        match column.byte()? {
+            INODE_UNKNOWN => Ok(None),
+            INODE_KNOWN => {
+                self.inode = column.difference(self.inode)?;
+                Ok(Some(self.inode))
+            }
+            _ => Err(Fault::Value("inode")),
+        }
     }
 
     fn times(&mut self) -> Result<(FileTime, FileTime), Fault> {

@@ -1,10 +1,12 @@
 //! The columns of a block as bytes: which there are, and their compression.
+//!
+//! An optional column has an id that old readers skip; a block that lacks it has it empty.
 
 use super::error::Fault;
 use super::varint::Input;
 use super::{BLOCK_BYTES_MAX, ZSTD_LEVEL, u32_at};
 
-/// The columns, in the order of their ids; the id is the place plus 1.
+/// The columns, in the order of their ids; see [`IDS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
     Paths,
@@ -19,19 +21,19 @@ pub(super) enum Column {
     Digests,
     /// In files of compressed segments alone.
     Skips,
+    Inodes,
 }
 
-pub(super) const COLUMNS: usize = 11;
-/// So many of them are in files of plain segments.
-const PLAIN_COLUMNS: usize = 10;
+pub(super) const COLUMNS: usize = 12;
 
-/// The columns of a file of a compressed segment, or of a plain one.
-fn columns(framed: bool) -> usize {
-    match framed {
-        true => COLUMNS,
-        false => PLAIN_COLUMNS,
-    }
-}
+/// Ids of the columns. Those below [`SKIPPABLE_FROM`] are in every block, but [`SKIPS`].
+const IDS: [u8; COLUMNS] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, SKIPS, 128];
+/// In every block of a compressed segment, in none of a plain one.
+const SKIPS: u8 = MANDATORY as u8;
+
+/// So many columns are in every block of a compressed segment; one less in those of a plain one.
+const MANDATORY: usize = 11;
+const PLAIN: usize = MANDATORY - 1;
 
 const NAMES: [&str; COLUMNS] = [
     "column of paths",
@@ -45,6 +47,7 @@ const NAMES: [&str; COLUMNS] = [
     "column of extras",
     "column of digests",
     "column of skips",
+    "column of inodes",
 ];
 
 /// Ids from here on may be skipped by a reader that does not know them.
@@ -63,8 +66,15 @@ pub(super) fn pack(
     body: &mut Vec<u8>,
 ) -> std::io::Result<()> {
     let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
-    for (id, column) in (1u8..).zip(&plain[..columns(framed)]) {
-        let incompressible = id == Column::Digests as u8 + 1;
+    for (id, column) in IDS.into_iter().zip(plain) {
+        let left_out = match id {
+            SKIPS => !framed,
+            _ => id >= SKIPPABLE_FROM && column.is_empty(),
+        };
+        if left_out {
+            continue;
+        }
+        let incompressible = id == IDS[Column::Digests as usize];
         let packed = if incompressible {
             None
         } else {
@@ -83,11 +93,15 @@ pub(super) fn pack(
     Ok(())
 }
 
-/// Takes a block's body apart.
-pub(super) fn unpack(mut body: &[u8], framed: bool) -> Result<[Input; COLUMNS], Fault> {
-    let expected = columns(framed);
+/// Takes a block's body apart. Also says whether it is of a compressed segment, as `framed`
+/// expects if the file's version tells.
+pub(super) fn unpack(
+    mut body: &[u8],
+    framed: Option<bool>,
+) -> Result<([Input; COLUMNS], bool), Fault> {
     let mut columns: [Input; COLUMNS] = Default::default();
-    let mut next = 0;
+    // The mandatory columns come first: as many were seen.
+    let mut seen = 0;
     let mut room = BLOCK_BYTES_MAX;
     let mut last_id = 0;
     while !body.is_empty() {
@@ -106,25 +120,28 @@ pub(super) fn unpack(mut body: &[u8], framed: bool) -> Result<[Input; COLUMNS], 
             return Err(Fault::Value("order of columns"));
         }
         last_id = id;
-        if id >= SKIPPABLE_FROM {
-            continue;
-        }
-        if usize::from(id) != next + 1 || next == expected {
+        let Some(column) = IDS.iter().position(|known| *known == id) else {
+            if id >= SKIPPABLE_FROM {
+                continue;
+            }
             return Err(Fault::Value("column id"));
+        };
+        if id < SKIPPABLE_FROM {
+            if column != seen || (id == SKIPS && framed == Some(false)) {
+                return Err(Fault::Value("column id"));
+            }
+            seen += 1;
         }
         room = room
             .checked_sub(plain_bytes)
             .ok_or(Fault::Bound("columns of a block"))?;
-        columns[next] = Input::new(
-            NAMES[next],
-            plain(head[1], stored, plain_bytes, NAMES[next])?,
-        );
-        next += 1;
+        let name = NAMES[column];
+        columns[column] = Input::new(name, plain(head[1], stored, plain_bytes, name)?);
     }
-    if next == expected {
-        Ok(columns)
-    } else {
-        Err(Fault::Truncated("block"))
+    match (seen, framed) {
+        (MANDATORY, _) => Ok((columns, true)),
+        (PLAIN, None | Some(false)) => Ok((columns, false)),
+        _ => Err(Fault::Truncated("block")),
     }
 }
 

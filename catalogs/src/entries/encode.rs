@@ -3,7 +3,8 @@
 use crate::model::{Entry, EntryFault, FileTime};
 
 use super::block::{
-    FLAG_DEVICE, FLAG_DIGEST, FLAG_LAST_PART, FLAG_LINK, FLAG_PART, OWNER_AS_BEFORE, OWNER_NEW,
+    FLAG_DEVICE, FLAG_DIGEST, FLAG_LAST_PART, FLAG_LINK, FLAG_PART, INODE_KNOWN, INODE_UNKNOWN,
+    OWNER_AS_BEFORE, OWNER_NEW,
 };
 use super::columns::{COLUMNS, Column, pack};
 use super::varint::{put, put_difference};
@@ -26,6 +27,9 @@ pub(super) struct BlockEncoder {
     first_path: Vec<u8>,
     last: Option<Entry>,
     end_position: u64,
+    inode: u64,
+    /// Entries without inode number before the first with one.
+    without_inode: usize,
 }
 
 impl BlockEncoder {
@@ -89,6 +93,7 @@ impl BlockEncoder {
             put(self.column(Column::Skips), u64::from(skip_bytes));
         }
         self.put_extras(&entry);
+        self.put_inode(entry.inode);
         if let Some(digest) = entry.digest {
             self.column(Column::Digests).extend_from_slice(&digest);
         }
@@ -170,6 +175,23 @@ impl BlockEncoder {
         if let Some(part) = entry.part {
             put(column, u64::from(part.number));
             put(column, part.offset_bytes);
+        }
+    }
+
+    /// A block whose entries all lack an inode number lacks the column.
+    fn put_inode(&mut self, inode: Option<u64>) {
+        let column = &mut self.columns[Column::Inodes as usize];
+        match inode {
+            None if column.is_empty() => self.without_inode += 1,
+            None => column.push(INODE_UNKNOWN),
+            Some(inode) => {
+                if column.is_empty() {
+                    column.resize(self.without_inode, INODE_UNKNOWN);
+                }
+                column.push(INODE_KNOWN);
+                put_difference(column, self.inode, inode);
+                self.inode = inode;
+            }
         }
     }
 

@@ -11,9 +11,9 @@ use super::block::{Block, BlockHeader};
 use super::error::{EntriesError, Fault};
 use super::footer::{BlockAt, Trailer};
 use super::{
-    BLOCK_HEADER_BYTES, FOOTER_MAGIC, FORMAT_VERSION, HEADER_BYTES, HEADER_CRC, HEADER_MAGIC,
-    HEADER_RECORD_BYTES, HEADER_SEGMENT, HEADER_VERSION, PLAIN_VERSION, TRAILER_BYTES, u16_at,
-    u32_at,
+    BLOCK_HEADER_BYTES, FOOTER_MAGIC, FORMAT_FRAMED, FORMAT_VERSION, FORMAT_WITH_GONE,
+    HEADER_BYTES, HEADER_CRC, HEADER_MAGIC, HEADER_RECORD_BYTES, HEADER_SEGMENT, HEADER_VERSION,
+    TRAILER_BYTES, u16_at, u32_at,
 };
 use crate::model::Entry;
 use crate::model::event::EntryFileRef;
@@ -25,7 +25,8 @@ pub(crate) struct EntryFile {
     file: File,
     file_bytes: u64,
     record_bytes: u32,
-    framed: bool,
+    /// Of a compressed segment; `None` if only the blocks tell.
+    framed: Option<bool>,
 }
 
 impl EntryFile {
@@ -69,7 +70,10 @@ impl EntryFile {
             file,
             file_bytes,
             record_bytes,
-            framed: found > PLAIN_VERSION,
+            framed: match found {
+                FORMAT_WITH_GONE => None,
+                found => Some(found == FORMAT_FRAMED),
+            },
         })
     }
 

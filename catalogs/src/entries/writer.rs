@@ -10,9 +10,11 @@ use uuid::Uuid;
 use super::encode::BlockEncoder;
 use super::error::EntriesError;
 use super::footer::FooterWriter;
-use super::{ENTRIES_MAX, FORMAT_VERSION, HEADER_BYTES, HEADER_MAGIC, PLAIN_VERSION};
-use crate::model::Entry;
+use super::{
+    ENTRIES_MAX, FORMAT_FRAMED, FORMAT_PLAIN, FORMAT_WITH_GONE, HEADER_BYTES, HEADER_MAGIC,
+};
 use crate::model::path::compare;
+use crate::model::{Entry, Kind};
 
 /// What was written.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +64,13 @@ pub(crate) fn write(
     let framed = entries
         .first()
         .is_some_and(|entry| entry.skip_bytes.is_some());
-    out.put(&header(segment, record_bytes, framed))
+    let gone = entries.iter().any(|entry| entry.kind == Kind::Gone);
+    let version = match (gone, framed) {
+        (true, _) => FORMAT_WITH_GONE,
+        (false, true) => FORMAT_FRAMED,
+        (false, false) => FORMAT_PLAIN,
+    };
+    out.put(&header(version, segment, record_bytes))
         .map_err(io)?;
     let count = entries.len() as u64;
     let last_path = entries
@@ -96,11 +104,7 @@ pub(crate) fn write(
     })
 }
 
-fn header(segment: Uuid, record_bytes: u32, framed: bool) -> [u8; HEADER_BYTES] {
-    let version = match framed {
-        true => FORMAT_VERSION,
-        false => PLAIN_VERSION,
-    };
+fn header(version: u16, segment: Uuid, record_bytes: u32) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..8].copy_from_slice(&HEADER_MAGIC);
     header[super::HEADER_VERSION..][..2].copy_from_slice(&version.to_le_bytes());

@@ -147,6 +147,26 @@ pub enum Location {
     },
 }
 
+/// What a job archives of all that lies below its roots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Everything.
+    #[default]
+    Full,
+    /// What changed since the last full job.
+    Differential,
+    /// What changed since the last job of any level.
+    Incremental,
+}
+
+impl Level {
+    /// Whether a job of this level holds everything, so that what it lacks was not there.
+    pub fn is_full(&self) -> bool {
+        *self == Level::Full
+    }
+}
+
 /// A job began. What it covers decides later whether a path it lacks is gone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobStarted {
@@ -174,6 +194,12 @@ pub struct JobStarted {
     pub host: String,
     /// Name and version of the software.
     pub software: String,
+    /// What of the trees it archives.
+    #[serde(default, skip_serializing_if = "Level::is_full")]
+    pub level: Level,
+    /// The job that it is measured against, if it is not full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Uuid>,
 }
 
 /// By which function the digests of a receipt's entries were made.
@@ -206,6 +232,9 @@ pub struct Receipt {
     /// The job reached its end with this segment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub job_ends: bool,
+    /// Problems that the job had by its end, in its last segment alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_problems: Option<u64>,
     /// Logical block address of the segment's first record.
     pub first_block: u64,
     /// Logical block address of the first record of the segment's index.

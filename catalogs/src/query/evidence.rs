@@ -1,4 +1,5 @@
-//! Which jobs prove, by not holding a path, that it was no longer there.
+//! Which jobs prove, by not holding a path, that it was no longer there: full ones. What is gone
+//! for one of another level it says itself.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::catalog::Job;
 use crate::model::event::Outcome;
 use crate::pattern::{as_path, is_at_or_below, trim_slashes};
 
-/// The complete jobs, the newest first.
+/// The complete full jobs, the newest first.
 #[derive(Debug)]
 pub(super) struct Evidence {
     witnesses: Vec<Witness>,
@@ -22,18 +23,17 @@ struct Witness {
 }
 
 impl Evidence {
-    /// `jobs` in order, the oldest first.
-    pub(super) fn new(jobs: &[Arc<Job>]) -> Evidence {
-        let complete = |job: &&Arc<Job>| {
-            job.finish
-                .as_ref()
-                .is_some_and(|finish| finish.what.outcome == Outcome::Complete)
+    /// `jobs` in order, the oldest first; only those that `counts` are heard.
+    pub(super) fn new(jobs: &[Arc<Job>], counts: impl Fn(&Job) -> bool) -> Evidence {
+        let complete = |job: &Arc<Job>| {
+            let finish = job.finish.as_ref();
+            finish.is_some_and(|finish| finish.what.outcome == Outcome::Complete)
         };
         let witnesses = jobs
             .iter()
             .enumerate()
             .rev()
-            .filter(|(_, job)| complete(job));
+            .filter(|(_, job)| job.start.what.level.is_full() && complete(job) && counts(job));
         let witnesses = witnesses.filter_map(|(rank, job)| {
             // What an exclude that cannot be read left out is unknown: the job proves nothing.
             let excludes = excludes(&job.start.what.excludes).ok()?;

@@ -196,14 +196,14 @@ fn later_formats_are_refused_and_later_events_kept() {
 
     let id = uuid::Uuid::from_u128(1);
     let event =
-        format!(r#"{{"type":"catalog_created","format":2,"catalog":"{id}","software":"later"}}"#);
+        format!(r#"{{"type":"catalog_created","format":3,"catalog":"{id}","software":"later"}}"#);
     let later = ledger_line(1, &"0".repeat(64), &event);
     let copy = sample.with_ledger(later.as_bytes());
     let refused = in_memory(copy.path()).map(|_| ());
     assert!(matches!(
         refused,
         Err(CatalogError::Ledger(LedgerError::NewerFormat {
-            found: 2,
+            found: 3,
             ..
         }))
     ));

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use catalogs::model::event::{
-    CatalogRebuilt, Event, Location, Outcome, Receipt, Verified, VolumeMoved, VolumeState,
+    CatalogRebuilt, Event, Level, Location, Outcome, Receipt, Verified, VolumeMoved, VolumeState,
     VolumeStateChanged,
 };
 use catalogs::model::problem::{Problem, Problems};
@@ -18,7 +18,7 @@ use catalogs::{Catalog, FindOptions};
 use crate::support::*;
 
 /// `v1-compressed` has an entry file of version 2 in a catalog of version 1.
-const LISTED: [&str; 2] = ["v1", "v1-compressed"];
+const LISTED: [&str; 3] = ["v1", "v1-compressed", "v2"];
 const EXPECTED: &str = "expected.txt";
 
 fn golden() -> PathBuf {
@@ -51,8 +51,14 @@ fn facts(catalog: &Catalog) -> String {
         let roots: Vec<String> = start.roots.iter().map(ToString::to_string).collect();
         writeln!(
             out,
-            "job {} {roots:?} {:?} {finish:?}",
-            start.name, start.excludes
+            "job {} {roots:?} {:?} {finish:?}{}",
+            start.name,
+            start.excludes,
+            match start.base {
+                // Written since format 2.
+                Some(base) => format!(" {:?} on {base}", start.level),
+                None => String::new(),
+            }
         )
         .unwrap();
     }
@@ -70,7 +76,7 @@ fn facts(catalog: &Catalog) -> String {
         writeln!(
             out,
             "{} {:?} {:?} {} {:o} {}:{} {}:{} {:?} {:?} -> {:?} {:?} {:?} {:?} {}+{}{} {} {} \
-            {} gone={}",
+            {} gone={}{}",
             text(&entry.path),
             entry.kind,
             entry.condition,
@@ -96,15 +102,38 @@ fn facts(catalog: &Catalog) -> String {
             entry.member_bytes,
             receipt.segment,
             hit.volume.label.what.barcode,
-            hit.gone
+            hit.gone,
+            entry
+                .inode
+                .map_or(String::new(), |inode| format!(" inode={inode}")),
         )
         .unwrap();
     }
     out
 }
 
+/// An incremental job: a file that is new, and one that is gone.
+fn changes(catalog: &Catalog) {
+    let Event::JobStarted(mut start) = started(4, "job4", &["home"], &["*.tmp"]) else {
+        unreachable!()
+    };
+    start.level = Level::Incremental;
+    start.base = Some(job_id(2));
+    let mut receipt = receipt(4, 2, 6);
+    receipt.job_ends = true;
+    receipt.job_problems = Some(0);
+    catalog.append(at(35), &Event::JobStarted(start)).unwrap();
+    catalog
+        .commit(at(36), receipt, vec![gone("home/a"), file("home/d", 4)])
+        .unwrap();
+    catalog
+        .append(at(37), &finished(4, Outcome::Complete))
+        .unwrap();
+}
+
 fn one_of_each(catalog: &Catalog) {
     fill(catalog);
+    changes(catalog);
     let base = file("odd", 1);
     let part = |number, last| {
         Some(Part {
@@ -247,10 +276,9 @@ fn compressed_segments_are_recorded_as_in_their_sample() {
     let directory = tempfile::tempdir().unwrap();
     let catalog = create(directory.path());
     with_a_compressed_segment(&catalog);
-    assert_eq!(
-        events(directory.path()),
-        events(&golden().join("v1-compressed"))
-    );
+    // The first event has the catalog's own format.
+    let sample = events(&golden().join("v1-compressed"));
+    assert_eq!(events(directory.path())[1..], sample[1..]);
     let versions = |directory: &Path| {
         let files = fs::read_dir(directory.join("entries")).unwrap();
         let mut versions: Vec<u8> = files
@@ -266,6 +294,42 @@ fn compressed_segments_are_recorded_as_in_their_sample() {
     let mut mixed = vec![file("a", 1), file("b", 1)];
     mixed[1].skip_bytes = Some(0);
     assert!(catalog.commit(at(41), receipt(3, 2, 5), mixed).is_err());
+}
+
+#[test]
+fn names_that_are_gone_are_told_of_plain_and_compressed_segments() {
+    for framed in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = create(directory.path());
+        fill(&catalog);
+        let skip = |entry: Entry, skip: u32| Entry {
+            skip_bytes: framed.then_some(skip),
+            ..entry
+        };
+        // More than one block, and one without any member.
+        let mut entries: Vec<Entry> = (0..600)
+            .map(|number| skip(gone(format!("home/{number:04}")), 0))
+            .collect();
+        entries.push(skip(file("home/d", 4), 4_096));
+        let receipt = Receipt {
+            codec: framed.then(|| "zstd".to_owned()),
+            ..receipt(3, 2, 4)
+        };
+        let receipt_name = format!("{}.entries", receipt.segment);
+        catalog.commit(at(40), receipt, entries.clone()).unwrap();
+        let file = fs::read_dir(directory.path().join("entries")).unwrap();
+        let file = file
+            .map(|file| file.unwrap().path())
+            .find(|path| path.to_str().unwrap().ends_with(&receipt_name));
+        assert_eq!(fs::read(file.unwrap()).unwrap()[8], 3, "framed: {framed}");
+        let all = FindOptions {
+            all_versions: true,
+            ..FindOptions::default()
+        };
+        let found = find(&catalog, "home/d", &all);
+        assert_eq!(found[0].entry, entries[600], "framed: {framed}");
+        assert!(catalog.check().unwrap().damaged.is_empty());
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Random catalogs answer as the naive model does.
 
-use catalogs::model::event::{Event, Outcome, VolumeRetired};
+use catalogs::model::event::{Event, Level, Outcome, VolumeRetired};
 use catalogs::{Catalog, FindOptions};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -39,14 +39,16 @@ fn naive() -> impl Strategy<Value = Naive> {
         subsequence(&ROOTS[..], 1..3),
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
     );
-    let job = job.prop_map(|(second, roots, excluding, complete)| {
+    let job = job.prop_map(|(second, roots, excluding, complete, full)| {
         let excludes = if excluding { vec!["*.tmp"] } else { vec![] };
         NaiveJob {
             second,
             roots,
             excludes,
             complete,
+            full,
         }
     });
     (
@@ -54,9 +56,17 @@ fn naive() -> impl Strategy<Value = Naive> {
         proptest::option::of(0..VOLUMES),
     )
         .prop_flat_map(|(jobs, retired)| {
-            let receipt = (0..jobs.len(), 0..VOLUMES, subsequence(&PATHS[..], 0..10));
-            let receipt =
-                receipt.prop_map(|(job, volume, paths)| NaiveReceipt { job, volume, paths });
+            let paths = || subsequence(&PATHS[..], 0..10);
+            let receipt = (0..jobs.len(), 0..VOLUMES, paths(), paths());
+            let receipt = receipt.prop_map(|(job, volume, paths, gone)| NaiveReceipt {
+                job,
+                volume,
+                gone: gone
+                    .into_iter()
+                    .filter(|path| !paths.contains(path))
+                    .collect(),
+                paths,
+            });
             prop::collection::vec(receipt, 0..7).prop_map(move |receipts| Naive {
                 jobs: jobs.clone(),
                 receipts,
@@ -71,7 +81,10 @@ fn build(naive: &Naive, catalog: &Catalog) {
     }
     for (number, job) in naive.jobs.iter().enumerate() {
         let number = number as u64;
-        let event = started(number, &number.to_string(), &job.roots, &job.excludes);
+        let mut event = started(number, &number.to_string(), &job.roots, &job.excludes);
+        if let (false, Event::JobStarted(start)) = (job.full, &mut event) {
+            start.level = Level::Incremental;
+        }
         catalog.append(at(job.second), &event).unwrap();
         let outcome = if job.complete {
             Outcome::Complete
@@ -85,6 +98,7 @@ fn build(naive: &Naive, catalog: &Catalog) {
             .paths
             .iter()
             .map(|path| file(path, segment as u64))
+            .chain(it.gone.iter().map(gone))
             .collect();
         let receipt = receipt(it.job as u64, it.volume as u64, segment as u64);
         catalog.commit(at(9), receipt, entries).unwrap();

@@ -8,14 +8,16 @@ pub struct NaiveJob {
     pub roots: Vec<&'static str>,
     pub excludes: Vec<&'static str>,
     pub complete: bool,
+    pub full: bool,
 }
 
-/// Index of the job, of the volume, and the paths.
+/// Index of the job, of the volume, the paths, and those that it says are gone.
 #[derive(Debug, Clone)]
 pub struct NaiveReceipt {
     pub job: usize,
     pub volume: usize,
     pub paths: Vec<&'static str>,
+    pub gone: Vec<&'static str>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,12 +67,17 @@ impl Naive {
                 .map(|receipt| order(receipt.job))
                 .max()
                 .unwrap();
-            let gone = (0..self.jobs.len()).any(|job| {
-                counts(job)
-                    && order(job) > seen
-                    && self.jobs[job].complete
-                    && self.covers(job, path)
-            });
+            let said = receipts
+                .iter()
+                .any(|it| order(it.job) > seen && it.gone.contains(&path));
+            let gone = said
+                || (0..self.jobs.len()).any(|job| {
+                    counts(job)
+                        && order(job) > seen
+                        && self.jobs[job].complete
+                        && self.jobs[job].full
+                        && self.covers(job, path)
+                });
             let mut offered: Vec<_> = holding
                 .into_iter()
                 .filter(|receipt| self.retired != Some(receipt.volume))

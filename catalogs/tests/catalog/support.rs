@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use catalogs::model::event::{
-    DigestAlgorithm, Event, JobFinished, JobStarted, Outcome, Receipt, VolumeLabelled,
+    DigestAlgorithm, Event, JobFinished, JobStarted, Level, Outcome, Receipt, VolumeLabelled,
 };
 use catalogs::model::problem::Problems;
 use catalogs::model::{Condition, Entry, FileTime, Kind};
@@ -71,6 +71,8 @@ pub fn started(job: u64, name: &str, roots: &[&str], excludes: &[&str]) -> Event
         excludes: excludes.iter().map(|&glob| glob.to_owned()).collect(),
         host: "host".into(),
         software: "test 1".into(),
+        level: Level::Full,
+        base: None,
     })
 }
 
@@ -98,6 +100,7 @@ pub fn receipt(job: u64, volume: u64, segment: u64) -> Receipt {
         first_block,
         job_segment: None,
         job_ends: false,
+        job_problems: None,
         index_block: first_block + 900,
         end_block: first_block + 910,
         record_bytes: RECORD_BYTES,
@@ -140,6 +143,7 @@ pub fn file(path: impl AsRef<[u8]>, version: u64) -> Entry {
         skip_bytes: None,
         part: None,
         condition: Condition::Whole,
+        inode: Some(number % 1_000_000),
     }
 }
 
@@ -150,6 +154,17 @@ pub fn directory(path: impl AsRef<[u8]>) -> Entry {
         size_bytes: 0,
         digest: None,
         mode: 0o755,
+        ..entry
+    }
+}
+
+/// A name that is gone.
+pub fn gone(path: impl AsRef<[u8]>) -> Entry {
+    let entry = file(path, 0);
+    Entry {
+        kind: Kind::Gone,
+        size_bytes: 0,
+        digest: None,
         ..entry
     }
 }

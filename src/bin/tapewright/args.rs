@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tapewright::jobs::archive::Compress;
 use tapewright::units::{ByteSize, TimeSpan};
 
@@ -55,7 +55,7 @@ pub enum Command {
     #[command(subcommand)]
     Tape(TapeCommand),
     /// Archive files, directories, and what commands write to the tapes of a pool
-    Archive(ArchiveArgs),
+    Archive(Box<ArchiveArgs>),
     /// Make up second copies: from tapes of one pool to those of another, without the source
     Copy(CopyArgs),
     /// Find archived files by path or pattern
@@ -238,7 +238,8 @@ pub struct ArchiveArgs {
     /// Go on with this job (name or id) where it was cut off: its paths, its pools, and of its
     /// files those that are not on tape yet
     #[arg(long, value_name = "JOB", conflicts_with_all = ["paths", "files_from", "tar_command",
-        "command", "job", "pool", "copy_pool", "name", "exclude", "one_file_system"])]
+        "command", "job", "pool", "copy_pool", "name", "exclude", "one_file_system", "level",
+        "base", "dry_run"])]
     pub resume: Option<String>,
     /// A second copy from the same read, to this pool, on a second drive
     #[arg(long, value_name = "POOL")]
@@ -286,6 +287,25 @@ pub struct ArchiveArgs {
     /// [default: 90]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub resume_at: Option<u8>,
+    /// What to archive: everything; what changed since the last full job; or what changed since
+    /// the last job of any level [default: full]
+    #[arg(long, value_enum)]
+    pub level: Option<LevelArg>,
+    /// The job to measure changes against, by name or identity [default: the last one of this
+    /// pool with the same sources, excludes and host, and the same --name if given]
+    #[arg(long, value_name = "JOB")]
+    pub base: Option<String>,
+    /// Say what would be archived, with -v by name, and stop. Touches no tape
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Levels of archive jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    Full,
+    Differential,
+    Incremental,
 }
 
 #[derive(Debug, Args)]

@@ -104,6 +104,7 @@ fn with_context(
         site,
         terminal: &terminal,
         output,
+        verbose: cli.global.verbose,
     };
     let exit = command(&mut context)?;
     let exit = after_printing(exit, context.output.flush())?;

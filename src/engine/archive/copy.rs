@@ -1,5 +1,5 @@
 //! Copying segments of a job from tape to tape: members are read, checked by their digests, and
-//! written as members of new segments.
+//! written as members of new segments; names that are gone are noted again.
 //!
 //! The source of the job is not touched. What cannot be read from the tape is named; of a file
 //! whose reading failed in its middle the copy has zeros from there on and says so.
@@ -10,10 +10,11 @@ use std::rc::Rc;
 use uuid::Uuid;
 
 use super::compress::Compression;
-use super::destination::{Destination, Manner, Shared};
+use super::destination::Destination;
 use super::placing::{Begun, Work};
 use super::plan::Memory;
 use super::report::{DestinationReport, Remarks};
+use super::shared::{Manner, Shared};
 use crate::clock::Clock;
 use crate::drive::SequentialDevice;
 use crate::engine::content::ContentDigest;
@@ -41,6 +42,8 @@ pub struct CopyPlan {
     pub segments_before: u64,
     /// The last segment is the job's last.
     pub job_ends: bool,
+    /// Problems that the job had, if it said so.
+    pub job_problems: Option<u64>,
     /// The most a segment may hold, in bytes of its records; at least that of each copied one.
     pub segment_limit_bytes: u64,
     /// Memory for what is written behind.
@@ -61,7 +64,7 @@ pub struct CopySegment {
     pub segment: Uuid,
     /// Block address of its index.
     pub index_block: BlockAddress,
-    /// Archive paths of what is copied of it; `None` for all.
+    /// Archive paths of what is copied of it, members or names that are gone; `None` for all.
     pub wanted: Option<HashSet<Vec<u8>>>,
 }
 
@@ -96,6 +99,7 @@ pub fn copy(
         compression: plan.compression,
     };
     let shared = Shared::new(manner, plan.job.clone(), sink, clock, monitor);
+    shared.set_problems(plan.job_problems);
     let mut destination = Destination::new(&shared, to, plan.segments_before);
     destination.alone = true;
     let mut copying = Copying {
@@ -142,9 +146,9 @@ struct Copying<'a> {
     destination: Destination<'a>,
     /// The volume that is read.
     mounted: Option<MountedVolume>,
-    /// Of each segment that was begun, how many members were pushed before it.
+    /// Of each segment that was begun, how many members and names were pushed before it.
     begun: Vec<u64>,
-    /// Members pushed so far.
+    /// Members and names that are gone pushed so far.
     pushed: u64,
     /// Paths of what could not be begun, which count as no members.
     left_out: HashSet<Vec<u8>>,
@@ -236,12 +240,14 @@ impl Copying<'_> {
             Err(error) => return self.not_read(segment, b"", error),
         };
         let before = self.begun.last().copied().unwrap_or(0);
-        // Members that are committed already, where this is not the first time.
+        // What is committed already, where this is not the first time.
         let mut skip = self.pushed.saturating_sub(before);
-        for line in &index.files {
+        let gone = index.gone.iter().map(|path| (path, None));
+        let files = index.files.iter().map(|line| (&line.path, Some(line)));
+        for (path, line) in gone.chain(files) {
             let wanted = segment.wanted.as_ref();
-            let unwanted = wanted.is_some_and(|wanted| !wanted.contains(&line.path));
-            if unwanted || self.left_out.contains(&line.path) {
+            let unwanted = wanted.is_some_and(|wanted| !wanted.contains(path));
+            if unwanted || self.left_out.contains(path) {
                 continue;
             }
             if skip > 0 {
@@ -251,7 +257,13 @@ impl Copying<'_> {
             if self.monitor.stop_requested() {
                 return Err(Ended::Stopped);
             }
-            self.member(segment, &mut device, &index, line)?;
+            match line {
+                Some(line) => self.member(segment, &mut device, &index, line)?,
+                None => {
+                    self.destination.gone(path);
+                    self.pushed += 1;
+                }
+            }
             if !self.destination.takes() {
                 return Ok(());
             }
@@ -430,8 +442,10 @@ impl<'a, 'b> Push<'a, 'b> {
         }
     }
 
-    fn begin(&mut self, member: Member) -> Result<(), Unread> {
+    fn begin(&mut self, mut member: Member) -> Result<(), Unread> {
         let line = self.line;
+        // Which inode it was only the index knows.
+        member.inode = line.inode;
         let found = FileLine::new(&member, line.place, line.digest, line.condition);
         if self.member.is_some() || found != *line {
             let what = "its header is not what the index says of it";

@@ -4,87 +4,25 @@
 //! A failure ends at most this destination. The run asks after each member whether a
 //! destination is in trouble, and has it write again what was not confirmed.
 
-use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::compress::{Compression, Workers};
 use super::pending::Pending;
 use super::placing::Work;
-use super::plan::Memory;
 use super::records::DriveStopped;
 use super::report::{DestinationReport, FailedVolume, Times, VolumeShare};
+use super::shared::Shared;
 use super::stage::timed;
 use super::volume::{Current, OpenSegment, Room, Verdict, judge};
-use crate::clock::Clock;
-use crate::engine::{EngineError, ReceiptSink, VolumeEnd, VolumeSource};
+use crate::engine::{EngineError, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
-use crate::monitor::{Monitor, Problem};
+use crate::monitor::Problem;
 use crate::volume::failure::is_cancelled;
-use crate::volume::index::JobHeader;
 use crate::volume::receipt::SegmentReceipt;
-use crate::volume::segment::{FrameCompressor, SegmentBuilder, SegmentLimits, SegmentStart};
+use crate::volume::segment::{SegmentBuilder, SegmentLimits, SegmentStart};
 
 /// So many volumes that fail one after another, with nothing committed between, speak against
 /// the drive.
 const VOLUMES_MAY_FAIL: usize = 2;
-
-/// How the segments of a run are written.
-pub(super) struct Manner {
-    pub(super) segment_limit_bytes: u64,
-    pub(super) memory: Memory,
-    /// `None` stores them as they are.
-    pub(super) compression: Option<Compression>,
-}
-
-/// What all destinations of a run have in common.
-pub(super) struct Shared<'a> {
-    segment_limit_bytes: u64,
-    memory: Memory,
-    compression: Option<Compression>,
-    /// Of a run that compresses, once it has begun a segment.
-    workers: RefCell<Option<Workers>>,
-    pub(super) job: JobHeader,
-    pub(super) clock: &'a dyn Clock,
-    pub(super) monitor: &'a dyn Monitor,
-    sink: RefCell<&'a mut dyn ReceiptSink>,
-    /// The sink has failed: nothing more is committed.
-    sink_failed: Cell<bool>,
-}
-
-impl<'a> Shared<'a> {
-    pub(super) fn new(
-        manner: Manner,
-        job: JobHeader,
-        sink: &'a mut dyn ReceiptSink,
-        clock: &'a dyn Clock,
-        monitor: &'a dyn Monitor,
-    ) -> Self {
-        Self {
-            segment_limit_bytes: manner.segment_limit_bytes,
-            memory: manner.memory,
-            compression: manner.compression,
-            workers: RefCell::new(None),
-            job,
-            clock,
-            monitor,
-            sink: RefCell::new(sink),
-            sink_failed: Cell::new(false),
-        }
-    }
-
-    /// What a segment has its frames made by, if the run compresses.
-    fn compressor(&self) -> Result<Option<Box<dyn FrameCompressor>>, EngineError> {
-        let Some(compression) = self.compression else {
-            return Ok(None);
-        };
-        let mut workers = self.workers.borrow_mut();
-        let workers = match &mut *workers {
-            Some(workers) => workers,
-            none => none.insert(Workers::start(compression)?),
-        };
-        Ok(Some(workers.compressor()))
-    }
-}
 
 /// Why a destination cannot go on as it was.
 #[derive(Debug)]
@@ -138,7 +76,7 @@ struct Done {
     files: u64,
     bytes: u64,
     segments: u64,
-    /// As in the segments' indexes: a part counts as one.
+    /// As in the segments' indexes: a part counts as one, and so does a name that is gone.
     members: u64,
     volumes: Vec<VolumeShare>,
     failed: Vec<FailedVolume>,
@@ -333,10 +271,11 @@ impl<'a> Destination<'a> {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
-        let Some(open) = current.segment.take() else {
+        let Some(mut open) = current.segment.take() else {
             return Ok(());
         };
         self.pending.close(open.written);
+        open.builder.set_job_problems(self.shared.problems.get());
         let finished = open.builder.finish(self.shared.clock.now(), job_ends);
         // Only the sink can fail here.
         let finished = finished.map_err(|_| Stop::Drive)?;
@@ -369,7 +308,7 @@ impl<'a> Destination<'a> {
             return Ok(());
         }
         let (barcode, number) = (receipt.info.barcode.clone(), receipt.info.number);
-        let members = receipt.files.len() as u64;
+        let members = (receipt.files.len() + receipt.gone.len()) as u64;
         let files = receipt
             .files
             .iter()
@@ -506,7 +445,7 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// Members committed by now; a part counts as one.
+    /// Members and names that are gone committed by now; a part counts as one.
     pub(super) fn committed_members(&self) -> u64 {
         self.done.members
     }

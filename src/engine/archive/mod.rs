@@ -33,6 +33,7 @@ mod repeat;
 mod report;
 mod run;
 mod scanner;
+mod shared;
 mod stage;
 mod total;
 mod volume;

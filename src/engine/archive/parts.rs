@@ -78,6 +78,7 @@ mod tests {
             xattrs: Vec::new(),
             extents,
             part: None,
+            inode: None,
         }
     }
 

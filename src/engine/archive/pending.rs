@@ -7,9 +7,17 @@ use super::report::Unconfirmed;
 use crate::engine::source::FileState;
 use crate::volume::member::{FileTime, Kind, Member};
 
+/// What went into a segment.
+#[derive(Debug, Clone)]
+pub(super) enum Written {
+    Member(WrittenMember),
+    /// A name that is gone.
+    Gone(Vec<u8>),
+}
+
 /// A member, or a part of a file, that went into a segment.
 #[derive(Debug, Clone)]
-pub(super) struct Written {
+pub(super) struct WrittenMember {
     pub(super) path: Vec<u8>,
     pub(super) kind: Kind,
     pub(super) mtime: FileTime,
@@ -30,6 +38,15 @@ pub(super) struct Rest {
 }
 
 impl Written {
+    fn path(&self) -> &[u8] {
+        match self {
+            Self::Member(member) => &member.path,
+            Self::Gone(path) => path,
+        }
+    }
+}
+
+impl WrittenMember {
     /// A member, as it was begun.
     pub(super) fn of(member: &Member) -> Self {
         Self {
@@ -84,8 +101,13 @@ impl Pending {
     }
 
     /// What an earlier run began has to be ended first.
-    pub(super) fn begin_with(&mut self, begun: impl Iterator<Item = Written>) {
-        self.again.extend(begun);
+    pub(super) fn begin_with(&mut self, begun: impl Iterator<Item = WrittenMember>) {
+        self.again.extend(begun.map(Written::Member));
+    }
+
+    /// It could not be written now.
+    pub(super) fn defer(&mut self, written: Written) {
+        self.again.push_back(written);
     }
 
     /// The volume of all these segments is given up: they have to be written again, before
@@ -93,7 +115,7 @@ impl Pending {
     pub(super) fn give_up(&mut self, begun: Option<Written>) {
         let mut all: VecDeque<Written> = self.segments.drain(..).flatten().collect();
         if let Some(begun) = begun
-            && all.back().is_none_or(|last| last.path != begun.path)
+            && all.back().is_none_or(|last| last.path() != begun.path())
         {
             all.push_back(begun);
         }
@@ -108,7 +130,7 @@ impl Pending {
         while self
             .again
             .front()
-            .is_some_and(|other| other.path == next.path)
+            .is_some_and(|other| other.path() == next.path())
         {
             self.again.pop_front();
         }
@@ -119,13 +141,15 @@ impl Pending {
         self.segments.is_empty() && self.again.is_empty()
     }
 
-    /// All of it, for the report.
+    /// All members of it, for the report.
     pub(super) fn into_unconfirmed(self) -> Unconfirmed {
         let mut all = Unconfirmed::default();
         let segments = self.segments.into_iter().flatten();
-        segments
-            .chain(self.again)
-            .for_each(|written| all.add(&written));
+        for written in segments.chain(self.again) {
+            if let Written::Member(member) = written {
+                all.add(&member);
+            }
+        }
         all
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::destination::{Destination, Stop};
 use super::parts;
-use super::pending::{Rest, Written};
+use super::pending::{Rest, Written, WrittenMember};
 use super::records::DriveStopped;
 use crate::engine::EngineError;
 use crate::engine::content::ContentDigest;
@@ -76,11 +76,11 @@ impl Work {
             number: self.number,
             offset_bytes: self.offset_bytes,
         });
-        Written {
+        Written::Member(WrittenMember {
             bytes: self.whole.size_bytes.saturating_sub(self.offset_bytes),
             part,
-            ..Written::of(&self.whole)
-        }
+            ..WrittenMember::of(&self.whole)
+        })
     }
 }
 
@@ -175,6 +175,35 @@ impl Destination<'_> {
         }
     }
 
+    /// Notes a name that is gone in the index of a segment. Only a destination that
+    /// [`takes`](Self::takes) members may be asked.
+    pub(super) fn gone(&mut self, path: &[u8]) {
+        if let Err(stop) = self.try_gone(path) {
+            self.pending.defer(Written::Gone(path.to_vec()));
+            self.note(stop);
+        }
+    }
+
+    fn try_gone(&mut self, path: &[u8]) -> Result<(), Stop> {
+        self.commit_confirmed()?;
+        self.close_if_low()?;
+        loop {
+            let open = self.open_segment()?;
+            if open.builder.gone(path) {
+                open.written.push(Written::Gone(path.to_vec()));
+                return Ok(());
+            }
+            if open.builder.members() > 0 {
+                self.close(false)?;
+            } else if !self.give_up_volume()? {
+                return Err(Stop::Over(EngineError::Frame {
+                    path: path.to_vec(),
+                    source: Box::new(NameTooLong),
+                }));
+            }
+        }
+    }
+
     /// True if data of the member is wanted.
     pub(super) fn is_at_work(&self) -> bool {
         self.takes() && self.work.is_some() && self.cut_off.is_none()
@@ -198,7 +227,8 @@ impl Destination<'_> {
             let open = self.open_segment()?;
             let room_bytes = match open.builder.begin(&whole) {
                 Ok(()) => {
-                    open.written.push(Written::of(&whole));
+                    open.written
+                        .push(Written::Member(WrittenMember::of(&whole)));
                     return Ok(Begun::Taken);
                 }
                 Err(SegmentError::Sink(stopped)) => return Err(stopped.into()),
@@ -248,7 +278,8 @@ impl Destination<'_> {
                 number,
                 offset_bytes,
             };
-            open.written.push(Written::part(&part, rest));
+            open.written
+                .push(Written::Member(WrittenMember::part(&part, rest)));
             self.work().part = Some(Cut::new(part));
             return Ok(Begun::Taken);
         }
@@ -336,6 +367,11 @@ fn stopped(_: SegmentError<DriveStopped>) -> Stop {
 #[derive(Debug, thiserror::Error)]
 #[error("not even an empty segment takes a piece of it")]
 struct TooLittleRoom;
+
+/// An empty segment has no room for a name.
+#[derive(Debug, thiserror::Error)]
+#[error("not even an empty segment takes the name of what is gone")]
+struct NameTooLong;
 
 fn defect(member: &Member, error: impl Error + Send + Sync + 'static) -> Stop {
     Stop::Over(EngineError::Frame {

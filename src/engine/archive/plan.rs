@@ -100,11 +100,24 @@ impl ArchivePlan {
         !self.sources.iter().any(|source| is_streamed(source, path))
     }
 
-    /// All that will be archived, if it can be counted beforehand: lists and streams cannot.
+    /// The files and directories that are walked, if there are any.
+    #[must_use]
+    pub fn walked(&self) -> Option<Selection> {
+        Some(selection(paths(&self.sources)?, &self.rules()))
+    }
+
+    /// How many sources cannot be counted beforehand: lists and streams.
+    #[must_use]
+    pub fn uncountable(&self) -> usize {
+        let others = self.sources.iter();
+        others
+            .filter(|source| !matches!(source, Source::Paths(_)))
+            .count()
+    }
+
+    /// All that will be archived, if it can be counted beforehand.
     pub(super) fn countable(&self) -> Option<Selection> {
-        let only_paths = |source: &Source| matches!(source, Source::Paths(_));
-        let paths = paths(&self.sources).filter(|_| self.sources.iter().all(only_paths))?;
-        Some(selection(paths, &self.rules()))
+        self.walked().filter(|_| self.uncountable() == 0)
     }
 }
 

@@ -8,7 +8,7 @@ use super::content;
 use super::destination::Destination;
 use super::parts;
 use super::payload::Payload;
-use super::pending::Written;
+use super::pending::{Written, WrittenMember};
 use super::placing::{Begun, Work};
 use super::plan::ArchivePlan;
 use crate::engine::source::{FileState, LinkTo, Object, Remark, Rereader, Severity};
@@ -55,13 +55,14 @@ impl<'a> Repeat<'a> {
                 return;
             }
             match destination.pending.next() {
-                Some(written) => self.member(destination, &written),
+                Some(Written::Member(written)) => self.member(destination, &written),
+                Some(Written::Gone(path)) => destination.gone(&path),
                 None => return,
             }
         }
     }
 
-    fn member(&mut self, destination: &mut Destination<'_>, written: &Written) {
+    fn member(&mut self, destination: &mut Destination<'_>, written: &WrittenMember) {
         let mut object = match self.object(written) {
             Ok(object) => object,
             Err(remark) => {
@@ -116,7 +117,7 @@ impl<'a> Repeat<'a> {
         Some(object)
     }
 
-    fn object(&mut self, written: &Written) -> Result<Object, Remark> {
+    fn object(&mut self, written: &WrittenMember) -> Result<Object, Remark> {
         if !self.plan.can_be_read_again(&written.path) {
             return Err(written_once(&written.path));
         }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::pending::Written;
+use super::pending::WrittenMember;
 use super::stage::StageTime;
-use crate::engine::source::{CommandEnd, Remark};
+use crate::engine::source::{CommandEnd, Compared, Remark};
 use crate::engine::{EngineError, VolumeEnd};
 use crate::volume::label::Label;
 
@@ -45,6 +45,9 @@ pub struct ArchiveReport {
     pub excluded: u64,
     /// How the commands of the sources ended that were begun.
     pub commands: Vec<CommandEnd>,
+    /// How the source compares with what the run was measured against; all 0 for a full one.
+    /// Of a run that did not reach its end, as far as it looked.
+    pub compared: Compared,
     /// What ended the run before its end, or the failure to give back the last volume.
     /// After a failure the source was not read to its end.
     pub failure: Option<EngineError>,
@@ -169,7 +172,7 @@ pub struct Unconfirmed {
 
 impl Unconfirmed {
     /// Adds a member.
-    pub(super) fn add(&mut self, written: &Written) {
+    pub(super) fn add(&mut self, written: &WrittenMember) {
         self.files += 1;
         self.bytes += written.bytes;
         if self.first_paths.len() < REMARKS_KEPT {

@@ -7,25 +7,27 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::content;
-use super::destination::{Destination, Manner, Shared};
+use super::destination::Destination;
 use super::pace::{Teller, Waits};
 use super::payload::{Inlet, Payload, ScannerGone};
-use super::pending::Written;
+use super::pending::WrittenMember;
 use super::placing::{Begun, Work};
 use super::plan::ArchivePlan;
 use super::repeat::Repeat;
 use super::report::{ArchiveReport, Outcome, Remarks, Times, Timings};
 use super::scanner::{Item, ScanEnd, Scanner};
+use super::shared::{Manner, Shared};
 use super::stage::StageTime;
 use super::total::with_total;
 use crate::clock::Clock;
-use crate::engine::source::{Feed, Object, Remark, Severity};
+use crate::engine::source::{Base, Compared, Feed, Object, Remark, Severity};
 use crate::engine::{EngineError, ReceiptSink, VolumeSource};
 use crate::monitor::{Monitor, Problem};
 use crate::volume::index::JobHeader;
 use crate::volume::member::{Kind, Member};
 
-/// Archives what `plan` says.
+/// Archives what `plan` says: measured against `base`, what is not on tape in its present state,
+/// and the names that are gone. If that is nothing, no volume is mounted.
 ///
 /// Segments are handed to `sink` in order as the drive confirms them. Objects that change,
 /// vanish or cannot be read are in the report and never end the run. When the monitor asks
@@ -43,12 +45,13 @@ use crate::volume::member::{Kind, Member};
 /// [`ArchiveReport::failure`], with what is committed by then.
 pub fn archive(
     plan: &ArchivePlan,
+    base: Option<&dyn Base>,
     volumes: &mut dyn VolumeSource,
     sink: &mut dyn ReceiptSink,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<ArchiveReport, EngineError> {
-    archive_to(plan, vec![volumes], sink, clock, monitor)
+    archive_to(plan, base, vec![volumes], sink, clock, monitor)
 }
 
 /// As [`archive`], from one read of the source to two destinations at once, each with volumes
@@ -60,17 +63,19 @@ pub fn archive(
 /// As [`archive`]; no volume to be had only if that is so of both.
 pub fn archive_twice(
     plan: &ArchivePlan,
+    base: Option<&dyn Base>,
     volumes: &mut dyn VolumeSource,
     copy: &mut dyn VolumeSource,
     sink: &mut dyn ReceiptSink,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<ArchiveReport, EngineError> {
-    archive_to(plan, vec![volumes, copy], sink, clock, monitor)
+    archive_to(plan, base, vec![volumes, copy], sink, clock, monitor)
 }
 
 fn archive_to(
     plan: &ArchivePlan,
+    base: Option<&dyn Base>,
     volumes: Vec<&mut dyn VolumeSource>,
     sink: &mut dyn ReceiptSink,
     clock: &dyn Clock,
@@ -81,8 +86,11 @@ fn archive_to(
         .stop_flag()
         .into_iter()
         .chain([Arc::clone(&given_up)]);
-    let feed = Feed::open(&plan.sources, &plan.rules(), stops.collect())?;
-    with_total(plan.countable().as_ref(), monitor, |monitor| {
+    let mut feed = Feed::open(&plan.sources, &plan.rules(), stops.collect())?;
+    if let Some(base) = base {
+        feed.measure_against(base)?;
+    }
+    with_total(plan.countable().as_ref(), base, monitor, |monitor| {
         carry_out(plan, feed, given_up, volumes, sink, clock, monitor)
     })
 }
@@ -99,6 +107,7 @@ fn carry_out(
     let started = Instant::now();
     let job = JobHeader {
         roots: feed.roots().to_vec(),
+        excludes: plan.excludes.clone(),
         ..plan.job.clone()
     };
     let manner = Manner {
@@ -110,7 +119,9 @@ fn carry_out(
     let repeat = Repeat::new(plan, feed.rereader());
     let scanner = Scanner::start(feed, given_up, plan.memory.read_ahead_bytes)?;
     let resume = plan.resume.as_ref();
+    shared.set_problems(Some(0));
     let mut run = Run {
+        shared: &shared,
         destinations: volumes
             .into_iter()
             .enumerate()
@@ -126,11 +137,12 @@ fn carry_out(
         refused: HashSet::new(),
         placed: 0,
         directories: 0,
+        gone: 0,
     };
     let begun = resume.map_or(&[][..], |resume| &resume.begun);
     run.destinations[0]
         .pending
-        .begin_with(begun.iter().map(Written::begun));
+        .begin_with(begun.iter().map(WrittenMember::begun));
     let mut inlet = Inlet::new(&scanner);
     let halt = run.end_begun().and_then(|()| run.take_all(&mut inlet));
     let halt = halt.err();
@@ -139,11 +151,12 @@ fn carry_out(
         Ok(scan) => (None, scan),
         Err(error) => (Some(error), ScanEnd::default()),
     };
-    let outcome = run.conclude(halt, resume.is_some())?;
+    let (outcome, failure) = run.conclude(halt, scan.compared, resume.is_some())?;
     let mut report = run.report(outcome, started.elapsed(), starved);
-    report.failure = report.failure.or(stopped);
+    report.failure = failure.or(report.failure).or(stopped);
     report.excluded = scan.excluded;
     report.commands = scan.commands;
+    report.compared = scan.compared;
     report.timings.scan = scan.time;
     Ok(report)
 }
@@ -153,6 +166,8 @@ fn carry_out(
 enum Halt {
     /// On request.
     Interrupted,
+    /// It cannot be: the base is not known further.
+    Failed(EngineError),
     /// The scanner ended before its end.
     ScannerGone,
     /// No destination takes anything more.
@@ -167,6 +182,7 @@ impl From<ScannerGone> for Halt {
 
 /// The framing stage of one run.
 struct Run<'a> {
+    shared: &'a Shared<'a>,
     destinations: Vec<Destination<'a>>,
     repeat: Repeat<'a>,
     monitor: &'a dyn Monitor,
@@ -177,6 +193,8 @@ struct Run<'a> {
     /// Members written, and how many of them are directories.
     placed: u64,
     directories: u64,
+    /// Names noted as gone.
+    gone: u64,
 }
 
 impl Run<'_> {
@@ -200,6 +218,8 @@ impl Run<'_> {
                 }
                 Item::Begin(member) => self.object(*member, &mut Payload::streamed(inlet))?,
                 Item::Remark(remark) => self.remark(remark),
+                Item::Gone(path) => self.gone(&path)?,
+                Item::Failed(error) => return Err(Halt::Failed(error)),
                 Item::Done => return Ok(()),
                 Item::Chunk(..) | Item::End(_) => return Err(ScannerGone.into()),
             }
@@ -279,6 +299,17 @@ impl Run<'_> {
         self.mend()
     }
 
+    /// Notes a name that is gone at every destination.
+    fn gone(&mut self, path: &[u8]) -> Result<(), Halt> {
+        for destination in &mut self.destinations {
+            if destination.takes() {
+                destination.gone(path);
+            }
+        }
+        self.gone += 1;
+        self.mend()
+    }
+
     /// Has destinations in trouble write again what they lost.
     fn mend(&mut self) -> Result<(), Halt> {
         for destination in &mut self.destinations {
@@ -309,47 +340,59 @@ impl Run<'_> {
                     what: remark.what.clone(),
                 });
                 self.problems.push(remark);
+                self.shared.set_problems(Some(self.problems.total));
             }
         }
     }
 
-    /// Ends the run as well as `halt` allows: how it ended.
+    /// Ends the run as well as `halt` allows: how it ended, and what ended the source.
     /// `resumed`: that there was nothing left to write is no failure.
-    fn conclude(&mut self, halt: Option<Halt>, resumed: bool) -> Result<Outcome, EngineError> {
-        if halt.is_none() && self.placed == 0 && !resumed {
+    fn conclude(
+        &mut self,
+        halt: Option<Halt>,
+        compared: Compared,
+        resumed: bool,
+    ) -> Result<(Outcome, Option<EngineError>), EngineError> {
+        let written = self.placed + self.gone;
+        if halt.is_none() && written == 0 && compared.unchanged == 0 && !resumed {
             // Members that were refused may have had a volume mounted for them.
             self.destinations.iter_mut().for_each(Destination::abandon);
             let failure = self.destinations.iter_mut().find_map(|one| one.over.take());
             return Err(failure.unwrap_or_else(|| self.nothing()));
         }
-        if halt.is_none() && self.placed == self.directories && !resumed {
+        let compares = self.gone > 0 || compared != Compared::default();
+        if halt.is_none() && !compares && self.placed == self.directories && !resumed {
             let what = "no files were found, only directories";
             self.remark(Remark::note(b"", what));
         }
         self.monitor.phase("waiting until everything is on tape");
         match &halt {
             None => self.finish(true),
-            Some(Halt::Interrupted) => self.finish(false),
+            Some(Halt::Interrupted | Halt::Failed(_)) => self.finish(false),
             Some(Halt::ScannerGone | Halt::Over) => {}
         }
         let interrupted = matches!(halt, Some(Halt::Interrupted));
         self.destinations.iter_mut().for_each(Destination::abandon);
-        let gone = matches!(halt, Some(Halt::ScannerGone));
-        let ended = !gone && self.destinations.iter().all(Destination::ended_well);
+        let broken = matches!(halt, Some(Halt::ScannerGone | Halt::Failed(_)));
+        let ended = !broken && self.destinations.iter().all(Destination::ended_well);
         let all = self.destinations.iter().all(Destination::has_all);
         let outcome = match (ended, interrupted) {
             (true, true) => Outcome::Interrupted,
             (true, false) if all && self.problems.total == 0 => Outcome::Complete,
             _ => Outcome::Partial,
         };
-        let untouched = self.destinations.iter().all(Destination::is_untouched);
+        let failure = match halt {
+            Some(Halt::Failed(error)) => Some(error),
+            _ => None,
+        };
+        if !self.destinations.iter().all(Destination::is_untouched) {
+            return Ok((outcome, failure));
+        }
         let failures = self.destinations.iter_mut();
-        match failures
-            .filter_map(|one| one.over.take_if(|_| untouched))
-            .next()
-        {
+        let over = failures.filter_map(|one| one.over.take());
+        match failure.into_iter().chain(over).next() {
             Some(error) => Err(error),
-            None => Ok(outcome),
+            None => Ok((outcome, None)),
         }
     }
 
@@ -388,6 +431,7 @@ impl Run<'_> {
             notes: self.notes,
             excluded: 0,
             commands: Vec::new(),
+            compared: Compared::default(),
             failure: first.failure,
             failed_volumes: first.failed_volumes,
             unconfirmed: first.unconfirmed,

@@ -13,8 +13,8 @@ use super::readers::{Died, Done, Prepared, Readers, SMALL_FILE_BYTES, TASK_BYTES
 use super::stage::{StageTime, spawn};
 use crate::engine::EngineError;
 use crate::engine::source::{
-    CommandEnd, Feed, FileReader, Leaves, Object, Opened, Pour, ReadEnd, Remark, Settled, Step,
-    Streams, Unwanted, Walk,
+    CommandEnd, Compared, Feed, FileReader, Leaves, Object, Opened, Pour, ReadEnd, Remark, Settled,
+    Step, Streams, Unwanted, Walk,
 };
 use crate::volume::member::{Condition, Member};
 
@@ -41,6 +41,10 @@ pub(super) enum Item {
     End(ReadEnd),
     /// A remark about an object.
     Remark(Remark),
+    /// A name of the base that is gone.
+    Gone(Vec<u8>),
+    /// The walk could not go on.
+    Failed(EngineError),
     /// The source is exhausted. The channel closing without this is a failure.
     Done,
 }
@@ -53,7 +57,8 @@ impl Item {
             Self::Begin(member) => member_bytes(member),
             Self::Chunk(..) => CHUNK_BYTES,
             Self::Remark(remark) => ITEM_BYTES + remark.path.len() + remark.what.len(),
-            Self::End(_) | Self::Done => 0,
+            Self::Gone(path) => ITEM_BYTES + path.len(),
+            Self::End(_) | Self::Failed(_) | Self::Done => 0,
         }
     }
 
@@ -91,6 +96,7 @@ pub(super) struct Scanner {
 pub(super) struct ScanEnd {
     pub(super) excluded: u64,
     pub(super) commands: Vec<CommandEnd>,
+    pub(super) compared: Compared,
     pub(super) time: StageTime,
 }
 
@@ -201,16 +207,22 @@ impl Pour for Outlet {
 fn scan(feed: Feed, mut outlet: Outlet, budget_bytes: usize) -> ScanEnd {
     let started = Instant::now();
     let (sources, mut streams) = feed.into_parts();
-    let mut excluded = 0;
+    let mut walked = Walked::default();
     match send_all(
         sources,
         &mut streams,
         &mut outlet,
         budget_bytes,
-        &mut excluded,
+        &mut walked,
     ) {
         Ok(()) => {}
         Err(Stop::Closed) => tracing::debug!("the scanner was stopped before its end"),
+        Err(Stop::Failed(error)) => {
+            let told = outlet
+                .send(Item::Failed(error))
+                .and_then(|()| outlet.flush());
+            tracing::debug!(?told, "the walk could not go on");
+        }
         Err(Stop::Died) => tracing::error!("a thread that reads the source failed"),
         Err(Stop::Threadless(error)) => tracing::error!(%error, "the source cannot be read"),
     }
@@ -222,10 +234,18 @@ fn scan(feed: Feed, mut outlet: Outlet, budget_bytes: usize) -> ScanEnd {
         blocked: outlet.blocked,
     };
     ScanEnd {
-        excluded: excluded + streams.excluded,
+        excluded: walked.excluded + streams.excluded,
         commands: streams.commands,
+        compared: walked.compared,
         time,
     }
+}
+
+/// What all walks have to say.
+#[derive(Default)]
+struct Walked {
+    excluded: u64,
+    compared: Compared,
 }
 
 fn send_all(
@@ -233,14 +253,15 @@ fn send_all(
     streams: &mut Streams,
     outlet: &mut Outlet,
     budget_bytes: usize,
-    excluded: &mut u64,
+    walked: &mut Walked,
 ) -> Result<(), Stop> {
     for source in sources {
         match source {
             Opened::Walk(walk) => {
                 let mut scan = Scan::new(*walk, budget_bytes).map_err(Stop::Threadless)?;
                 let sent = scan.send_all(outlet);
-                *excluded += scan.walk.excluded() + scan.excluded;
+                walked.excluded += scan.walk.excluded() + scan.excluded;
+                walked.compared += scan.walk.compared();
                 sent?;
             }
             Opened::Stream(stream) => streams.pour(&stream, outlet).map_err(|Unwanted| Closed)?,
@@ -253,6 +274,8 @@ fn send_all(
 /// Why the scanner ends early.
 enum Stop {
     Closed,
+    /// The walk could not go on.
+    Failed(EngineError),
     Died,
     Threadless(EngineError),
 }
@@ -273,6 +296,7 @@ impl From<Died> for Stop {
 enum Slot {
     Object(Box<Object>),
     Remarks(Vec<Remark>),
+    Gone(Vec<u8>),
     Leaves {
         task: u64,
         prepared: VecDeque<Prepared>,
@@ -323,7 +347,7 @@ impl Scan {
                 continue;
             }
             if self.slots.is_empty() && self.walked {
-                return Ok(());
+                return self.walk.failure().map_or(Ok(()), |e| Err(Stop::Failed(e)));
             }
             // Whoever waits gives first what it has.
             outlet.flush()?;
@@ -349,6 +373,7 @@ impl Scan {
         match step {
             None => self.walked = true,
             Some(Step::Object(object)) => self.slots.push_back(Slot::Object(object)),
+            Some(Step::Gone(path)) => self.slots.push_back(Slot::Gone(path)),
             Some(Step::Leaves(leaves)) => {
                 let task = self.next_task;
                 self.next_task += 1;
@@ -392,6 +417,10 @@ impl Scan {
                 for remark in remarks {
                     outlet.send(Item::Remark(remark))?;
                 }
+                Ok(true)
+            }
+            Some(Slot::Gone(path)) => {
+                outlet.send(Item::Gone(path))?;
                 Ok(true)
             }
             Some(Slot::Object(object)) => {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, Builder};
 
-use crate::engine::source::{Measure, Selection, measure};
+use crate::engine::source::{Base, Measure, Selection, measure};
 use crate::monitor::{Bottleneck, Monitor, Problem};
 
 /// Does `work`, and beside it counts the selection for `monitor`, if that wants a total and
@@ -11,6 +11,7 @@ use crate::monitor::{Bottleneck, Monitor, Problem};
 /// The count ends with the work at the latest, and cannot make it fail.
 pub(super) fn with_total<T>(
     selection: Option<&Selection>,
+    base: Option<&dyn Base>,
     monitor: &dyn Monitor,
     work: impl FnOnce(&dyn Monitor) -> T,
 ) -> T {
@@ -23,7 +24,7 @@ pub(super) fn with_total<T>(
         bytes: AtomicU64::new(0),
     };
     let over = AtomicBool::new(false);
-    let count = || match measure(selection, || over.load(Ordering::Relaxed)) {
+    let count = || match measure(selection, base, || over.load(Ordering::Relaxed)) {
         Ok(Some(all)) => tally.expect_rest_of(all),
         stopped => tracing::debug!(?stopped, "the source was not counted to its end"),
     };

@@ -75,6 +75,7 @@ impl Rereader {
             path,
             device: None,
             descend: true,
+            known: None,
         };
         // What is a link is decided here alone: each object may come more than once.
         self.visitor.links = Links::default();
@@ -83,7 +84,7 @@ impl Rereader {
                 && self.is_linked(&inode, link)
             {
                 let kind = Kind::Hardlink(link.first.to_vec());
-                let member = self.visitor.member(&place, &inode, kind, Vec::new());
+                let member = self.visitor.member(path, &inode, kind, Vec::new());
                 return Ok(Object {
                     member,
                     reader: None,
@@ -91,7 +92,10 @@ impl Rereader {
             }
             self.look(&place, &inode, remarks)
         });
-        object.map_err(|Skip(remark)| remark.unwrap_or_else(|| gone("it is excluded now")))
+        object.map_err(|skip| {
+            let remark = skip.remark;
+            remark.unwrap_or_else(|| gone("it is excluded now"))
+        })
     }
 
     fn look(

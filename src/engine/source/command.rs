@@ -145,6 +145,7 @@ fn file(path: &[u8], time: FileTime) -> Member {
         xattrs: Vec::new(),
         extents: None,
         part: None,
+        inode: None,
     }
 }
 

@@ -6,6 +6,8 @@ use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
 
+use super::base::Fate;
+
 /// Listing buffer: what one getdents call may fill.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -40,7 +42,8 @@ impl Listed {
 
 /// The names in a directory, ascending by bytes, taken one by one.
 ///
-/// A million names of 20 bytes take 30 MB: the names end to end, and one index each.
+/// A million names of 20 bytes take 30 MB: the names end to end, and one index each; a byte
+/// more each where a walk is compared with a base.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// Names with their terminating zero byte, each behind what it is said to be
@@ -48,6 +51,8 @@ pub(super) struct Names {
     text: Vec<u8>,
     /// Where each name starts in `text`, in the order of names.
     starts: Vec<usize>,
+    /// What became of each name so far, in the same order.
+    fates: Vec<Fate>,
     taken: usize,
 }
 
@@ -109,6 +114,27 @@ impl Names {
             self.taken += 1;
         }
         text
+    }
+
+    /// The next name, which stays the next.
+    pub(super) fn peek(&self) -> Option<&CStr> {
+        let start = *self.starts.get(self.taken)?;
+        Some(name_at(&self.text, start).1)
+    }
+
+    /// Notes what became of the name taken last.
+    pub(super) fn set_fate(&mut self, fate: Fate) {
+        self.fates.resize(self.taken, Fate::Unseen);
+        if let Some(last) = self.fates.last_mut() {
+            *last = fate;
+        }
+    }
+
+    /// What became of a name; `None` if it is not here.
+    pub(super) fn fate(&self, name: &[u8]) -> Option<Fate> {
+        let order = |start: &usize| name_at(&self.text, *start).1.to_bytes().cmp(name);
+        let at = self.starts.binary_search_by(order).ok()?;
+        Some(self.fates.get(at).copied().unwrap_or_default())
     }
 
     /// How many names were not taken yet.

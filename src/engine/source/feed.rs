@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::again::Rereader;
+use super::base::Base;
 use super::exclude::Excludes;
 use super::known::Known;
 use super::list::{FileList, ListedRoots, Taken};
@@ -268,6 +269,21 @@ impl Feed {
                 commands: Vec::new(),
             },
         })
+    }
+
+    /// Measures the paths that are walked against `base`, before any was read. Lists and streams
+    /// have none: what they bring is archived whole.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Base`].
+    pub fn measure_against(&mut self, base: &dyn Base) -> Result<(), EngineError> {
+        for source in &mut self.sources {
+            if let Opened::Walk(walk) = source {
+                walk.measure_against(base)?;
+            }
+        }
+        Ok(())
     }
 
     /// Archive paths of what the sources cover.

@@ -1,4 +1,5 @@
-//! What of a source needs no archiving, since it is on tape already in the state that it has.
+//! What of a source needs no archiving, since the run has it on tape already in the state that it
+//! has. What earlier runs have is the [base](super::Base)'s.
 
 use crate::volume::member::{FileTime, Kind, Member};
 
@@ -28,9 +29,12 @@ impl FileState {
     }
 }
 
-/// Tells a walk what it passes over. It is asked once for each object, before the object is
-/// opened; directories are entered all the same.
+/// Tells a walk what it passes over. It is asked before an object is opened; directories are
+/// entered all the same.
 pub trait Known: std::fmt::Debug + Send + Sync {
     /// True if the object at this archive path needs no archiving.
     fn is_known(&self, path: &[u8], state: &FileState) -> bool;
+
+    /// True if it is recorded that this archive path is gone.
+    fn is_gone(&self, path: &[u8]) -> bool;
 }

@@ -101,6 +101,7 @@ impl Looker {
             path: &self.path,
             device: None,
             descend: true,
+            known: None,
         };
         let mut remarks = Vec::new();
         let (visitor, claims) = (&mut self.visitor, &*self.claims);
@@ -110,8 +111,8 @@ impl Looker {
                 let (directory, name) = (Arc::clone(&leaves.directory), name.to_owned());
                 Verdict::Later(directory, name, self.path.clone())
             }
-            Err(Skip(remark)) => {
-                remarks.extend(remark);
+            Err(skip) => {
+                remarks.extend(skip.remark);
                 Verdict::Skipped
             }
         };
@@ -146,7 +147,7 @@ impl Visitor {
     ) -> Result<Option<(Object, Option<Inode>)>, Skip> {
         if self.excludes.matches(place.path) {
             self.excluded += 1;
-            return Err(Skip(None));
+            return Err(Skip::unseen(None));
         }
         if listed != Listed::File {
             let inode = lstat(place)?;
@@ -194,10 +195,11 @@ impl Visitor {
                     path: &path,
                     device: None,
                     descend: true,
+                    known: None,
                 };
                 match self.visit_included(place, remarks) {
-                    Visited::Leaf(object) => Settled::Instead(Box::new(object)),
-                    Visited::Skipped => Settled::Skipped,
+                    Visited::Leaf(object, _) => Settled::Instead(Box::new(object)),
+                    Visited::Skipped(_) | Visited::Unchanged(_) => Settled::Skipped,
                     Visited::Directory(..) => {
                         let what = "it became a directory while it was being archived";
                         remarks.push(Remark::problem(&path, what));

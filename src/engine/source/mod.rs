@@ -8,6 +8,7 @@
 //! Knows nothing of tapes.
 
 mod again;
+mod base;
 mod command;
 mod directory;
 mod exclude;
@@ -35,6 +36,7 @@ mod walk;
 mod xattrs;
 
 pub use again::{LinkTo, Rereader};
+pub use base::{Base, Compared, KnownKind, KnownName, KnownVersion, Listing};
 pub use exclude::Excludes;
 pub use feed::{CommandSource, Feed, Rules, Source, check};
 pub(in crate::engine) use feed::{Opened, Streams, is_streamed, paths, selection};
@@ -42,8 +44,8 @@ pub use file::{FileReader, ReadEnd};
 pub use known::{FileState, Known};
 pub use list::FileList;
 pub use look::{Leaves, Looked, Looker, Settled};
-pub use measure::{Measure, measure};
+pub use measure::{Measure, Seen, measure, survey};
 pub use pour::{CommandEnd, Pour, Unwanted};
 pub use remark::{Remark, Severity};
 pub use visit::Object;
-pub use walk::{Selection, Step, Walk};
+pub use walk::{Found, Selection, Step, Walk};

@@ -1,6 +1,6 @@
 //! One object: from a name in an open directory to a member and what it takes to read it.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::CStr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -12,12 +12,13 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::Remark;
+use super::base::{Compared, Fate, KnownKind, KnownName, KnownVersion};
 use super::directory::Names;
 use super::exclude::Excludes;
 use super::file::FileReader;
 use super::inode::Inode;
 use super::known::{FileState, Known};
-use super::links::Links;
+use super::links::{Links, Met};
 use super::owners::Owners;
 use super::sparse;
 use super::xattrs::{Reach, XattrReader, Xattrs};
@@ -33,6 +34,9 @@ pub(super) trait Brought: Sized {
         inode: &Inode,
         remarks: &mut Vec<Remark>,
     ) -> Self;
+
+    /// A further name of an object that was archived after this name had been passed over.
+    fn further(visitor: &mut Visitor, further: Further) -> Self;
 
     /// Looks at anything else, given what lstat says of it.
     fn other(
@@ -58,17 +62,30 @@ pub(super) struct Listing {
     pub(super) directory: OwnedFd,
     pub(super) inode: Inode,
     pub(super) names: Names,
+    /// All its names are there.
+    pub(super) whole: bool,
+}
+
+/// A name of an object with hard links, to be archived as one.
+#[derive(Debug)]
+pub(super) struct Further {
+    pub(super) path: Vec<u8>,
+    inode: Inode,
+    /// The name that was archived with the data.
+    first: Vec<u8>,
 }
 
 /// What a name turned out to be.
 #[derive(Debug)]
 pub(super) enum Visited<T> {
     /// Nothing to archive; the reason, if there is one, is among the remarks.
-    Skipped,
-    /// An object that holds no others.
-    Leaf(T),
-    /// A directory to go on with.
-    Directory(T, Listing),
+    Skipped(Fate),
+    /// An object that holds no others, or none that are looked at.
+    Leaf(T, Fate),
+    /// The same, on tape in its present state: of an earlier run, or of this one.
+    Unchanged(Fate),
+    /// A directory to go on with; itself only if it is to be archived.
+    Directory(Option<T>, Listing),
 }
 
 /// Where the walk stands.
@@ -84,6 +101,8 @@ pub(super) struct Place<'a> {
     pub(super) device: Option<u64>,
     /// Whether a directory is listed, or taken without what it holds.
     pub(super) descend: bool,
+    /// What the base has of it.
+    pub(super) known: Option<&'a KnownName>,
 }
 
 /// Looks at objects; knows the rules, and remembers names, links and buffers.
@@ -96,7 +115,13 @@ pub(super) struct Visitor {
     pub(super) owners: Owners,
     pub(super) xattrs: XattrReader,
     pub(super) listing_buffer: Vec<u8>,
-    pub(super) known: Option<Arc<dyn Known>>,
+    /// What the run has on tape already.
+    pub(super) done: Option<Arc<dyn Known>>,
+    /// There is a base.
+    pub(super) compares: bool,
+    pub(super) compared: Compared,
+    /// To be brought before the walk goes on.
+    pub(super) further: VecDeque<Further>,
 }
 
 impl Visitor {
@@ -109,7 +134,10 @@ impl Visitor {
             owners: Owners::default(),
             xattrs: XattrReader::new(),
             listing_buffer: Vec::new(),
-            known: None,
+            done: None,
+            compares: false,
+            compared: Compared::default(),
+            further: VecDeque::new(),
         }
     }
 
@@ -118,15 +146,26 @@ impl Visitor {
         Self::new(Arc::clone(&self.excludes), self.never.clone())
     }
 
-    /// True if the object needs no archiving. Links to it are remembered all the same.
-    pub(super) fn is_known(&self, path: &[u8], inode: &Inode) -> bool {
+    /// True if the run has this on tape already. Links to it are remembered all the same.
+    fn is_done(&mut self, path: &[u8], inode: &Inode) -> bool {
+        if self.done.is_none() {
+            return false;
+        }
+        if self.links.is_further(inode) {
+            return self.has(path, inode, 0) && self.links.first_name(inode).is_some();
+        }
         let size_bytes = match inode.file_type {
             FileType::RegularFile => inode.size_bytes,
             _ => 0,
         };
-        self.has(path, inode, size_bytes)
+        let done = self.has(path, inode, size_bytes);
+        if done && inode.file_type != FileType::Directory {
+            self.links.remember(inode, path);
+        }
+        done
     }
 
+    /// `size_bytes`: of the data that come with this name.
     fn has(&self, path: &[u8], inode: &Inode, size_bytes: u64) -> bool {
         let (mtime, ctime) = (inode.mtime, inode.ctime);
         let state = FileState {
@@ -134,8 +173,8 @@ impl Visitor {
             mtime,
             ctime,
         };
-        let known = self.known.as_ref();
-        known.is_some_and(|known| known.is_known(path, &state))
+        let done = self.done.as_ref();
+        done.is_some_and(|done| done.is_known(path, &state))
     }
 
     /// Looks at one object. A change of the tree meanwhile is a remark, never worse.
@@ -146,7 +185,7 @@ impl Visitor {
     ) -> Visited<T> {
         if self.excludes.matches(place.path) {
             self.excluded += 1;
-            return Visited::Skipped;
+            return Visited::Skipped(Fate::Unseen);
         }
         self.visit_included(place, remarks)
     }
@@ -158,9 +197,9 @@ impl Visitor {
         remarks: &mut Vec<Remark>,
     ) -> Visited<T> {
         let visited = lstat(&place).and_then(|inode| self.examine(&place, &inode, remarks));
-        visited.unwrap_or_else(|Skip(remark)| {
-            remarks.extend(remark);
-            Visited::Skipped
+        visited.unwrap_or_else(|skip| {
+            remarks.extend(skip.remark);
+            Visited::Skipped(skip.fate)
         })
     }
 
@@ -174,7 +213,68 @@ impl Visitor {
         if inode.file_type == FileType::Directory {
             return self.directory(place, remarks);
         }
-        T::other(self, place, inode, remarks).map(Visited::Leaf)
+        if !self.compares {
+            return Ok(match self.is_done(place.path, inode) {
+                true => Visited::Unchanged(Fate::Leaf),
+                false => Visited::Leaf(T::other(self, place, inode, remarks)?, Fate::Leaf),
+            });
+        }
+        let current = place.current(inode);
+        let mut again = match self.links.meet(inode, place.path, current) {
+            Met::Unchanged => {
+                self.pass_over(inode, current);
+                return Ok(Visited::Unchanged(Fate::Leaf));
+            }
+            Met::Changed(again) => again,
+        };
+        if self.is_done(place.path, inode) {
+            self.links.count_met(inode, again.len());
+            again.retain(|name| !self.has(name, inode, 0));
+            self.bring_again(again, place.path, inode);
+            return Ok(Visited::Unchanged(Fate::Leaf));
+        }
+        let brought = T::other(self, place, inode, remarks)?;
+        self.count(place);
+        self.links.count_met(inode, again.len());
+        self.bring_again(again, place.path, inode);
+        Ok(Visited::Leaf(brought, Fate::Leaf))
+    }
+
+    /// Counts an object that is to be archived.
+    fn count(&mut self, place: &Place<'_>) {
+        match place.known {
+            // The file system's root has no name, and is never archived itself.
+            _ if !self.compares || place.path.is_empty() => {}
+            Some(_) => self.compared.changed += 1,
+            None => self.compared.new += 1,
+        }
+    }
+
+    /// Counts an object that is on tape in its present state.
+    fn pass_over(&mut self, inode: &Inode, current: Option<&KnownVersion>) {
+        self.compared.unchanged += 1;
+        let Some(version) = current else { return };
+        self.compared.without_inode += u64::from(version.inode.is_none());
+        if version.kind == KnownKind::File {
+            self.compared.unchanged_bytes += inode.size_bytes;
+        }
+    }
+
+    /// Names that were passed over, and are to be archived after all as names of `first`.
+    fn bring_again(&mut self, names: Vec<Vec<u8>>, first: &[u8], inode: &Inode) {
+        if !names.is_empty() && inode.file_type == FileType::RegularFile {
+            let bytes = &mut self.compared.unchanged_bytes;
+            *bytes = bytes.saturating_sub(inode.size_bytes);
+        }
+        for path in names {
+            self.compared.unchanged -= 1;
+            self.compared.changed += 1;
+            self.further.push_back(Further {
+                path,
+                inode: *inode,
+                first: first.to_vec(),
+            });
+        }
     }
 
     fn directory<T: Brought>(
@@ -184,17 +284,30 @@ impl Visitor {
     ) -> Result<Visited<T>, Skip> {
         if self.excludes.matches_directory(place.path) {
             self.excluded += 1;
-            return Err(Skip(None));
+            return Err(Skip::unseen(None));
         }
         let (directory, inode) = self.open(place, OFlags::DIRECTORY)?;
-        let brought = T::directory(self, place, directory.as_fd(), &inode, remarks);
-        if !place.descend {
-            return Ok(Visited::Leaf(brought));
-        }
-        if place.device.is_some_and(|device| device != inode.device) {
+        let current = place.current(&inode);
+        let brought = if current.is_some() {
+            self.pass_over(&inode, current);
+            None
+        } else if self.is_done(place.path, &inode) {
+            None
+        } else {
+            self.count(place);
+            let directory = directory.as_fd();
+            Some(T::directory(self, place, directory, &inode, remarks))
+        };
+        let beyond = place.device.is_some_and(|device| device != inode.device);
+        if place.descend && beyond {
             let what = "what it holds is on another file system and was left out";
             remarks.push(Remark::note(place.path, what));
-            return Ok(Visited::Leaf(brought));
+        }
+        if beyond || !place.descend {
+            return Ok(match brought {
+                Some(brought) => Visited::Leaf(brought, Fate::Unseen),
+                None => Visited::Unchanged(Fate::Unseen),
+            });
         }
         let (names, broken) = Names::list(directory.as_fd(), &mut self.listing_buffer);
         if let Some(errno) = broken {
@@ -205,6 +318,7 @@ impl Visitor {
             directory,
             inode,
             names,
+            whole: broken.is_none(),
         };
         Ok(Visited::Directory(brought, listing))
     }
@@ -230,7 +344,7 @@ impl Visitor {
             .xattrs
             .read(Reach::Open(file.as_fd()), place.path, remarks);
         let extents = sparse::extents(file.as_fd(), inode);
-        let mut member = self.member(place, inode, Kind::File, xattrs);
+        let mut member = self.member(place.path, inode, Kind::File, xattrs);
         member.size_bytes = inode.size_bytes;
         let reader = Some(FileReader::new(file, *inode, extents.as_deref()));
         member.extents = extents;
@@ -269,13 +383,13 @@ impl Visitor {
 
     pub(super) fn member(
         &mut self,
-        place: &Place<'_>,
+        path: &[u8],
         inode: &Inode,
         kind: Kind,
         xattrs: Xattrs,
     ) -> Member {
         Member {
-            path: place.path.to_vec(),
+            path: path.to_vec(),
             kind,
             size_bytes: 0,
             mode: inode.mode,
@@ -288,6 +402,7 @@ impl Visitor {
             xattrs,
             extents: None,
             part: None,
+            inode: Some(inode.number),
         }
     }
 }
@@ -302,9 +417,17 @@ impl Brought for Object {
     ) -> Self {
         let reach = Reach::Open(directory);
         let xattrs = visitor.xattrs.read(reach, place.path, remarks);
-        let member = visitor.member(place, inode, Kind::Directory, xattrs);
+        let member = visitor.member(place.path, inode, Kind::Directory, xattrs);
         Self {
             member,
+            reader: None,
+        }
+    }
+
+    fn further(visitor: &mut Visitor, further: Further) -> Self {
+        let Further { path, inode, first } = further;
+        Self {
+            member: visitor.member(&path, &inode, Kind::Hardlink(first), Vec::new()),
             reader: None,
         }
     }
@@ -316,18 +439,11 @@ impl Brought for Object {
         remarks: &mut Vec<Remark>,
     ) -> Result<Self, Skip> {
         if let Some(first) = visitor.links.first_name(inode) {
-            if visitor.has(place.path, inode, 0) {
-                return Err(Skip(None));
-            }
-            let member = visitor.member(place, inode, Kind::Hardlink(first), Vec::new());
+            let member = visitor.member(place.path, inode, Kind::Hardlink(first), Vec::new());
             return Ok(Self {
                 member,
                 reader: None,
             });
-        }
-        if visitor.is_known(place.path, inode) {
-            visitor.links.remember(inode, place.path);
-            return Err(Skip(None));
         }
         let kind = match inode.file_type {
             FileType::RegularFile => return visitor.file(place, remarks),
@@ -339,13 +455,16 @@ impl Brought for Object {
             FileType::CharacterDevice => Kind::CharDevice(major(inode.node), minor(inode.node)),
             FileType::BlockDevice => Kind::BlockDevice(major(inode.node), minor(inode.node)),
             FileType::Fifo => Kind::Fifo,
-            FileType::Socket => return Err(place.note("a socket cannot be archived")),
-            _ => return Err(place.problem("objects of its type cannot be archived")),
+            FileType::Socket => return Err(place.note("a socket cannot be archived").leaf()),
+            _ => {
+                let skip = place.problem("objects of its type cannot be archived");
+                return Err(skip.leaf());
+            }
         };
         let reach = Reach::Named(place.parent, place.name);
         let xattrs = visitor.xattrs.read(reach, place.path, remarks);
         visitor.links.remember(inode, place.path);
-        let member = visitor.member(place, inode, kind, xattrs);
+        let member = visitor.member(place.path, inode, kind, xattrs);
         Ok(Self {
             member,
             reader: None,
@@ -353,16 +472,44 @@ impl Brought for Object {
     }
 }
 
-/// Why an object is not archived, if there is more to say than that it was excluded.
-pub(super) struct Skip(pub(super) Option<Remark>);
+/// An object that is not archived.
+pub(super) struct Skip {
+    /// Why, if there is more to say than that it was excluded.
+    pub(super) remark: Option<Remark>,
+    fate: Fate,
+}
+
+impl Skip {
+    /// Nothing is known of what lies at or below it.
+    pub(super) fn unseen(remark: Option<Remark>) -> Self {
+        let fate = Fate::Unseen;
+        Self { remark, fate }
+    }
+
+    /// It is something that is never archived, and holds nothing.
+    pub(super) fn silent_leaf() -> Self {
+        Self::unseen(None).leaf()
+    }
+
+    fn leaf(self) -> Self {
+        let fate = Fate::Leaf;
+        Self { fate, ..self }
+    }
+}
 
 impl Place<'_> {
+    /// The version on tape, if it is the present state.
+    fn current(&self, inode: &Inode) -> Option<&KnownVersion> {
+        let version = self.known.and_then(|known| known.version.as_ref());
+        version.filter(|version| version.is_current(inode))
+    }
+
     fn note(&self, what: &str) -> Skip {
-        Skip(Some(Remark::note(self.path, what)))
+        Skip::unseen(Some(Remark::note(self.path, what)))
     }
 
     fn problem(&self, what: &str) -> Skip {
-        Skip(Some(Remark::problem(self.path, what)))
+        Skip::unseen(Some(Remark::problem(self.path, what)))
     }
 
     fn failed(&self, done: &str, errno: Errno) -> Skip {
@@ -371,7 +518,7 @@ impl Place<'_> {
             Errno::LOOP | Errno::NOTDIR => "it was replaced while it was being archived".to_owned(),
             _ => format!("it cannot be {done}: {errno}"),
         };
-        Skip(Some(Remark::problem(self.path, what)))
+        Skip::unseen(Some(Remark::problem(self.path, what)))
     }
 }
 

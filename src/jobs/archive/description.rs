@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::compress::Compress;
 use crate::engine::source::{CommandSource, FileList, Source};
-use crate::jobs::{JobErrorKind, Outcome};
+use crate::jobs::{JobErrorKind, Level, Outcome};
 use crate::units::ByteSize;
 
 /// A job as it is asked for: from flags, from a file, or from a program. `docs/sources.md`
@@ -38,6 +38,10 @@ pub struct JobDescription {
     pub start_at: Option<u8>,
     /// Fill of the buffer at which the drive goes on after the source was too slow for it.
     pub resume_at: Option<u8>,
+    /// What of the trees to archive.
+    pub level: Level,
+    /// The job to measure against, by name or identity; `None` is the last that suits.
+    pub base: Option<String>,
     /// What to run before and after.
     pub hooks: Hooks,
     /// Goes on with this job (name or identity) instead of a new one: sources, pools and patterns

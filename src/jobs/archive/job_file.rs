@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::compress::Compress;
 use super::description::{Hooks, JobDescription};
 use crate::engine::source::{CommandSource, FileList, Source};
-use crate::jobs::JobError;
+use crate::jobs::{JobError, Level};
 use crate::units::{ByteSize, TimeSpan};
 
 /// The largest file that is read.
@@ -58,6 +58,9 @@ struct JobToml {
     buffer: Option<ByteSize>,
     start_at: Option<u8>,
     resume_at: Option<u8>,
+    #[serde(default)]
+    level: Level,
+    base: Option<String>,
     before: Option<String>,
     after: Option<String>,
     #[serde(default, deserialize_with = "parsed")]
@@ -114,6 +117,8 @@ fn parse(text: &str) -> Result<JobDescription, String> {
         buffer: job.buffer,
         start_at: job.start_at,
         resume_at: job.resume_at,
+        level: job.level,
+        base: job.base,
         hooks: Hooks {
             before: job.before,
             after: job.after,
@@ -196,6 +201,8 @@ mod tests {
             buffer = "4GiB"
             start_at = 30
             resume_at = 70
+            level = "differential"
+            base = "weekly"
             before = "snap"
             after = "unsnap"
             hook_timeout = "10m"
@@ -226,6 +233,8 @@ mod tests {
         assert_eq!(compress, (Some(Compress::Zstd(9)), Some(2)));
         let buffer = (job.buffer, job.start_at, job.resume_at);
         assert_eq!(buffer, (Some(ByteSize(4 << 30)), Some(30), Some(70)));
+        let level = (job.level, job.base.as_deref());
+        assert_eq!(level, (Level::Differential, Some("weekly")));
         assert_eq!(job.hooks.before.as_deref(), Some("snap"));
         assert_eq!(job.hooks.after.as_deref(), Some("unsnap"));
         assert_eq!(job.hooks.timeout, Some(Duration::from_secs(600)));
@@ -250,7 +259,8 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_its_line_and_a_hint() {
-        let cases: [(&str, &[&str]); 10] = [
+        let cases: [(&str, &[&str]); 11] = [
+            ("level = \"half\"", &["line 1", "`half`", "`incremental`"]),
             ("compress = \"gzip\"", &["line 1", "`gzip` is not `off`"]),
             ("pool = \"p\"\npol = \"q\"", &["line 2", "`pol`", "`pool`"]),
             ("\n[[source]]\npath = []", &["line 3", "`path`", "`paths`"]),

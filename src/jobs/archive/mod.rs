@@ -1,10 +1,12 @@
 //! The archive job: what a [`JobDescription`] says, onto volumes of a pool.
 
+mod base;
 pub mod buffer;
 mod compress;
 mod description;
 mod hooks;
 mod job_file;
+mod preview;
 mod resume;
 mod summary;
 
@@ -20,18 +22,21 @@ use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource};
 use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library};
 use crate::engine::archive::{self as engine, ArchivePlan};
-use crate::engine::source;
-use crate::volume::index::{JobHeader, SegmentInfo};
+use crate::engine::source::{self, Base};
+use crate::volume::index::{JobHeader, Level, SegmentInfo};
 use crate::volume::segment::DEFAULT_SEGMENT_BYTES;
+use base::Basis;
 use hooks::HookRun;
 
 pub use crate::engine::source::{CommandSource, FileList, Source};
+pub use base::BaseJob;
 pub use compress::Compress;
 pub use description::{Hooks, JobDescription};
 pub use job_file::read as read_job_file;
+pub use preview::{ArchivePreview, Previewed, preview};
 pub use summary::{
-    ArchiveSummary, ArchiveTimings, BottleneckSummary, CommandEnded, CopySummary, FailedWrite,
-    StageSeconds, WrittenSegment,
+    ArchiveSummary, ArchiveTimings, BottleneckSummary, Changes, CommandEnded, CopySummary,
+    FailedWrite, StageSeconds, WrittenSegment,
 };
 use summary::{copied, ended, outcome_of, summarise};
 pub(super) use summary::{failed, problems, written};
@@ -49,10 +54,8 @@ pub(super) use summary::{failed, problems, written};
 /// is refused where the library has one drive; where the second drive is not free or its tapes
 /// fail, the job goes on without it, and [`ArchiveSummary::copy`] says so.
 pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, JobError> {
-    let config = site.state.library()?;
+    let never = never(site)?;
     site.state.check_room()?;
-    let mut never = vec![site.state.root().to_owned()];
-    never.extend(library::own_directory(&config));
     let catalog = catalog::open(site)?;
     interrupted::settle(site, &catalog)?;
     let before = match &job.resume {
@@ -74,8 +77,8 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
         .before()
         .and_then(|()| begin(site, &catalog, job, (id, before.as_ref()), never));
     let (mut result, begun) = match begun {
-        Ok((mut plan, mounter, owner)) => {
-            let result = run(site, &catalog, mounter, &mut plan, job);
+        Ok(begun) => {
+            let (result, owner) = run(site, &catalog, begun, job);
             (result, Some(owner))
         }
         Err(error) => (Err(error), None),
@@ -91,6 +94,22 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
     result
 }
 
+/// What is never archived: the state, and a simulated library.
+fn never(site: Site<'_>) -> Result<Vec<PathBuf>, JobError> {
+    let config = site.state.library()?;
+    let mut never = vec![site.state.root().to_owned()];
+    never.extend(library::own_directory(&config));
+    Ok(never)
+}
+
+/// A job that is recorded, and has not touched a tape.
+struct Begun<'a> {
+    plan: ArchivePlan,
+    basis: Basis,
+    mounter: Mounter<'a>,
+    owner: Lock,
+}
+
 /// Looks at everything that can be looked at before a tape moves, and records the job. It goes
 /// on with `before`, if that is given.
 fn begin<'a>(
@@ -99,24 +118,36 @@ fn begin<'a>(
     job: &JobDescription,
     (id, before): (Uuid, Option<&Job>),
     never: Vec<PathBuf>,
-) -> Result<(ArchivePlan, Mounter<'a>, Lock), JobError> {
+) -> Result<Begun<'a>, JobError> {
     let mut plan = plan(site, job, id, never)?;
-    if let Some(before) = before {
-        plan.job.started_at = before.start.time;
-    }
+    let basis = match before {
+        Some(before) => {
+            plan.job.started_at = before.start.time;
+            base::of_resumed(catalog, job, &mut plan.job, before)?
+        }
+        None => base::find(catalog, job, &mut plan.job)?,
+    };
     let mut mounter = mounter(site, job)?;
     if let Some(copy_pool) = &job.copy_pool {
         check_copy(catalog, &mut mounter, &job.pool, copy_pool)?;
+    }
+    if let Some(notice) = basis.announcement() {
+        site.monitor.notice(&notice);
     }
     let owner = interrupted::own(site, id)?;
     let started = JobStarted {
         copy_pool: job.copy_pool.clone(),
         one_file_system: job.one_file_system,
         more_sources: !job.has_only_paths(),
-        ..convert::job_started(&plan.job, job.pool.clone(), job.excludes.clone())
+        ..convert::job_started(&plan.job, job.pool.clone())
     };
     catalog.append(plan.job.started_at, &Event::JobStarted(started))?;
-    Ok((plan, mounter, owner))
+    Ok(Begun {
+        plan,
+        basis,
+        mounter,
+        owner,
+    })
 }
 
 fn mounter<'a>(site: Site<'a>, job: &JobDescription) -> Result<Mounter<'a>, JobError> {
@@ -171,6 +202,9 @@ fn plan(
             host: host_name(),
             software: SOFTWARE.to_owned(),
             roots: Vec::new(),
+            excludes: job.excludes.clone(),
+            level: Level::Full,
+            base: None,
         },
         sources: job.sources.clone(),
         excludes: job.excludes.clone(),
@@ -196,14 +230,32 @@ fn host_name() -> String {
     name.trim().to_owned()
 }
 
+/// Also gives back the lock of the job, which is over.
 fn run(
+    site: Site<'_>,
+    catalog: &Catalog,
+    begun: Begun<'_>,
+    job: &JobDescription,
+) -> (Result<ArchiveSummary, JobError>, Lock) {
+    let Begun {
+        mut plan,
+        basis,
+        mounter,
+        owner,
+    } = begun;
+    let result = carry_out(site, catalog, mounter, &mut plan, &basis, job);
+    (result, owner)
+}
+
+fn carry_out(
     site: Site<'_>,
     catalog: &Catalog,
     mounter: Mounter<'_>,
     plan: &mut ArchivePlan,
+    basis: &Basis,
     job: &JobDescription,
 ) -> Result<ArchiveSummary, JobError> {
-    let (pool, id) = (&job.pool, plan.job.id);
+    let pool = &job.pool;
     let mut segments = Vec::new();
     let source =
         |mounter, pool: &str| LibrarySource::new(site, catalog, mounter, Some(pool.to_owned()));
@@ -212,28 +264,20 @@ fn run(
         Some(pool) => Some(source(self::mounter(site, job)?, pool)),
         None => None,
     };
-    if job.resume.is_some() {
-        // What is whole on tape behind the last commit is adopted first, and so not read again.
-        volumes.prepare(resume::last_volume(catalog, id, pool)?)?;
-        let mut pools = vec![pool.as_str()];
-        if let (Some(copies), Some(pool)) = (&mut copies, &job.copy_pool) {
-            let prepared = copies.prepare(resume::last_volume(catalog, id, pool)?);
-            tracing::debug!(?prepared, "mounted for the second copy");
-            pools.push(pool);
-        }
-        plan.resume = Some(resume::state(catalog, id, &pools)?);
-    }
+    adopt(catalog, plan, basis, job, &mut volumes, copies.as_mut())?;
     let plan = &*plan;
     let mut sink = CatalogSink {
         site,
         catalog,
         committed: |info: &SegmentInfo, end_block| segments.push(written(info, end_block)),
     };
+    let base = basis.listed(catalog);
+    let base = base.as_ref().map(|base| base as &dyn Base);
     let (clock, monitor) = (site.clock, site.monitor);
     let report = match &mut copies {
-        None => engine::archive(plan, &mut volumes, &mut sink, clock, monitor),
+        None => engine::archive(plan, base, &mut volumes, &mut sink, clock, monitor),
         Some(copies) => {
-            engine::archive_twice(plan, &mut volumes, copies, &mut sink, clock, monitor)
+            engine::archive_twice(plan, base, &mut volumes, copies, &mut sink, clock, monitor)
         }
     };
     let mut report = report.map_err(|error| from_writing(catalog, error))?;
@@ -245,12 +289,46 @@ fn run(
     let failure = failure.map(|error| from_writing(catalog, error));
     let copy = report.copy.take().zip(job.copy_pool.clone());
     let copy = copy.map(|(copy, pool)| copied(catalog, pool, copy, report.files));
-    summarise(
+    let mut summary = summarise(
         plan,
         pool,
         report,
         failure,
         segments,
         (adopted_segments, copy),
-    )
+    )?;
+    (summary.level, summary.base) = (basis.level(), basis.job());
+    Ok(summary)
+}
+
+/// Mounts first, where what a cut-off job has whole on tape behind its last commit has to be
+/// known: it is adopted then, and so neither archived again nor missed where it is gone.
+fn adopt(
+    catalog: &Catalog,
+    plan: &mut ArchivePlan,
+    basis: &Basis,
+    job: &JobDescription,
+    volumes: &mut LibrarySource<'_>,
+    copies: Option<&mut LibrarySource<'_>>,
+) -> Result<(), JobError> {
+    let id = plan.job.id;
+    let cut_off = match &job.resume {
+        Some(_) => Some(id),
+        None => basis.cut_off(),
+    };
+    let Some(cut_off) = cut_off else {
+        return Ok(());
+    };
+    let pool = &job.pool;
+    volumes.prepare(resume::last_volume(catalog, cut_off, pool)?)?;
+    let mut pools = vec![pool.as_str()];
+    if let (Some(copies), Some(pool)) = (copies, &job.copy_pool) {
+        let prepared = copies.prepare(resume::last_volume(catalog, cut_off, pool)?);
+        tracing::debug!(?prepared, "mounted for the second copy");
+        pools.push(pool);
+    }
+    if job.resume.is_some() {
+        plan.resume = Some(resume::state(catalog, id, &pools)?);
+    }
+    Ok(())
 }

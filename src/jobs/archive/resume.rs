@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use catalogs::model::event::ReceiptRecord;
-use catalogs::model::{Condition, Entry};
+use catalogs::model::{Condition, Entry, Kind};
 use catalogs::{Catalog, Job};
 use uuid::Uuid;
 
@@ -39,9 +39,45 @@ pub(super) fn job(catalog: &Catalog, name: &str) -> Result<Job, JobError> {
             "job {name} archives what lists name or commands write, which the catalog does not \
              keep: run the whole job again"
         ),
-        Some(_) => return Ok(job),
+        Some(_) => match built_on(catalog, &job)? {
+            None => return Ok(job),
+            Some(later) => format!(
+                "job {} of changes began after job {name}, and what is brought to job {name} now \
+                 would belong to a time before it: archive again with --level incremental, which \
+                 passes over what is on tape",
+                later.start.what.name
+            ),
+        },
     };
     Err(JobError::Request { what })
+}
+
+/// A later job that tells what changed below the same paths, if there is one: it takes what it
+/// does not hold to be as it was before.
+fn built_on(catalog: &Catalog, job: &Job) -> Result<Option<Job>, JobError> {
+    let below = |path: &[u8], root: &[u8]| {
+        let rest = path.strip_prefix(root);
+        rest.is_some_and(|rest| root.is_empty() || rest.is_empty() || rest[0] == b'/')
+    };
+    let meets = |other: &Job| {
+        let mine = job.start.what.roots.iter();
+        mine.flat_map(|ByteText(mine)| {
+            let others = other.start.what.roots.iter();
+            others.map(move |ByteText(other)| (mine, other))
+        })
+        .any(|(mine, other)| below(mine, other) || below(other, mine))
+    };
+    let counts = |other: &Job| match &other.finish {
+        None => true,
+        Some(finish) => matches!(finish.what.outcome, Outcome::Complete | Outcome::Partial),
+    };
+    let jobs = catalog.jobs()?;
+    let mut later = jobs.into_iter();
+    let found = later
+        .by_ref()
+        .any(|other| other.start.what.job == job.start.what.job);
+    debug_assert!(found, "it is among the jobs");
+    Ok(later.find(|other| !other.start.what.level.is_full() && counts(other) && meets(other)))
 }
 
 /// The description with which the job began; how it is written is said anew.
@@ -59,6 +95,8 @@ pub(super) fn description(given: &JobDescription, job: &Job) -> JobDescription {
         name: Some(start.name.clone()),
         excludes: start.excludes.clone(),
         one_file_system: start.one_file_system,
+        level: start.level,
+        base: None,
         ..given.clone()
     }
 }
@@ -113,6 +151,8 @@ fn receipts(catalog: &Catalog, job: Uuid, pool: &str) -> Result<Vec<ReceiptRecor
 #[derive(Debug, Default)]
 struct OnTape {
     known: HashSet<StateKey>,
+    /// Names that it recorded as gone.
+    gone: HashSet<StateKey>,
     /// Files of which the last part has not come, by path.
     begun: HashMap<Vec<u8>, BegunFile>,
 }
@@ -130,9 +170,14 @@ impl OnTape {
         let open = entries
             .iter()
             .filter(|e| e.part.is_some_and(|part| !part.last));
-        let certain = open.count() <= 1 && entries.len() as u64 == receipt.files;
+        let members = entries.iter().filter(|e| e.kind != Kind::Gone).count();
+        let certain = open.count() <= 1 && members as u64 == receipt.files;
         let part_bytes = receipt.file_bytes.checked_sub(others.sum());
         for entry in entries {
+            if entry.kind == Kind::Gone {
+                self.gone.insert(gone_key(&entry.path));
+                continue;
+            }
             let whole = entry.condition == Condition::Whole;
             match entry.part {
                 None if whole => {
@@ -205,6 +250,14 @@ impl Known for OnTape {
         let key = state_key(0, path, size_bytes, times);
         self.known.contains(&key) || self.begun.contains_key(path)
     }
+
+    fn is_gone(&self, path: &[u8]) -> bool {
+        self.gone.contains(&gone_key(path))
+    }
+}
+
+fn gone_key(path: &[u8]) -> StateKey {
+    state_key(0, path, 0, [(0, 0); 2])
 }
 
 fn key(entry: &Entry) -> StateKey {

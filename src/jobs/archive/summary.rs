@@ -6,17 +6,19 @@ use uuid::Uuid;
 
 pub use catalogs::model::event::CommandEnded;
 
+use super::base::BaseJob;
 use crate::engine::VolumeEnd;
 use crate::engine::archive::{self as engine, ArchivePlan, ArchiveReport, Remarks};
 use crate::engine::archive::{DestinationReport, FailedVolume, StageTime, Timings};
-use crate::engine::source::CommandEnd;
+use crate::engine::source::{CommandEnd, Compared};
 use crate::error_text::with_causes;
 use crate::jobs::engine_error::from_writing;
 use crate::jobs::error::Failure;
 use crate::jobs::interrupted::Ended;
-use crate::jobs::{ByteText, JobError, JobErrorKind, Outcome, Problem, Problems};
+use crate::jobs::{ByteText, JobError, JobErrorKind, Level, Outcome, Problem, Problems};
 use crate::monitor::Pace;
 use crate::units::{BlockAddress, TapeFile};
+use crate::volume::index::Level as volume_level;
 use crate::volume::index::SegmentInfo;
 
 /// A segment that this job wrote.
@@ -55,6 +57,12 @@ pub struct ArchiveSummary {
     pub name: String,
     /// The pool it wrote to.
     pub pool: String,
+    /// What of the trees it archived.
+    pub level: Level,
+    /// What it was measured against, if it was not full.
+    pub base: Option<BaseJob>,
+    /// How the trees compare with that; `None` if it was full.
+    pub changes: Option<Changes>,
     /// How it ended.
     pub outcome: Outcome,
     /// Members on tape.
@@ -122,6 +130,37 @@ pub struct CopySummary {
     pub missing_files: u64,
     /// Tapes that failed while they were written.
     pub failed_tapes: Vec<FailedWrite>,
+}
+
+/// How the source compares with what is on tape, in objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// On tape in the present state: not archived again.
+    pub unchanged: u64,
+    /// Bytes of the files among these.
+    pub unchanged_bytes: u64,
+    /// There before, in another state, or not whole on tape: archived again.
+    pub changed: u64,
+    /// Not there before.
+    pub new: u64,
+    /// There before, and not any more.
+    pub deleted: u64,
+    /// Of the unchanged those that were recognised without an inode number, since the job that
+    /// archived them did not record it.
+    pub without_inode: u64,
+}
+
+impl Changes {
+    pub(super) fn new(compared: Compared) -> Self {
+        Self {
+            unchanged: compared.unchanged,
+            unchanged_bytes: compared.unchanged_bytes,
+            changed: compared.changed,
+            new: compared.new,
+            deleted: compared.gone,
+            without_inode: compared.without_inode,
+        }
+    }
 }
 
 /// Seconds that one stage of a job spent.
@@ -207,6 +246,9 @@ pub(super) fn summarise(
         job: plan.job.id,
         name: plan.job.name.clone(),
         pool: pool.to_owned(),
+        level: Level::Full,
+        base: None,
+        changes: (plan.job.level != volume_level::Full).then(|| Changes::new(report.compared)),
         outcome,
         files: report.files,
         file_bytes: report.bytes,

@@ -1,14 +1,14 @@
 //! What of a job needs its second copy: decided from the catalog alone.
 //!
 //! An object has its copy in a pool if volumes of it hold all of it, in the same state (size,
-//! times, condition): as one member, or as parts without a gap. Memory: 32 bytes for each object
-//! of the job.
+//! times, condition): as one member, or as parts without a gap. A name that is gone has to be in an
+//! index there as well. Memory: 32 bytes for each of them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use catalogs::Catalog;
 use catalogs::model::event::ReceiptRecord;
-use catalogs::model::{Condition, Entry};
+use catalogs::model::{Condition, Entry, Kind};
 
 use crate::engine::archive::CopySegment;
 use crate::jobs::known::{StateKey, state_key};
@@ -32,7 +32,7 @@ struct Parts {
 #[derive(Default)]
 pub(super) struct Missing {
     pub(super) segments: Vec<CopySegment>,
-    /// Objects.
+    /// Objects, and names that are gone.
     pub(super) files: u64,
     /// Bytes of their files.
     pub(super) bytes: u64,
@@ -50,6 +50,10 @@ impl Held {
     }
 
     fn add(&mut self, entry: &Entry) {
+        if entry.kind == Kind::Gone {
+            self.whole.insert(gone_key(entry));
+            return;
+        }
         let Some(part) = entry.part else {
             self.whole.insert(key(entry, entry.condition));
             return;
@@ -65,6 +69,9 @@ impl Held {
     }
 
     fn has(&self, entry: &Entry) -> bool {
+        if entry.kind == Kind::Gone {
+            return self.whole.contains(&gone_key(entry));
+        }
         let parts = self.parts.get(&part_key(entry));
         let joined = parts.is_some_and(|parts| {
             let all = |last| (1..=last).all(|number| parts.numbers.contains(&number));
@@ -110,6 +117,11 @@ pub(super) fn missing(
         });
     }
     Ok(missing)
+}
+
+/// Unlike any state of an object.
+fn gone_key(entry: &Entry) -> StateKey {
+    state_key(u8::MAX, &entry.path, 0, [(0, 0); 2])
 }
 
 /// The same for all parts of a file. The parts of what was a stream differ in size, which was not

@@ -13,7 +13,7 @@ use super::engine_error::from_writing;
 use super::error::Failure;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource};
-use super::{JobError, Outcome, Problems, Site, catalog, interrupted};
+use super::{JobError, Outcome, Problems, Site, catalog, convert, interrupted};
 use crate::engine::archive::{self as engine, Compression, CopyPlan, Memory};
 use crate::volume::frames::Effort;
 use crate::volume::index::{JobHeader, SegmentInfo};
@@ -58,11 +58,11 @@ pub struct CopiedJob {
     pub pool: String,
     /// Tapes that hold what is missing there, in the order of reading.
     pub tapes: Vec<String>,
-    /// Objects that were missing.
+    /// Objects that were missing, and names that are gone and were not noted there.
     pub missing_files: u64,
     /// Bytes of files among them.
     pub missing_bytes: u64,
-    /// Objects that are missing now.
+    /// The same, missing now.
     pub still_missing_files: u64,
 }
 
@@ -142,6 +142,8 @@ struct Need {
     before: u64,
     /// The last segment to copy is the job's last.
     ends: bool,
+    /// Problems that the job had, if it said so.
+    problems: Option<u64>,
     /// Bytes of the largest segment to copy, compressed or not.
     largest_bytes: u64,
     /// Segments to copy are compressed, and so the copy is.
@@ -188,6 +190,7 @@ impl Need {
             pool,
             before: there.iter().map(number).max().unwrap_or(0),
             ends: last.is_some_and(|last| last.job_ends && Some(last.segment) == copied),
+            problems: last.and_then(|last| last.job_problems),
             largest_bytes: here.iter().map(bytes).max().unwrap_or(0),
             compressed: here.iter().any(|record| record.receipt.codec.is_some()),
             missing,
@@ -220,10 +223,14 @@ impl Need {
                 host: start.host.clone(),
                 software: start.software.clone(),
                 roots: start.roots.iter().map(|root| root.0.clone()).collect(),
+                excludes: start.excludes.clone(),
+                level: convert::volume_level(start.level),
+                base: start.base,
             },
             segments: self.missing.segments.clone(),
             segments_before: self.before,
             job_ends: self.ends,
+            job_problems: self.problems,
             segment_limit_bytes: DEFAULT_SEGMENT_BYTES.max(self.largest_bytes),
             memory: Memory::default(),
             compression: self

@@ -74,6 +74,7 @@ impl JobError {
             | JobError::ChipFailed { .. }
             | JobError::SegmentNumber { .. } => K::BadMedium,
             JobError::Volume { source, .. } => volume_kind(source),
+            JobError::Base(error) => error.kind(),
             JobError::NoSuchPool { .. }
             | JobError::NoSuchVolume { .. }
             | JobError::NoSuchBarcodeOrJob { .. }
@@ -385,6 +386,7 @@ impl JobError {
             JobError::NoSuchVolume { .. } | JobError::NoSuchBarcodeOrJob { .. } => {
                 "`tape list` shows the tapes that the catalog knows.".to_owned()
             }
+            JobError::Base(error) => error.advice().to_owned(),
             JobError::Hook(_) => {
                 "The log in the state directory has all it said. Run it by hand, put it right, and \
                  start the job again."
@@ -480,6 +482,6 @@ fn engine_kind(error: &EngineError) -> JobErrorKind {
         | EngineError::VolumesFail { .. } => JobErrorKind::BadDevice,
         EngineError::WrongVolume { .. } => JobErrorKind::WrongTape,
         EngineError::Volume { source, .. } => volume_kind(source),
-        EngineError::Commit { .. } => JobErrorKind::Catalog,
+        EngineError::Commit { .. } | EngineError::Base { .. } => JobErrorKind::Catalog,
     }
 }

@@ -220,6 +220,10 @@ pub(super) fn of_operation(error: &EngineError) -> Option<String> {
                  the segment in."
             ));
         }
+        EngineError::Base { .. } => {
+            "Cure the catalog: `doctor` names the tapes that bring a damaged entry file back with \
+             `catalog rebuild`. `--level full` does without."
+        }
         EngineError::NoTapeFile { barcode, .. } => {
             return Some(format!(
                 "Tape file 0 is the label; `tape show {barcode}` lists those of the segments, \

@@ -1,4 +1,4 @@
-//! The sorts of help that errors call for.
+//! Which sort of help errors call for: what front ends make exit codes of.
 
 use serde::Serialize;
 

@@ -5,6 +5,7 @@
 //! [`JobError::kind`] which sort of help is needed (front ends make exit codes of it).
 
 mod advice;
+mod base;
 mod device;
 mod failure;
 mod kind;
@@ -13,6 +14,7 @@ mod words;
 use std::io;
 use std::path::PathBuf;
 
+pub use base::BaseError;
 pub use failure::{FailedTape, Failure};
 pub use kind::JobErrorKind;
 pub(super) use words::labels_unread;
@@ -485,6 +487,9 @@ pub enum JobError {
         /// What was given.
         name: String,
     },
+    /// What a job of changes is to be measured against.
+    #[error(transparent)]
+    Base(#[from] BaseError),
     /// A job that ended, or was cut off, before its first segment was confirmed.
     #[error(
         "no segment of job {job} (`{name}`) is confirmed on a tape: {}",

@@ -192,6 +192,9 @@ fn engine_errors() -> Vec<EngineError> {
             number: 1,
             source: "no".into(),
         },
+        EngineError::Base {
+            source: "no".into(),
+        },
         EngineError::Spawn {
             stage: "drive",
             source: io_error(),
@@ -358,6 +361,11 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
         },
         JobError::NoSuchVolume { barcode: text() },
         JobError::NoSuchBarcodeOrJob { name: text() },
+        JobError::Base(BaseError::NoSuchJob { name: text() }),
+        JobError::Base(BaseError::ClockBehind {
+            name: text(),
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+        }),
         JobError::NothingOfJob {
             name: text(),
             job: Uuid::nil(),

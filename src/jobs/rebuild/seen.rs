@@ -24,7 +24,7 @@ impl SeenJobs {
         let seen = pools.entry(receipt.info.pool.clone()).or_default();
         seen.segments.insert(receipt.info.job_segment);
         if receipt.info.job_ends {
-            seen.last = Some(receipt.info.job_segment);
+            seen.end(receipt.info.job_segment, receipt.info.job_problems);
         }
         let whole = receipt
             .files
@@ -63,7 +63,7 @@ impl SeenJobs {
                     continue;
                 }
                 if record.receipt.job_ends {
-                    seen.last = Some(number);
+                    seen.end(number, record.receipt.job_problems);
                 }
                 let entries = known.entries_in_tape_order(&record)?;
                 seen.blemished |= !entries.iter().all(is_whole);
@@ -86,19 +86,26 @@ impl SeenJobs {
 struct JobSeen {
     /// Numbers of its segments that were found.
     segments: BTreeSet<u64>,
-    /// Number of the segment with which it reached its end.
-    last: Option<u64>,
-    /// Some member is not whole, or known from headers alone.
+    /// Number of the segment with which it reached its end, the last time, and the problems that
+    /// it had then, if it said so.
+    last: Option<(u64, Option<u64>)>,
+    /// Some member is missing, not whole, or known from headers alone.
     blemished: bool,
 }
 
 impl JobSeen {
+    fn end(&mut self, number: u64, problems: Option<u64>) {
+        self.last = self.last.max(Some((number, problems)));
+    }
+
     /// Complete only if every segment was found: else what lies on a missing tape would
     /// count as gone from the source.
     fn outcome(&self) -> Outcome {
         match self.last {
             None => Outcome::Interrupted,
-            Some(last) if self.segments.len() as u64 == last && !self.blemished => {
+            Some((last, None | Some(0)))
+                if self.segments.len() as u64 == last && !self.blemished =>
+            {
                 Outcome::Complete
             }
             Some(_) => Outcome::Partial,

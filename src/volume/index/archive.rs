@@ -1,11 +1,10 @@
-//! The archive that an index is: four members, checked against each other.
+//! The archive that an index is: four or five members, checked against each other.
 
 use std::io::{BufRead, BufReader, Read};
 
-use super::json::{LineJson, SEGMENT_KIND, SegmentJson, Version};
+use super::json::{LineJson, PathJson, SEGMENT_KIND, SegmentJson, Version};
 use super::{
-    Codec, FileLine, Index, IndexError, MAX_LINES_BYTES, MAX_MEMBERS, MAX_RECORDS, Place,
-    SegmentInfo,
+    Codec, Index, IndexError, MAX_LINES_BYTES, MAX_MEMBERS, MAX_RECORDS, Place, SegmentInfo,
 };
 use crate::volume::LATEST_SEGMENT_FORMAT;
 use crate::volume::frames::FRAME_BYTES;
@@ -16,9 +15,27 @@ use crate::volume::tar::{BLOCK, END, Event, MemberParser, encode_plain, is_archi
 const SEGMENT: &str = "segment.json";
 const FILES: &str = "files.jsonl.zst";
 const CRCS: &str = "blocks.crc32";
+const GONE: &str = "gone.jsonl.zst";
 const SUMS: &str = "B3SUMS";
-/// The members, in their order.
-const MEMBERS: [&str; 4] = [SEGMENT, FILES, CRCS, SUMS];
+/// The members, in their order. [`GONE`] is left out where nothing is gone.
+const MEMBERS: [&str; 5] = [SEGMENT, FILES, CRCS, GONE, SUMS];
+
+/// The compressed texts of an index.
+pub(crate) struct Texts {
+    /// `files.jsonl.zst`.
+    pub(crate) files: Vec<u8>,
+    /// `gone.jsonl.zst`, if there is one.
+    pub(crate) gone: Option<Vec<u8>>,
+}
+
+/// Lengths of the texts before compression, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinesBytes {
+    /// Of `files.jsonl`.
+    pub(crate) files: u64,
+    /// Of `gone.jsonl`; 0 if there is none.
+    pub(crate) gone: u64,
+}
 
 /// Largest window a reader accepts, as a power of two: 8 MiB of memory. Writing uses 19.
 const WINDOW_LOG: u32 = 23;
@@ -29,10 +46,12 @@ const MAX_LINE_BYTES: u64 = 256 << 10;
 const STREAM_SLACK_BYTES: u64 = 1 << 10;
 
 /// The index as full records of the volume's block size.
-pub(crate) fn encode(info: &SegmentInfo, files: &Vec<u8>, crcs: &[u32]) -> Vec<u8> {
+pub(crate) fn encode(info: &SegmentInfo, texts: &Texts, crcs: &[u32]) -> Vec<u8> {
     let segment = segment_json(info);
     let crcs: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_be_bytes()).collect();
-    let contents = [(SEGMENT, &segment), (FILES, files), (CRCS, &crcs)];
+    let gone = texts.gone.as_ref().map(|gone| (GONE, gone));
+    let contents = [(SEGMENT, &segment), (FILES, &texts.files), (CRCS, &crcs)];
+    let contents: Vec<_> = contents.into_iter().chain(gone).collect();
     let sums: String = contents
         .iter()
         .map(|(name, content)| format!("{}  {name}\n", blake3::hash(content).to_hex()))
@@ -49,16 +68,25 @@ pub(crate) fn encode(info: &SegmentInfo, files: &Vec<u8>, crcs: &[u32]) -> Vec<u
     archive
 }
 
-/// No index is longer than this, given the length of its `segment.json`, of the text of
+/// No index is longer than this, given the length of its `segment.json`, of the texts of
 /// its lines, and the number of records. Bytes, before padding to records.
-pub(crate) fn bound_bytes(segment_json_bytes: u64, lines_bytes: u64, records: u64) -> u64 {
-    let lines = usize::try_from(lines_bytes).unwrap_or(usize::MAX);
-    let compressed = zstd::zstd_safe::compress_bound(lines) as u64 + STREAM_SLACK_BYTES;
+pub(crate) fn bound_bytes(segment_json_bytes: u64, lines: LinesBytes, records: u64) -> u64 {
+    let compressed = |bytes| {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        zstd::zstd_safe::compress_bound(bytes) as u64 + STREAM_SLACK_BYTES
+    };
     let sums = MEMBERS.iter().map(|name| 64 + 3 + name.len() as u64).sum();
-    let contents = [segment_json_bytes, compressed, 4 * records, sums];
+    let gone = (lines.gone > 0).then(|| compressed(lines.gone));
+    let contents = [
+        segment_json_bytes,
+        compressed(lines.files),
+        4 * records,
+        sums,
+    ];
     let members: u64 = contents
-        .iter()
-        .map(|bytes| BLOCK as u64 + padded(*bytes))
+        .into_iter()
+        .chain(gone)
+        .map(|bytes| BLOCK as u64 + padded(bytes))
         .sum();
     members + END.len() as u64
 }
@@ -77,10 +105,27 @@ pub(crate) fn segment_json(info: &SegmentInfo) -> Vec<u8> {
 ///
 /// See [`IndexError`].
 pub fn decode(archive: &[u8]) -> Result<Index, IndexError> {
-    let [segment, files, crcs, sums] = members(archive)?;
-    check_sums(sums, [(SEGMENT, segment), (FILES, files), (CRCS, crcs)])?;
+    let [segment, files, crcs, gone, sums] = members(archive)?;
+    let [segment, files, crcs, sums] =
+        [segment, files, crcs, sums].map(|content| content.unwrap_or_default());
+    let contents = [(SEGMENT, segment), (FILES, files), (CRCS, crcs)];
+    check_sums(
+        sums,
+        contents.into_iter().chain(gone.map(|gone| (GONE, gone))),
+    )?;
     let info = read_info(segment)?;
-    let files = read_lines(files)?;
+    let files = read_lines(FILES, files, |text| {
+        let json: LineJson<'_> = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+        json.into_line().map_err(str::to_owned)
+    })?;
+    let gone = gone.map(|gone| {
+        read_lines(GONE, gone, |text| {
+            let json: PathJson<'_> = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+            let path = json.into_path().filter(|path| is_archive_path(path));
+            path.ok_or_else(|| "a path that must not be used".to_owned())
+        })
+    });
+    let gone = gone.transpose()?.unwrap_or_default();
     let (crcs, rest) = crcs.as_chunks::<4>();
     if !rest.is_empty() {
         return Err(contradiction(
@@ -88,32 +133,42 @@ pub fn decode(archive: &[u8]) -> Result<Index, IndexError> {
         ));
     }
     let crcs = crcs.iter().map(|crc| u32::from_be_bytes(*crc)).collect();
-    let index = Index { info, files, crcs };
+    let index = Index {
+        info,
+        files,
+        gone,
+        crcs,
+    };
     agree(&index)?;
     Ok(index)
 }
 
-/// The contents of the four members, found by the ends of their names.
-fn members(archive: &[u8]) -> Result<[&[u8]; 4], IndexError> {
+/// The contents of the members, found by the ends of their names; only [`GONE`] may be missing.
+fn members(archive: &[u8]) -> Result<[Option<&[u8]>; 5], IndexError> {
     let mut parser = MemberParser::new();
-    let mut contents = [&archive[..0]; 4];
+    let mut contents = [None; 5];
+    // As many members were seen or passed over.
     let mut seen = 0;
     let mut input = archive;
     while let Some(event) = parser.next(&mut input)? {
         match event {
             Event::Member { member, .. } => {
-                let expected = MEMBERS.get(seen).copied().unwrap_or("the end");
                 let name = member.path.rsplit(|&b| b == b'/').next();
+                if MEMBERS.get(seen) == Some(&GONE) && name != Some(GONE.as_bytes()) {
+                    seen += 1;
+                }
+                let expected = MEMBERS.get(seen).copied().unwrap_or("the end");
                 let fits = name == Some(expected.as_bytes())
                     && member.kind == Kind::File
                     && member.extents.is_none();
                 if !fits {
                     return Err(IndexError::Missing { expected });
                 }
+                contents[seen] = Some(&archive[..0]);
                 seen += 1;
             }
             // The archive is fed at once, so a member's data come in one piece.
-            Event::Data { bytes, .. } => contents[seen - 1] = bytes,
+            Event::Data { bytes, .. } => contents[seen - 1] = Some(bytes),
             Event::MemberEnd | Event::End => {}
             Event::Global(_) | Event::Refused { .. } => {
                 return Err(contradiction("it has a member that is not the format's"));
@@ -129,7 +184,10 @@ fn members(archive: &[u8]) -> Result<[&[u8]; 4], IndexError> {
     }
 }
 
-fn check_sums(sums: &[u8], contents: [(&'static str, &[u8]); 3]) -> Result<(), IndexError> {
+fn check_sums<'a>(
+    sums: &[u8],
+    contents: impl Iterator<Item = (&'static str, &'a [u8])>,
+) -> Result<(), IndexError> {
     let mut lines = sums.split(|&b| b == b'\n');
     for (member, content) in contents {
         let expected = format!("{}  {member}", blake3::hash(content).to_hex());
@@ -164,21 +222,22 @@ fn read_info(text: &[u8]) -> Result<SegmentInfo, IndexError> {
     segment.into_info().map_err(malformed)
 }
 
-fn read_lines(compressed: &[u8]) -> Result<Vec<FileLine>, IndexError> {
-    let malformed = |line: u64, what: String| IndexError::Malformed {
-        member: FILES,
-        line,
-        what,
-    };
+/// The lines of a compressed text, each as `read` makes it of its bytes.
+fn read_lines<T>(
+    member: &'static str,
+    compressed: &[u8],
+    read: impl Fn(&[u8]) -> Result<T, String>,
+) -> Result<Vec<T>, IndexError> {
+    let malformed = |line: u64, what: String| IndexError::Malformed { member, line, what };
     let mut decoder = zstd::Decoder::new(compressed).map_err(|e| malformed(0, e.to_string()))?;
     decoder
         .window_log_max(WINDOW_LOG)
         .map_err(|e| malformed(0, e.to_string()))?;
     let mut text = BufReader::new(decoder.take(MAX_LINES_BYTES + 1));
-    let mut files = Vec::new();
+    let mut lines = Vec::new();
     let mut line = Vec::new();
     loop {
-        let number = files.len() as u64 + 1;
+        let number = lines.len() as u64 + 1;
         line.clear();
         (&mut text)
             .take(MAX_LINE_BYTES)
@@ -189,21 +248,16 @@ fn read_lines(compressed: &[u8]) -> Result<Vec<FileLine>, IndexError> {
         }
         if text.get_ref().limit() == 0 || number > MAX_MEMBERS {
             return Err(IndexError::TooLarge {
-                member: FILES,
+                member,
                 limit_bytes: MAX_LINES_BYTES,
             });
         }
         if line.pop() != Some(b'\n') {
             return Err(malformed(number, "it is too long, or cut off".into()));
         }
-        let json: LineJson<'_> =
-            serde_json::from_slice(&line).map_err(|e| malformed(number, e.to_string()))?;
-        files.push(
-            json.into_line()
-                .map_err(|what| malformed(number, what.into()))?,
-        );
+        lines.push(read(&line).map_err(|what| malformed(number, what))?);
     }
-    Ok(files)
+    Ok(lines)
 }
 
 fn contradiction(what: &str) -> IndexError {
@@ -214,7 +268,12 @@ fn contradiction(what: &str) -> IndexError {
 
 /// Checks what the members say of each other.
 fn agree(index: &Index) -> Result<(), IndexError> {
-    let Index { info, files, crcs } = index;
+    let Index {
+        info,
+        files,
+        gone,
+        crcs,
+    } = index;
     let block_bytes = u64::from(info.block_bytes);
     if !is_block_size(info.block_bytes) || info.number == 0 || info.records > MAX_RECORDS {
         return Err(contradiction("`segment.json` has impossible numbers"));
@@ -252,6 +311,11 @@ fn agree(index: &Index) -> Result<(), IndexError> {
             return Err(malformed("a part that is not within its file"));
         }
         file_bytes = file_bytes.saturating_add(file.covered_bytes());
+    }
+    if info.gone != gone.len() as u64 {
+        return Err(contradiction(
+            "`gone.jsonl` and `segment.json` differ in names",
+        ));
     }
     if info.files != files.len() as u64 || info.file_bytes != file_bytes {
         return Err(contradiction(

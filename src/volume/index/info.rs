@@ -4,6 +4,19 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::units::BlockAddress;
+use crate::volume::{FORMAT, FORMAT_OF_FRAMES};
+
+/// What a run archives of all that lies below its roots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Level {
+    /// Everything.
+    #[default]
+    Full,
+    /// What changed since the last full run.
+    Differential,
+    /// What changed since the last run of any level.
+    Incremental,
+}
 
 /// The run that writes a segment. The same in all segments of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +33,12 @@ pub struct JobHeader {
     pub software: String,
     /// The archive paths that it was asked to archive.
     pub roots: Vec<Vec<u8>>,
+    /// The patterns of what it left out.
+    pub excludes: Vec<String>,
+    /// What it archives of the rest.
+    pub level: Level,
+    /// The run that it is measured against, if it is not full.
+    pub base: Option<Uuid>,
 }
 
 /// How the archive of a segment is stored.
@@ -37,8 +56,8 @@ impl Codec {
     #[must_use]
     pub fn least_format(self) -> u32 {
         match self {
-            Codec::Plain => 1,
-            Codec::Zstd => 2,
+            Codec::Plain => FORMAT,
+            Codec::Zstd => FORMAT_OF_FRAMES,
         }
     }
 
@@ -63,7 +82,7 @@ impl Codec {
 /// Everything that `segment.json` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentInfo {
-    /// Format of the segment: 1, or 2 where it has what version 1 has not.
+    /// The version that a reader has to know to make sense of the segment.
     pub format: u32,
     /// Identity of the volume.
     pub volume: Uuid,
@@ -95,12 +114,17 @@ pub struct SegmentInfo {
     pub files: u64,
     /// Sum of what the members cover of their files, in bytes, holes included.
     pub file_bytes: u64,
+    /// Names that were there before the run and are not any more, listed in this index.
+    pub gone: u64,
     /// Addresses of the indexes before this one, nearest first, at most 64.
     pub previous_indexes: Vec<BlockAddress>,
     /// 1 for the first segment of the run, counted over volumes.
     pub job_segment: u64,
     /// True if the run ends with this segment, having reached its end.
     pub job_ends: bool,
+    /// Problems that the run had, if it ends with this segment; `None` if it does not, or did
+    /// not say.
+    pub job_problems: Option<u64>,
 }
 
 impl SegmentInfo {

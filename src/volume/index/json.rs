@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Codec, FileLine, JobHeader, Place, SegmentInfo};
+use super::{Codec, FileLine, JobHeader, Level, Place, SegmentInfo};
 use crate::units::BlockAddress;
+use crate::volume::FORMAT_OF_CHANGES;
 use crate::volume::member::{Condition, FileTime, Kind, Part};
 use crate::volume::tar::owners_fit;
 
@@ -27,7 +28,7 @@ pub(super) struct Version {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct PathJson<'a> {
+pub(super) struct PathJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     path: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +51,12 @@ pub(super) struct SegmentJson<'a> {
     job_started_at: Timestamp,
     #[serde(borrow)]
     roots: Vec<PathJson<'a>>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    excludes: Cow<'a, [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<Uuid>,
     host: Cow<'a, str>,
     software: Cow<'a, str>,
     written_at: Timestamp,
@@ -59,11 +66,15 @@ pub(super) struct SegmentJson<'a> {
     tar_bytes: u64,
     files: u64,
     file_bytes: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    gone: u64,
     digest: Cow<'a, str>,
     codec: Cow<'a, str>,
     previous_indexes: Cow<'a, [BlockAddress]>,
     job_segment: u64,
     job_ends: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_problems: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -108,6 +119,8 @@ pub(super) struct LineJson<'a> {
     part: Option<PartJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     condition: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inode: Option<u64>,
 }
 
 const CONDITIONS: [(Condition, &str); 4] = [
@@ -116,6 +129,16 @@ const CONDITIONS: [(Condition, &str); 4] = [
     (Condition::Grew, "grew"),
     (Condition::Unreadable, "unreadable"),
 ];
+
+const LEVELS: [(Level, &str); 2] = [
+    (Level::Differential, "differential"),
+    (Level::Incremental, "incremental"),
+];
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
 
 /// Bytes as text where they are UTF-8, else in base64.
 fn text_or_base64(bytes: &[u8]) -> (Option<Cow<'_, str>>, Option<String>) {
@@ -135,15 +158,21 @@ fn bytes(text: Option<Cow<'_, str>>, base64: Option<String>) -> Option<Vec<u8>> 
 }
 
 impl<'a> PathJson<'a> {
-    fn new(path: &'a [u8]) -> Self {
+    pub fn new(path: &'a [u8]) -> Self {
         let (path, path_base64) = text_or_base64(path);
         PathJson { path, path_base64 }
+    }
+
+    /// The path; `None` if it is none.
+    pub fn into_path(self) -> Option<Vec<u8>> {
+        bytes(self.path, self.path_base64)
     }
 }
 
 impl<'a> SegmentJson<'a> {
     pub fn new(info: &'a SegmentInfo) -> Self {
         let job = &info.job;
+        let level = LEVELS.iter().find(|(level, _)| *level == job.level);
         SegmentJson {
             format: info.format,
             kind: SEGMENT_KIND.into(),
@@ -157,6 +186,9 @@ impl<'a> SegmentJson<'a> {
             job_name: (&job.name).into(),
             job_started_at: job.started_at,
             roots: job.roots.iter().map(|root| PathJson::new(root)).collect(),
+            excludes: (&job.excludes[..]).into(),
+            level: level.map(|(_, name)| (*name).into()),
+            base: job.base,
             host: (&job.host).into(),
             software: (&job.software).into(),
             written_at: info.written_at,
@@ -166,11 +198,13 @@ impl<'a> SegmentJson<'a> {
             tar_bytes: info.tar_bytes,
             files: info.files,
             file_bytes: info.file_bytes,
+            gone: info.gone,
             digest: "blake3".into(),
             codec: info.codec.name().into(),
             previous_indexes: (&info.previous_indexes[..]).into(),
             job_segment: info.job_segment,
             job_ends: info.job_ends,
+            job_problems: info.job_problems,
         }
     }
 
@@ -183,11 +217,16 @@ impl<'a> SegmentJson<'a> {
                 self.digest, self.codec, self.format
             )
         })?;
-        let roots: Option<Vec<Vec<u8>>> = self
-            .roots
-            .into_iter()
-            .map(|root| bytes(root.path, root.path_base64))
-            .collect();
+        let roots = self.roots.into_iter().map(PathJson::into_path);
+        let roots: Option<Vec<Vec<u8>>> = roots.collect();
+        let level = match self.level {
+            None => Level::Full,
+            Some(name) => LEVELS
+                .iter()
+                .find(|(_, known)| *known == name && self.format >= FORMAT_OF_CHANGES)
+                .map(|(level, _)| *level)
+                .ok_or_else(|| format!("level `{name}` in format {}", self.format))?,
+        };
         Ok(SegmentInfo {
             format: self.format,
             volume: self.volume,
@@ -203,6 +242,9 @@ impl<'a> SegmentJson<'a> {
                 host: self.host.into_owned(),
                 software: self.software.into_owned(),
                 roots: roots.ok_or("a root that is no path")?,
+                excludes: self.excludes.into_owned(),
+                level,
+                base: self.base,
             },
             written_at: self.written_at,
             first_block: self.first_block,
@@ -212,9 +254,11 @@ impl<'a> SegmentJson<'a> {
             tar_bytes: self.tar_bytes,
             files: self.files,
             file_bytes: self.file_bytes,
+            gone: self.gone,
             previous_indexes: self.previous_indexes.into_owned(),
             job_segment: self.job_segment,
             job_ends: self.job_ends,
+            job_problems: self.job_problems,
         })
     }
 }
@@ -261,6 +305,7 @@ impl<'a> LineJson<'a> {
                 open: part.open,
             }),
             condition: condition.map(|(_, name)| (*name).into()),
+            inode: line.inode,
         }
     }
 
@@ -292,7 +337,7 @@ impl<'a> LineJson<'a> {
             return Err("an owner whose name is too long");
         }
         Ok(FileLine {
-            path: bytes(self.path.path, self.path.path_base64).ok_or("a bad path")?,
+            path: self.path.into_path().ok_or("a bad path")?,
             kind,
             size_bytes: self.size.unwrap_or(0),
             mode: u32::from_str_radix(&self.mode, 8).map_err(|_| "a bad mode")?,
@@ -320,6 +365,7 @@ impl<'a> LineJson<'a> {
                 open: part.open,
             }),
             condition,
+            inode: self.inode,
         })
     }
 }

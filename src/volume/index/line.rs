@@ -106,6 +106,8 @@ pub struct FileLine {
     pub part: Option<Part>,
     /// What happened to the file while it was read.
     pub condition: Condition,
+    /// Inode number on the source, where it was recorded.
+    pub inode: Option<u64>,
 }
 
 impl FileLine {
@@ -132,6 +134,7 @@ impl FileLine {
             place,
             part: member.part,
             condition,
+            inode: member.inode,
         }
     }
 

@@ -1,11 +1,13 @@
-//! The text of `files.jsonl`, compressed line by line as members end, so that closing a
-//! segment does not wait for it.
+//! The texts of `files.jsonl` and `gone.jsonl`, compressed line by line as members end, so
+//! that closing a segment does not wait for it.
 
 use std::fmt;
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::FileLine;
-use super::json::LineJson;
+use super::json::{LineJson, PathJson};
 
 /// Half of a line is its digest, which does not shrink, and the rest repeats the line before:
 /// higher levels find no more in that, and take twice the time.
@@ -14,7 +16,7 @@ const LEVEL: i32 = 1;
 /// Compressing into memory takes whatever comes.
 const IN_MEMORY: &str = "compressing into memory does not fail";
 
-/// `files.jsonl.zst` being made. Memory: the compressor's 1 MB and about 100 bytes a line.
+/// One of them being made. Memory: the compressor's 1 MB and about 100 bytes a line.
 pub(crate) struct Lines {
     encoder: zstd::Encoder<'static, Vec<u8>>,
     /// The present line.
@@ -36,6 +38,16 @@ impl Lines {
     pub(crate) fn push(&mut self, line: &FileLine) {
         self.text.clear();
         write_line(&mut self.text, line);
+        self.add_text();
+    }
+
+    pub(crate) fn push_gone(&mut self, path: &[u8]) {
+        self.text.clear();
+        write_gone(&mut self.text, path);
+        self.add_text();
+    }
+
+    fn add_text(&mut self) {
         self.text_bytes += self.text.len() as u64;
         self.encoder.write_all(&self.text).expect(IN_MEMORY);
     }
@@ -66,8 +78,23 @@ pub(crate) fn line_bytes(line: &FileLine) -> u64 {
     count.0
 }
 
+/// Length of the text of a line of `gone.jsonl`, its newline included.
+pub(crate) fn gone_bytes(path: &[u8]) -> u64 {
+    let mut count = Count(0);
+    write_gone(&mut count, path);
+    count.0
+}
+
 fn write_line(out: &mut impl Write, line: &FileLine) {
-    let written = serde_json::to_writer(&mut *out, &LineJson::new(line));
+    write_json(out, &LineJson::new(line));
+}
+
+fn write_gone(out: &mut impl Write, path: &[u8]) {
+    write_json(out, &PathJson::new(path));
+}
+
+fn write_json(out: &mut impl Write, line: &impl Serialize) {
+    let written = serde_json::to_writer(&mut *out, line);
     written.expect("a struct of numbers and strings is JSON");
     out.write_all(b"\n").expect("memory takes whatever comes");
 }

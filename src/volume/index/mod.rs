@@ -9,10 +9,10 @@ mod line;
 mod lines;
 
 pub use archive::decode;
-pub(crate) use archive::{bound_bytes, encode, segment_json};
-pub use info::{Codec, JobHeader, SegmentInfo};
+pub(crate) use archive::{LinesBytes, Texts, bound_bytes, encode, segment_json};
+pub use info::{Codec, JobHeader, Level, SegmentInfo};
 pub use line::{Digest, FileLine, NotADigest, Place};
-pub(crate) use lines::{Lines, line_bytes};
+pub(crate) use lines::{Lines, gone_bytes, line_bytes};
 
 use super::VolumeError;
 use super::frames::MAX_STORED_BYTES;
@@ -41,6 +41,8 @@ pub struct Index {
     pub info: SegmentInfo,
     /// The members, in tape order.
     pub files: Vec<FileLine>,
+    /// Archive paths that were there before the run and are not any more.
+    pub gone: Vec<Vec<u8>>,
     /// CRC-32 of each record of the segment, in order.
     pub crcs: Vec<u32>,
 }
@@ -86,6 +88,7 @@ impl Index {
             info: self.info,
             end_block,
             files: self.files,
+            gone: self.gone,
             salvaged: false,
         }
     }

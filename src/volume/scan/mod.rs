@@ -208,6 +208,7 @@ impl Scan<'_> {
             info,
             end_block,
             files,
+            gone: Vec::new(),
             salvaged: true,
         };
         findings.push(self.emit(receipt));

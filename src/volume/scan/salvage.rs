@@ -10,16 +10,15 @@ use uuid::Uuid;
 
 use crate::drive::{DriveErrorKind, SequentialDevice};
 use crate::units::BlockAddress;
-use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
 use crate::volume::index::{
-    Codec, FileLine, JobHeader, MAX_LINES_BYTES, MAX_MEMBERS, Place, SegmentInfo,
+    Codec, FileLine, JobHeader, Level, MAX_LINES_BYTES, MAX_MEMBERS, Place, SegmentInfo,
 };
 use crate::volume::label::Label;
 use crate::volume::member::{Condition, Kind};
 use crate::volume::read::{Found, RecordReader};
 use crate::volume::tar::{BLOCK, Event, MemberParser, TarError, find_member};
-use crate::volume::{FORMAT, LATEST_SEGMENT_FORMAT};
+use crate::volume::{FORMAT, FORMAT_OF_CHANGES, LATEST_SEGMENT_FORMAT, VolumeError};
 use unpack::Unpack;
 
 /// Places of damage listed; further ones are only counted.
@@ -313,6 +312,9 @@ impl Salvage {
                 host: String::new(),
                 software: String::new(),
                 roots: Vec::new(),
+                excludes: Vec::new(),
+                level: identity.level,
+                base: None,
             },
             |before| before.job.clone(),
         );
@@ -336,9 +338,11 @@ impl Salvage {
             },
             files: self.files.len() as u64,
             file_bytes: self.files.iter().map(FileLine::covered_bytes).sum(),
+            gone: 0,
             previous_indexes: point.previous_indexes.clone(),
             job_segment: before.map_or(0, |before| before.job_segment + 1),
             job_ends: false,
+            job_problems: None,
         };
         Salvaged {
             info,
@@ -353,6 +357,8 @@ struct Identity {
     format: u32,
     segment: Uuid,
     job: Uuid,
+    /// Whichever level of changes it was: what it lacks was not gone.
+    level: Level,
 }
 
 impl Identity {
@@ -361,6 +367,10 @@ impl Identity {
         let mut words = text.strip_prefix("tapewright-segment ")?.split(' ');
         let format = words.next()?.parse().ok();
         let format = format.filter(|format| (1..=LATEST_SEGMENT_FORMAT).contains(format))?;
+        let level = match format >= FORMAT_OF_CHANGES {
+            true => Level::Incremental,
+            false => Level::Full,
+        };
         let value = |key: &str| {
             words
                 .clone()
@@ -370,6 +380,7 @@ impl Identity {
             format,
             segment: value("segment=")?,
             job: value("job=")?,
+            level,
         })
     }
 
@@ -384,6 +395,7 @@ impl Identity {
             format: FORMAT,
             segment,
             job: Uuid::nil(),
+            level: Level::Full,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How large a segment may become, so that it and its index end before the volume does.
 
-use crate::volume::index::{self, MAX_RECORDS};
+use crate::volume::index::{self, LinesBytes, MAX_RECORDS};
 use crate::volume::tar::{BLOCK, END, MAX_EXTENDED_BYTES, MAX_NAME_BYTES};
 
 /// Segments are this large unless told otherwise: a lost index costs reading one of them.
@@ -27,12 +27,12 @@ impl SegmentLimits {
         &self,
         block_bytes: u64,
         segment_json_bytes: u64,
-        lines_bytes: u64,
+        lines: LinesBytes,
     ) -> Option<u64> {
         let segment = (self.segment_bytes / block_bytes).min(MAX_RECORDS);
         let volume = self.volume_room_bytes / block_bytes;
         let most = segment.min(volume);
-        let index = index::bound_bytes(segment_json_bytes, lines_bytes, most);
+        let index = index::bound_bytes(segment_json_bytes, lines, most);
         let beside = index.div_ceil(block_bytes) + FILEMARKS;
         Some(volume.checked_sub(beside)?.min(segment))
     }
@@ -54,6 +54,10 @@ pub fn minimum_segment_bytes(block_bytes: u32) -> u64 {
     let block_bytes = u64::from(block_bytes);
     let headers = 8 * BLOCK as u64 + MAX_EXTENDED_BYTES;
     let records = (headers + DATA_BYTES + END.len() as u64).div_ceil(block_bytes);
-    let index = index::bound_bytes(SEGMENT_JSON_BYTES, 4 * MAX_NAME_BYTES, records);
+    let lines = LinesBytes {
+        files: 4 * MAX_NAME_BYTES,
+        gone: 0,
+    };
+    let index = index::bound_bytes(SEGMENT_JSON_BYTES, lines, records);
     (records + index.div_ceil(block_bytes) + FILEMARKS) * block_bytes
 }

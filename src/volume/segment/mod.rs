@@ -3,12 +3,14 @@
 //! Plain, or in frames, which a [`FrameCompressor`] makes meanwhile.
 //!
 //! Pure: knows no device. Memory: one record, four bytes per record, 1 MB to compress
-//! lines, and for each member a [`FileLine`] (about 350 bytes and the names) and its
-//! compressed line (about 100), at most [`SegmentLimits::members`] of them; for a compressed
-//! segment 2 MiB more for the frame being filled, and for each that is being compressed.
+//! lines (twice if names are gone), and for each member a [`FileLine`] (about 350 bytes and
+//! the names) and its compressed line (about 100), for each name that is gone the name; at
+//! most [`SegmentLimits::members`] of both. For a compressed segment 2 MiB more for the frame
+//! being filled, and for each that is being compressed.
 
 mod compressed;
 mod limits;
+mod lines;
 
 pub use compressed::{Compressed, FrameCompressor, InPlace};
 
@@ -18,19 +20,20 @@ use std::collections::VecDeque;
 
 use compressed::Frames;
 use jiff::Timestamp;
+use lines::{bound_bytes, line_bound_bytes, longest_line};
 use uuid::Uuid;
 
 use super::append::AppendPoint;
 use super::frames;
 use super::index::{
-    self, Codec, Digest, FileLine, JobHeader, Lines, MAX_LINES_BYTES, MAX_MEMBERS, Place,
-    SegmentInfo,
+    self, Codec, Digest, FileLine, JobHeader, Level, Lines, LinesBytes, MAX_LINES_BYTES,
+    MAX_MEMBERS, Place, SegmentInfo, Texts,
 };
 use super::label::Label;
-use super::member::{Condition, Kind, Member};
+use super::member::{Condition, Member};
 use super::receipt::SegmentReceipt;
 use super::tar::{BLOCK, END, EncodeError, encode_global, encode_member, padded};
-use super::{FORMAT, LATEST_SEGMENT_FORMAT};
+use super::{FORMAT, FORMAT_OF_CHANGES, FORMAT_OF_FRAMES};
 use crate::units::BlockAddress;
 
 /// Takes the records of a segment as they become full, in order.
@@ -127,6 +130,11 @@ pub struct SegmentBuilder<S: RecordSink> {
     unlined: VecDeque<u64>,
     /// Their sum.
     unlined_bytes: u64,
+    gone: Vec<Vec<u8>>,
+    /// Made with the first name that is gone.
+    gone_lines: Option<Lines>,
+    /// Problems of the run so far, if they are known.
+    job_problems: Option<u64>,
     crcs: Vec<u32>,
     /// The record being filled.
     record: Vec<u8>,
@@ -162,9 +170,10 @@ impl<S: RecordSink> SegmentBuilder<S> {
             limits,
             open_parts,
         } = start;
-        let format = match *open_parts || frames.is_some() {
-            true => LATEST_SEGMENT_FORMAT,
-            false => FORMAT,
+        let format = match job.level {
+            Level::Full if *open_parts || frames.is_some() => FORMAT_OF_FRAMES,
+            Level::Full => FORMAT,
+            Level::Differential | Level::Incremental => FORMAT_OF_CHANGES,
         };
         let info = SegmentInfo {
             format,
@@ -186,9 +195,11 @@ impl<S: RecordSink> SegmentBuilder<S> {
             tar_bytes: u64::MAX,
             files: u64::MAX,
             file_bytes: u64::MAX,
+            gone: u64::MAX,
             previous_indexes: at.previous_indexes.clone(),
             job_segment: *job_segment,
             job_ends: false,
+            job_problems: Some(u64::MAX),
         };
         let identity = format!(
             "tapewright-segment {format} volume={} number={} segment={} job={}",
@@ -210,6 +221,9 @@ impl<S: RecordSink> SegmentBuilder<S> {
             lines: Lines::new(),
             unlined: VecDeque::new(),
             unlined_bytes: 0,
+            gone: Vec::new(),
+            gone_lines: None,
+            job_problems: None,
             crcs: Vec::new(),
             record: header,
             open: None,
@@ -236,15 +250,23 @@ impl<S: RecordSink> SegmentBuilder<S> {
     /// Payload that fits behind headers of `header_bytes`, with a line of `line_bytes` in the
     /// index.
     fn room(&self, header_bytes: u64, line_bytes: u64) -> Option<u64> {
-        let lines_bytes = self.lines.text_bytes() + self.unlined_bytes + line_bytes;
+        self.room_beside(header_bytes, line_bytes, 0)
+    }
+
+    /// The same, with so much more text in `files.jsonl` and in `gone.jsonl`.
+    fn room_beside(&self, header_bytes: u64, line_bytes: u64, gone_bytes: u64) -> Option<u64> {
+        let gone = self.gone_lines.as_ref().map_or(0, Lines::text_bytes);
+        let lines = LinesBytes {
+            files: self.lines.text_bytes() + self.unlined_bytes + line_bytes,
+            gone: gone + gone_bytes,
+        };
         let members = self.limits.members.min(MAX_MEMBERS);
-        if self.files.len() as u64 >= members || lines_bytes > MAX_LINES_BYTES {
+        let taken = (self.files.len() + self.gone.len()) as u64;
+        if taken >= members || lines.files + lines.gone > MAX_LINES_BYTES {
             return None;
         }
         let block_bytes = u64::from(self.info.block_bytes);
-        let records = self
-            .limits
-            .records(block_bytes, self.info_bytes, lines_bytes)?;
+        let records = self.limits.records(block_bytes, self.info_bytes, lines)?;
         let free = (records * block_bytes).checked_sub(self.position())?;
         let (free, pending) = match &self.frames {
             None => (free, 0),
@@ -355,10 +377,33 @@ impl<S: RecordSink> SegmentBuilder<S> {
         Ok(())
     }
 
-    /// Members ended so far.
+    /// Notes a name that was there before the run and is not any more. False if there is no
+    /// room for it; then nothing was noted. Counts as a member does.
+    ///
+    /// # Panics
+    ///
+    /// If a member was not ended.
+    #[must_use]
+    pub fn gone(&mut self, path: &[u8]) -> bool {
+        assert!(self.open.is_none(), "the member before was ended");
+        if self.room_beside(0, 0, index::gone_bytes(path)).is_none() {
+            return false;
+        }
+        let lines = self.gone_lines.get_or_insert_with(Lines::new);
+        lines.push_gone(path);
+        self.gone.push(path.to_vec());
+        true
+    }
+
+    /// Says how many problems the run had so far; the index has it if the run ends with it.
+    pub fn set_job_problems(&mut self, problems: Option<u64>) {
+        self.job_problems = problems;
+    }
+
+    /// Members ended and names noted as gone so far.
     #[must_use]
     pub fn members(&self) -> u64 {
-        self.files.len() as u64
+        (self.files.len() + self.gone.len()) as u64
     }
 
     /// Ends the segment: its last record goes to the sink, and the index is made.
@@ -384,6 +429,9 @@ impl<S: RecordSink> SegmentBuilder<S> {
             mut info,
             files,
             lines,
+            gone,
+            gone_lines,
+            job_problems,
             crcs,
             ..
         } = self;
@@ -393,13 +441,20 @@ impl<S: RecordSink> SegmentBuilder<S> {
         info.tar_bytes = tar_bytes;
         info.files = files.len() as u64;
         info.file_bytes = files.iter().map(FileLine::covered_bytes).sum();
+        info.gone = gone.len() as u64;
         info.job_ends = job_ends;
-        let index_records = index::encode(&info, &lines.finish(), &crcs);
+        info.job_problems = job_problems.filter(|_| job_ends);
+        let texts = Texts {
+            files: lines.finish(),
+            gone: gone_lines.map(Lines::finish),
+        };
+        let index_records = index::encode(&info, &texts, &crcs);
         let records = index_records.len() as u64 / u64::from(info.block_bytes);
         let receipt = SegmentReceipt {
             end_block: info.index_block.plus(records + 1),
             info,
             files,
+            gone,
             salvaged: false,
         };
         Ok(FinishedSegment {
@@ -519,38 +574,4 @@ impl<S: RecordSink> SegmentBuilder<S> {
         self.record.clear();
         Ok(())
     }
-}
-
-/// More than the longest line that a member can get: texts are escaped, and repeated at the
-/// most in another form.
-fn line_bound_bytes(member: &Member) -> u64 {
-    const FIXED_BYTES: usize = 2048;
-    const TEXT_FACTOR: usize = 12;
-    let link = match &member.kind {
-        Kind::Hardlink(target) | Kind::Symlink(target) => target.len(),
-        _ => 0,
-    };
-    let texts = member.path.len() + link + member.user.len() + member.group.len();
-    (FIXED_BYTES + TEXT_FACTOR * texts) as u64
-}
-
-/// The longest line that a member can get.
-fn longest_line(member: &Member, codec: Codec) -> FileLine {
-    let place = Place {
-        block: BlockAddress(u64::MAX),
-        offset_bytes: u32::MAX,
-        length_bytes: u64::MAX,
-        skip_bytes: (codec == Codec::Zstd).then_some(u32::MAX),
-    };
-    let digest = (member.kind == Kind::File).then_some(Digest([0; 32]));
-    FileLine::new(member, place, digest, Condition::Unreadable)
-}
-
-/// How long a line may become whose place on tape alone is not known.
-fn bound_bytes(line: &mut FileLine) -> u64 {
-    let place = line.place;
-    (line.place.block, line.place.offset_bytes) = (BlockAddress(u64::MAX), u32::MAX);
-    let bytes = index::line_bytes(line);
-    line.place = place;
-    bytes
 }

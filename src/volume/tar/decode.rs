@@ -170,6 +170,7 @@ pub(super) fn member(
         String::from_utf8_lossy(&name.unwrap_or(field)).into_owned()
     };
     let member = Member {
+        inode: None,
         size_bytes: part.as_ref().map_or(covered_bytes, |(_, whole)| *whole),
         mode: (header.mode & 0o7777) as u32,
         uid: extended.uid.map_or_else(|| small(header.uid), Ok)?,

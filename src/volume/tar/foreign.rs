@@ -199,6 +199,7 @@ pub(super) fn member(
             None => (data.begins_with_map && is_file).then(Vec::new),
         },
         part: None,
+        inode: None,
         kind,
     };
     let refused = refused.or_else(|| refusal(&member, &name));

@@ -1,13 +1,16 @@
 //! `tapewright archive`
 
+use std::io;
+
 use tapewright::jobs::archive::{
-    self, ArchiveSummary, ArchiveTimings, CopySummary, FailedWrite, JobDescription, WrittenSegment,
+    self, ArchivePreview, ArchiveSummary, ArchiveTimings, Changes, CopySummary, FailedWrite,
+    JobDescription, Previewed, WrittenSegment,
 };
-use tapewright::jobs::{JobErrorKind, Outcome};
+use tapewright::jobs::{JobErrorKind, Level, Outcome};
 use tapewright::units::ByteSize;
 
 use super::{Context, Ended, conclude, problems, told_failure};
-use crate::args::ArchiveArgs;
+use crate::args::{ArchiveArgs, LevelArg};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted};
 
@@ -17,6 +20,9 @@ const WORTH_TELLING_S: f64 = 5.0;
 /// Archives and says what went where.
 pub fn run(context: &mut Context<'_>, args: &ArchiveArgs) -> Ended {
     let job = described(args)?;
+    if args.dry_run {
+        return dry_run(context, &job);
+    }
     let summary = archive::archive(context.site, &job)?;
     let exit = match &summary.failure {
         Some(failure) => told_failure(context, failure),
@@ -53,6 +59,14 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     job.buffer = args.buffer.or(job.buffer);
     job.start_at = args.start_at.or(job.start_at);
     job.resume_at = args.resume_at.or(job.resume_at);
+    if let Some(level) = args.level {
+        job.level = match level {
+            LevelArg::Full => Level::Full,
+            LevelArg::Differential => Level::Differential,
+            LevelArg::Incremental => Level::Incremental,
+        };
+    }
+    job.base = args.base.clone().or(job.base);
     job.hooks.before = args.before.clone().or(job.hooks.before);
     job.hooks.after = args.after.clone().or(job.hooks.after);
     job.hooks.timeout = args.hook_timeout.map(|span| span.0).or(job.hooks.timeout);
@@ -67,6 +81,64 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
 /// What `archive` exits with.
 fn exit_code(outcome: Outcome, failed: Option<JobErrorKind>) -> u8 {
     failed.map_or_else(|| Exit::from(outcome), Exit::from) as u8
+}
+
+/// Says what would be archived.
+fn dry_run(context: &mut Context<'_>, job: &JobDescription) -> Ended {
+    let (output, mut printed) = (&mut context.output, Ok(()));
+    let listed = context.verbose > 0;
+    let mut each = |one: Previewed| {
+        if listed && printed.is_ok() {
+            printed = match (output.is_json(), &one) {
+                (true, one) => output.json(one),
+                (false, Previewed::Archive { path, bytes }) => {
+                    output.line(format!("+ /{path}  {}", ByteSize(*bytes)))
+                }
+                (false, Previewed::Delete { path }) => output.line(format!("- /{path}")),
+            };
+        }
+    };
+    let preview = archive::preview(context.site, job, &mut each)?;
+    printed?;
+    conclude(context, Exit::Done, &preview, render_preview)
+}
+
+fn render_preview(output: &mut Output, preview: &ArchivePreview) -> io::Result<()> {
+    output.line(format!(
+        "to archive: {}, {}",
+        counted(preview.objects, "object"),
+        ByteSize(preview.file_bytes)
+    ))?;
+    render_changes(output, preview.changes.as_ref())?;
+    if preview.uncounted_sources > 0 {
+        output.line(format!(
+            "beside that what {} of lists and commands brings: it cannot be counted before",
+            counted(preview.uncounted_sources, "source")
+        ))?;
+    }
+    problems(output, &preview.problems, "cannot be looked at")
+}
+
+/// How the source compares with what is on tape.
+fn render_changes(output: &mut Output, changes: Option<&Changes>) -> io::Result<()> {
+    let Some(changes) = changes else {
+        return Ok(());
+    };
+    output.line(format!(
+        "{} changed, {} new, {} deleted; {} unchanged ({}), on tape already",
+        changes.changed,
+        changes.new,
+        changes.deleted,
+        changes.unchanged,
+        ByteSize(changes.unchanged_bytes)
+    ))?;
+    if changes.without_inode > 0 {
+        output.line(format!(
+            "{} of these compared by size and times alone: no inode number is recorded of them",
+            changes.without_inode
+        ))?;
+    }
+    Ok(())
 }
 
 /// The summary for people.
@@ -87,6 +159,7 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
         counted(summary.files, "object"),
         ByteSize(summary.file_bytes)
     ))?;
+    render_changes(output, summary.changes.as_ref())?;
     failed_writes(output, &summary.failed_tapes)?;
     if let Some(copy) = &summary.copy {
         render_copy(output, copy)?;

@@ -28,6 +28,8 @@ pub struct Context<'a> {
     pub terminal: &'a Terminal,
     /// Where results go.
     pub output: Output,
+    /// How much more to say than usual.
+    pub verbose: u8,
 }
 
 /// How a command returns.
