@@ -2,7 +2,8 @@
 //!
 //! Here alone sense becomes [`ChangerError`], and here alone commands are repeated: what
 //! only looks is sent again after a unit attention or a failure of the path, a move never
-//! is, unless the library did not take it for a reason that changed nothing.
+//! is, unless the library did not take it for a reason that changed nothing. A library that is
+//! not ready for a moment is asked again; for longer [`Changer::wait_ready`] waits.
 
 use std::fmt::Arguments;
 use std::thread;
@@ -71,8 +72,15 @@ impl Changer {
         if sense.is_success() {
             return Next::Done(completion.transferred_bytes);
         }
-        let repeatable = cdb::harmless_to_repeat(cdb)
+        let harmless = cdb::harmless_to_repeat(cdb);
+        let repeatable = harmless
             && (sense.key == SenseKey::UnitAttention || sense.meaning() == Meaning::Transient);
+        // Who asks whether it is ready wants to know; for a question a moment is waited.
+        let question = harmless && cdb != cdb::test_unit_ready();
+        if question && sense.meaning() == Meaning::BecomingReady && attempt < MAX_ATTEMPTS {
+            thread::sleep(PAUSE * attempt);
+            return Next::SendAgain;
+        }
         if sense.is_not_executed() || (repeatable && attempt < MAX_ATTEMPTS) {
             tracing::debug!(changer = %self.name, %action, %sense, "sending the command again");
             return Next::SendAgain;

@@ -32,7 +32,7 @@ pub(super) struct Ended {
 }
 
 /// What to do with an answer.
-enum Next {
+pub(super) enum Next {
     Ended(Ended),
     /// The drive did not execute the command, and nothing is wrong.
     SendAgain,
@@ -41,7 +41,7 @@ enum Next {
 
 impl Drive {
     /// Sends a command until it was executed once, and returns how it ended. Sense of
-    /// any key is the caller's to judge.
+    /// any key is the caller's to judge. A drive that is not ready for a while is waited for.
     pub(super) fn exchange(
         &mut self,
         action: Arguments<'_>,
@@ -50,6 +50,9 @@ impl Drive {
     ) -> Result<Ended, DriveError> {
         for attempt in 1..=MAX_ATTEMPTS {
             match self.attempt(action, cdb, data.reborrow(), attempt) {
+                Next::Ended(ended)
+                    if self.is_unready(cdb, &ended)
+                        && self.wait_in_place(action, cdb, &ended)? => {}
                 Next::Ended(ended) => return Ok(ended),
                 Next::Failed(error) => return Err(error),
                 Next::SendAgain => {}
@@ -59,7 +62,13 @@ impl Drive {
         Err(self.error(action, DriveErrorKind::Interrupted, what))
     }
 
-    fn attempt(&mut self, action: Arguments<'_>, cdb: &[u8], data: Data<'_>, attempt: u32) -> Next {
+    pub(super) fn attempt(
+        &mut self,
+        action: Arguments<'_>,
+        cdb: &[u8],
+        data: Data<'_>,
+        attempt: u32,
+    ) -> Next {
         let timeout = self.timeouts.of(cdb);
         let completion = match self.transport.execute(cdb, data, timeout) {
             Ok(completion) => completion,

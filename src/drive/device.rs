@@ -9,6 +9,7 @@ use super::capability::{Capabilities, VPD_BYTES};
 use super::proof::{Place, PositionSource};
 use super::protection::Protection;
 use super::reckoning::Reckoning;
+use super::unready::Unready;
 use super::walk::Spacing;
 use super::{DriveError, DriveErrorKind};
 use crate::scsi::block_limits;
@@ -79,6 +80,8 @@ pub struct Drive {
     pub(super) fixed: FixedBlocks,
     /// It said so with the end of some command.
     pub(super) asked_for_cleaning: bool,
+    /// What it was waited for in the middle of its work.
+    pub(super) unready: Unready,
     /// What the drive cannot do, for people, each once.
     notices: Vec<String>,
     identity: DriveIdentity,
@@ -119,6 +122,7 @@ impl Drive {
             protection: Protection::default(),
             fixed: FixedBlocks::default(),
             asked_for_cleaning: false,
+            unready: Unready::default(),
             notices: Vec::new(),
             identity: DriveIdentity::default(),
             limit_bytes: cdb::MAX_TRANSFER_6_BYTES,

@@ -20,6 +20,7 @@ mod ready;
 mod reckoning;
 mod reserve;
 mod sequential;
+mod unready;
 mod walk;
 
 pub use capability::Capabilities;
@@ -30,6 +31,7 @@ pub use medium::{CartridgeMemory, ChipLabel, MediumInfo};
 pub use mode::{DriveMode, ModeInEffect};
 pub use proof::PositionSource;
 pub use ready::{ReadyWait, Waiting};
+pub use unready::Unready;
 
 use std::ops::ControlFlow;
 
@@ -156,6 +158,16 @@ pub trait SequentialDevice: Send {
     /// failures.
     fn read_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError>;
 
+    /// As [`read_block`](Self::read_block) for what is only passed on the way: what cannot be read
+    /// is not worth another try.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_block`](Self::read_block).
+    fn pass_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError> {
+        self.read_block(buffer)
+    }
+
     /// Moves to logical object `block` and proves by READ POSITION that it got there; a
     /// drive that does not know its place is moved by counting. Repeatable.
     ///
@@ -163,6 +175,19 @@ pub trait SequentialDevice: Send {
     ///
     /// [`DriveErrorKind::EndOfData`] if the tape ends before it (position: end of data).
     fn locate(&mut self, block: BlockAddress) -> Result<(), DriveError>;
+
+    /// The reader says that what it got from `block` on is not what belongs there. True if it is
+    /// worth locating and reading it again, maybe in another drive.
+    ///
+    /// # Errors
+    ///
+    /// As [`locate`](Self::locate).
+    fn is_doubted(&mut self, _block: BlockAddress, _what: &str) -> Result<bool, DriveError> {
+        Ok(false)
+    }
+
+    /// The reader says that what it had doubted came as it was written.
+    fn is_as_written(&mut self, _block: BlockAddress) {}
 
     /// Moves behind `count` filemarks forward (`count` > 0), or before them backward.
     ///

@@ -79,6 +79,23 @@ pub fn harmless_to_repeat(cdb: &[u8]) -> bool {
     cdb.first().is_some_and(|code| HARMLESS.contains(code))
 }
 
+/// True for what acts at the place of the tape, or nowhere: where a device did not execute it,
+/// and the tape has not moved, it may be sent again.
+#[must_use]
+pub fn is_in_place(cdb: &[u8]) -> bool {
+    is_read(cdb)
+        || matches!(
+            cdb.first(),
+            Some(&(op::WRITE_6 | op::WRITE_FILEMARKS_6 | op::MODE_SELECT_6 | op::MODE_SELECT_10))
+        )
+}
+
+/// True for a READ of blocks.
+#[must_use]
+pub fn is_read(cdb: &[u8]) -> bool {
+    cdb.first() == Some(&op::READ_6)
+}
+
 /// True where the data phase of a command is the user's data or a key, which no trace may
 /// show.
 #[must_use]

@@ -277,7 +277,12 @@ fn a_library_that_counts_its_cartridges_is_waited_for() {
     let (mut changer, faults, _) = traced(&rack);
     let busy = || sense(SenseKey::NotReady, 0x04, 0x01);
     let looks = |cdb: &[u8]| cdb[0] == opcode::READ_ELEMENT_STATUS;
+    // For a moment, and for longer.
     faults.on_nth(1, looks, busy());
+    changer.inventory().unwrap();
+    for nth in 1..=10 {
+        faults.on_nth(nth, looks, busy());
+    }
     assert_eq!(
         changer.inventory().unwrap_err().kind,
         ChangerErrorKind::NotReady

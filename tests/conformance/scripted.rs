@@ -62,7 +62,6 @@ fn a_write_that_fails_is_told_and_claims_nothing() {
     // The effect, what the driver calls it, and how many blocks are there afterwards.
     for (effect, kind, blocks) in [
         (Effect::HardwareError, K::Hardware, 3),
-        (Effect::BecomingReady, K::NotReady, 3),
         (Effect::Reserved, K::Reserved, 3),
         (Effect::DeferredError, K::Medium, 3),
         (Effect::PowerCut, K::Reset, 3),
@@ -87,6 +86,22 @@ fn a_write_that_fails_is_told_and_claims_nothing() {
         let taken = matches!(&blind, Ok(Written::Normal));
         assert!(lost || taken && blocks == 3, "{effect:?}: {blind:?}");
         holds(&mut drive, if taken { 4 } else { blocks });
+    }
+}
+
+#[test]
+fn a_drive_that_is_not_ready_for_a_while_takes_each_block_once() {
+    for command in ["WRITE", "WRITE FILEMARKS", "READ POSITION"] {
+        let bench = Bench::new();
+        let mut drive = written(&bench);
+        once(&bench, Some(command), 1, Effect::BecomingReady);
+        drive.write_block(&pattern(3, BLOCK)).unwrap();
+        assert_eq!(drive.position().unwrap().block, BlockAddress(4));
+        drive.synchronize().unwrap();
+        assert_eq!(drive.first_unconfirmed().unwrap(), BlockAddress(4));
+        let unready = drive.take_unready().unwrap();
+        assert_eq!(unready.times, 1, "{command}");
+        holds(&mut drive, 4);
     }
 }
 

@@ -125,7 +125,7 @@ impl Devices {
             Some(changer) => wait_ready(changer, monitor)?,
             None => return Ok(None),
         }
-        self.survey()
+        self.survey(monitor)
     }
 
     /// As [`snapshot`](Self::snapshot), also of a library whose robot stands still until a
@@ -142,15 +142,23 @@ impl Devices {
             }
             ready => ready.map(|()| None)?,
         };
-        let snapshot = self.survey()?;
+        let snapshot = self.survey(monitor)?;
         Ok(snapshot.map(|found| Snapshot { trouble, ..found }))
     }
 
-    fn survey(&mut self) -> Result<Option<Snapshot>, JobError> {
+    fn survey(&mut self, monitor: &dyn Monitor) -> Result<Option<Snapshot>, JobError> {
         let Some(changer) = &mut self.changer else {
             return Ok(None);
         };
-        let inventory = changer.inventory().map_err(JobError::Changer)?;
+        let inventory = match changer.inventory() {
+            // It was ready a moment ago.
+            Err(error) if error.kind == ChangerErrorKind::NotReady => {
+                wait_ready(changer, monitor)?;
+                changer.inventory()
+            }
+            inventory => inventory,
+        };
+        let inventory = inventory.map_err(JobError::Changer)?;
         let mut snapshot = Snapshot::of(&inventory);
         if let Nodes::Changer(drives) = &self.nodes {
             snapshot.name_left_over(drives.iter().map(|drive| drive.serial.as_str()));

@@ -307,6 +307,7 @@ impl<'a> Mounter<'a> {
     /// Unloads the tape and, with a changer, brings it back to its slot.
     pub(crate) fn unmount(&mut self, mut bay: Bay) -> Result<(), JobError> {
         self.tell_alerts(&mut bay);
+        self.tell_unready(&mut bay);
         match bay.element {
             Some(element) => {
                 if bay.failed {
@@ -343,6 +344,26 @@ impl<'a> Mounter<'a> {
             let path = bay.barcode.clone();
             self.site.monitor.notice(&Problem { path, what });
         }
+    }
+
+    /// Tells that the drive was waited for in the middle of its work.
+    fn tell_unready(&self, bay: &mut Bay) {
+        let Some(unready) = bay.drive.take_unready() else {
+            return;
+        };
+        let (drive, what, seconds) = (bay.drive.name(), &unready.what, unready.waited.as_secs());
+        let times = match unready.times {
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        };
+        let what = format!(
+            "{drive} was not ready {times} in the middle of its work ({what}), and was waited for, \
+             {seconds} s in all. It stood where it was, and nothing is lost. If it happens again, \
+             have the drive looked at."
+        );
+        tracing::warn!(barcode = bay.barcode, "{what}");
+        let path = bay.barcode.clone();
+        self.site.monitor.notice(&Problem { path, what });
     }
 
     fn tell_alert(&self, bay: &Bay, flag: TapeAlert) {
