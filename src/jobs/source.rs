@@ -469,10 +469,15 @@ impl VolumeSource for LibrarySource<'_> {
 
 /// Says of a tape that is missing where it may be: that it is missing is all that a summary has.
 pub(crate) fn tell_nameless(site: Site<'_>, error: &JobError) {
-    let JobError::TapeMissing { barcode, nameless } = error else {
+    let JobError::TapeMissing {
+        barcode,
+        nameless,
+        lost,
+    } = error
+    else {
         return;
     };
-    if !nameless.is_empty() {
+    if !nameless.is_empty() || lost.is_some() {
         let (path, what) = (barcode.clone(), error.to_string());
         site.monitor.problem(&Problem { path, what });
     }

@@ -4,6 +4,7 @@
 //! library.json   the current library (versioned, replaced whole)
 //! catalog/       the catalog, see docs/catalog.md
 //! log/           log files of the front ends
+//! lost-tapes.json  tapes that a robot lost, see library/lost.rs
 //! lock/          one file for each thing that has one owner at a time
 //! ```
 //!
@@ -154,6 +155,11 @@ impl StateDir {
         Err(StateError::NoRoom { path, free_bytes })
     }
 
+    /// Where tapes are remembered that a robot lost.
+    pub(crate) fn lost_tapes_file(&self) -> PathBuf {
+        self.root.join("lost-tapes.json")
+    }
+
     fn library_file(&self) -> PathBuf {
         self.root.join("library.json")
     }
@@ -227,7 +233,7 @@ impl StateDir {
     }
 }
 
-fn read_bounded(path: &Path) -> io::Result<String> {
+pub(crate) fn read_bounded(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     io::Read::read_to_string(
         &mut io::Read::take(File::open(path)?, CONFIG_BYTES_MAX),
@@ -237,7 +243,7 @@ fn read_bounded(path: &Path) -> io::Result<String> {
 }
 
 /// Write aside, make durable, rename, make the rename durable.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = path.with_extension("json.new");
     let mut file = OpenOptions::new()
         .write(true)

@@ -9,6 +9,7 @@ use tape_sim::library::LibrarySpec;
 use tapewright::error_text::with_causes;
 use tapewright::jobs::doctor::doctor;
 use tapewright::jobs::library::{LibraryStatus, status};
+use tapewright::jobs::moves::move_to_slot;
 use tapewright::jobs::restore::TapePlace;
 use tapewright::jobs::verify::verify;
 use tapewright::jobs::{JobError, JobErrorKind, Outcome, tapes};
@@ -210,6 +211,102 @@ fn the_tape_in_the_robots_hand_can_itself_be_mounted() {
     dropped(&lab);
     let verified = verify(lab.site(), A).unwrap();
     assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+}
+
+#[test]
+fn a_tape_that_the_robot_lost_is_missing_with_the_move_that_lost_it_until_it_is_seen_again() {
+    let mut lab = written();
+    lab.label(&[B], "docs");
+    fault(
+        &lab,
+        serde_json::json!({
+            "device": "changer",
+            "effect": {"kind": "robot_drop", "lost": true},
+            "times": 1,
+        }),
+    );
+    let summary = verify(lab.site(), A).unwrap();
+    let failure = &summary.failed_tapes[0].failure;
+    for words in [
+        A,
+        "from slot 1 to drive 0",
+        "no place that the library sees",
+    ] {
+        assert!(failure.what.contains(words), "{words}: {failure:?}");
+    }
+
+    // The next day, in another process.
+    let heard = Listener::default();
+    lab.monitor = Box::new(heard.clone());
+    let summary = verify(lab.site(), A).unwrap();
+    assert_eq!(summary.missing_tapes, [A], "{summary:?}");
+    let told = std::mem::take(&mut *heard.0.lock().unwrap());
+    let connects = |what: &str| {
+        let words = ["robot lost it", "from slot 1 to drive 0", "look in"];
+        words.iter().all(|word| what.contains(word))
+    };
+    assert!(
+        told.iter()
+            .any(|told| told.path == A && connects(&told.what)),
+        "{told:?}"
+    );
+    let lost = look(&lab).lost_tapes;
+    assert!(
+        lost[0].barcode == A && connects(&lost[0].words()),
+        "{lost:?}"
+    );
+    let error = move_to_slot(lab.site(), A, 8, false).unwrap_err();
+    assert!(connects(&error.to_string()), "{error:?}");
+    let advice = error.advice().unwrap();
+    assert!(advice.contains("Open the library"), "{advice}");
+
+    // Another tape is none of that, and does not make it forgotten.
+    let verified = verify(lab.site(), B).unwrap();
+    assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+    assert_eq!(look(&lab).lost_tapes.len(), 1);
+
+    lab.library().insert(0, A, None).unwrap();
+    assert_eq!(look(&lab).lost_tapes, []);
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+    lab.take_away(A);
+    let error = move_to_slot(lab.site(), A, 8, false).unwrap_err();
+    assert!(!connects(&error.to_string()), "it was seen: {error:?}");
+}
+
+#[test]
+fn a_lost_tape_in_the_hand_whose_label_cannot_be_read_is_looked_for_there() {
+    let lab = written();
+    dropped(&lab);
+    lab.library().set_label(A, Label::Unreadable).unwrap();
+    let error = move_to_slot(lab.site(), "GONE01L9", 8, true).unwrap_err();
+    let words = error.to_string();
+    assert!(
+        words.contains("the robot's hand holds a cartridge"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_library_that_is_not_ready_for_a_moment_in_the_middle_is_waited_for() {
+    for command in ["READ ELEMENT STATUS", "MODE SENSE", "MOVE MEDIUM"] {
+        let lab = written();
+        fault(
+            &lab,
+            serde_json::json!({
+                "device": "changer",
+                "effect": {"kind": "sense", "key": 2, "asc": 4, "ascq": 1},
+                "when": {"command": command},
+                "times": 2,
+            }),
+        );
+        let verified = verify(lab.site(), A).unwrap();
+        assert_eq!(
+            verified.outcome,
+            Outcome::Complete,
+            "{command}: {verified:?}"
+        );
+    }
 }
 
 /// Hears of waits, and stops the job at the first where it shall.

@@ -127,14 +127,11 @@ impl JobError {
 
     fn tape_advice(&self) -> Option<String> {
         Some(match self {
-            JobError::TapeMissing { barcode, nameless } if nameless.is_empty() => {
-                format!("Put {barcode} into a mail slot or a free slot and try again.")
-            }
-            JobError::TapeMissing { barcode, .. } => format!(
-                "Look at the label of that cartridge. If it is {barcode}: clean or replace the \
-                 label, let the library read it again, and try again. If not, put {barcode} into \
-                 a mail slot or a free slot."
-            ),
+            JobError::TapeMissing {
+                barcode,
+                nameless,
+                lost,
+            } => missing_advice(barcode, nameless, lost.is_some()),
             JobError::BarcodeTwice { barcode } => {
                 format!("Remove one of the cartridges with barcode {barcode} from the library.")
             }
@@ -483,5 +480,24 @@ fn engine_kind(error: &EngineError) -> JobErrorKind {
         EngineError::WrongVolume { .. } => JobErrorKind::WrongTape,
         EngineError::Volume { source, .. } => volume_kind(source),
         EngineError::Commit { .. } | EngineError::Base { .. } => JobErrorKind::Catalog,
+    }
+}
+
+/// Where to look for a tape that is not in the library.
+fn missing_advice(barcode: &str, nameless: &[String], lost: bool) -> String {
+    if lost {
+        return format!(
+            "Open the library and look there; put {barcode} into a mail slot or a free slot, have \
+             the library count its cartridges, and try again. `verify {barcode}` shows whether \
+             the fall has hurt it."
+        );
+    }
+    match nameless.is_empty() {
+        true => format!("Put {barcode} into a mail slot or a free slot and try again."),
+        false => format!(
+            "Look at the label of that cartridge. If it is {barcode}: clean or replace the label, \
+             let the library read it again, and try again. If not, put {barcode} into a mail slot \
+             or a free slot."
+        ),
     }
 }

@@ -22,7 +22,7 @@ pub(super) use words::labels_unread;
 use jiff::Timestamp;
 use uuid::Uuid;
 use words::{
-    after_write_failure, claimed_twice, found_text, list, nameless_text, nothing_found, now_text,
+    after_write_failure, claimed_twice, found_text, list, missing_text, nothing_found, now_text,
     pid_text, without_segments,
 };
 
@@ -180,12 +180,14 @@ pub enum JobError {
     Transport(#[from] TransportError),
 
     /// The tape is in no element of the library.
-    #[error("tape {barcode} is not in the library{}", nameless_text(.nameless))]
+    #[error("tape {barcode} is not in the library{}", missing_text(.nameless, .lost))]
     TapeMissing {
         /// The tape.
         barcode: String,
         /// Places of the library with cartridges whose labels it cannot read, in words.
         nameless: Vec<String>,
+        /// The move that lost it, and where to look, if that is known.
+        lost: Option<String>,
     },
     /// Two cartridges of one library carry one barcode.
     #[error("barcode {barcode} is on more than one cartridge of the library")]

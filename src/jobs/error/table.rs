@@ -296,10 +296,12 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
         JobError::TapeMissing {
             barcode: text(),
             nameless: vec![],
+            lost: None,
         },
         JobError::TapeMissing {
             barcode: text(),
             nameless: vec![text()],
+            lost: Some(text()),
         },
         JobError::BarcodeTwice { barcode: text() },
         JobError::TapeBusy {

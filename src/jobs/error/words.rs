@@ -82,7 +82,13 @@ pub(super) fn nothing_found(
     format!("nothing in the catalog matches {patterns}{moment}")
 }
 
-pub(super) fn nameless_text(places: &[String]) -> String {
+/// What became of a tape that is missing, as far as anything is known.
+pub(super) fn missing_text(nameless: &[String], lost: &Option<String>) -> String {
+    let lost = lost.as_ref().map(|lost| format!("; {lost}"));
+    nameless_text(nameless) + &lost.unwrap_or_default()
+}
+
+fn nameless_text(places: &[String]) -> String {
     match places {
         [] => String::new(),
         [_] => format!("; {}, and it may be this one", labels_unread(places)),

@@ -6,6 +6,7 @@
 mod create;
 mod devices;
 mod lookup;
+mod lost;
 mod scan;
 mod snapshot;
 mod status;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use create::{SimulatedSpec, create_hardware, create_simulated, use_simulated};
 pub use lookup::Misplaced;
+pub use lost::LostTape;
 pub use scan::{DriveElement, FoundChanger, FoundDevice, FoundDrive, LibraryScan, scan};
 pub use status::{
     CartridgeKind, CartridgeStatus, DriveStatus, KnownVolume, LibraryStatus, SlotStatus, status,
@@ -23,6 +25,7 @@ pub use status::{
 
 pub use devices::trace_to;
 pub(crate) use devices::{Devices, open_exclusive};
+pub(crate) use lost::{forget_found, lost_tapes, note_lost};
 pub(crate) use snapshot::{Cartridge, Place, Snapshot};
 
 /// Where the devices of a library are.

@@ -151,12 +151,15 @@ impl Snapshot {
             ("slot", &self.slots),
             ("mail slot", &self.mail_slots),
         ];
-        let named = kinds
-            .into_iter()
-            .flat_map(|(kind, places)| places.iter().map(move |place| (kind, place)));
+        let is_nameless =
+            |place: &&Place| place.cartridge.as_ref().is_some_and(Cartridge::is_nameless);
+        let named = kinds.into_iter().flat_map(|(kind, places)| {
+            let nameless = places.iter().filter(is_nameless);
+            nameless.map(move |place| format!("{kind} {}", place.number))
+        });
+        let in_hand = self.robots.iter().filter(is_nameless);
         named
-            .filter(|(_, place)| place.cartridge.as_ref().is_some_and(Cartridge::is_nameless))
-            .map(|(kind, place)| format!("{kind} {}", place.number))
+            .chain(in_hand.map(|_| "the robot's hand".to_owned()))
             .collect()
     }
 

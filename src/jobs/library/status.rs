@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::LibraryConfig;
 use super::devices::Devices;
+use super::lost::{LostTape, is_unseen, lost_tapes};
 use super::snapshot::{Place, Snapshot};
 use crate::jobs::{JobError, Site, VolumeState, catalog};
 
@@ -27,6 +28,8 @@ pub struct LibraryStatus {
     /// The robot's hands, in the order of their elements. A cartridge is in one only if a move
     /// failed.
     pub robots: Vec<SlotStatus>,
+    /// Tapes that the robot lost in a move, and that are in none of these places.
+    pub lost_tapes: Vec<LostTape>,
 }
 
 /// A drive and what is in it.
@@ -137,7 +140,10 @@ pub fn status(site: Site<'_>) -> Result<LibraryStatus, JobError> {
         look.slots(&snapshot.mail_slots)?,
         look.slots(&snapshot.robots)?,
     );
+    let mut lost = lost_tapes(site.state);
+    lost.retain(|lost| is_unseen(&snapshot)(&lost));
     Ok(LibraryStatus {
+        lost_tapes: lost,
         library,
         changer,
         problem: snapshot.trouble,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::elsewhere::Wanted;
 use super::plan::{Route, route, route_of_unread};
 use super::{Bay, Mounter, NOTICES_WITHIN, drive_error, not_cleared, unload, wait_ready};
-use crate::changer::{ChangerErrorKind, ElementAddress};
+use crate::changer::{ChangerError, ChangerErrorKind, ElementAddress};
 use crate::drive::{Drive, DriveError, DriveErrorKind};
 use crate::jobs::JobError;
-use crate::jobs::library::{Place, Snapshot};
+use crate::jobs::library::{LostTape, Place, Snapshot, forget_found, lost_tapes, note_lost};
 use crate::jobs::lock::{CHANGER_LOCK, Lock, NotLocked};
 use crate::monitor::Problem;
 
@@ -39,7 +39,7 @@ impl Mounter<'_> {
         let barcode = wanted.barcode;
         let snapshot = self.ready_to_move()?;
         let route = match wanted.unread {
-            None => route(&snapshot, barcode)?,
+            None => route(&snapshot, barcode).map_err(|error| self.with_loss(error))?,
             Some(unread) => route_of_unread(&snapshot, barcode, unread.element)?,
         };
         match route {
@@ -61,8 +61,8 @@ impl Mounter<'_> {
         }
     }
 
-    /// People and other hosts may use the library between a look and a move. Then nothing was
-    /// moved, and `attempt`, which begins with a look, is made again.
+    /// People and other hosts may use the library between a look and a move, or it may not be
+    /// ready. Then nothing was moved, and `attempt`, which begins with a look, is made again.
     pub(super) fn with_fresh_looks<T>(
         &mut self,
         attempt: impl Fn(&mut Self) -> Result<T, JobError>,
@@ -77,6 +77,13 @@ impl Mounter<'_> {
                     ) =>
                 {
                     tracing::warn!(%source, "somebody else used the library: looking again");
+                }
+                // A door that is open stays so, and the move's failure says more of it.
+                Err(error) if is_not_ready(&error) => {
+                    if self.devices.snapshot(self.site.monitor).is_err() {
+                        return Err(error);
+                    }
+                    tracing::warn!(%error, "the library was not ready: looking again");
                 }
                 result => return result,
             }
@@ -118,10 +125,12 @@ impl Mounter<'_> {
             .iter()
             .find(|place| place.address == element)
         else {
-            return Err(JobError::TapeMissing {
+            let missing = JobError::TapeMissing {
                 barcode: bay.barcode.clone(),
                 nameless: snapshot.nameless(),
-            });
+                lost: None,
+            };
+            return Err(self.with_loss(missing));
         };
         let home = home(&snapshot, place, &bay.drive)?;
         self.move_tape(&bay.barcode, element, home)
@@ -154,7 +163,7 @@ impl Mounter<'_> {
         };
         use ChangerErrorKind as C;
         let now = match source.kind {
-            C::Hardware | C::Interrupted | C::Transport => self.whereabouts(barcode),
+            C::Hardware | C::Interrupted | C::Transport => self.whereabouts(barcode, &source),
             _ => None,
         };
         let barcode = barcode.to_owned();
@@ -165,11 +174,45 @@ impl Mounter<'_> {
         })
     }
 
-    /// The place of a tape in words; `None` if it is nowhere, or the library does not tell.
-    fn whereabouts(&mut self, barcode: &str) -> Option<String> {
+    /// The place in words of a tape whose move failed with `error`; `None` if the library does
+    /// not tell. One that is nowhere is remembered: later it would only be missing.
+    fn whereabouts(&mut self, barcode: &str, error: &ChangerError) -> Option<String> {
         let snapshot = self.devices.look(self.site.monitor).ok().flatten()?;
-        let place = snapshot.places().find(|place| place.holds(barcode))?;
-        Some(self.devices.element_name(place.address))
+        if let Some(place) = snapshot.places().find(|place| place.holds(barcode)) {
+            return Some(self.devices.element_name(place.address));
+        }
+        let (from, to) = error.elements?;
+        // What has no barcode is called by its place, in words.
+        if barcode.contains([' ', '(']) {
+            return None;
+        }
+        let name = |element| self.devices.element_name(element);
+        let lost = LostTape {
+            barcode: barcode.to_owned(),
+            at: self.site.clock.now(),
+            from: name(from),
+            to: name(to),
+            what: error.what.clone(),
+        };
+        note_lost(self.site.state, lost);
+        Some("no place that the library sees".to_owned())
+    }
+
+    /// Says of a tape that is missing which move lost it, if one did.
+    pub(super) fn with_loss(&self, error: JobError) -> JobError {
+        let JobError::TapeMissing {
+            barcode, nameless, ..
+        } = error
+        else {
+            return error;
+        };
+        let mut known = lost_tapes(self.site.state).into_iter();
+        let lost = known.find(|lost| lost.barcode == barcode);
+        JobError::TapeMissing {
+            barcode,
+            nameless,
+            lost: lost.map(|lost| lost.words()),
+        }
     }
 
     fn inventory(&mut self) -> Result<Snapshot, JobError> {
@@ -183,6 +226,7 @@ impl Mounter<'_> {
     /// there is in the way of every other move, and goes to its slot first.
     pub(super) fn ready_to_move(&mut self) -> Result<Snapshot, JobError> {
         let mut snapshot = self.inventory()?;
+        forget_found(self.site.state, &snapshot);
         for _ in 0..snapshot.robots.len() {
             let Some(hand) = snapshot.full_hand() else {
                 break;
@@ -222,6 +266,13 @@ impl Mounter<'_> {
         tracing::info!("{what}");
         self.site.monitor.phase(what);
     }
+}
+
+fn is_not_ready(error: &JobError) -> bool {
+    matches!(
+        error,
+        JobError::Move { source, .. } if source.kind == ChangerErrorKind::NotReady
+    )
 }
 
 fn calls_for_other_drive(error: &JobError) -> bool {

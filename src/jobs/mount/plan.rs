@@ -29,6 +29,7 @@ pub(crate) fn route(snapshot: &Snapshot, barcode: &str) -> Result<Route, JobErro
     let place = holders.next().ok_or_else(|| JobError::TapeMissing {
         barcode: barcode_owned(),
         nameless: snapshot.nameless(),
+        lost: None,
     })?;
     if holders.next().is_some() {
         return Err(JobError::BarcodeTwice {
@@ -56,6 +57,7 @@ pub(crate) fn route_of_unread(
     let place = place.ok_or_else(|| JobError::TapeMissing {
         barcode: name.to_owned(),
         nameless: Vec::new(),
+        lost: None,
     })?;
     route_from(snapshot, place, name)
 }

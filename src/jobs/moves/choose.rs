@@ -115,6 +115,7 @@ fn find<'a>(
         (None, _, Err(_)) => Err(JobError::TapeMissing {
             barcode: typed.to_owned(),
             nameless: snapshot.nameless(),
+            lost: None,
         }),
     }
 }

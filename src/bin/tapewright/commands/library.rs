@@ -210,6 +210,9 @@ pub fn render(output: &mut Output, status: &LibraryStatus) -> io::Result<()> {
     let robots: Vec<SlotStatus> = status.robots.iter().filter(told).cloned().collect();
     rows.extend(slot_rows("robot", &robots));
     output.table(&["PLACE", "TAPE", "POOL", "STATE"], &rows)?;
+    for lost in &status.lost_tapes {
+        output.line(format!("{} is in no place: {}", lost.barcode, lost.words()))?;
+    }
     if robots.iter().any(|robot| robot.cartridge.is_some()) {
         output.line(
             "A failed move left the tape in the robot's hand. The next command that mounts a tape, \
