@@ -123,6 +123,7 @@ impl DriveError {
         use DriveErrorKind as K;
         match (self.reaction, self.kind) {
             (Some(Reaction::OtherDrive), _) | (_, K::UntrustedPosition) => true,
+            (_, K::WrongPosition) => true,
             (None, K::Hardware) | (_, K::Interrupted) => true,
             (_, K::Transport) => self.source.as_ref().is_some_and(|source| {
                 use TransportErrorKind as T;

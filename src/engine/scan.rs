@@ -12,6 +12,7 @@ use crate::monitor::{Monitor, Problem};
 use crate::units::BlockAddress;
 use crate::volume::append::AppendPoint;
 use crate::volume::receipt::SegmentReceipt;
+use crate::volume::resume::ResumingReader;
 use crate::volume::scan::{Depth, Finding, scan_volume};
 
 /// Places of damage listed in a report; further ones are only counted.
@@ -73,13 +74,10 @@ pub fn scan(
         failure: None,
         stopped: false,
     };
-    let append = scan_volume(
-        volume.device.as_mut(),
-        &volume.label,
-        from,
-        depth,
-        &mut |finding| walk.take(finding),
-    );
+    let mut device = ResumingReader::new(volume.device.as_mut(), &volume.label, monitor);
+    let append = scan_volume(&mut device, &volume.label, from, depth, &mut |finding| {
+        walk.take(finding)
+    });
     let Walk {
         mut report,
         barcode,

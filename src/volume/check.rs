@@ -73,12 +73,14 @@ pub fn check_records(
     // Doubled records make a segment longer; more than this is not worth telling apart.
     let most = index.crcs.len() + WINDOW_RECORDS;
     let mut reader = RecordReader::new(device, index.info.block_bytes);
+    reader.check_against(index);
     let mut found = Vec::new();
     reader.seek(first)?;
     while found.len() < most {
         let state = match reader.next_object() {
             Ok(Found::Record { bytes, .. }) => RecordState::Crc(crc32fast::hash(bytes)),
             Ok(Found::Filemark { .. } | Found::EndOfData { .. }) => break,
+            Err(VolumeError::WrongCrc { actual, .. }) => RecordState::Crc(actual),
             Err(VolumeError::WrongSize { .. }) => RecordState::WrongSize,
             Err(VolumeError::Drive { source, .. }) if source.kind == DriveErrorKind::Medium => {
                 match reader.seek(first.plus(found.len() as u64 + 1)) {

@@ -16,6 +16,7 @@ pub mod label;
 pub mod member;
 pub mod read;
 pub mod receipt;
+mod reread;
 pub mod resume;
 pub mod scan;
 pub mod segment;

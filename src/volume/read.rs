@@ -7,6 +7,7 @@ use super::VolumeError;
 use super::frames::{FrameError, FrameReader};
 use super::index::{Index, Place};
 use crate::drive::{DriveErrorKind, ReadOutcome, SequentialDevice};
+use crate::error_text::with_causes;
 use crate::units::BlockAddress;
 
 /// What lies at a block address.
@@ -29,6 +30,21 @@ pub enum Found<'a> {
         /// Its address.
         block: BlockAddress,
     },
+}
+
+/// The same, without its bytes.
+enum Object {
+    Record(BlockAddress),
+    Filemark(BlockAddress),
+    EndOfData(BlockAddress),
+}
+
+impl Object {
+    fn block(&self) -> BlockAddress {
+        match *self {
+            Object::Record(block) | Object::Filemark(block) | Object::EndOfData(block) => block,
+        }
+    }
 }
 
 /// The part of a member that is still to be read.
@@ -129,13 +145,82 @@ impl<'a> RecordReader<'a> {
         Ok(())
     }
 
-    /// Reads the next object.
+    /// Reads the next object. A record that is not as it was written is read again, if the
+    /// device thinks it worth that.
     ///
     /// # Errors
     ///
     /// [`VolumeError::WrongSize`] and [`VolumeError::WrongCrc`] leave the reader behind the
     /// record; after drive errors [`seek`](Self::seek) first.
     pub fn next_object(&mut self) -> Result<Found<'_>, VolumeError> {
+        let mut doubted = false;
+        let object = loop {
+            let error = match self.object(true) {
+                Ok(object) => break object,
+                Err(error) => error,
+            };
+            let (VolumeError::WrongSize { block, .. } | VolumeError::WrongCrc { block, .. }) =
+                error
+            else {
+                return Err(error);
+            };
+            let asked = self.device.is_doubted(block, &with_causes(&error));
+            doubted = asked.map_err(VolumeError::drive("reading a record again", block))?;
+            if !doubted {
+                return Err(error);
+            }
+            self.next = None;
+            self.seek(block)?;
+        };
+        if doubted {
+            self.device.is_as_written(object.block());
+        }
+        Ok(match object {
+            Object::Record(block) => Found::Record {
+                block,
+                bytes: &self.record,
+            },
+            Object::Filemark(block) => Found::Filemark { block },
+            Object::EndOfData(block) => Found::EndOfData { block },
+        })
+    }
+
+    /// Passes the next object, which is not wanted: what cannot be read is not read again.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_object`](Self::next_object).
+    pub fn pass_object(&mut self) -> Result<(), VolumeError> {
+        self.object(false).map(drop)
+    }
+
+    /// What was read from `block` on is not what belongs there. True if it is to be opened and
+    /// read anew.
+    ///
+    /// # Errors
+    ///
+    /// Drive errors.
+    pub fn is_doubted(&mut self, block: BlockAddress, what: &str) -> Result<bool, VolumeError> {
+        self.next = None;
+        self.held = None;
+        self.unpacker = None;
+        let doubted = self.device.is_doubted(block, what);
+        doubted.map_err(VolumeError::drive("reading a block again", block))
+    }
+
+    /// What was doubted at `block` came as it was written.
+    pub fn is_as_written(&mut self, block: BlockAddress) {
+        self.device.is_as_written(block);
+    }
+
+    /// The record whose CRC was wrong, behind [`VolumeError::WrongCrc`].
+    #[must_use]
+    pub fn doubtful(&self) -> &[u8] {
+        &self.record
+    }
+
+    /// Reads the next object, once; a record is then in `record`.
+    fn object(&mut self, wanted: bool) -> Result<Object, VolumeError> {
         let block = match self.next {
             Some(block) => block,
             None => {
@@ -151,7 +236,11 @@ impl<'a> RecordReader<'a> {
             expected_bytes,
             actual_bytes,
         };
-        let outcome = match self.device.read_block(&mut self.record) {
+        let read = match wanted {
+            true => self.device.read_block(&mut self.record),
+            false => self.device.pass_block(&mut self.record),
+        };
+        let outcome = match read {
             Ok(outcome) => outcome,
             Err(error) => {
                 return match error.kind {
@@ -159,14 +248,14 @@ impl<'a> RecordReader<'a> {
                         self.next = Some(block.plus(1));
                         Err(wrong_size(actual_bytes))
                     }
-                    DriveErrorKind::EndOfDataMissing => Ok(Found::EndOfData { block }),
+                    DriveErrorKind::EndOfDataMissing => Ok(Object::EndOfData(block)),
                     _ => Err(VolumeError::drive("reading a record", block)(error)),
                 };
             }
         };
         if outcome == ReadOutcome::EndOfData {
             self.next = Some(block);
-            return Ok(Found::EndOfData { block });
+            return Ok(Object::EndOfData(block));
         }
         self.next = Some(block.plus(1));
         match outcome {
@@ -176,12 +265,9 @@ impl<'a> RecordReader<'a> {
             ReadOutcome::Block { .. } => {
                 self.check(block)?;
                 self.held = Some(block);
-                Ok(Found::Record {
-                    block,
-                    bytes: &self.record,
-                })
+                Ok(Object::Record(block))
             }
-            _ => Ok(Found::Filemark { block }),
+            _ => Ok(Object::Filemark(block)),
         }
     }
 
@@ -290,16 +376,27 @@ impl<'a> RecordReader<'a> {
         if unpacker.frames.position() != at {
             unpacker.frames.restart(at);
         }
+        let mut doubted = false;
         loop {
             match unpacker.frames.next_frame() {
                 Ok(Some(frame)) => {
+                    if doubted {
+                        self.device.is_as_written(block);
+                    }
                     unpacker.held = Some(at);
                     unpacker.content.clear();
                     unpacker.content.extend_from_slice(frame.content);
                     return Ok(());
                 }
                 Ok(None) => {}
-                Err(source) => return Err(VolumeError::Frame { block, source }),
+                Err(source) => {
+                    let error = VolumeError::Frame { block, source };
+                    doubted = self.is_doubted(block, &with_causes(&error))?;
+                    if !doubted {
+                        return Err(error);
+                    }
+                    unpacker.frames.restart(at);
+                }
             }
             let from = unpacker.frames.fed_to();
             self.hold(BlockAddress(from / block_bytes))?;

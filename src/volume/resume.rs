@@ -1,10 +1,14 @@
-//! Going on with reading after the drive or the way to it lost a command.
+//! Going on with reading after the drive or the way to it lost a command, and reading again what
+//! was not read well.
 //!
 //! A unit attention, an aborted command or a missing answer says nothing of the tape, and in
 //! a job of hours one is no surprise. Behind it position and mode are gone, and the tape may
 //! be another one: so the drive is brought back into use, the tape proved by its label, and
 //! the block that was not delivered is located anew. Never while writing: what was in the
 //! drive's buffer is lost with the state, and no label says how much.
+//!
+//! A block that the drive could not read, or that is not what belongs there, is located and read
+//! again, then in another drive, before it counts as bad ([`super::reread`]).
 //!
 //! Knows neither what the blocks are read for nor how a tape got into the drive.
 
@@ -14,6 +18,7 @@ use uuid::Uuid;
 
 use super::VolumeError;
 use super::label::{Identity, Label, identify, recover_label};
+use super::reread::{Doubt, Remedy, Rereads, is_worth_another_try};
 use crate::drive::{
     DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Waiting,
     Written,
@@ -53,6 +58,11 @@ pub struct ResumingReader<'a> {
     failures: Option<(BlockAddress, u32)>,
     /// How the tape comes into another drive, if it can.
     elsewhere: Option<&'a mut ChangeDrive<'a>>,
+    rereads: Rereads,
+    /// What is read is not wanted.
+    passing: bool,
+    /// What a reader said of the content of a block, until it says otherwise.
+    doubt: Option<Doubt>,
 }
 
 impl<'a> ResumingReader<'a> {
@@ -69,6 +79,9 @@ impl<'a> ResumingReader<'a> {
             next: None,
             failures: None,
             elsewhere: None,
+            rereads: Rereads::default(),
+            passing: false,
+            doubt: None,
         }
     }
 
@@ -77,6 +90,97 @@ impl<'a> ResumingReader<'a> {
     pub fn or_elsewhere(mut self, change: &'a mut ChangeDrive<'a>) -> Self {
         self.elsewhere = Some(change);
         self
+    }
+
+    /// What `work` comes to at `block`, of which the first attempt is `done`. Behind a failure
+    /// that may not come again it is done again, the tape standing there.
+    fn at<T>(
+        &mut self,
+        block: BlockAddress,
+        mut done: Result<T, DriveError>,
+        mut work: impl FnMut(&mut dyn SequentialDevice) -> Result<T, DriveError>,
+    ) -> Result<T, DriveError> {
+        let mut doubt: Option<Doubt> = None;
+        loop {
+            let error = match done {
+                Ok(done) => {
+                    if let Some(doubt) = doubt {
+                        self.came(&doubt);
+                    }
+                    return Ok(done);
+                }
+                Err(error) => error,
+            };
+            done = if says_nothing_of_tape(&error) {
+                self.resume(error, block)?;
+                work(self.device)
+            } else if is_worth_another_try(&error) && !self.passing {
+                let doubt = doubt.get_or_insert_with(|| Doubt::new(block, error.what.clone()));
+                if !self.try_again(&error, doubt)? {
+                    return Err(error);
+                }
+                self.device.locate(block).and_then(|()| work(self.device))
+            } else {
+                return Err(error);
+            };
+        }
+    }
+
+    /// Whether what `error` says of a block is to be tried once more, for which the tape may go
+    /// into another drive.
+    fn try_again(&mut self, error: &DriveError, doubt: &mut Doubt) -> Result<bool, DriveError> {
+        if self.monitor.stop_requested() {
+            return Err(instead(
+                error,
+                DriveErrorKind::Cancelled,
+                "stopped on request",
+            ));
+        }
+        let (barcode, block) = (&self.label.barcode, doubt.block);
+        match self.rereads.remedy(doubt) {
+            Remedy::None => return Ok(false),
+            Remedy::Again => {
+                tracing::warn!(barcode, %block, %error, "reading it again");
+                return Ok(true);
+            }
+            Remedy::Elsewhere => {}
+        }
+        let came = match &mut self.elsewhere {
+            Some(change) => change(error),
+            None => OtherDrive::None,
+        };
+        if came != OtherDrive::Ready {
+            self.rereads.gave_up();
+            return Ok(false);
+        }
+        self.failures = None;
+        doubt.has_moved();
+        match self.wait().and_then(|()| self.take_up(error, block)) {
+            Err(next) if says_nothing_of_tape(&next) => self.resume(next, block)?,
+            taken_up => taken_up?,
+        }
+        Ok(true)
+    }
+
+    /// Tells of a block that was read well at last: it is no damage, but a sign.
+    fn came(&mut self, doubt: &Doubt) {
+        let (barcode, drive) = (&self.label.barcode, self.device.name());
+        let (block, what, attempt) = (doubt.block, &doubt.what, doubt.attempt());
+        tracing::warn!(barcode, %block, attempt, what, "read at last");
+        let Some(count) = self.rereads.came() else {
+            return;
+        };
+        let blocks = match count {
+            1 => "the first block".to_owned(),
+            count => format!("{count} blocks by now"),
+        };
+        let what = format!(
+            "block {block} was read well at attempt {attempt} only, in {drive}; at first: {what}. \
+             Nothing is lost by it; it is {blocks} of this tape. Clean the drive; if it goes on, \
+             `verify {barcode}`, and copy the tape while it can be read."
+        );
+        let path = format!("volume {barcode}");
+        self.monitor.notice(&Problem { path, what });
     }
 
     /// Makes up for `error`, met on the way to or at `block`: the tape stands there afterwards.
@@ -200,11 +304,17 @@ fn another(error: &DriveError, found: Option<Uuid>) -> DriveError {
         || "no volume that can be told".to_owned(),
         |volume| format!("volume {volume}"),
     );
+    let what = format!("{}; behind that, {found} is in the drive", error.what);
+    instead(error, DriveErrorKind::OtherTape, &what)
+}
+
+/// An error in the place of `error`.
+fn instead(error: &DriveError, kind: DriveErrorKind, what: &str) -> DriveError {
     DriveError {
         drive: error.drive.clone(),
         action: error.action.clone(),
-        kind: DriveErrorKind::OtherTape,
-        what: format!("{}; behind that, {found} is in the drive", error.what),
+        kind,
+        what: what.to_owned(),
         reaction: None,
         source: None,
     }
@@ -225,37 +335,61 @@ impl SequentialDevice for ResumingReader<'_> {
         self.device.synchronize()
     }
 
+    fn pass_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError> {
+        self.passing = true;
+        let outcome = self.read_block(buffer);
+        self.passing = false;
+        outcome
+    }
+
     fn read_block(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError> {
         let next = self.next.take();
-        let outcome = loop {
-            match (self.device.read_block(buffer), next) {
-                (Err(error), Some(block)) if says_nothing_of_tape(&error) => {
-                    self.resume(error, block)?;
-                }
-                (Err(error), next) => {
-                    if matches!(error.kind, DriveErrorKind::BlockTooLong { .. }) {
-                        self.next = next.map(|block| block.plus(1));
-                    }
-                    return Err(error);
-                }
-                (Ok(outcome), _) => break outcome,
-            }
+        let first = self.device.read_block(buffer);
+        let outcome = match next {
+            Some(block) => self.at(block, first, |device| device.read_block(buffer)),
+            None => first,
         };
-        self.next = match outcome {
-            ReadOutcome::EndOfData => next,
-            ReadOutcome::Block { .. } | ReadOutcome::Filemark => next.map(|block| block.plus(1)),
+        let passed = match &outcome {
+            Ok(outcome) => *outcome != ReadOutcome::EndOfData,
+            Err(error) => matches!(error.kind, DriveErrorKind::BlockTooLong { .. }),
         };
-        Ok(outcome)
+        self.next = match (passed, &outcome) {
+            (true, _) => next.map(|block| block.plus(1)),
+            (false, Ok(_)) => next,
+            (false, Err(_)) => None,
+        };
+        outcome
     }
 
     fn locate(&mut self, block: BlockAddress) -> Result<(), DriveError> {
         self.next = None;
-        match self.device.locate(block) {
-            Err(error) if says_nothing_of_tape(&error) => self.resume(error, block)?,
-            located => located?,
-        }
+        let first = self.device.locate(block);
+        self.at(block, first, |_| Ok(()))?;
         self.next = Some(block);
         Ok(())
+    }
+
+    fn is_doubted(&mut self, block: BlockAddress, what: &str) -> Result<bool, DriveError> {
+        self.next = None;
+        let error = DriveError {
+            drive: self.device.name().to_owned(),
+            action: format!("reading block {block}"),
+            kind: DriveErrorKind::Medium,
+            what: what.to_owned(),
+            reaction: None,
+            source: None,
+        };
+        let known = self.doubt.take().filter(|doubt| doubt.block == block);
+        let mut doubt = known.unwrap_or_else(|| Doubt::new(block, what.to_owned()));
+        let again = self.try_again(&error, &mut doubt)?;
+        self.doubt = Some(doubt).filter(|_| again);
+        Ok(again)
+    }
+
+    fn is_as_written(&mut self, block: BlockAddress) {
+        if let Some(doubt) = self.doubt.take_if(|doubt| doubt.block == block) {
+            self.came(&doubt);
+        }
     }
 
     fn space_filemarks(&mut self, count: i64) -> Result<(), DriveError> {

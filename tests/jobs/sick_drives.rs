@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use tape_sim::fault::{Device, Effect, Rule};
+use tape_sim::fault::{Device, Effect, Rule, When};
 use tape_sim::library::LibrarySpec;
 use tapewright::changer::ElementKind;
 use tapewright::drive::{Drive, ReadyWait};
@@ -20,7 +20,7 @@ use crate::lab::{A, B, Lab, assert_same_tree, fault, noise, plant};
 const HARDWARE: Effect = Effect::HardwareError;
 
 /// What was told: problems and notices.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Debug)]
 struct Told {
     problems: Arc<Mutex<Vec<Problem>>>,
     notices: Arc<Mutex<Vec<Problem>>>,
@@ -457,4 +457,228 @@ fn a_drive_that_asks_to_be_cleaned_is_named() {
     )]);
     is_good(&lab, A);
     told.one_problem(&[A, "drive 0 of", "clean the drive now", "cleaning cartridge"]);
+}
+
+/// A drive that does not read a block once, or never.
+fn unread(drive: u16, first: u64, times: Option<u64>) -> Rule {
+    Rule {
+        id: format!("block {first} of {drive}"),
+        device: Device::Drive(drive),
+        when: When {
+            objects: Some([first, first]),
+            ..When::default()
+        },
+        times,
+        ..Rule::new(Effect::ReadError { stays: false })
+    }
+}
+
+/// The blocks behind the label that restore, or verify, reads in the order of the tape.
+const DATA: u64 = 2;
+
+#[test]
+fn a_block_that_comes_at_the_second_or_third_attempt_is_no_damage_but_told() {
+    for (times, attempt) in [(1, "attempt 2"), (2, "attempt 3")] {
+        let (lab, told) = archived();
+        let words = [
+            "volume",
+            A,
+            "block 2 ",
+            attempt,
+            "drive 0 of",
+            "Nothing is lost",
+        ];
+        lab.set_faults(vec![unread(0, DATA, Some(times))]);
+        let (restored, copy) = lab.restore("source", "target");
+        assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+        assert_same_tree(&lab.path("source"), &copy);
+        told.one_notice(&words);
+
+        lab.set_faults(vec![unread(0, DATA, Some(times))]);
+        let verified = verify(lab.site(), A).unwrap();
+        assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+        assert_eq!(verified.volumes[0].verdict, Verdict::Good);
+        told.one_notice(&words);
+        let told_by_drive = |told: &Problem| told.what.contains("TapeAlert ");
+        assert!(
+            told.problems.lock().unwrap().iter().all(told_by_drive),
+            "{told:?}"
+        );
+        assert_eq!(told.drives(), ["drive 0", "drive 0"]);
+        assert_eq!(
+            tapes::list(lab.site()).unwrap()[0].state,
+            VolumeState::Appendable
+        );
+    }
+}
+
+#[test]
+fn a_block_that_one_drive_does_not_read_is_read_in_the_other() {
+    let (lab, told) = archived();
+    lab.set_faults(vec![unread(0, DATA, None)]);
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &copy);
+    assert_eq!(told.drives(), ["drive 0", "drive 1"]);
+    told.one_problem(&[
+        A,
+        "drive 0 of",
+        "does not read it",
+        "goes into drive 1 of",
+        "clean",
+    ]);
+    told.one_notice(&[A, "block 2 ", "attempt 4", "drive 1 of"]);
+    assert!(slot_of(&lab, A));
+}
+
+#[test]
+fn a_tape_that_no_drive_reads_changes_drives_once_and_loses_what_is_in_the_block_alone() {
+    let (lab, told) = archived_with(3);
+    lab.set_faults(vec![unread(0, DATA, None), unread(1, DATA, None)]);
+    let (restored, _) = lab.restore("source", "target");
+    assert_eq!(told.drives(), ["drive 0", "drive 1"]);
+    assert_eq!(restored.outcome, Outcome::Partial, "{restored:?}");
+    assert!(restored.failed_tapes.is_empty(), "{restored:?}");
+    let lost = restored.problems.total;
+    assert!(lost > 0 && restored.files > 0, "{restored:?}");
+    assert!(slot_of(&lab, A));
+
+    // One drive: the same block, and nothing else.
+    let (lab, told) = archived_with(1);
+    lab.set_faults(vec![unread(0, DATA, None)]);
+    let (restored, _) = lab.restore("source", "target");
+    assert_eq!(told.drives(), ["drive 0"]);
+    assert_eq!(restored.problems.total, lost, "{restored:?}");
+}
+
+#[test]
+fn a_tape_goes_back_into_the_drive_that_reads_it_badly_where_the_other_one_fails() {
+    let (lab, told) = archived();
+    lab.set_faults(vec![
+        unread(0, DATA, Some(3)),
+        in_drive(1, HARDWARE, "TEST UNIT READY", 1, None),
+    ]);
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &copy);
+    assert_eq!(told.drives(), ["drive 0", "drive 1", "drive 0"]);
+}
+
+#[test]
+fn a_drive_that_is_in_use_is_no_reason_to_take_the_tape_out() {
+    let (lab, told) = archived();
+    let _user = SimTransport::drive(&lab.library_dir(), 1).unwrap();
+    lab.set_faults(vec![unread(0, DATA, Some(3))]);
+    let (restored, _) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Partial, "{restored:?}");
+    assert_eq!(told.drives(), ["drive 0"]);
+}
+
+#[test]
+fn a_locate_that_is_not_believed_is_the_drives_fault_and_not_the_tapes() {
+    for (lie, times) in [(false, None), (true, Some(1)), (true, None)] {
+        let (lab, told) = archived();
+        let elsewhere = Effect::WrongPosition { object: 1, lie };
+        lab.set_faults(vec![in_drive(0, elsewhere, "LOCATE", 1, times)]);
+        let verified = verify(lab.site(), A).unwrap();
+        let case = format!("{lie} {times:?}");
+        assert_eq!(verified.outcome, Outcome::Complete, "{case}: {verified:?}");
+        assert_eq!(verified.volumes[0].verdict, Verdict::Good, "{case}");
+        match times {
+            None => {
+                assert_eq!(told.drives(), ["drive 0", "drive 1"], "{case}");
+                let words = if lie { "does not read it" } else { "failed: " };
+                told.one_problem(&[A, "drive 0 of", words, "goes into drive 1 of"]);
+            }
+            Some(_) => told.one_notice(&[A, "attempt 2", "drive 0 of"]),
+        }
+        assert_eq!(
+            tapes::list(lab.site()).unwrap()[0].state,
+            VolumeState::Appendable
+        );
+    }
+}
+
+#[test]
+fn where_there_is_no_other_drive_one_that_goes_elsewhere_is_named_and_the_tape_is_not() {
+    let (lab, _) = archived_with(1);
+    let elsewhere = Effect::WrongPosition {
+        object: 1,
+        lie: false,
+    };
+    lab.set_faults(vec![in_drive(0, elsewhere, "LOCATE", 1, None)]);
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(
+        verified.volumes[0].verdict,
+        Verdict::Inconclusive,
+        "{verified:?}"
+    );
+    let failure = &verified.failed_tapes[0].failure;
+    assert_eq!(failure.kind, JobErrorKind::BadDevice, "{failure:?}");
+    for words in ["drive 0 of", "the drive is at block 1 instead"] {
+        assert!(failure.what.contains(words), "{failure:?}");
+    }
+    let advice = failure.advice.as_deref().unwrap();
+    assert!(advice.contains("nothing of the tape"), "{advice}");
+}
+
+#[test]
+fn a_drive_that_is_not_ready_in_the_middle_is_waited_for_where_it_stands_and_told() {
+    // With the first of each command of a session, and with later ones.
+    for (command, nth, times) in [
+        ("READ", 3, 4),
+        ("LOCATE", 1, 3),
+        ("WRITE", 1, 1),
+        ("WRITE", 3, 4),
+        ("WRITE FILEMARKS", 1, 2),
+        ("WRITE FILEMARKS", 3, 2),
+        ("READ POSITION", 9, 1),
+    ] {
+        let case = format!("{command} {nth} {times}");
+        let (lab, told) = archived();
+        fs::write(lab.path("source/more"), noise(6, 900_000)).unwrap();
+        let rule = in_drive(0, Effect::BecomingReady, command, nth, Some(times));
+        lab.set_faults(vec![rule]);
+        let summary = lab.archive(&["source"], "docs").unwrap();
+        assert_eq!(summary.outcome, Outcome::Complete, "{case}: {summary:?}");
+        assert!(summary.failed_tapes.is_empty(), "{case}: {summary:?}");
+        let of_a = |segment: &WrittenSegment| segment.barcode == A;
+        assert!(summary.segments.iter().all(of_a), "{case}: {summary:?}");
+        told.one_notice(&[
+            A,
+            "drive 0 of",
+            "not ready",
+            "becoming ready",
+            "nothing is lost",
+        ]);
+        lab.set_faults(Vec::new());
+        is_good(&lab, A);
+    }
+}
+
+#[test]
+fn a_drive_that_stands_elsewhere_behind_its_unreadiness_writes_nothing_more() {
+    let (lab, told) = archived();
+    fs::write(lab.path("source/more"), noise(7, 900_000)).unwrap();
+    // Reset in the middle of it, and it says so: what was in its buffer is gone.
+    lab.set_faults(vec![
+        in_drive(0, Effect::BecomingReady, "WRITE", 3, Some(1)),
+        Rule {
+            id: "reset".to_owned(),
+            ..in_drive(
+                0,
+                Effect::Reset { after: false },
+                "TEST UNIT READY",
+                3,
+                Some(1),
+            )
+        },
+    ]);
+    let summary = lab.archive(&["source"], "docs").unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    told.forget();
+    lab.set_faults(Vec::new());
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &copy);
 }

@@ -5,6 +5,7 @@
 mod compressed;
 mod damage;
 mod hostile;
+mod rereads;
 mod restored;
 mod rig;
 #[path = "../common/root.rs"]

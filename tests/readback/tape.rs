@@ -1,6 +1,6 @@
 //! A tape in memory, and a drive for it that can be told to fail.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -24,6 +24,9 @@ pub struct Medium {
     pub objects: Vec<Object>,
     /// Blocks that cannot be read.
     pub bad: BTreeSet<u64>,
+    /// Blocks that fail, or come otherwise than they are, so many times more.
+    pub bad_for_now: BTreeMap<u64, u32>,
+    pub garbled: BTreeMap<u64, u32>,
     /// The drive fails at this block.
     pub drive_fails_at: Option<u64>,
     /// The drive is reset, once, before it reads this block.
@@ -120,7 +123,14 @@ impl SequentialDevice for LoadedTape {
             medium.reset_at = None;
             return Err(error(DriveErrorKind::Reset, "reading"));
         }
-        if medium.bad.contains(&self.at) {
+        let at = self.at;
+        let due = |times: &mut u32| {
+            let due = *times > 0;
+            *times -= u32::from(due);
+            due
+        };
+        let garbled = medium.garbled.get_mut(&at).is_some_and(due);
+        if medium.bad.contains(&at) || medium.bad_for_now.get_mut(&at).is_some_and(due) {
             medium.bad_reads += 1;
             return Err(error(DriveErrorKind::Medium, "reading"));
         }
@@ -138,6 +148,7 @@ impl SequentialDevice for LoadedTape {
             }
             Some(Object::Record(bytes)) => {
                 buffer[..bytes.len()].copy_from_slice(bytes);
+                buffer[700] ^= u8::from(garbled);
                 Ok(ReadOutcome::Block { bytes: bytes.len() })
             }
         }

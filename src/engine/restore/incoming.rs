@@ -17,6 +17,8 @@ use super::plan::MemberRead;
 pub(super) enum Lost {
     /// The tape does not give what the plan expects; the reason, for people.
     Content(String),
+    /// The same, of bytes that another read may give otherwise.
+    Doubt(String),
     /// The target does not take it.
     Target(TargetError),
     /// The user asked to stop.
@@ -26,6 +28,10 @@ pub(super) enum Lost {
 impl Lost {
     pub(super) fn content(what: impl Into<String>) -> Self {
         Lost::Content(what.into())
+    }
+
+    fn doubt(what: impl Into<String>) -> Self {
+        Lost::Doubt(what.into())
     }
 }
 
@@ -87,7 +93,7 @@ impl<'a> Incoming<'a> {
     ) -> Result<(), Lost> {
         loop {
             let event = self.parser.next(&mut bytes);
-            let event = event.map_err(|error| Lost::content(error.to_string()))?;
+            let event = event.map_err(|error| Lost::doubt(error.to_string()))?;
             match event {
                 None => return Ok(()),
                 Some(Event::Member {
@@ -111,7 +117,7 @@ impl<'a> Incoming<'a> {
                     return Err(Lost::Content(format!("refused: {why}")));
                 }
                 Some(Event::Global(_) | Event::End) => {
-                    return Err(Lost::content("no member is at its place on tape"));
+                    return Err(Lost::doubt("no member is at its place on tape"));
                 }
             }
         }
@@ -121,7 +127,7 @@ impl<'a> Incoming<'a> {
     pub(super) fn finish(self) -> Result<Arrived, Lost> {
         let member = self
             .member
-            .ok_or_else(|| Lost::content("no header at its place on tape"))?;
+            .ok_or_else(|| Lost::doubt("no header at its place on tape"))?;
         if !self.ended {
             return Err(Lost::content(
                 "its data on tape are longer than the index says",
@@ -139,7 +145,7 @@ impl<'a> Incoming<'a> {
             let (actual, expected) = (digest.finish(), Digest(expected));
             if actual != expected {
                 let what = format!("its content has the digest {actual} instead of {expected}");
-                return Err(Lost::Content(what));
+                return Err(Lost::Doubt(what));
             }
             return Ok(Arrived {
                 member,
@@ -181,7 +187,7 @@ impl<'a> Incoming<'a> {
 fn check_header(member: &Member, read: &MemberRead) -> Result<(), Lost> {
     if member.path != read.path {
         let found = crate::engine::target::shown(&member.path);
-        return Err(Lost::Content(format!("`{found}` is at its place on tape")));
+        return Err(Lost::Doubt(format!("`{found}` is at its place on tape")));
     }
     let piece = |part: Option<Part>| part.map(|part| (part.number, part.offset_bytes));
     if piece(member.part) != piece(read.part) {

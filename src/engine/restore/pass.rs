@@ -83,6 +83,18 @@ impl<'a> Pass<'a> {
             .map_err(|error| self.faults.judge(error, frame))
     }
 
+    /// What was read of the member at `place` is not what was written. True if it is worth opening
+    /// and reading it again.
+    pub(super) fn is_doubted(&mut self, place: &Place, what: &str) -> Result<bool, Unreadable> {
+        let doubted = self.reader.is_doubted(place.block, what);
+        doubted.map_err(Unreadable::Volume)
+    }
+
+    /// The member at `place`, which was doubted, came as it was written.
+    pub(super) fn is_as_written(&mut self, place: &Place) {
+        self.reader.is_as_written(place.block);
+    }
+
     /// Where the drive first could not read the medium, if it could not.
     pub(super) fn first_medium_error(&self) -> Option<BlockAddress> {
         self.faults.first_medium_error
@@ -99,7 +111,7 @@ impl<'a> Pass<'a> {
             .checked_sub(next.0)
             .filter(|gap| *gap <= READ_THROUGH_RECORDS);
         for _ in 0..gap.unwrap_or(0) {
-            if self.reader.next_object().is_err() {
+            if self.reader.pass_object().is_err() {
                 return;
             }
         }

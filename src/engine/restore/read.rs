@@ -55,7 +55,34 @@ impl<'a> Run<'a> {
             length_bytes: read.length_bytes,
             skip_bytes: read.skip_bytes,
         };
-        pass.open(&place).map_err(unreadable)?;
+        let mut doubted = false;
+        let arrived = loop {
+            match self.arrive(pass, read, name, &place) {
+                // Of a cut file the other parts are in its place already.
+                Err(Failed::Object(Lost::Doubt(what))) if read.part.is_none() => {
+                    doubted = pass.is_doubted(&place, &what).map_err(unreadable)?;
+                    if !doubted {
+                        return Err(Lost::Content(what).into());
+                    }
+                }
+                arrived => break arrived?,
+            }
+        };
+        if doubted {
+            pass.is_as_written(&place);
+        }
+        Ok(self.put(read, name, arrived)?)
+    }
+
+    /// Reads a member, the data of a file into a temporary one.
+    fn arrive(
+        &mut self,
+        pass: &mut Pass<'_>,
+        read: &'a MemberRead,
+        name: Name<'_>,
+        place: &Place,
+    ) -> Result<Arrived, Failed> {
+        pass.open(place).map_err(unreadable)?;
         let monitor = self.monitor;
         let mut incoming = Incoming::new(read, monitor);
         let (target, cut_files) = (&mut self.target, &mut self.cut_files);
@@ -69,7 +96,7 @@ impl<'a> Run<'a> {
             incoming.feed(bytes, &mut begin)?;
             monitor.advance(0, bytes.len() as u64);
         }
-        Ok(self.put(read, name, incoming.finish()?)?)
+        Ok(incoming.finish()?)
     }
 
     /// Puts a complete member in its place.

@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
     fn lost(&mut self, name: &[u8], lost: Lost) {
         self.cut_files.lose(name);
         let what = match lost {
-            Lost::Content(what) => what,
+            Lost::Content(what) | Lost::Doubt(what) => what,
             Lost::Target(error) => {
                 if error.kind == TargetErrorKind::Full {
                     self.ending = Some(RestoreOutcome::TargetFull);

@@ -90,6 +90,7 @@ fn check_records(
     found: &mut Findings<'_>,
 ) -> Result<(), Ended> {
     let mut reader = RecordReader::new(device, index.info.block_bytes);
+    reader.check_against(index);
     let mut check = MemberCheck::new(index, found.monitor);
     let mut frames = (index.info.codec == Codec::Zstd)
         .then(|| Unpacked::new(index.info.first_block.0, index.info.block_bytes));
@@ -102,14 +103,15 @@ fn check_records(
         let written = index.crcs.get(states.len());
         let (state, record) = match next_record(&mut reader, block) {
             Ok(Some(bytes)) => {
-                let crc = crc32fast::hash(bytes);
-                let taken = match written == Some(&crc) {
-                    true => Taken::Good(bytes),
-                    false => Taken::Doubtful(bytes, block.0),
-                };
-                (RecordState::Crc(crc), taken)
+                let crc = written.copied();
+                let crc = crc.unwrap_or_else(|| crc32fast::hash(bytes));
+                (RecordState::Crc(crc), Taken::Good(bytes))
             }
             Ok(None) => break,
+            Err(VolumeError::WrongCrc { actual, .. }) => {
+                let taken = Taken::Doubtful(reader.doubtful(), block.0);
+                (RecordState::Crc(actual), taken)
+            }
             Err(error) => (damaged(error)?, Taken::Lost(block.0)),
         };
         if written.is_some() {

@@ -100,7 +100,11 @@ fn of_drive_kind(kind: DriveErrorKind) -> Option<&'static str> {
         K::Hardware => LEAVE,
         K::Reset => RESET,
         K::Reserved | K::HeldBy { .. } => RESERVED,
-        K::WrongPosition | K::PositionLost | K::UntrustedPosition => SAME_PLACE,
+        K::WrongPosition => {
+            "The drive goes elsewhere than it is sent, which says nothing of the tape: use another \
+             drive, and have this one seen to."
+        }
+        K::PositionLost | K::UntrustedPosition => SAME_PLACE,
         K::OtherTape => "Find out who changed the tape in the drive, and start the job again.",
         K::Encrypted => "Set the key that the tape was written with.",
         K::RemovalPrevented => {

@@ -89,7 +89,13 @@ impl Mounter<'_> {
                 .is_some_and(|failure| failure.calls_for_other_drive());
         if let (Some(element), true) = (bay.element, is_drives) {
             let (drive, what) = (bay.drive_name(), with_causes(&error));
-            self.sick.fail(element, Failure { drive, what });
+            let or_tape = false;
+            let failure = Failure {
+                drive,
+                what,
+                or_tape,
+            };
+            self.sick.fail(element, failure);
         }
         error
     }
@@ -193,11 +199,18 @@ impl Mounter<'_> {
         chosen: &Claimed,
     ) {
         let name = chosen.drive.name();
-        if let Some(Failure { drive, what }) = self.sick.take_untold() {
-            let what = format!(
-                "{drive} failed: {what}. The tape goes into {name}, and {drive} is used again only \
-                 where no other is free: have it seen to."
-            );
+        if let Some(failure) = self.sick.take_untold() {
+            let Failure { drive, what, .. } = &failure;
+            let what = match failure.or_tape {
+                false => format!(
+                    "{drive} failed: {what}. The tape goes into {name}, and {drive} is used again \
+                     only where no other is free: have it seen to."
+                ),
+                true => format!(
+                    "{drive} does not read it: {what}. The tape goes into {name}, which may. If \
+                     it does, clean {drive}; if not, the tape is at fault."
+                ),
+            };
             self.tell(barcode, what);
         }
         for other in passed_over {
@@ -219,14 +232,16 @@ impl Mounter<'_> {
         }
     }
 
-    /// Whether the library has a drive beside this one that was not tried in this mount.
-    pub(super) fn has_other_drive(&mut self, element: ElementAddress) -> bool {
+    /// Whether the library has a drive beside this one that was not tried in this mount, and
+    /// that is free at this moment, if it has to be.
+    pub(super) fn has_other_drive(&mut self, element: ElementAddress, free: bool) -> bool {
         let snapshot = self.devices.look(self.site.monitor);
         snapshot.ok().flatten().is_some_and(|snapshot| {
             snapshot.drives.iter().any(|place| {
                 place.address != element
                     && !self.sick.was_tried(place.address)
                     && self.devices.drive_name(place).is_some()
+                    && (!free || self.devices.open_drive_at(place).is_ok())
             })
         })
     }

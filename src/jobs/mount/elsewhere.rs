@@ -59,25 +59,42 @@ impl Mounter<'_> {
 
     /// Takes the tape out of a drive that failed with `error` while it was read, and mounts it in
     /// another. What is on it has to be proved again. The bay is as it was where there is no
-    /// other drive, and there is none where the tape is in no drive of ours any more.
+    /// other drive, and there is none where the tape is in no drive of ours any more. A drive that
+    /// failed to read a few blocks takes the tape back where no other can be used.
     pub(crate) fn change_drive(
         &mut self,
         bay: Bay,
         error: &DriveError,
     ) -> (Option<Bay>, OtherDrive) {
-        let Some(element) = bay.element.filter(|&element| self.has_other_drive(element)) else {
+        let or_tape = !error.calls_for_other_drive() && !error.is_interruption();
+        let other = |element: &_| self.has_other_drive(*element, or_tape);
+        let Some(element) = bay.element.filter(other) else {
             return (Some(bay), OtherDrive::None);
         };
         let (barcode, drive) = (bay.barcode.clone(), error.drive.clone());
-        let what = with_causes(error);
-        self.sick.fail(element, Failure { drive, what });
+        let failure = Failure {
+            drive,
+            what: with_causes(error),
+            or_tape,
+        };
+        self.sick.fail(element, failure);
         self.take_out(bay);
         let wanted = Wanted {
             barcode: &barcode,
             unread: None,
             purpose: Purpose::Volume,
         };
-        match self.in_any_drive(wanted, &mut |_| Ok(())) {
+        let mut mounted = self.in_any_drive(wanted, &mut |_| Ok(()));
+        if let (Err(error), true) = (&mounted, or_tape) {
+            let why = with_causes(error);
+            self.tell(
+                &barcode,
+                format!("no other drive takes it: {why}; it goes back"),
+            );
+            self.sick.forgive(element);
+            mounted = self.in_any_drive(wanted, &mut |_| Ok(()));
+        }
+        match mounted {
             Ok((bay, ())) => {
                 self.phase(&format!("reading {barcode} on in {}", bay.drive_name()));
                 (Some(bay), OtherDrive::Ready)
@@ -148,8 +165,12 @@ impl Mounter<'_> {
         if let (Some(element), Some(failure)) = (bay.element, failure)
             && failure.calls_for_other_drive()
         {
-            let (drive, what) = (bay.drive_name(), with_causes(&error));
-            self.sick.fail(element, Failure { drive, what });
+            let failure = Failure {
+                drive: bay.drive_name(),
+                what: with_causes(&error),
+                or_tape: false,
+            };
+            self.sick.fail(element, failure);
         }
         self.take_out(bay);
         error

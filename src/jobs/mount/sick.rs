@@ -31,6 +31,8 @@ pub(super) struct Failure {
     pub(super) drive: String,
     /// What happened.
     pub(super) what: String,
+    /// The tape may as well be at fault.
+    pub(super) or_tape: bool,
 }
 
 /// How much speaks against a drive.
@@ -51,11 +53,20 @@ impl Sick {
         self.untold = None;
     }
 
-    /// The drive failed in the present mount.
+    /// The drive failed in the present mount. Where the tape may be at fault, it is as good as
+    /// others for the next one.
     pub(super) fn fail(&mut self, drive: ElementAddress, failure: Failure) {
-        self.avoid(drive);
+        if !failure.or_tape {
+            self.avoid(drive);
+        }
         self.tried.push(drive);
         self.untold = Some(failure);
+    }
+
+    /// The drive may be tried in the present mount once more.
+    pub(super) fn forgive(&mut self, drive: ElementAddress) {
+        self.tried.retain(|tried| *tried != drive);
+        self.untold = None;
     }
 
     /// The drive failed; that was told.
@@ -143,11 +154,26 @@ mod tests {
         let failure = Failure {
             drive: "drive 0".to_owned(),
             what: "it failed".to_owned(),
+            or_tape: false,
         };
         sick.fail(DRIVE, failure);
         assert!(sick.was_tried(DRIVE));
         assert!(sick.take_untold().is_some() && sick.take_untold().is_none());
         sick.begin_mount();
         assert!(!sick.was_tried(DRIVE) && sick.has_failed(DRIVE));
+    }
+
+    #[test]
+    fn a_drive_whose_tape_may_be_at_fault_is_tried_no_more_in_this_mount_alone() {
+        let mut sick = Sick::default();
+        let failure = Failure {
+            drive: "drive 0".to_owned(),
+            what: "a block cannot be read".to_owned(),
+            or_tape: true,
+        };
+        sick.fail(DRIVE, failure);
+        assert!(sick.was_tried(DRIVE) && !sick.has_failed(DRIVE));
+        sick.forgive(DRIVE);
+        assert!(!sick.was_tried(DRIVE) && sick.take_untold().is_none());
     }
 }

@@ -20,6 +20,7 @@ use super::read::{Found, RecordReader};
 use super::receipt::SegmentReceipt;
 use super::tar::TarError;
 use crate::drive::SequentialDevice;
+use crate::error_text::with_causes;
 use crate::units::BlockAddress;
 
 /// Most members of a segment, and so lines of an index.
@@ -148,12 +149,46 @@ pub enum IndexError {
     },
 }
 
-/// Reads the index that starts at `at`, and stops behind its filemark.
+/// Reads the index that starts at `at`, and stops behind its filemark. One that is not whole, or
+/// not the one of that place, is read again, if the device thinks it worth that.
 ///
 /// # Errors
 ///
 /// [`VolumeError::Index`] if it is damaged; drive errors.
 pub fn read_index(
+    device: &mut dyn SequentialDevice,
+    block_bytes: u32,
+    at: BlockAddress,
+) -> Result<Index, VolumeError> {
+    let mut doubted = false;
+    loop {
+        match read_index_once(device, block_bytes, at) {
+            Err(error) if is_doubtful(&error) => {
+                let asked = device.is_doubted(at, &with_causes(&error));
+                doubted = asked.map_err(VolumeError::drive("reading an index again", at))?;
+                if !doubted {
+                    return Err(error);
+                }
+            }
+            read => {
+                if doubted && read.is_ok() {
+                    device.is_as_written(at);
+                }
+                return read;
+            }
+        }
+    }
+}
+
+/// Whether something else was read than an index of this place.
+fn is_doubtful(error: &VolumeError) -> bool {
+    matches!(
+        error,
+        VolumeError::Index { source, .. } if !matches!(source, IndexError::TooNew { .. })
+    )
+}
+
+fn read_index_once(
     device: &mut dyn SequentialDevice,
     block_bytes: u32,
     at: BlockAddress,
