@@ -3,8 +3,10 @@
 mod foreign;
 mod readme;
 mod recover;
+mod sum;
 
 pub use recover::recover_label;
+pub use sum::{label_damage, read_label_damage};
 
 use std::fmt;
 
@@ -123,6 +125,9 @@ struct LabelJson {
     block_bytes: u32,
     labelled_at: Timestamp,
     software: String,
+    /// Over the whole record, see [`sum`]. Labels of earlier versions have none.
+    #[serde(default)]
+    record_blake3: String,
 }
 
 /// What every version of `label.json` has.
@@ -166,6 +171,7 @@ pub fn encode_label(label: &Label) -> Result<Vec<u8>, LabelError> {
         block_bytes: label.block_bytes,
         labelled_at: label.labelled_at,
         software: label.software.clone(),
+        record_blake3: sum::NONE.to_owned(),
     })
     .expect("a struct of numbers and strings is JSON");
     json.push(b'\n');
@@ -176,6 +182,7 @@ pub fn encode_label(label: &Label) -> Result<Vec<u8>, LabelError> {
     record.extend_from_slice(&END);
     // Texts are bounded, so that all of it is far below the smallest block size.
     record.resize(label.block_bytes as usize, 0);
+    sum::put(&mut record);
     Ok(record)
 }
 
