@@ -10,30 +10,36 @@ use uuid::Uuid;
 use super::mount::{Bay, drive_error};
 use super::{JobError, Site, VolumeState, label};
 use crate::drive::{Drive, DriveErrorKind, Position, SequentialDevice as _};
+use crate::error_text::with_causes;
 use crate::units::BlockAddress;
 use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
 use crate::volume::failure::is_cancelled;
 use crate::volume::index::MAX_PREVIOUS_INDEXES;
-use crate::volume::label::{Identity, Label, identify, recover_label};
+use crate::volume::label::{Identity, Label, identify, read_label_damage, recover_label};
 
 /// What the volume in `bay` says of itself, for reading it: its label or, where that is lost,
 /// its indexes.
 ///
 /// `known`: the catalog has a volume under the tape's barcode.
 pub(crate) fn read_label(bay: &mut Bay, known: bool) -> Result<Label, JobError> {
+    Ok(read_or_recover(bay, known)?.0)
+}
+
+/// The label, and why it could not be read where an index told instead.
+fn read_or_recover(bay: &mut Bay, known: bool) -> Result<(Label, Option<JobError>), JobError> {
     let barcode = bay.barcode.clone();
     let memory = label::memory_barcode_if_readable(&mut bay.drive, &barcode)?;
     let lost = match label_beside(bay, memory.as_deref(), known) {
         Err(error) if is_lost_label(&error) => error,
-        result => return result,
+        result => return result.map(|label| (label, None)),
     };
     let found = recover_label(&mut bay.drive);
     let found = found.map_err(|source| volume_error(&barcode, &bay.drive, source, known))?;
     let Some(label) = found else { return Err(lost) };
     let label = of_this_tape(bay, memory.as_deref(), label, "index")?;
     tracing::warn!(barcode, error = %lost, "the label is lost; an index told instead");
-    Ok(label)
+    Ok((label, Some(lost)))
 }
 
 /// True where a volume of ours may lie behind what stands in its label's place.
@@ -171,6 +177,22 @@ pub(crate) fn read_known_label(bay: &mut Bay, in_catalog: Uuid) -> Result<Label,
     let label = read_label(bay, true)?;
     check_known(&label, in_catalog)?;
     Ok(label)
+}
+
+/// As [`read_known_label`], and what is wrong with the label or the README beside it, though the
+/// volume can be read.
+pub(crate) fn examine_known_label(
+    bay: &mut Bay,
+    in_catalog: Uuid,
+) -> Result<(Label, Option<String>), JobError> {
+    let (label, lost) = read_or_recover(bay, true)?;
+    check_known(&label, in_catalog)?;
+    let damage = match lost {
+        Some(lost) => Some(format!("it cannot be read: {}", with_causes(&lost))),
+        None => read_label_damage(&mut bay.drive)
+            .map_err(|source| volume_error(&label.barcode, &bay.drive, source, true))?,
+    };
+    Ok((label, damage))
 }
 
 fn check_known(label: &Label, in_catalog: Uuid) -> Result<(), JobError> {

@@ -1,18 +1,21 @@
 //! Volumes for the engine, out of the library: chooses, mounts, checks, takes back.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use catalogs::Catalog;
 use catalogs::model::event::{Event, Receipt, VolumeStateChanged};
 use uuid::Uuid;
 
 use super::allocate::{Candidate, choose};
-use super::append_check::{Appendable, Expected, check_appendable, read_known_label};
+use super::append_check::{
+    Appendable, Expected, append_point, check_appendable, examine_known_label, read_known_label,
+};
 use super::label::is_about_the_tape;
 use super::lock::{Lock, NotLocked};
 use super::mount::{Bay, Loan, Mounter, Places, Purpose, Return, lend};
 use super::operator::Reply;
 use super::restore::TapePlace;
+use super::verify::beside::Beside;
 use super::{FailedTape, JobError, JobErrorKind, Site, VolumeState, catalog, convert, error};
 use crate::changer::ElementAddress;
 use crate::drive::DriveError;
@@ -44,6 +47,8 @@ pub(crate) struct LibrarySource<'a> {
     /// Mounted before the engine asked for it.
     ready: Option<MountedVolume>,
     adopted: u64,
+    /// What volumes hold beside the segments that were read, where that is asked for.
+    beside: Option<HashMap<Uuid, Beside>>,
     refused: Vec<FailedTape>,
     /// The last tape to be written that was not loaded, if none was loaded since.
     not_loaded: Option<Misload>,
@@ -83,9 +88,21 @@ impl<'a> LibrarySource<'a> {
             preferred: None,
             ready: None,
             adopted: 0,
+            beside: None,
             refused: Vec::new(),
             not_loaded: None,
         }
+    }
+
+    /// Has an eye on labels, and on what lies behind the segments that the catalog knows.
+    pub(crate) fn looking_beside(mut self) -> Self {
+        self.beside = Some(HashMap::new());
+        self
+    }
+
+    /// What was found so, by volume.
+    pub(crate) fn take_beside(&mut self) -> HashMap<Uuid, Beside> {
+        self.beside.take().unwrap_or_default()
     }
 
     /// Gives the library back. Returns the tapes that could not be mounted for reading, or whose
@@ -344,8 +361,15 @@ impl<'a> LibrarySource<'a> {
     }
 
     fn mount_barcode(&mut self, volume: Uuid, barcode: &str) -> Result<MountedVolume, JobError> {
-        let read = |bay: &mut Bay| read_known_label(bay, volume);
-        let (bay, label) = self.mounter.mount_then(barcode, Purpose::Volume, read)?;
+        let examining = self.beside.is_some();
+        let read = |bay: &mut Bay| match examining {
+            true => examine_known_label(bay, volume),
+            false => read_known_label(bay, volume).map(|label| (label, None)),
+        };
+        let (bay, (label, damage)) = self.mounter.mount_then(barcode, Purpose::Volume, read)?;
+        if let (Some(beside), Some(_)) = (&mut self.beside, &damage) {
+            beside.entry(volume).or_default().label_damage = damage;
+        }
         let device = Box::new(self.lend(bay, None));
         Ok(MountedVolume {
             device,
@@ -401,6 +425,25 @@ impl<'a> LibrarySource<'a> {
 }
 
 impl LibrarySource<'_> {
+    /// Looks behind the known segments of a volume that was read. What is damaged beside them
+    /// makes it suspect, too.
+    fn look_beside(&mut self, volume: &mut MountedVolume, end: VolumeEnd) -> VolumeEnd {
+        let Some(beside) = &mut self.beside else {
+            return end;
+        };
+        let found = beside.entry(volume.label.volume).or_default();
+        if !self.site.monitor.stop_requested() {
+            match catalog::receipts_of_volume(self.catalog, volume.label.volume) {
+                Ok(receipts) => found.look_behind(volume, &append_point(&receipts)),
+                Err(error) => tracing::warn!(%error, "not looked behind the known segments"),
+            }
+        }
+        match (end, found.damage().next()) {
+            (VolumeEnd::Open, Some(damage)) => VolumeEnd::Suspect(damage),
+            (end, _) => end,
+        }
+    }
+
     /// Full, if the volume took about what it should; a tape that is at its end far earlier
     /// is worn or damaged, or the drive is.
     fn judge_full(&self, volume: Uuid) -> Result<(VolumeState, String), JobError> {
@@ -450,8 +493,9 @@ impl VolumeSource for LibrarySource<'_> {
         back.exchange(|bay| self.mounter.change_drive(bay, error))
     }
 
-    fn release(&mut self, volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
+    fn release(&mut self, mut volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
         let (id, barcode) = (volume.label.volume, volume.label.barcode.clone());
+        let end = self.look_beside(&mut volume, end);
         drop(volume);
         if matches!(end, VolumeEnd::Unwritable | VolumeEnd::Suspect(_))
             && let Some(lent) = &self.lent

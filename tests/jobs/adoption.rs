@@ -7,7 +7,7 @@ use catalogs::model::event::{Event, JobStarted, Level};
 use catalogs::{Catalog, OpenOptions};
 use tape_sim::cartridge::Cartridge;
 use tapewright::clock::{Clock, SystemClock};
-use tapewright::jobs::verify::verify;
+use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{ByteText, JobError, Outcome};
 
 use crate::lab::{A, Lab, plant};
@@ -63,6 +63,28 @@ fn a_tape_that_holds_more_than_the_catalog_knows_is_not_called_empty() {
     let unknown = matches!(error, JobError::UnknownContent { blocks: 3.., .. });
     assert!(unknown, "{error:?}");
     assert!(lab.ledger_lines("verified").is_empty());
+}
+
+#[test]
+fn segments_behind_the_known_ones_are_noticed_by_a_verification() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.archive(&["source/docs"], "docs").unwrap();
+    assert_eq!(
+        verify(lab.site(), A).unwrap().volumes[0].unknown_segments,
+        0
+    );
+    forgotten(&lab, |lab| {
+        drop(lab.archive(&["source/photos"], "docs").unwrap());
+        drop(lab.archive(&["source/docs"], "docs").unwrap());
+    });
+    let summary = verify(lab.site(), A).unwrap();
+    assert_eq!(summary.outcome, Outcome::Partial);
+    assert_eq!(summary.volumes[0].unknown_segments, 2);
+    assert_eq!(summary.volumes[0].verdict, Verdict::Good);
+    assert_eq!(summary.volumes[0].segments, 1);
+    assert!(lab.find(b"**/two.raw").is_empty(), "nothing is taken in");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tapewright::jobs::dump::dump_file;
 use tapewright::jobs::find::Found;
 use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::tapes::{self, TapeInfo};
-use tapewright::jobs::verify::verify;
+use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{JobError, JobErrorKind, Outcome};
 use tapewright::monitor::{Monitor, Problem};
 use tapewright::units::TapeFile;
@@ -232,7 +232,6 @@ fn a_lost_label_costs_nothing_but_the_right_to_write() {
     let (restored, copy) = lab.restore("source", "target");
     assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
     assert_same_tree(&lab.path("source"), &copy);
-    assert_eq!(verify(lab.site(), A).unwrap().outcome, Outcome::Complete);
     let mut dumped = Vec::new();
     dump_file(lab.site(), A, TapeFile(0), &mut dumped).unwrap();
     assert!(dumped == garbage);
@@ -240,6 +239,14 @@ fn a_lost_label_costs_nothing_but_the_right_to_write() {
     let error = lab.archive(&["source"], "docs").unwrap_err();
     assert!(matches!(error, JobError::ForeignTape { .. }), "{error:?}");
     assert_eq!(lab.fingerprint(A), before);
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.outcome, Outcome::Partial);
+    assert_eq!(verified.volumes[0].verdict, Verdict::Bad);
+    let told = &verified.volumes[0].problems.listed;
+    assert!(
+        told.len() == 1 && told[0].what.contains("its label"),
+        "{told:?}"
+    );
 
     let found = facts(&lab.find(b"/"));
     fs::remove_dir_all(lab.path("state/catalog")).unwrap();

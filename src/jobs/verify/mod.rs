@@ -1,21 +1,24 @@
 //! Verification: reads tapes and compares every record and every file with its checksum.
 
+pub(crate) mod beside;
 mod next_step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use catalogs::Catalog;
-use catalogs::model::event::{Event, Receipt, Verified, VolumeLabelled};
+use catalogs::model::event::{Event, Receipt, Verified, VolumeLabelled, VolumeStateChanged};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use self::beside::Beside;
 use self::next_step::{Lost, next_step};
-use super::append_check::read_known_label;
+use super::append_check::examine_known_label;
 use super::mount::{Bay, Mounter, Purpose, drive_error};
 use super::source::{LibrarySource, tell_nameless};
 use super::{
-    ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, catalog, interrupted,
+    ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, VolumeState, catalog,
+    interrupted,
 };
 use crate::drive::SequentialDevice as _;
 use crate::engine::verify::{
@@ -56,6 +59,8 @@ pub struct VerifiedVolume {
     pub records: u64,
     /// Files compared.
     pub files: u64,
+    /// Segments behind those that the catalog knows; they were not compared.
+    pub unknown_segments: u64,
     /// What was bad, by file.
     pub problems: Problems,
     /// What to do about it.
@@ -137,9 +142,10 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
         }
     };
     let plan = plan(&catalog, receipts)?;
-    let mut volumes = LibrarySource::new(site, &catalog, mounter, None);
+    let mut volumes = LibrarySource::new(site, &catalog, mounter, None).looking_beside();
     let report = engine::verify(&plan, &mut volumes, site.monitor);
     let is_good = report.is_good();
+    let beside: HashMap<Uuid, Beside> = volumes.take_beside();
     let mut failed = volumes.finish();
     let read = report.failures.into_iter();
     failed.extend(read.map(|(barcode, error)| FailedTape::new(barcode, &JobError::Engine(error))));
@@ -152,7 +158,7 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
         if segments.is_empty() {
             continue;
         }
-        let mut summary = judge(volume, &segments);
+        let mut summary = judge(volume, &segments, beside.get(&volume.volume));
         record(site, &catalog, &summary)?;
         // What kept a tape from being read to its end comes with an advice of its own.
         let read_on = |tape: &FailedTape| tape.barcode == volume.barcode;
@@ -162,6 +168,9 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
         }
         verified.push(summary);
     }
+    let well =
+        |volume: &VerifiedVolume| volume.verdict == Verdict::Good && volume.unknown_segments == 0;
+    let is_good = is_good && verified.iter().all(well);
     let outcome = match (report.stopped, is_good) {
         (true, _) => Outcome::Interrupted,
         (false, true) => Outcome::Complete,
@@ -195,11 +204,12 @@ fn verify_label(
         volume, barcode, ..
     } = known;
     let read = |bay: &mut Bay| {
-        read_known_label(bay, volume)?;
+        let (_, damage) = examine_known_label(bay, volume)?;
         let end = bay.drive.locate_end_of_data();
-        end.map_err(|error| drive_error(&bay.barcode, error))
+        let end = end.map_err(|error| drive_error(&bay.barcode, error))?;
+        Ok((end, damage))
     };
-    let (bay, end) = match mounter.mount_then(&barcode, Purpose::Volume, read) {
+    let (bay, (end, label_damage)) = match mounter.mount_then(&barcode, Purpose::Volume, read) {
         Err(error @ JobError::TapeMissing { .. }) => {
             tell_nameless(site, &error);
             summary.outcome = Outcome::Partial;
@@ -216,16 +226,32 @@ fn verify_label(
             blocks: end.block.0 - label_end.0,
         });
     }
-    let verified = VerifiedVolume {
+    let mut verified = VerifiedVolume {
         barcode,
         volume,
         verdict: Verdict::Empty,
         segments: 0,
         records: 0,
         files: 0,
+        unknown_segments: 0,
         problems: Problems::default(),
         advice: None,
     };
+    Beside::of_label(label_damage).judge(&mut verified);
+    if verified.verdict == Verdict::Bad {
+        summary.outcome = Outcome::Partial;
+        verified.advice = Some(format!(
+            "Nothing is lost: there is nothing else on it. `tape label {0} --pool NAME --erase {0}` \
+             writes the label anew.",
+            verified.barcode
+        ));
+        let event = VolumeStateChanged {
+            volume,
+            state: VolumeState::Suspect,
+            reason: "its label is damaged".to_owned(),
+        };
+        catalog.append(site.clock.now(), &Event::VolumeState(event))?;
+    }
     record(site, catalog, &verified)?;
     summary.volumes.push(verified);
     Ok(summary)
@@ -299,7 +325,11 @@ fn plan(catalog: &Catalog, receipts: Vec<Receipt>) -> Result<VerifyPlan, JobErro
     Ok(VerifyPlan { volumes })
 }
 
-fn judge(volume: &VolumeSegments, segments: &[&SegmentReport]) -> VerifiedVolume {
+fn judge(
+    volume: &VolumeSegments,
+    segments: &[&SegmentReport],
+    beside: Option<&Beside>,
+) -> VerifiedVolume {
     let mut problems = Problems::default();
     let mut verdict = Verdict::Good;
     for segment in segments {
@@ -315,20 +345,29 @@ fn judge(volume: &VolumeSegments, segments: &[&SegmentReport]) -> VerifiedVolume
         }
         list_damage(segment, &mut problems);
     }
-    VerifiedVolume {
+    let mut verified = VerifiedVolume {
         barcode: volume.barcode.clone(),
         volume: volume.volume,
         verdict,
         segments: segments.len() as u64,
         records: segments.iter().map(|segment| segment.records).sum(),
         files: segments.iter().map(|segment| segment.files_verified).sum(),
+        unknown_segments: 0,
         problems,
         advice: None,
+    };
+    if let Some(beside) = beside {
+        beside.judge(&mut verified);
     }
+    verified
 }
 
 fn about_segment(segment: &SegmentReport, what: &str) -> Problem {
-    let what = format!("segment {}: {what}", segment.number);
+    about_tape(format!("segment {}: {what}", segment.number))
+}
+
+/// What concerns no single file.
+fn about_tape(what: String) -> Problem {
     Problem {
         path: ByteText::default(),
         what,

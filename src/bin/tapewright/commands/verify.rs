@@ -34,6 +34,12 @@ pub fn run(context: &mut Context<'_>, args: &VerifyArgs) -> Ended {
         Exit::NeedsOperator
     } else if any(Verdict::Inconclusive) {
         Exit::BadDevice
+    } else if summary
+        .volumes
+        .iter()
+        .any(|volume| volume.unknown_segments > 0)
+    {
+        Exit::Failed
     } else {
         Exit::from(summary.outcome)
     };
@@ -115,6 +121,13 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
             _ => "bad on this tape",
         };
         problems(output, &volume.problems, heading)?;
+        if volume.unknown_segments > 0 {
+            let barcode = &volume.barcode;
+            output.line(format!(
+                "  behind them {}; `catalog rebuild {barcode}` reads what the catalog does not know",
+                counted(volume.unknown_segments, "more segment")
+            ))?;
+        }
         if let Some(advice) = &volume.advice {
             output.line(format!("  {advice}"))?;
         }
