@@ -7,6 +7,7 @@
 mod ask;
 mod check;
 mod housekeeping;
+mod memory;
 mod opener;
 mod records;
 
@@ -27,7 +28,7 @@ use crate::disk::sync_directory;
 use crate::entries::{self, DRAFT_EXTENSION, ENTRIES_DIRECTORY, EXTENSION, EntriesError};
 use crate::error::CatalogError;
 use crate::index::Index;
-use crate::ledger::Ledger;
+use crate::ledger::{LEDGER_FILE, Ledger, LedgerError};
 use crate::model::Entry;
 use crate::model::event::{CatalogCreated, EntryFileRef, Event, Receipt, ReceiptRecord};
 use housekeeping::Notices;
@@ -79,9 +80,25 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Exists`](crate::LedgerError::Exists) if there is one already: open it.
+    /// [`LedgerError::Exists`] if there is one already: open it. [`LedgerError::Gone`] if there
+    /// was one.
     /// Otherwise the directory cannot be used.
     pub fn create(
+        directory: &Path,
+        time: Timestamp,
+        catalog: Uuid,
+        software: &str,
+        options: OpenOptions,
+    ) -> Result<Catalog, CatalogError> {
+        if memory::is_gone(directory) {
+            let path = directory.join(LEDGER_FILE);
+            return Err(LedgerError::Gone { path }.into());
+        }
+        Catalog::make(directory, time, catalog, software, options)
+    }
+
+    /// Writes line 1 and opens what it begins.
+    fn make(
         directory: &Path,
         time: Timestamp,
         catalog: Uuid,
@@ -114,10 +131,15 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Missing`](crate::LedgerError::Missing) if there is none: create one.
+    /// [`LedgerError::Missing`] if there is none: create one. [`LedgerError::Gone`] if there was.
     /// Otherwise the ledger is altered, newer than this software, or unreadable.
     pub fn open(directory: &Path, options: OpenOptions) -> Result<Catalog, CatalogError> {
-        let (ledger, cut) = Ledger::open(directory)?;
+        let (ledger, cut) = match Ledger::open(directory) {
+            Err(LedgerError::Missing { path }) if memory::is_gone(directory) => {
+                return Err(LedgerError::Gone { path }.into());
+            }
+            opened => opened?,
+        };
         let catalog = Catalog {
             directory: directory.to_owned(),
             ledger_path: ledger.path().to_owned(),
@@ -134,6 +156,7 @@ impl Catalog {
             });
         }
         catalog.remove_strays()?;
+        catalog.notice_lost_lines();
         catalog.notice_unknown_events();
         Ok(catalog)
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::entries::EntriesError;
 use crate::index::{IndexError, Trouble};
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, LostLines};
 
 /// A catalog's operation failed. Each variant's cause says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,10 @@ pub enum CatalogError {
         /// Cause.
         source: std::io::Error,
     },
+    /// The ledger lacks lines that it had. What is on the tapes is safe. Put back the copy that
+    /// has them, or read the tapes anew and accept the ledger as it is.
+    #[error("{0}")]
+    LinesLost(LostLines),
     /// Receipts are recorded by `commit` and the creation by `create`: use those.
     #[error("an event of this type is not appended by itself")]
     NotAppendable,
@@ -36,6 +40,7 @@ impl From<Trouble> for CatalogError {
     fn from(trouble: Trouble) -> CatalogError {
         match trouble {
             Trouble::Index(error) => error.into(),
+            Trouble::Foreign(tip) => IndexError::Foreign { line: tip.seq }.into(),
             Trouble::Ledger(error) => error.into(),
         }
     }

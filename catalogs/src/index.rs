@@ -61,10 +61,7 @@ impl Index {
             return Err(IndexError::Checksum.into());
         }
         if !scan::holds(&index.ledger, &index.tip)? {
-            return Err(IndexError::Foreign {
-                line: index.tip.seq,
-            }
-            .into());
+            return Err(Trouble::Foreign(index.tip));
         }
         Ok(index)
     }
@@ -92,7 +89,7 @@ impl Index {
             return Ok(());
         }
         if length < self.tip.end {
-            return Err(IndexError::Foreign { line: self.tip.seq }.into());
+            return Err(Trouble::Foreign(self.tip));
         }
         let before = self.tip;
         let mut scanner = Scanner::open(&self.ledger, self.tip)?;

@@ -8,6 +8,7 @@ pub(crate) mod error;
 mod known;
 pub(crate) mod line;
 pub(crate) mod scan;
+pub(crate) mod seen;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -26,11 +27,38 @@ use crate::lock::FileLock;
 use crate::model::event::{CatalogCreated, Event};
 use line::Parsed;
 use scan::{Scanner, Step, Tip};
+use seen::Seen;
 
 /// The ledger's name in the catalog's directory.
 pub const LEDGER_FILE: &str = "ledger.jsonl";
 const LOCK_FILE: &str = "ledger.lock";
 const CUT_FILE: &str = "ledger.cut";
+/// Names the last line that was appended.
+pub(crate) const SEEN_FILE: &str = "ledger.seen";
+
+/// Lines that the ledger is known to have had, and has no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostLines {
+    /// The last line that it is known to have had.
+    pub had: u64,
+    /// The last line that it has.
+    pub has: u64,
+}
+
+impl std::fmt::Display for LostLines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let LostLines { had, has } = self;
+        write!(f, "the ledger ends with line {has}, but ")?;
+        match had > has {
+            true => write!(f, "it had line {had}: an older copy was put in its place, ")?,
+            false => write!(
+                f,
+                "its line {had} is not the one it had: another was put there, "
+            )?,
+        }
+        f.write_str("or its end was cut off")
+    }
+}
 
 /// Proof that this process may append.
 #[derive(Debug)]
@@ -44,6 +72,10 @@ pub(crate) struct Ledger {
     path: PathBuf,
     lock_path: PathBuf,
     cut_path: PathBuf,
+    seen_path: PathBuf,
+    /// Whether `ledger.seen` said something.
+    witnessed: bool,
+    lost: Option<LostLines>,
     tip: Tip,
     known: Known,
     unknown_events: BTreeMap<String, u64>,
@@ -93,6 +125,9 @@ impl Ledger {
             path: directory.join(LEDGER_FILE),
             lock_path: directory.join(LOCK_FILE),
             cut_path: directory.join(CUT_FILE),
+            seen_path: directory.join(SEEN_FILE),
+            witnessed: false,
+            lost: None,
             tip: Tip::START,
             known: Known::default(),
             unknown_events: BTreeMap::new(),
@@ -108,6 +143,7 @@ impl Ledger {
         if ledger.tip.seq == 0 {
             return Err(LedgerError::Missing { path: ledger.path });
         }
+        ledger.ask_witness()?;
         Ok((ledger, cut))
     }
 
@@ -131,6 +167,65 @@ impl Ledger {
         &self.unknown_events
     }
 
+    /// Lines that it is known to have had, and has no more.
+    pub(crate) fn lost(&self) -> Option<LostLines> {
+        self.lost
+    }
+
+    /// Looks whether the line is there that `ledger.seen` names.
+    fn ask_witness(&mut self) -> Result<(), LedgerError> {
+        let Some(seen) = Seen::read(&self.seen_path) else {
+            return Ok(());
+        };
+        self.witnessed = true;
+        let (seq, has_it) = match seen.place {
+            Some((end, sum)) => {
+                let seq = seen.seq;
+                (seq, scan::holds(&self.path, &Tip { seq, end, sum })?)
+            }
+            None => (seen.seq, self.known.has_receipt_in_line(seen.seq)),
+        };
+        if !has_it {
+            let (had, has) = (seq, self.tip.seq);
+            self.lost = Some(LostLines { had, has });
+        }
+        Ok(())
+    }
+
+    /// Takes up that something else than `ledger.seen` tells of a line beyond the last. It says
+    /// nothing where that file says that the ledger is whole.
+    pub(crate) fn suspect(&mut self, seen: Seen) -> Option<LostLines> {
+        if self.witnessed || seen.seq <= self.tip.seq {
+            return None;
+        }
+        self.remember(&seen);
+        self.witnessed = true;
+        let (had, has) = (seen.seq, self.tip.seq);
+        self.lost = Some(LostLines { had, has });
+        self.lost
+    }
+
+    /// From now on the ledger counts as whole.
+    pub(crate) fn accept(&mut self, _right: &Appending) -> Result<(), LedgerError> {
+        let seen = Seen::from(self.tip);
+        seen.write(&self.seen_path)
+            .map_err(|source| LedgerError::Io {
+                path: self.seen_path.clone(),
+                at: 0,
+                source,
+            })?;
+        self.witnessed = true;
+        self.lost = None;
+        Ok(())
+    }
+
+    /// Nothing depends on it but that a loss is noticed: what cannot be written is only logged.
+    fn remember(&self, seen: &Seen) {
+        if let Err(error) = seen.write(&self.seen_path) {
+            tracing::warn!(%error, path = %self.seen_path.display(), "not written");
+        }
+    }
+
     /// Refuses an event that refers to a job or volume which no line names.
     pub(crate) fn check_references(&self, event: &Event) -> Result<(), LedgerError> {
         let (path, after) = (&self.path, self.tip.seq);
@@ -149,6 +244,12 @@ impl Ledger {
             return Err(self.poisoned_error());
         }
         let lock = FileLock::acquire(&self.lock_path, wait)?;
+        if !scan::holds(&self.path, &self.tip)? {
+            return Err(LedgerError::Shrunk {
+                path: self.path.clone(),
+                line: self.tip.seq,
+            });
+        }
         if let Some(cut) = self.settle(&lock)? {
             tracing::warn!(
                 line = cut.line,
@@ -185,6 +286,10 @@ impl Ledger {
             sum,
         };
         self.known.observe(seq, event);
+        if self.lost.is_none() {
+            self.remember(&Seen::from(self.tip));
+            self.witnessed = true;
+        }
         Ok(seq)
     }
 

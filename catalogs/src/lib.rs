@@ -26,7 +26,7 @@ pub use catalog::{Appended, Catalog, CheckReport, DamagedFile, Job, Notice, Open
 pub use entries::{ENTRIES_DIRECTORY, ENTRIES_MAX, EntriesError, Fault};
 pub use error::CatalogError;
 pub use index::IndexError;
-pub use ledger::{LEDGER_FILE, LedgerError, LineFault};
+pub use ledger::{LEDGER_FILE, LedgerError, LineFault, LostLines};
 pub use lock::LockError;
 pub use pattern::{Pattern, PatternError};
 pub use query::{FindOptions, Hit, Hits, Standing, Standings, Version};

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use catalogs::model::event::Receipt;
-use catalogs::{Catalog, CatalogError, LEDGER_FILE, OpenOptions, Volume};
+use catalogs::{Catalog, CatalogError, LedgerError, Notice, OpenOptions, Volume};
 use uuid::Uuid;
 
 use super::{JobError, SOFTWARE, Site};
@@ -13,20 +13,30 @@ use crate::monitor;
 pub(crate) struct Opened<'a> {
     catalog: Catalog,
     site: Site<'a>,
+    /// Whether that lines were lost is told by who opened it.
+    knows_of_losses: bool,
 }
 
 impl<'a> Opened<'a> {
-    fn new(site: Site<'a>, catalog: Catalog) -> Opened<'a> {
-        let opened = Opened { catalog, site };
+    fn new(site: Site<'a>, catalog: Catalog, knows_of_losses: bool) -> Opened<'a> {
+        let opened = Opened {
+            catalog,
+            site,
+            knows_of_losses,
+        };
         opened.tell();
         opened
     }
 
     fn tell(&self) {
         for notice in self.catalog.take_notices() {
-            let what = notice.to_string();
+            let is_loss = matches!(notice, Notice::LinesLost(_));
+            let mut what = notice.to_string();
             tracing::warn!(what, "catalog");
-            if notice.matters() {
+            if is_loss {
+                what.push_str(LOST);
+            }
+            if notice.matters() && !(is_loss && self.knows_of_losses) {
                 let path = self.catalog.directory().display().to_string();
                 self.site.monitor.problem(&monitor::Problem { path, what });
             }
@@ -49,39 +59,92 @@ impl Drop for Opened<'_> {
     }
 }
 
-/// Opens the catalog.
+/// What a catalog that lost lines means for who only asks it.
+const LOST: &str = ". What is on the tapes is safe, but what was archived last may be missing from \
+    answers. No tape is written until `catalog rebuild` has read the tapes, or the newer copy of \
+    the catalog is put back";
+
+/// Opens the catalog, to ask it: if it lost lines, that is told as a problem.
 ///
 /// # Errors
 ///
 /// [`JobError::NoCatalog`], or it is damaged.
 pub(crate) fn open(site: Site<'_>) -> Result<Opened<'_>, JobError> {
+    Ok(Opened::new(site, open_existing(site)?, false))
+}
+
+/// As [`open`]; that lines were lost is for the caller to tell.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(crate) fn open_to_examine(site: Site<'_>) -> Result<Opened<'_>, JobError> {
+    Ok(Opened::new(site, open_existing(site)?, true))
+}
+
+/// Opens the catalog for a job that writes tapes: what it lost may be all that knows what is
+/// still wanted on one.
+///
+/// # Errors
+///
+/// As [`open`], and [`CatalogError::LinesLost`].
+pub(crate) fn open_to_write_tapes(site: Site<'_>) -> Result<Opened<'_>, JobError> {
+    let opened = open_to_examine(site)?;
+    match opened.find_lost_lines()? {
+        Some(lost) => Err(CatalogError::LinesLost(lost).into()),
+        None => Ok(opened),
+    }
+}
+
+/// As [`open_to_write_tapes`]; makes an empty catalog where there is none and was none.
+///
+/// # Errors
+///
+/// As [`open_to_write_tapes`].
+pub(crate) fn open_or_create(site: Site<'_>) -> Result<Opened<'_>, JobError> {
+    match exists(site) {
+        true => open_to_write_tapes(site),
+        false => create_anew(site),
+    }
+}
+
+/// Opens the catalog for who reads all tapes into it; makes a new one where there is none, or
+/// where its ledger is gone.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(crate) fn open_to_rebuild(site: Site<'_>) -> Result<Opened<'_>, JobError> {
+    match open_to_examine(site) {
+        Err(JobError::NoCatalog { .. }) => create_anew(site),
+        Err(JobError::Catalog(CatalogError::Ledger(LedgerError::Gone { .. }))) => create_anew(site),
+        opened => opened,
+    }
+}
+
+fn open_existing(site: Site<'_>) -> Result<Catalog, JobError> {
     if !exists(site) {
         let state = site.state.root().to_owned();
         return Err(JobError::NoCatalog { state });
     }
-    let catalog = Catalog::open(&site.state.catalog_dir(), OpenOptions::default())?;
-    Ok(Opened::new(site, catalog))
+    let options = OpenOptions::default();
+    Ok(Catalog::open(&site.state.catalog_dir(), options)?)
 }
 
-/// Opens the catalog; makes an empty one where there is none.
-pub(crate) fn open_or_create(site: Site<'_>) -> Result<Opened<'_>, JobError> {
-    let (dir, options) = (site.state.catalog_dir(), OpenOptions::default());
-    if exists(site) {
-        return open(site);
-    }
-    let catalog = Catalog::create(
-        &dir,
+fn create_anew(site: Site<'_>) -> Result<Opened<'_>, JobError> {
+    let catalog = Catalog::create_anew(
+        &site.state.catalog_dir(),
         site.clock.now(),
         site.clock.new_id(),
         SOFTWARE,
-        options,
+        OpenOptions::default(),
     )?;
-    Ok(Opened::new(site, catalog))
+    Ok(Opened::new(site, catalog, true))
 }
 
-/// Whether there is a catalog.
+/// Whether there is a catalog, or was one.
 pub(crate) fn exists(site: Site<'_>) -> bool {
-    site.state.catalog_dir().join(LEDGER_FILE).exists()
+    Catalog::exists(&site.state.catalog_dir())
 }
 
 /// The volume with this barcode whose content is not given up.

@@ -103,3 +103,128 @@ fn a_rebuild_that_cannot_begin_leaves_no_empty_catalog() {
     assert_eq!(answers(&place), before);
     assert_restores(&place, &source);
 }
+
+/// What becomes of the ledger, of which `early` is an older copy.
+type Loss = (&'static str, fn(ledger: &Path, early: &[u8]));
+
+const LOSSES: [Loss; 4] = [
+    ("put back from an older copy", |ledger, early| {
+        fs::write(ledger, early).expect("a write");
+    }),
+    ("cut off at the end of a line", |ledger, _| {
+        let text = fs::read_to_string(ledger).expect("a ledger");
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        fs::write(ledger, lines[..lines.len() - 2].concat()).expect("a write");
+    }),
+    ("deleted", |ledger, _| {
+        fs::remove_file(ledger).expect("it is there")
+    }),
+    ("emptied", |ledger, _| {
+        fs::write(ledger, "").expect("a write")
+    }),
+];
+
+#[test]
+fn a_catalog_that_lost_its_memory_is_told_and_no_tape_is_written() {
+    for (loss, lose) in LOSSES {
+        let (place, source, early) = archived_twice();
+        let ledger = place.path("state/catalog/ledger.jsonl");
+        let whole = fs::read(&ledger).expect("a ledger");
+        let before = answers(&place);
+        lose(&ledger, &early);
+
+        let doctor = place.run(["doctor"], [""; 0]).expect_exit(1);
+        let told = doctor.stdout();
+        for words in [
+            "problem",
+            "ledger",
+            "on the tapes is safe",
+            "catalog rebuild",
+        ] {
+            assert!(told.contains(words), "{loss}: {words}: {told}");
+        }
+        let tape = place.path("library");
+        let content = tape_bytes(&tape);
+        for command in [
+            vec!["archive", "--pool", "p", source.to_str().expect("a name")],
+            vec!["tape", "label", "SIM003L9", "--pool", "p"],
+            vec!["copy", "one", "--pool", "q"],
+        ] {
+            let refused = place.run(command.clone(), [""; 0]).expect_exit(1);
+            let said = refused.stderr();
+            assert!(
+                said.contains("catalog rebuild"),
+                "{loss}: {command:?}: {said}"
+            );
+        }
+        assert_eq!(tape_bytes(&tape), content, "{loss}: no tape was written");
+        for command in [&["find", "**"][..], &["tape", "list"]] {
+            let ran = place.run(command.iter().copied(), [""; 0]);
+            let said = ran.stderr();
+            assert!(
+                said.contains("on the tapes is safe"),
+                "{loss}: {command:?}: {said}"
+            );
+        }
+
+        // The newer copy put back cures it, and so does a rebuild.
+        let lost = fs::read(&ledger).ok();
+        fs::write(&ledger, &whole).expect("a write");
+        place.run(["doctor"], [""; 0]).expect_done();
+        assert_eq!(answers(&place), before, "{loss}");
+        match lost {
+            Some(lost) => fs::write(&ledger, lost).expect("a write"),
+            None => fs::remove_file(&ledger).expect("it is there"),
+        }
+        place
+            .run(["catalog", "rebuild", "SIM001L9"], [""; 0])
+            .expect_done();
+        place.run(["doctor"], [""; 0]).expect_exit(1);
+        place.run(["catalog", "rebuild"], [""; 0]).expect_done();
+        place.run(["doctor"], [""; 0]).expect_done();
+        assert_eq!(answers(&place), before, "{loss}");
+        assert_restores(&place, &source);
+        place
+            .run(["archive", "--pool", "p"], [&source])
+            .expect_done();
+        place.run(["verify", "SIM001L9"], [""; 0]).expect_done();
+    }
+}
+
+/// A place with two jobs, and the ledger as it was after the first.
+fn archived_twice() -> (Place, std::path::PathBuf, Vec<u8>) {
+    let place = Place::with_pool("1GB", 2);
+    let source = place.path("data");
+    random_files(&source, 13, 5, 5_000);
+    place
+        .run(["archive", "--pool", "p", "--name", "one"], [&source])
+        .expect_done();
+    let early = fs::read(place.path("state/catalog/ledger.jsonl")).expect("a ledger");
+    fs::write(source.join("0003"), "changed").expect("a write");
+    place
+        .run(["archive", "--pool", "p", "--name", "two"], [&source])
+        .expect_done();
+    (place, source, early)
+}
+
+/// Length of what is on the tapes, file by file.
+fn tape_bytes(library: &Path) -> Vec<(std::path::PathBuf, u64)> {
+    let mut files = Vec::new();
+    let mut folders = vec![library.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.extension().is_some_and(|ending| ending == "data") => {
+                    let length = fs::metadata(&path).expect("a file").len();
+                    files.push((path, length));
+                }
+                false => {}
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}

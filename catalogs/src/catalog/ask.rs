@@ -33,6 +33,9 @@ impl Catalog {
         for attempt in [Attempt::Use, Attempt::Rebuild] {
             match self.ask_once(&mut slot, attempt, &question) {
                 Err(trouble) if about_index(&trouble) => {
+                    if let Trouble::Foreign(tip) = &trouble {
+                        self.suspect(*tip);
+                    }
                     self.notices.push(Notice::IndexRebuilt {
                         reason: trouble.to_string(),
                     });
@@ -52,7 +55,13 @@ impl Catalog {
         // Taken out meanwhile, so that an index that fails is closed.
         let mut index = match slot.take() {
             Some(index) => index,
-            None => self.opener.open(attempt, &self.notices)?,
+            None => {
+                let index = self.opener.open(attempt, &self.notices)?;
+                if let Some(tip) = self.opener.take_foreign() {
+                    self.suspect(tip);
+                }
+                index
+            }
         };
         index.refresh()?;
         let answer = question(&index)?;
@@ -70,6 +79,6 @@ impl Catalog {
 fn about_index(trouble: &Trouble) -> bool {
     matches!(
         trouble,
-        Trouble::Index(_) | Trouble::Ledger(LedgerError::Misplaced { .. })
+        Trouble::Index(_) | Trouble::Foreign(_) | Trouble::Ledger(LedgerError::Misplaced { .. })
     )
 }

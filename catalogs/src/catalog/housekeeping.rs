@@ -1,6 +1,6 @@
 //! What is found and mended on opening, and the notices that tell of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use super::Catalog;
 use crate::disk::{remove_if_present, sync_directory};
 use crate::entries::{DRAFT_EXTENSION, ENTRIES_DIRECTORY, EXTENSION};
 use crate::error::CatalogError;
-use crate::ledger::Known;
+use crate::ledger::seen::Seen;
+use crate::ledger::{Known, LostLines};
 
 /// Something an operator may want to know; nothing was lost that had been acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Notice {
         /// Length of what was cut off.
         bytes: u64,
     },
+    /// The ledger lacks lines that it had. What is on the tapes is safe.
+    LinesLost(LostLines),
     /// An entry file that was never committed, or was replaced, has been removed.
     StrayRemoved {
         /// The file.
@@ -64,6 +67,7 @@ impl std::fmt::Display for Notice {
                 f,
                 "line {line} of the ledger was incomplete ({bytes} bytes); it is in ledger.cut"
             ),
+            Notice::LinesLost(lost) => write!(f, "{lost}"),
             Notice::StrayRemoved { path } => {
                 write!(f, "removed {}, which was never committed", path.display())
             }
@@ -118,7 +122,7 @@ impl Catalog {
     }
 
     /// Removes entry files that the ledger does not name. Does nothing, and waits for nobody,
-    /// while another process may be about to name one.
+    /// while another process may be about to name one, or where they tell of lost lines.
     pub(super) fn remove_strays(&self) -> Result<(), CatalogError> {
         let directory = self.directory.join(ENTRIES_DIRECTORY);
         let failed = |source| CatalogError::Directory {
@@ -134,6 +138,14 @@ impl Catalog {
         };
         // Looked for again, now that nobody can be between a rename and a ledger line.
         let strays = self.strays(ledger.known()).map_err(failed)?;
+        // A killed commit leaves the number after the last one, and none beyond.
+        let highest = strays.iter().filter_map(|path| line_of(path)).max();
+        if let Some(seq) = highest.filter(|seq| *seq > ledger.tip().seq + 1) {
+            ledger.suspect(Seen { seq, place: None });
+        }
+        if ledger.lost().is_some() {
+            return Ok(());
+        }
         for path in strays {
             remove_if_present(&path).map_err(failed)?;
             self.notices.push(Notice::StrayRemoved { path });
@@ -161,4 +173,10 @@ impl Catalog {
         }
         Ok(strays)
     }
+}
+
+/// The number of the line that names this entry file.
+fn line_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?.strip_suffix(EXTENSION)?;
+    name.split_once('-')?.0.parse().ok()
 }

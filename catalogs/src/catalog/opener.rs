@@ -1,10 +1,12 @@
 //! Opens the index: on disk if it can be had, else in memory.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::OpenOptions;
 use super::housekeeping::{Notice, Notices};
 use crate::index::{Answer, Index, Trouble};
+use crate::ledger::scan::Tip;
 use crate::lock::LockError;
 use crate::store::{MemoryStore, SledStore, Store, StoreLock};
 
@@ -26,6 +28,8 @@ pub(super) struct IndexOpener {
     catalog: PathBuf,
     ledger: PathBuf,
     options: OpenOptions,
+    /// How far an index had come that is not of this ledger.
+    foreign: Mutex<Option<Tip>>,
 }
 
 impl IndexOpener {
@@ -34,7 +38,17 @@ impl IndexOpener {
             catalog: catalog.to_owned(),
             ledger: ledger.to_owned(),
             options,
+            foreign: Mutex::new(None),
         }
+    }
+
+    /// How far the index had come that was found not to be of this ledger, if one was.
+    pub(super) fn take_foreign(&self) -> Option<Tip> {
+        self.foreign_slot().take()
+    }
+
+    fn foreign_slot(&self) -> MutexGuard<'_, Option<Tip>> {
+        self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An index, not necessarily up with the ledger. Fails only on account of the ledger.
@@ -57,6 +71,12 @@ impl IndexOpener {
                     notices.push(Notice::IndexRebuilt {
                         reason: with_causes(&error),
                     });
+                }
+                Err(trouble @ Trouble::Foreign(tip)) => {
+                    notices.push(Notice::IndexRebuilt {
+                        reason: trouble.to_string(),
+                    });
+                    *self.foreign_slot() = Some(tip);
                 }
                 opened => return opened,
             }

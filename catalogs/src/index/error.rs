@@ -1,6 +1,7 @@
 //! Why the index does not answer. The catalog's response is a rebuild.
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::scan::Tip;
 use crate::store::StoreError;
 
 /// The index cannot be used as it is. The catalog deletes and rebuilds it; if you see this,
@@ -33,6 +34,9 @@ pub enum IndexError {
 pub(crate) enum Trouble {
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// It was made from another ledger, or from lines that this one has lost.
+    #[error("the index does not belong to this ledger (it knows line {})", .0.seq)]
+    Foreign(Tip),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }

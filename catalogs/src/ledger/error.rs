@@ -16,6 +16,22 @@ pub enum LedgerError {
         /// The ledger's path.
         path: PathBuf,
     },
+    /// There is no ledger, or an empty one, where a catalog was: what lies beside it tells. Put
+    /// back a copy of it, or make it anew and read the tapes.
+    #[error("{path} is gone or empty, but there was a catalog: its other files are there")]
+    Gone {
+        /// The ledger's path.
+        path: PathBuf,
+    },
+    /// The ledger was cut off or exchanged since this process read it. Nothing was written. Open
+    /// the catalog again: what it lost is then told.
+    #[error("{path} no longer has line {line}, which it had when it was opened")]
+    Shrunk {
+        /// The ledger's path.
+        path: PathBuf,
+        /// The last line that was read.
+        line: u64,
+    },
     /// There is a ledger already: open it instead.
     #[error("{path}: there is a catalog already")]
     Exists {

@@ -69,6 +69,16 @@ impl Known {
         self.receipts.get(&identity(receipt))
     }
 
+    /// Whether a receipt that counts is in line `seq`.
+    pub(crate) fn has_receipt_in_line(&self, seq: u64) -> bool {
+        self.receipts.values().any(|(line, _)| *line == seq)
+    }
+
+    /// The segments of all receipts that count.
+    pub(crate) fn segments(&self) -> HashSet<Uuid> {
+        self.receipts.keys().map(|(_, segment)| *segment).collect()
+    }
+
     /// The receipts that count: volume, segment and entry file of each.
     pub(crate) fn receipts(&self) -> impl Iterator<Item = (Uuid, Uuid, &EntryFileRef)> {
         self.receipts

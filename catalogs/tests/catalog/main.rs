@@ -10,6 +10,7 @@ mod golden;
 mod index_damage;
 mod kill;
 mod many;
+mod memory;
 mod model;
 mod naive;
 mod order;

@@ -56,7 +56,7 @@ pub(super) use summary::{failed, problems, written};
 pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, JobError> {
     let never = never(site)?;
     site.state.check_room()?;
-    let catalog = catalog::open(site)?;
+    let catalog = catalog::open_to_write_tapes(site)?;
     interrupted::settle(site, &catalog)?;
     let before = match &job.resume {
         Some(name) => Some(resume::job(&catalog, name)?),

@@ -76,7 +76,10 @@ pub struct CopiedJob {
 /// No such job or pool, the job names no pool for its copy, the library has one drive, or the
 /// catalog cannot be asked. What went wrong at the tapes is in [`CopySummary::failure`].
 pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobError> {
-    let catalog = catalog::open(site)?;
+    let catalog = match options.dry_run {
+        true => catalog::open(site)?,
+        false => catalog::open_to_write_tapes(site)?,
+    };
     interrupted::settle(site, &catalog)?;
     let mut needs = Vec::new();
     for job in jobs(&catalog, options)? {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use catalogs::{DamagedFile, Volume};
+use catalogs::{CatalogError, DamagedFile, LostLines, Volume};
 use jiff::Timestamp;
 use rustix::fs::statfs;
 
@@ -146,25 +146,51 @@ fn examine_catalog(site: Site<'_>, found: &mut Examination) -> (Volumes, Option<
         found.ok(CATALOG, "there is none yet; the first label begins one");
         return (volumes, None);
     }
-    let opened = catalog::open(site).and_then(|catalog| {
+    let opened = catalog::open_to_examine(site).and_then(|catalog| {
         let live = catalog::live_volumes(&catalog)?;
-        Ok((live, catalog.check_files()?))
+        let lost = catalog.find_lost_lines()?;
+        let unnamed = catalog.unnamed_entry_files()?.len();
+        Ok((
+            live,
+            lost.map(|lost| (lost, unnamed)),
+            catalog.check_files()?,
+        ))
     });
-    let (live, (files, damaged)) = match opened {
+    let (live, lost, (files, damaged)) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             found.error(CATALOG, &error);
             return (volumes, None);
         }
     };
-    found.ok(
-        CATALOG,
-        format!("the ledger is whole; it knows {} tapes", live.len()),
-    );
+    match lost {
+        None => found.ok(
+            CATALOG,
+            format!("the ledger is whole; it knows {} tapes", live.len()),
+        ),
+        Some((lost, unnamed)) => lost_lines(lost, unnamed, found),
+    }
     entry_files(files, &damaged, &live, found);
     let blocks = live.iter().map(|volume| volume.label.what.block_bytes);
     volumes.longest_block_bytes = blocks.max().unwrap_or(0).into();
     (volumes, live.iter().map(|volume| volume.label.time).max())
+}
+
+/// A ledger that is whole by its own chain, and had more.
+fn lost_lines(lost: LostLines, unnamed: usize, found: &mut Examination) {
+    let files = match unnamed {
+        0 => String::new(),
+        1 => "; 1 entry file is named by no line any more".to_owned(),
+        count => format!("; {count} entry files are named by no line any more"),
+    };
+    let error = JobError::Catalog(CatalogError::LinesLost(lost));
+    let (kind, cure) = (error.kind(), error.advice().unwrap_or_default());
+    found.problem(
+        CATALOG,
+        kind,
+        format!("{}{files}", with_causes(&error)),
+        cure,
+    );
 }
 
 /// Whether the lists of files of all segments are as they were sealed.

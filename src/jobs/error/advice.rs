@@ -305,6 +305,19 @@ impl JobError {
                 "Make room there, then run the job again: what is on tape already is found \
                  there, and taken into the catalog."
             }
+            JobError::Catalog(CatalogError::LinesLost(_)) => {
+                "What is on the tapes is safe, and nothing was written to them. Put back the newer \
+                 copy of the directory `catalog` in the state directory, if there is one; else \
+                 `catalog rebuild` reads the tapes anew."
+            }
+            JobError::Catalog(CatalogError::Ledger(LedgerError::Gone { .. })) => {
+                "What is on the tapes is safe. Put back a copy of the file, if there is one; else \
+                 `catalog rebuild` reads the tapes anew."
+            }
+            JobError::Catalog(CatalogError::Ledger(LedgerError::Shrunk { .. })) => {
+                "Somebody exchanged the catalog meanwhile. Run the command again: it tells what is \
+                 missing."
+            }
             JobError::Catalog(CatalogError::Entries(_)) => {
                 "`catalog rebuild` writes the entry file anew from its tape."
             }

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::engine::scan::{Damage, ScanReport, scan};
 use crate::engine::{BoxedError, ReceiptSink};
+use crate::monitor;
 use crate::volume::append::AppendPoint;
 use crate::volume::label::Label;
 use crate::volume::receipt::SegmentReceipt;
@@ -95,7 +96,7 @@ impl RebuildSummary {
 pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, JobError> {
     let mut mounter = Mounter::open(site)?;
     // Only now: an empty catalog would say of each file that it was never archived.
-    let catalog = catalog::open_or_create(site)?;
+    let catalog = catalog::open_to_rebuild(site)?;
     let named = !barcodes.is_empty();
     let tapes = match named {
         false => mounter.cartridges()?,
@@ -136,7 +137,36 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
         segments: summary.volumes.iter().map(|volume| volume.segments).sum(),
     };
     catalog.append(site.clock.now(), &Event::CatalogRebuilt(event))?;
+    settle_memory(site, &catalog, named, &summary)?;
     Ok(summary)
+}
+
+/// Once all tapes at hand were read, a catalog that had lost lines knows what it can know.
+fn settle_memory(
+    site: Site<'_>,
+    catalog: &Catalog,
+    named: bool,
+    summary: &RebuildSummary,
+) -> Result<(), JobError> {
+    if catalog.lost_lines().is_none() {
+        return Ok(());
+    }
+    let path = catalog.directory().display().to_string();
+    let what = match named || summary.volumes.is_empty() {
+        true => "it lost more than was read now: once `catalog rebuild` has read all tapes, they \
+                 are written again"
+            .to_owned(),
+        false => match catalog.accept_ledger()? {
+            0 => return Ok(()),
+            files => format!(
+                "{files} of its former entry files are of segments on no tape that was read; they \
+                 were moved to the directory `lost` in it. `catalog rebuild` reads such a tape \
+                 once it is in the library"
+            ),
+        },
+    };
+    site.monitor.problem(&monitor::Problem { path, what });
+    Ok(())
 }
 
 fn named_tape(barcode: &str) -> Listed {
