@@ -12,13 +12,14 @@ mod opener;
 mod records;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use check::{CheckReport, DamagedFile};
+pub use check::{CheckReport, DamagedFile, Inconsistency};
 pub use housekeeping::Notice;
 pub use records::{Job, Volume};
 pub(crate) use records::{read_job, read_receipt, read_volume};
@@ -73,6 +74,7 @@ pub struct Catalog {
     index: Mutex<Option<Index>>,
     opener: IndexOpener,
     notices: Notices,
+    stop: OnceLock<Arc<AtomicBool>>,
 }
 
 impl Catalog {
@@ -148,6 +150,7 @@ impl Catalog {
             ledger: Mutex::new(ledger),
             index: Mutex::new(None),
             notices: Notices::default(),
+            stop: OnceLock::new(),
         };
         if let Some(cut) = cut {
             catalog.notices.push(Notice::TornLineCut {
@@ -159,6 +162,21 @@ impl Catalog {
         catalog.notice_lost_lines();
         catalog.notice_unknown_events();
         Ok(catalog)
+    }
+
+    /// From now on, searches end with [`CatalogError::Stopped`] once `flag` is up. The first flag
+    /// counts.
+    pub fn stop_by(&self, flag: Arc<AtomicBool>) {
+        let _ = self.stop.set(flag);
+    }
+
+    pub(crate) fn is_to_stop(&self) -> bool {
+        let raised = |flag: &Arc<AtomicBool>| flag.load(Ordering::Relaxed);
+        self.stop.get().is_some_and(raised)
+    }
+
+    pub(crate) fn stop_flag(&self) -> Option<Arc<AtomicBool>> {
+        self.stop.get().cloned()
     }
 
     /// The catalog's directory.
@@ -257,6 +275,13 @@ impl Catalog {
         record.entry_file.entries = sealed.entries;
         record.entry_file.bytes = sealed.bytes;
         Ok(())
+    }
+
+    /// Whether the receipt in line `seq` counts: none after it has the same identity.
+    pub(crate) fn counts(&self, seq: u64, record: &ReceiptRecord) -> bool {
+        let ledger = self.ledger();
+        let counting = ledger.known().receipt(&record.receipt);
+        counting.is_none_or(|(line, _)| *line == seq)
     }
 
     pub(crate) fn entry_path(&self, name: &str) -> PathBuf {

@@ -31,6 +31,9 @@ pub enum CatalogError {
     /// has them, or read the tapes anew and accept the ledger as it is.
     #[error("{0}")]
     LinesLost(LostLines),
+    /// The caller asked a search or a check to stop.
+    #[error("stopped")]
+    Stopped,
     /// Receipts are recorded by `commit` and the creation by `create`: use those.
     #[error("an event of this type is not appended by itself")]
     NotAppendable,

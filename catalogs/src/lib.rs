@@ -16,17 +16,23 @@ mod ledger;
 mod lock;
 pub mod model;
 mod pattern;
+pub mod portable;
 mod query;
 pub mod store;
 
 /// Version of the catalog format that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 2;
 
-pub use catalog::{Appended, Catalog, CheckReport, DamagedFile, Job, Notice, OpenOptions, Volume};
+pub use catalog::{
+    Appended, Catalog, CheckReport, DamagedFile, Inconsistency, Job, Notice, OpenOptions, Volume,
+};
 pub use entries::{ENTRIES_DIRECTORY, ENTRIES_MAX, EntriesError, Fault};
 pub use error::CatalogError;
 pub use index::IndexError;
 pub use ledger::{LEDGER_FILE, LedgerError, LineFault, LostLines};
 pub use lock::LockError;
-pub use pattern::{Pattern, PatternError};
-pub use query::{FindOptions, Hit, Hits, Standing, Standings, Version};
+pub use pattern::{Pattern, PatternError, Reading};
+pub use query::{
+    AtRisk, Child, Children, Filter, FindOptions, Hit, Hits, Loss, Standing, Standings, Totals,
+    Usage, Usages, Version, View,
+};

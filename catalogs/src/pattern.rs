@@ -1,4 +1,4 @@
-//! What to look for: an archive name, or a glob.
+//! What to look for: an archive name, a glob, a regular expression or a piece of a name.
 //!
 //! A pattern also bounds the ranges of names that have to be read. Pure.
 
@@ -9,6 +9,7 @@ use std::path::Path;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::model::path::{KeyRange, PathFault, check_path};
+use regex_automata::meta::Regex;
 
 const GLOB_BYTES: &[u8] = b"*?[{\\";
 
@@ -34,8 +35,16 @@ pub enum PatternError {
         #[source]
         source: globset::Error,
     },
-    /// A glob has to be UTF-8. A plain name need not be.
-    #[error("pattern {}: a glob must be UTF-8", String::from_utf8_lossy(.pattern))]
+    /// Not a regular expression.
+    #[error("pattern {}: not a valid regular expression: {what}", String::from_utf8_lossy(.pattern))]
+    Regex {
+        /// The pattern.
+        pattern: Vec<u8>,
+        /// Why, for people.
+        what: String,
+    },
+    /// Globs and regular expressions have to be UTF-8. A plain name need not be.
+    #[error("pattern {}: it must be UTF-8", String::from_utf8_lossy(.pattern))]
     NotUtf8 {
         /// The pattern.
         pattern: Vec<u8>,
@@ -58,6 +67,22 @@ enum Form {
         text: Vec<u8>,
         matcher: GlobMatcher,
     },
+    /// A glob without regard to case.
+    AnyCase(GlobMatcher),
+    /// Matched with a slash before the name.
+    Regex(Regex),
+}
+
+/// How the text of a pattern is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// As a name or a glob.
+    #[default]
+    Name,
+    /// As a piece of the name, with a slash before it.
+    Substring,
+    /// As a regular expression that matches anywhere in the name, with a slash before it.
+    Regex,
 }
 
 impl Pattern {
@@ -77,26 +102,51 @@ impl Pattern {
         if !text.iter().any(|byte| GLOB_BYTES.contains(byte)) {
             return Pattern::tree(text);
         }
-        let Ok(glob) = std::str::from_utf8(text) else {
-            return Err(PatternError::NotUtf8 {
-                pattern: pattern.to_vec(),
-            });
+        glob(pattern, text, false)
+    }
+
+    /// All that there is.
+    pub fn everything() -> Pattern {
+        let form = Form::Everything;
+        Pattern { form }
+    }
+
+    /// Reads a pattern as [`Pattern::parse`] does, or otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The pattern cannot be read so.
+    pub fn read(
+        pattern: &[u8],
+        reading: Reading,
+        ignore_case: bool,
+    ) -> Result<Pattern, PatternError> {
+        let text = trim_slashes(pattern);
+        let is_glob = text.iter().any(|byte| GLOB_BYTES.contains(byte));
+        let regex = match reading {
+            Reading::Name if !ignore_case || text.is_empty() => return Pattern::parse(pattern),
+            Reading::Name if is_glob => return glob(pattern, text, true),
+            Reading::Name => format!("^/{}(?:/|$)", escaped(text)),
+            Reading::Substring => escaped(pattern),
+            Reading::Regex => as_text(pattern)?.to_owned(),
         };
-        let matcher = GlobBuilder::new(glob)
-            .literal_separator(true)
-            .backslash_escape(true)
-            .build()
-            .map_err(|source| PatternError::Glob {
-                pattern: pattern.to_vec(),
-                source,
-            })?
-            .compile_matcher();
-        Ok(Pattern {
-            form: Form::Glob {
-                text: text.to_vec(),
-                matcher,
+        let matcher = Regex::builder()
+            .configure(Regex::config().utf8_empty(false))
+            .syntax(
+                regex_automata::util::syntax::Config::new()
+                    .utf8(false)
+                    .case_insensitive(ignore_case),
+            )
+            .build(&regex);
+        let matcher = matcher.map_err(|error| PatternError::Regex {
+            pattern: pattern.to_vec(),
+            what: match error.syntax_error() {
+                Some(error) => error.to_string(),
+                None => error.to_string(),
             },
-        })
+        })?;
+        let form = Form::Regex(matcher);
+        Ok(Pattern { form })
     }
 
     /// The name `path` and all below it, whatever bytes it has.
@@ -122,13 +172,15 @@ impl Pattern {
             Form::Glob { text, matcher } => {
                 path == text.as_slice() || matcher.is_match(as_path(path))
             }
+            Form::AnyCase(matcher) => matcher.is_match(as_path(path)),
+            Form::Regex(matcher) => matcher.is_match(&[b"/", path].concat()),
         }
     }
 
     /// Ranges, in order and apart, outside of which nothing matches.
     pub(crate) fn ranges(&self) -> Vec<KeyRange> {
         match &self.form {
-            Form::Everything => vec![KeyRange::all()],
+            Form::Everything | Form::AnyCase(_) | Form::Regex(_) => vec![KeyRange::all()],
             Form::Tree(tree) => vec![KeyRange::exact(tree), KeyRange::below(tree)],
             Form::Glob { text, .. } => {
                 let is_glob = |byte: &u8| GLOB_BYTES.contains(byte);
@@ -147,6 +199,52 @@ impl Pattern {
             }
         }
     }
+}
+
+/// `text` as a glob; `pattern` is what was typed.
+fn glob(pattern: &[u8], text: &[u8], ignore_case: bool) -> Result<Pattern, PatternError> {
+    let matcher = GlobBuilder::new(as_text(text)?)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .case_insensitive(ignore_case)
+        .build()
+        .map_err(|source| PatternError::Glob {
+            pattern: pattern.to_vec(),
+            source,
+        })?
+        .compile_matcher();
+    let form = match ignore_case {
+        // The beginning of the text bounds nothing then.
+        true => Form::AnyCase(matcher),
+        false => Form::Glob {
+            text: text.to_vec(),
+            matcher,
+        },
+    };
+    Ok(Pattern { form })
+}
+
+fn as_text(pattern: &[u8]) -> Result<&str, PatternError> {
+    std::str::from_utf8(pattern).map_err(|_| PatternError::NotUtf8 {
+        pattern: pattern.to_vec(),
+    })
+}
+
+/// A regular expression that matches `text` alone, whatever bytes it has.
+fn escaped(text: &[u8]) -> String {
+    let mut regex = String::new();
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c.is_alphanumeric() || !c.is_ascii() {
+                true => regex.push(c),
+                false => regex.push_str(&format!("\\x{{{:x}}}", u32::from(c))),
+            }
+        }
+        for byte in chunk.invalid() {
+            regex.push_str(&format!("(?-u:\\x{byte:02x})"));
+        }
+    }
+    regex
 }
 
 /// Whether `path` is `tree` or lies below it.

@@ -1,30 +1,41 @@
 //! `find`: where the versions of files are.
 //!
 //! All questions to the index are asked when the search begins; after that only entry files and
-//! ledger lines are read, so a search neither holds the index nor sees later commits.
+//! ledger lines are read, so a search neither holds the index nor sees later commits. Listings and
+//! sums are made from the same hits: which version of a path holds is decided in one place.
 
 mod evidence;
+mod filter;
+mod group;
+mod list;
 mod merge;
+mod risk;
 mod standing;
+mod view;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, Job, Volume, entry_file_name, read_job, read_receipt, read_volume};
+use crate::catalog::{Catalog, Job, Volume, read_receipt};
 use crate::error::CatalogError;
+use crate::index::Start;
 use crate::index::rows::ReceiptRow;
-use crate::index::{Answer, Index, IndexError, Start};
 use crate::model::event::ReceiptRecord;
 use crate::model::path::KeyRange;
 use crate::model::{Entry, Kind};
 use crate::pattern::Pattern;
-use evidence::Evidence;
+pub use filter::Filter;
+pub use list::{Child, Children, Totals, Usage, Usages};
 use merge::Merge;
+pub use risk::{AtRisk, Loss};
 pub use standing::{Standing, Standings, Version};
+use view::Search;
+pub use view::View;
 
 /// Which versions to find. The default: the newest, as of now, on any volume.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +62,8 @@ pub struct Hit {
     /// Whether a later job says that the path is gone, or is full and complete, covers it and
     /// does not hold it.
     pub gone: bool,
+    /// When the first of those jobs started.
+    pub gone_since: Option<Timestamp>,
 }
 
 impl Catalog {
@@ -66,14 +79,11 @@ impl Catalog {
     pub fn find(&self, pattern: &Pattern, options: &FindOptions) -> Result<Hits, CatalogError> {
         let ranges = pattern.ranges();
         let search = self.ask(|index| Search::begin(self, index, &ranges, options))?;
-        Ok(Hits {
-            pattern: pattern.clone(),
-            all_versions: options.all_versions,
-            ledger: self.ledger_path().to_owned(),
-            search,
-            merge: None,
-            ready: VecDeque::new(),
-        })
+        let versions = match options.all_versions {
+            true => Versions::All,
+            false => Versions::Newest,
+        };
+        Ok(Hits::new(self, search, pattern, versions))
     }
 }
 
@@ -87,114 +97,55 @@ pub(crate) struct Source {
     volume: Arc<Volume>,
     /// Whether its entries are hits; else they only prove that a path was there.
     offered: bool,
-    /// Read when the first hit needs it.
-    record: Option<Arc<ReceiptRecord>>,
 }
 
-/// A search as the index described it.
-#[derive(Debug)]
-struct Search {
-    sources: Vec<Source>,
-    jobs: Vec<Arc<Job>>,
-    evidence: Evidence,
-    /// Ranges not yet begun, with the sources that reach into them.
-    ranges: VecDeque<(KeyRange, Vec<(usize, Start)>)>,
+/// Which versions of a path are hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    Newest,
+    All,
 }
 
-impl Search {
-    fn begin(
-        catalog: &Catalog,
-        index: &Index,
-        ranges: &[KeyRange],
-        options: &FindOptions,
-    ) -> Answer<Search> {
-        let jobs = jobs_in_order(catalog, index, options.as_of)?;
-        let ranks: HashMap<Uuid, usize> = jobs
-            .iter()
-            .enumerate()
-            .map(|(rank, job)| (job.start.what.job, rank))
-            .collect();
-        let volumes = volumes_by_id(catalog, index)?;
-        let mut sources = Vec::new();
-        for row in index.receipts() {
-            let row = row?;
-            let Some(&rank) = ranks.get(&row.job) else {
-                continue;
-            };
-            let volume = volumes
-                .get(&row.volume)
-                .ok_or(IndexError::Row { table: b'r' })?;
-            let wanted = options.on_volume.is_none_or(|wanted| wanted == row.volume);
-            sources.push(Source {
-                row,
-                path: catalog.entry_path(&entry_file_name(row.seq, &row.segment)),
-                rank,
-                volume: Arc::clone(volume),
-                offered: wanted && volume.retired.is_none(),
-                record: None,
-            });
-        }
-        let mut plan = VecDeque::new();
-        for range in ranges {
-            let mut starts = Vec::new();
-            for (number, source) in sources.iter().enumerate() {
-                if let Some(start) = index.start(&source.row, range)? {
-                    starts.push((number, start));
-                }
-            }
-            plan.push_back((range.clone(), starts));
-        }
-        let evidence = Evidence::new(&jobs, |_| true);
-        Ok(Search {
-            sources,
-            jobs,
-            evidence,
-            ranges: plan,
-        })
-    }
-}
-
-fn jobs_in_order(
-    catalog: &Catalog,
-    index: &Index,
-    as_of: Option<Timestamp>,
-) -> Answer<Vec<Arc<Job>>> {
-    let mut jobs = Vec::new();
-    for row in index.jobs() {
-        let mut job = read_job(catalog.ledger_path(), &row?)?;
-        if as_of.is_some_and(|instant| job.start.time > instant) {
-            continue;
-        }
-        if let Some(finish) = &mut job.finish {
-            finish.what.problems.listed = Vec::new();
-        }
-        jobs.push(Arc::new(job));
-    }
-    jobs.sort_by_key(|job| job.order());
-    Ok(jobs)
-}
-
-fn volumes_by_id(catalog: &Catalog, index: &Index) -> Answer<HashMap<Uuid, Arc<Volume>>> {
-    let mut volumes = HashMap::new();
-    for row in index.volumes() {
-        let (id, row) = row?;
-        volumes.insert(id, Arc::new(read_volume(catalog.ledger_path(), &row)?));
-    }
-    Ok(volumes)
-}
+/// A range, and where each source begins that reaches into it.
+type Range = (KeyRange, Vec<(usize, Start)>);
 
 /// The hits of a search, in order.
 #[derive(Debug)]
 pub struct Hits {
     pattern: Pattern,
-    all_versions: bool,
+    filter: Filter,
+    versions: Versions,
     ledger: PathBuf,
     search: Search,
+    /// Receipts of sources that had hits.
+    records: HashMap<usize, Arc<ReceiptRecord>>,
     merge: Option<Merge>,
     ready: VecDeque<Result<Hit, CatalogError>>,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Hits {
+    fn new(catalog: &Catalog, search: Search, pattern: &Pattern, versions: Versions) -> Hits {
+        Hits {
+            pattern: pattern.clone(),
+            filter: Filter::default(),
+            versions,
+            ledger: catalog.ledger_path().to_owned(),
+            search,
+            records: HashMap::new(),
+            merge: None,
+            ready: VecDeque::new(),
+            stop: catalog.stop_flag(),
+        }
+    }
+
+    /// Leaves out what `filter` does not admit. It does not change which version is the newest.
+    #[must_use]
+    pub fn filtered(mut self, filter: Filter) -> Hits {
+        self.filter = filter;
+        self
+    }
+
     /// Makes hits ready from the next path; false if there is none.
     fn advance(&mut self) -> bool {
         let Some(merge) = &mut self.merge else {
@@ -215,7 +166,8 @@ impl Hits {
         true
     }
 
-    /// Chooses among all entries of one path, each with its source.
+    /// Chooses among all entries of one path, each with its source. Every question about what a
+    /// path is at some time is answered here.
     fn select(&mut self, mut versions: Vec<(usize, Entry)>) {
         let Some(path) = versions.first().map(|(_, entry)| entry.path.clone()) else {
             return;
@@ -223,46 +175,46 @@ impl Hits {
         if !self.pattern.matches(&path) {
             return;
         }
+        let gone_since = self.search.gone_since(&path, &versions);
         let rank = |source: usize| self.search.sources[source].rank;
-        let last = |gone: bool| {
-            let entries = versions.iter();
-            let of_kind = entries.filter(|(_, entry)| (entry.kind == Kind::Gone) == gone);
-            of_kind.map(|(source, _)| rank(*source)).max()
-        };
-        let (last_seen, said_gone) = (last(false), last(true));
         versions.retain(|(source, entry)| {
             self.search.sources[*source].offered && entry.kind != Kind::Gone
         });
         versions.sort_by_key(|(source, _)| std::cmp::Reverse(rank(*source)));
         let newest = versions.first().map(|(source, _)| rank(*source));
-        if !self.all_versions {
+        if self.versions == Versions::Newest {
             versions.retain(|(source, _)| Some(rank(*source)) == newest);
         }
-        let lacking = |rank| self.search.evidence.lacks(&path, rank);
-        let gone = said_gone > last_seen || last_seen.is_some_and(lacking);
         for (source, entry) in versions {
-            let hit = self.hit(source, entry, gone);
-            self.ready.push_back(hit);
+            match self.hit(source, entry, gone_since) {
+                Ok(hit) if !self.filter.admits(&hit) => {}
+                hit => self.ready.push_back(hit),
+            }
         }
     }
 
-    fn hit(&mut self, source: usize, entry: Entry, gone: bool) -> Result<Hit, CatalogError> {
-        let source = &mut self.search.sources[source];
-        let receipt = match &source.record {
+    fn hit(
+        &mut self,
+        number: usize,
+        entry: Entry,
+        gone_since: Option<Timestamp>,
+    ) -> Result<Hit, CatalogError> {
+        let source = &self.search.sources[number];
+        let receipt = match self.records.get(&number) {
             Some(record) => Arc::clone(record),
             None => {
                 let record = Arc::new(read_receipt(&self.ledger, source.row.line)?.what);
-                source.record = Some(Arc::clone(&record));
+                self.records.insert(number, Arc::clone(&record));
                 record
             }
         };
-        let job = Arc::clone(&self.search.jobs[source.rank]);
         Ok(Hit {
             entry,
             receipt,
-            job,
+            job: Arc::clone(&self.search.jobs[source.rank]),
             volume: Arc::clone(&source.volume),
-            gone,
+            gone: gone_since.is_some(),
+            gone_since,
         })
     }
 }
@@ -272,6 +224,13 @@ impl Iterator for Hits {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.ready.is_empty() {
+            if let Some(stop) = &self.stop
+                && stop.load(Ordering::Relaxed)
+            {
+                self.search.ranges.clear();
+                (self.merge, self.stop) = (None, None);
+                return Some(Err(CatalogError::Stopped));
+            }
             if !self.advance() {
                 return None;
             }

@@ -82,6 +82,24 @@ pub(crate) fn open_to_examine(site: Site<'_>) -> Result<Opened<'_>, JobError> {
     Ok(Opened::new(site, open_existing(site)?, true))
 }
 
+/// As [`open`], for searches that end once the user asks to stop.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(crate) fn open_to_search(site: Site<'_>) -> Result<Opened<'_>, JobError> {
+    let opened = open(site)?;
+    heed_stop(site, &opened);
+    Ok(opened)
+}
+
+/// Ends searches and checks once the user asks to stop.
+pub(crate) fn heed_stop(site: Site<'_>, catalog: &Catalog) {
+    if let Some(flag) = site.monitor.stop_flag() {
+        catalog.stop_by(flag);
+    }
+}
+
 /// Opens the catalog for a job that writes tapes: what it lost may be all that knows what is
 /// still wanted on one.
 ///

@@ -1,9 +1,11 @@
 //! Finding: which versions of which paths the catalog knows, and where they are.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use catalogs::model::{Condition, Kind};
-use catalogs::{Catalog, Hit, Pattern};
+use catalogs::{Catalog, CatalogError, Hit, Pattern};
+pub use catalogs::{Filter, Reading};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -23,6 +25,27 @@ pub struct FindOptions {
     pub on_tape: Option<String>,
     /// Only jobs that started at this time or before.
     pub as_of: Option<Timestamp>,
+    /// How the pattern is read.
+    pub reading: Reading,
+    /// Upper and lower case count as the same.
+    pub ignore_case: bool,
+    /// What else has to hold.
+    pub filter: Filter,
+}
+
+/// A tape with something that was looked for.
+#[derive(Debug, Clone, Serialize)]
+pub struct HoldingTape {
+    /// Its barcode.
+    pub barcode: String,
+    /// Its pool.
+    pub pool: String,
+    /// The volume.
+    pub volume: Uuid,
+    /// Members on it.
+    pub objects: u64,
+    /// Bytes of files on it.
+    pub bytes: u64,
 }
 
 /// A member on a tape.
@@ -60,6 +83,9 @@ pub struct Found {
     pub condition: &'static str,
     /// A later job did not find it any more.
     pub gone: bool,
+    /// When the first job began that did not find it any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_since: Option<Timestamp>,
     /// The job that archived it.
     pub job: Uuid,
     /// That job's name.
@@ -95,35 +121,12 @@ pub fn find(
     options: &FindOptions,
     each: &mut dyn FnMut(Found) -> ControlFlow<()>,
 ) -> Result<u64, JobError> {
-    let catalog = catalog::open(site)?;
-    let on_volume = match &options.on_tape {
-        None => None,
-        Some(barcode) => match catalog::live_volume(&catalog, barcode)? {
-            Some(known) => Some(known.label.what.volume),
-            None => {
-                return Err(JobError::NoSuchVolume {
-                    barcode: barcode.clone(),
-                });
-            }
-        },
-    };
-    let query = catalogs::FindOptions {
-        all_versions: options.all_versions,
-        as_of: options.as_of,
-        on_volume,
-    };
-    let (mut count, mut damage) = (0, None);
-    for hit in catalog.find(&Pattern::parse(&options.pattern)?, &query)? {
-        match hit {
-            Ok(hit) => {
-                count += 1;
-                if each(found(hit)).is_break() {
-                    break;
-                }
-            }
-            Err(error) => damage = damage.or(Some(error)),
-        }
-    }
+    let catalog = catalog::open_to_search(site)?;
+    let mut count = 0;
+    let damage = search(&catalog, options, &mut |hit| {
+        count += 1;
+        each(found(hit))
+    })?;
     match (damage, options.as_of) {
         (Some(error), _) => Err(error.into()),
         (None, Some(_)) if count == 0 => {
@@ -132,6 +135,103 @@ pub fn find(
         }
         (None, _) => Ok(count),
     }
+}
+
+/// Says on which tapes lies what is looked for, by barcode, and how much of it on each.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn tapes(site: Site<'_>, options: &FindOptions) -> Result<Vec<HoldingTape>, JobError> {
+    let catalog = catalog::open_to_search(site)?;
+    let mut tapes: BTreeMap<Uuid, HoldingTape> = BTreeMap::new();
+    let damage = search(&catalog, options, &mut |hit| {
+        let label = &hit.volume.label.what;
+        let tape = tapes.entry(label.volume).or_insert_with(|| HoldingTape {
+            barcode: label.barcode.clone(),
+            pool: label.pool.clone(),
+            volume: label.volume,
+            objects: 0,
+            bytes: 0,
+        });
+        tape.objects += 1;
+        tape.bytes = tape.bytes.saturating_add(bytes_there(&hit));
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = damage {
+        return Err(error.into());
+    }
+    let mut tapes: Vec<HoldingTape> = tapes.into_values().collect();
+    tapes.sort_by(|a, b| a.barcode.cmp(&b.barcode));
+    Ok(tapes)
+}
+
+/// Bytes of content in this member; of a part about as much as the member is long.
+fn bytes_there(hit: &Hit) -> u64 {
+    match (hit.entry.kind, hit.entry.part) {
+        (Kind::File, None) => hit.entry.size_bytes,
+        (Kind::File, Some(_)) => hit.entry.member_bytes.min(hit.entry.size_bytes),
+        _ => 0,
+    }
+}
+
+/// Hands each hit on. Returns the first entry file that could not be read.
+fn search(
+    catalog: &Catalog,
+    options: &FindOptions,
+    each: &mut dyn FnMut(Hit) -> ControlFlow<()>,
+) -> Result<Option<CatalogError>, JobError> {
+    let query = catalogs::FindOptions {
+        all_versions: options.all_versions,
+        as_of: options.as_of,
+        on_volume: volume_of(catalog, options.on_tape.as_deref())?,
+    };
+    let pattern = Pattern::read(&options.pattern, options.reading, options.ignore_case)?;
+    let mut damage = None;
+    for hit in catalog
+        .find(&pattern, &query)?
+        .filtered(options.filter.clone())
+    {
+        match hit {
+            Ok(hit) => {
+                if each(hit).is_break() {
+                    break;
+                }
+            }
+            Err(CatalogError::Stopped) => return Err(JobError::Stopped),
+            Err(error) => damage = damage.or(Some(error)),
+        }
+    }
+    Ok(damage)
+}
+
+/// The volume with this barcode, if one is named.
+pub(super) fn volume_of(
+    catalog: &Catalog,
+    barcode: Option<&str>,
+) -> Result<Option<Uuid>, JobError> {
+    let Some(barcode) = barcode else {
+        return Ok(None);
+    };
+    match catalog::live_volume(catalog, barcode)? {
+        Some(known) => Ok(Some(known.label.what.volume)),
+        None => Err(JobError::NoSuchVolume {
+            barcode: barcode.to_owned(),
+        }),
+    }
+}
+
+/// A path without the slashes at its ends; empty for the top.
+pub(super) fn plain_path(path: &[u8]) -> Result<&[u8], JobError> {
+    let start = path.iter().position(|byte| *byte != b'/');
+    let end = path.iter().rposition(|byte| *byte != b'/');
+    let path = start
+        .zip(end)
+        .map_or(&[][..], |(start, end)| &path[start..=end]);
+    if !path.is_empty() {
+        Pattern::tree(path)?;
+    }
+    Ok(path)
 }
 
 /// The error where nothing matches.
@@ -158,7 +258,7 @@ fn found(hit: Hit) -> Found {
         job,
         volume,
         gone,
-        ..
+        gone_since,
     } = hit;
     let link = matches!(entry.kind, Kind::Symlink | Kind::Hardlink);
     Found {
@@ -176,6 +276,7 @@ fn found(hit: Hit) -> Found {
         part: entry.part.map(|part| part.number),
         condition: condition_text(entry.condition),
         gone,
+        gone_since,
         job: job.start.what.job,
         job_name: job.start.what.name.clone(),
         archived_at: job.start.time,
@@ -188,7 +289,7 @@ fn found(hit: Hit) -> Found {
     }
 }
 
-fn kind_text(kind: Kind) -> &'static str {
+pub(super) fn kind_text(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "file",
         Kind::Directory => "dir",

@@ -15,6 +15,8 @@
 mod allocate;
 mod append_check;
 pub mod archive;
+pub mod at_risk;
+pub mod browse;
 mod catalog;
 mod convert;
 pub mod copy;
@@ -31,6 +33,7 @@ mod lock;
 mod mount;
 pub mod moves;
 mod operator;
+pub mod portable;
 pub mod rebuild;
 pub mod restore;
 mod source;

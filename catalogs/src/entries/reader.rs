@@ -203,6 +203,15 @@ impl Stretch {
         Stretch::new(path, segment, HEADER_BYTES as u64)
     }
 
+    /// That the file has another number of entries than the ledger says.
+    pub(crate) fn miscounted(&self) -> EntriesError {
+        EntriesError::Damaged {
+            path: self.path.clone(),
+            at: 0,
+            fault: Fault::Ledger("count of entries"),
+        }
+    }
+
     /// The next entry. After an error the stretch is of no further use.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, EntriesError> {
         loop {

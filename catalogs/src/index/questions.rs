@@ -58,7 +58,8 @@ impl Index {
         Ok(receipts)
     }
 
-    fn receipt(&self, seq: u64) -> Answer<Option<ReceiptRow>> {
+    /// The receipt in line `seq`, if it still counts.
+    pub(crate) fn receipt(&self, seq: u64) -> Answer<Option<ReceiptRow>> {
         let key = ReceiptRow::key(seq);
         let value = self.store.get(&key)?;
         let row = value.map(|value| ReceiptRow::decode(&key, &value).ok_or(b'r'));

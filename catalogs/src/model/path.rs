@@ -140,6 +140,17 @@ impl KeyRange {
         KeyRange::of_parents(directory, ESCAPE)
     }
 
+    /// What lies below `directory` (empty: everything), without itself and its direct children.
+    pub fn deeper(directory: &[u8]) -> KeyRange {
+        let mut from = Vec::with_capacity(directory.len() + 1);
+        escape(directory, &mut from);
+        from.push(SLASH);
+        KeyRange {
+            from,
+            to: KeyRange::below(directory).to,
+        }
+    }
+
     fn of_parents(directory: &[u8], end: u8) -> KeyRange {
         let mut from = Vec::with_capacity(directory.len() + 1);
         escape(directory, &mut from);

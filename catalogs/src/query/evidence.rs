@@ -57,6 +57,14 @@ impl Evidence {
             .take_while(|witness| witness.rank > last_seen);
         later.into_iter().any(|witness| witness.covers(path))
     }
+
+    /// The rank of the first such job.
+    pub(super) fn first_lacking(&self, path: &[u8], last_seen: usize) -> Option<usize> {
+        let later = self.witnesses.iter();
+        let later = later.take_while(|witness| witness.rank > last_seen);
+        let lacking = later.filter(|witness| witness.covers(path));
+        lacking.last().map(|witness| witness.rank)
+    }
 }
 
 impl Witness {

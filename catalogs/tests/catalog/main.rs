@@ -5,6 +5,7 @@
 )]
 
 mod answers;
+mod browse;
 mod damage;
 mod golden;
 mod index_damage;
@@ -14,5 +15,6 @@ mod memory;
 mod model;
 mod naive;
 mod order;
+mod portable;
 mod store;
 mod support;

@@ -1,5 +1,6 @@
 //! Random catalogs answer as the naive model does.
 
+use catalogs::model::Entry;
 use catalogs::model::event::{Event, Level, Outcome, VolumeRetired};
 use catalogs::{Catalog, FindOptions};
 use proptest::prelude::*;
@@ -31,9 +32,14 @@ const PATTERNS: [&str; 15] = [
     "", "a", "/a/b/", "a/*", "*", "**", "a/**", "**/c", "?", "a?b", "*/a", "b/**/c", "**/b/*",
     "**/*.tmp", "a\u{1}",
 ];
-const VOLUMES: usize = 3;
+pub const VOLUMES: usize = 3;
 
-fn naive() -> impl Strategy<Value = Naive> {
+/// What a job wrote of a path: two jobs in a row found the same.
+pub fn content(path: &str, job: usize) -> Entry {
+    file(path, job as u64 / 2)
+}
+
+pub fn naive() -> impl Strategy<Value = Naive> {
     let job = (
         0..4i64,
         subsequence(&ROOTS[..], 1..3),
@@ -75,7 +81,7 @@ fn naive() -> impl Strategy<Value = Naive> {
         })
 }
 
-fn build(naive: &Naive, catalog: &Catalog) {
+pub fn build(naive: &Naive, catalog: &Catalog) {
     for volume in 0..VOLUMES {
         catalog.append(at(0), &labelled(volume as u64)).unwrap();
     }
@@ -97,7 +103,7 @@ fn build(naive: &Naive, catalog: &Catalog) {
         let entries = it
             .paths
             .iter()
-            .map(|path| file(path, segment as u64))
+            .map(|path| content(path, it.job))
             .chain(it.gone.iter().map(gone))
             .collect();
         let receipt = receipt(it.job as u64, it.volume as u64, segment as u64);

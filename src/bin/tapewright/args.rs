@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use catalogs::model::Kind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tapewright::jobs::archive::Compress;
 use tapewright::units::{ByteSize, TimeSpan};
 
+use crate::filter;
 use crate::source_flags::SourceFlags;
 
 /// Archives data to LTO tape and gets it back decades later.
@@ -60,11 +62,17 @@ pub enum Command {
     Copy(CopyArgs),
     /// Find archived files by path or pattern
     Find(FindArgs),
+    /// What is in a directory, as the catalog knows it, with how much lies below each
+    Ls(BrowseArgs),
+    /// As ls, and what is in the directories below
+    Tree(DepthArgs),
+    /// How much lies below each directory
+    Du(DepthArgs),
     /// Bring archived files back
     Restore(RestoreArgs),
     /// Read a tape or a job's tapes and check every record and every file
     Verify(VerifyArgs),
-    /// The catalog: rebuild it from the tapes
+    /// The catalog: check it, carry it elsewhere, rebuild it from the tapes
     #[command(subcommand)]
     Catalog(CatalogCommand),
     /// Check machine, drivers, library and drives before the first tape is written. Touches no tape
@@ -90,9 +98,13 @@ impl Command {
                 matches!(command, LibraryCommand::Status | LibraryCommand::Scan)
             }
             Command::Tape(command) => {
-                matches!(command, TapeCommand::List | TapeCommand::Show { .. })
+                !matches!(command, TapeCommand::Label(_) | TapeCommand::Dump { .. })
             }
-            Command::Find(_) | Command::Doctor => true,
+            Command::Catalog(command) => {
+                matches!(command, CatalogCommand::Check | CatalogCommand::Export { .. })
+            }
+            Command::Find(_) | Command::Ls(_) | Command::Tree(_) | Command::Du(_) => true,
+            Command::Doctor => true,
             _ => false,
         }
     }
@@ -196,6 +208,19 @@ pub enum TapeCommand {
         /// The tape
         barcode: String,
     },
+    /// Every file that is on this tape, in all its versions there
+    Contents {
+        /// The tape
+        barcode: String,
+        /// Only what this path or glob means
+        #[arg(default_value = "/")]
+        pattern: String,
+        /// Also mode, owner, size, time, digest and where it lies on tape
+        #[arg(long, short)]
+        long: bool,
+    },
+    /// What would be lost with these tapes: files that are on no other good tape
+    AtRisk(AtRiskArgs),
     /// Write one raw tape file to stdout: for tar, zstd and the sceptic
     Dump {
         /// The tape
@@ -332,6 +357,20 @@ pub struct CopyArgs {
 pub struct FindArgs {
     /// A path (a directory: all below it) or a glob with `**`
     pub pattern: String,
+    /// Read the pattern as a regular expression, matched anywhere in the path
+    #[arg(long, conflicts_with = "substring")]
+    pub regex: bool,
+    /// Read the pattern as a piece of the path, whatever characters it has
+    #[arg(long)]
+    pub substring: bool,
+    /// Upper and lower case are the same
+    #[arg(long, short)]
+    pub ignore_case: bool,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Only say which tapes hold it, and how much each
+    #[arg(long)]
+    pub tapes: bool,
     /// Also mode, owner, size, time, digest and where it lies on tape
     #[arg(long, short)]
     pub long: bool,
@@ -344,6 +383,76 @@ pub struct FindArgs {
     /// The newest version at that moment: 2026-11-01, or with time 2026-11-01T18:30
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<String>,
+}
+
+/// What a version has to be like.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// Only these: file, dir, symlink, hardlink, char, block, fifo, socket. Repeat
+    #[arg(long = "type", value_name = "TYPE", value_parser = filter::kind)]
+    pub kinds: Vec<Kind>,
+    /// Files of at least this size, such as 1GiB
+    #[arg(long, value_name = "SIZE")]
+    pub larger: Option<ByteSize>,
+    /// Files of at most this size
+    #[arg(long, value_name = "SIZE")]
+    pub smaller: Option<ByteSize>,
+    /// Modified at this moment or later: 2026-11-01, or with time 2026-11-01T18:30
+    #[arg(long, value_name = "DATE")]
+    pub newer: Option<String>,
+    /// Modified before this moment
+    #[arg(long, value_name = "DATE")]
+    pub older: Option<String>,
+    /// Of this user, by name or number
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Of this group, by name or number
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<String>,
+    /// With a digest that begins so
+    #[arg(long, value_name = "HEX", value_parser = filter::digest)]
+    pub digest: Option<String>,
+    /// Only what a later job did not find any more
+    #[arg(long)]
+    pub deleted: bool,
+    /// Only what is gone, and was first missed by a job after that moment
+    #[arg(long, value_name = "DATE")]
+    pub deleted_since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct BrowseArgs {
+    /// A path [default: the top]
+    #[arg(default_value = "/")]
+    pub path: String,
+    /// As it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<String>,
+    /// Only what lies on this tape
+    #[arg(long, value_name = "BARCODE")]
+    pub on_tape: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DepthArgs {
+    #[command(flatten)]
+    pub browse: BrowseArgs,
+    /// Only so many levels below the path; what is deeper is counted [default: all]
+    #[arg(long, value_name = "N")]
+    pub depth: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct AtRiskArgs {
+    /// The tapes that are thought of as lost
+    #[arg(required = true)]
+    pub barcodes: Vec<String>,
+    /// Only what this path or glob means
+    #[arg(long, value_name = "PATTERN")]
+    pub below: Option<String>,
+    /// List older versions, too
+    #[arg(long)]
+    pub all_versions: bool,
 }
 
 #[derive(Debug, Args)]
@@ -380,6 +489,18 @@ pub enum CatalogCommand {
     Rebuild {
         /// Only these tapes [default: every labelled tape in the library]
         barcodes: Vec<String>,
+    },
+    /// Read all of the catalog and compare it with itself. Touches no tape
+    Check,
+    /// Write the catalog to a new file that other programs can read, and `catalog import`
+    Export {
+        /// The file: JSON lines in zstd (docs/catalog.md)
+        file: PathBuf,
+    },
+    /// Make the catalog of a state directory that has none from such a file
+    Import {
+        /// The file
+        file: PathBuf,
     },
 }
 

@@ -15,6 +15,20 @@ pub fn as_of(option: Option<&str>) -> Result<Option<Timestamp>, Failure> {
     option.map(parse_as_of).transpose().map_err(Failure::Usage)
 }
 
+/// The moment that an option such as `--newer` names, if it was given: as [`as_of`], but a bare
+/// date means the beginning of that day.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] where it is no date.
+pub fn start_of(option: Option<&str>) -> Result<Option<Timestamp>, Failure> {
+    let parse = |text: &str| match text.parse::<Date>() {
+        Ok(_) if !text.contains(['T', ' ']) => parse_as_of(&format!("{text}T00:00")),
+        _ => parse_as_of(text),
+    };
+    option.map(parse).transpose().map_err(Failure::Usage)
+}
+
 /// Reads `2026-11-01` (the end of that day), `2026-11-01T18:30` (local time), or a time
 /// with its zone (`2026-11-01T18:30:00Z`).
 ///

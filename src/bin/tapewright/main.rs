@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod dates;
 mod exit;
+mod filter;
 mod logging;
 mod operator;
 mod output;
@@ -119,6 +120,9 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> commands::Ended {
         Command::Archive(args) => commands::archive::run(context, args),
         Command::Copy(args) => commands::copy::run(context, args),
         Command::Find(args) => commands::find::run(context, args),
+        Command::Ls(args) => commands::browse::list(context, args),
+        Command::Tree(args) => commands::browse::tree(context, args),
+        Command::Du(args) => commands::browse::usage(context, args),
         Command::Restore(args) => commands::restore::run(context, args),
         Command::Verify(args) => commands::verify::run(context, args),
         Command::Catalog(command) => commands::catalog::run(context, command),

@@ -1,5 +1,7 @@
 //! What to do about an error, and which sort of help it calls for.
 
+use std::io;
+
 use catalogs::{CatalogError, LedgerError};
 
 use super::device::is_disk_full;
@@ -282,6 +284,9 @@ impl JobError {
             }
             JobError::State(StateError::NoRoom { .. }) => {
                 "Make room there, or keep the state elsewhere: --state DIR."
+            }
+            JobError::Io { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+                "Use another copy of the file; nothing was changed."
             }
             JobError::State(StateError::Io { .. }) | JobError::Io { .. } => {
                 "Check rights and room there, and try again."

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use tapewright::jobs::portable::{self, Carried, CatalogFault, CheckedCatalog};
 use tapewright::jobs::rebuild::{self, RebuildSummary};
 
 use super::restore::place_words;
@@ -10,9 +11,71 @@ use crate::args::CatalogCommand;
 use crate::exit::{Exit, after_printing};
 use crate::output::{Output, counted};
 
-/// Rebuilds the catalog from tapes.
+/// Rebuilds, checks or carries the catalog.
 pub fn run(context: &mut Context<'_>, command: &CatalogCommand) -> Ended {
-    let CatalogCommand::Rebuild { barcodes } = command;
+    match command {
+        CatalogCommand::Rebuild { barcodes } => run_rebuild(context, barcodes),
+        CatalogCommand::Check => run_check(context),
+        CatalogCommand::Export { file } => {
+            let carried = portable::export(context.site, file)?;
+            conclude(context, Exit::Done, &carried, |output, carried| {
+                carried_line(output, "written", carried)
+            })
+        }
+        CatalogCommand::Import { file } => {
+            let carried = portable::import(context.site, file)?;
+            conclude(context, Exit::Done, &carried, |output, carried| {
+                carried_line(output, "read", carried)
+            })
+        }
+    }
+}
+
+fn carried_line(output: &mut Output, done: &str, carried: &Carried) -> io::Result<()> {
+    let left_out = match carried.left_out {
+        0 => String::new(),
+        count => format!("; {} of later software left out", counted(count, "event")),
+    };
+    output.line(format!(
+        "{done}: {} and {} files and directories{left_out}",
+        counted(carried.events, "event"),
+        carried.entries
+    ))
+}
+
+fn run_check(context: &mut Context<'_>) -> Ended {
+    let checked = portable::check(context.site)?;
+    let exit = match checked.faults.is_empty() {
+        true => Exit::Done,
+        false => Exit::Failed,
+    };
+    conclude(context, exit, &checked, render_check)
+}
+
+fn render_check(output: &mut Output, checked: &CheckedCatalog) -> io::Result<()> {
+    for CatalogFault {
+        barcode,
+        what,
+        advice,
+    } in &checked.faults
+    {
+        let about = barcode.as_deref().unwrap_or("catalog");
+        output.line(format!("{about}  {what}"))?;
+        output.line(format!("  {advice}"))?;
+    }
+    let verdict = match checked.faults.len() as u64 {
+        0 => "consistent with itself".to_owned(),
+        count => counted(count, "fault"),
+    };
+    output.line(format!(
+        "{} of the ledger, {} and {} files and directories read: {verdict}",
+        counted(checked.lines, "line"),
+        counted(checked.receipts, "segment"),
+        checked.entries
+    ))
+}
+
+fn run_rebuild(context: &mut Context<'_>, barcodes: &[String]) -> Ended {
     let summary = rebuild::rebuild(context.site, barcodes)?;
     let exit = Exit::from(summary.outcome);
     let ended = conclude(context, exit, &summary, render)?;

@@ -3,26 +3,57 @@
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 
-use tapewright::jobs::find::{self, FindOptions, Found};
+use tapewright::jobs::find::{self, FindOptions, Found, HoldingTape, Reading};
+use tapewright::units::ByteSize;
 
 use super::{Context, Ended};
 use crate::args::FindArgs;
 use crate::dates;
 use crate::exit::{Exit, Failure};
+use crate::filter;
 use crate::output::{Output, plain};
 
 /// Prints what the catalog knows, as it is found.
 pub fn run(context: &mut Context<'_>, args: &FindArgs) -> Ended {
     let options = FindOptions {
-        pattern: pattern_bytes(&args.pattern)?,
+        pattern: match args.regex || args.substring {
+            true => args.pattern.as_bytes().to_vec(),
+            false => pattern_bytes(&args.pattern)?,
+        },
         all_versions: args.all_versions,
         on_tape: args.on_tape.clone(),
         as_of: dates::as_of(args.as_of.as_deref())?,
+        reading: match (args.regex, args.substring) {
+            (true, _) => Reading::Regex,
+            (false, true) => Reading::Substring,
+            (false, false) => Reading::Name,
+        },
+        ignore_case: args.ignore_case,
+        filter: filter::filter(&args.filter)?,
     };
+    let pattern = &args.pattern;
+    match args.tapes {
+        true => tapes(context, &options, pattern),
+        false => print(context, &options, args.long, pattern),
+    }
+}
+
+/// Prints every version on one tape.
+pub fn contents(context: &mut Context<'_>, barcode: &str, pattern: &str, long: bool) -> Ended {
+    let options = FindOptions {
+        pattern: pattern_bytes(pattern)?,
+        all_versions: true,
+        on_tape: Some(barcode.to_owned()),
+        ..FindOptions::default()
+    };
+    print(context, &options, long, pattern)
+}
+
+fn print(context: &mut Context<'_>, options: &FindOptions, long: bool, pattern: &str) -> Ended {
     let output = &mut context.output;
     let mut printed = Ok(());
-    let found = find::find(context.site, &options, &mut |hit| {
-        printed = match (output.is_json(), args.long) {
+    let found = find::find(context.site, options, &mut |hit| {
+        printed = match (output.is_json(), long) {
             (true, _) => output.json(&hit),
             (false, true) => long_line(output, &hit),
             (false, false) => short_line(output, &hit),
@@ -31,17 +62,46 @@ pub fn run(context: &mut Context<'_>, args: &FindArgs) -> Ended {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         }
-    })?;
+    });
     printed?;
-    if found == 0 {
-        output.flush()?;
+    output.flush()?;
+    if found? == 0 {
         eprintln!(
             "tapewright: nothing in the catalog matches `{}`\n  A pattern is a path from the root; \
              `./x` is taken from here, `**/x` matches x anywhere.",
-            plain(&args.pattern)
+            plain(pattern)
         );
         return Ok(Exit::NotFound);
     }
+    Ok(Exit::Done)
+}
+
+fn tapes(context: &mut Context<'_>, options: &FindOptions, pattern: &str) -> Ended {
+    let tapes = find::tapes(context.site, options)?;
+    let output = &mut context.output;
+    if tapes.is_empty() {
+        eprintln!(
+            "tapewright: nothing in the catalog matches `{}`",
+            plain(pattern)
+        );
+        return Ok(Exit::NotFound);
+    }
+    if output.is_json() {
+        for tape in &tapes {
+            output.json(tape)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let row = |tape: &HoldingTape| {
+        vec![
+            tape.barcode.clone(),
+            tape.pool.clone(),
+            tape.objects.to_string(),
+            ByteSize(tape.bytes).to_string(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = tapes.iter().map(row).collect();
+    output.table(&["TAPE", "POOL", "OBJECTS >", "BYTES >"], &rows)?;
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,8 @@
 //! One module for each command: takes the arguments, calls the job, renders its summary.
 
 pub mod archive;
+pub mod at_risk;
+pub mod browse;
 pub mod catalog;
 pub mod copy;
 pub mod demo;

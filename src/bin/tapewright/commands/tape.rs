@@ -21,6 +21,12 @@ pub fn run(context: &mut Context<'_>, command: &TapeCommand) -> Ended {
         TapeCommand::Label(args) => run_label(context, args),
         TapeCommand::List => run_list(context),
         TapeCommand::Show { barcode } => run_show(context, barcode),
+        TapeCommand::Contents {
+            barcode,
+            pattern,
+            long,
+        } => super::find::contents(context, barcode, pattern, *long),
+        TapeCommand::AtRisk(args) => super::at_risk::run(context, args),
         TapeCommand::Dump { barcode, file } => run_dump(context, barcode, *file),
     }
 }

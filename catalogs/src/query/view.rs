@@ -1,0 +1,210 @@
+//! The catalog as of one moment: receipts, jobs and what they prove, for many searches.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::evidence::Evidence;
+use super::{FindOptions, Hits, Range, Source, Versions};
+use crate::catalog::{Catalog, Job, Volume, entry_file_name, read_job, read_volume};
+use crate::error::CatalogError;
+use crate::index::{Answer, Index, IndexError, Start};
+use crate::model::path::KeyRange;
+use crate::model::{Entry, Kind};
+use crate::pattern::Pattern;
+
+/// What searches with the same options share.
+#[derive(Debug)]
+pub(super) struct Base {
+    pub(super) sources: Vec<Source>,
+    /// The oldest first.
+    pub(super) jobs: Vec<Arc<Job>>,
+    pub(super) evidence: Evidence,
+}
+
+impl Base {
+    fn begin(catalog: &Catalog, index: &Index, options: &FindOptions) -> Answer<Base> {
+        let jobs = jobs_in_order(catalog, index, options.as_of)?;
+        let ranks: HashMap<Uuid, usize> = jobs
+            .iter()
+            .enumerate()
+            .map(|(rank, job)| (job.start.what.job, rank))
+            .collect();
+        let volumes = volumes_by_id(catalog, index)?;
+        let mut sources = Vec::new();
+        for row in index.receipts() {
+            let row = row?;
+            let Some(&rank) = ranks.get(&row.job) else {
+                continue;
+            };
+            let volume = volumes
+                .get(&row.volume)
+                .ok_or(IndexError::Row { table: b'r' })?;
+            let wanted = options.on_volume.is_none_or(|wanted| wanted == row.volume);
+            sources.push(Source {
+                row,
+                path: catalog.entry_path(&entry_file_name(row.seq, &row.segment)),
+                rank,
+                volume: Arc::clone(volume),
+                offered: wanted && volume.retired.is_none(),
+            });
+        }
+        let evidence = Evidence::new(&jobs, |_| true);
+        Ok(Base {
+            sources,
+            jobs,
+            evidence,
+        })
+    }
+
+    /// Where the sources begin that reach into each range.
+    fn plan(&self, index: &Index, ranges: &[KeyRange]) -> Answer<VecDeque<Range>> {
+        let mut plan = VecDeque::new();
+        for range in ranges {
+            let mut starts = Vec::new();
+            for (number, source) in self.sources.iter().enumerate() {
+                if let Some(start) = index.start(&source.row, range)? {
+                    starts.push((number, start));
+                }
+            }
+            plan.push_back((range.clone(), starts));
+        }
+        Ok(plan)
+    }
+
+    /// When the path was first missed, of which these are all entries: by a job after the last
+    /// one that holds it.
+    pub(super) fn gone_since(&self, path: &[u8], entries: &[(usize, Entry)]) -> Option<Timestamp> {
+        let ranks = |gone: bool| {
+            let of_kind = entries.iter();
+            let of_kind = of_kind.filter(move |(_, entry)| (entry.kind == Kind::Gone) == gone);
+            of_kind.map(|(source, _)| self.sources[*source].rank)
+        };
+        let last_seen = ranks(false).max();
+        let said = ranks(true).filter(|rank| Some(*rank) > last_seen).min();
+        let lacked = last_seen.and_then(|rank| self.evidence.first_lacking(path, rank));
+        let first = said.into_iter().chain(lacked).min()?;
+        Some(self.jobs[first].start.time)
+    }
+}
+
+/// A search as the index described it.
+#[derive(Debug)]
+pub(super) struct Search {
+    base: Arc<Base>,
+    /// Ranges not yet begun, with the sources that reach into them.
+    pub(super) ranges: VecDeque<Range>,
+}
+
+impl Search {
+    pub(super) fn begin(
+        catalog: &Catalog,
+        index: &Index,
+        ranges: &[KeyRange],
+        options: &FindOptions,
+    ) -> Answer<Search> {
+        let base = Base::begin(catalog, index, options)?;
+        let ranges = base.plan(index, ranges)?;
+        Ok(Search {
+            base: Arc::new(base),
+            ranges,
+        })
+    }
+}
+
+impl Deref for Search {
+    type Target = Base;
+
+    fn deref(&self) -> &Base {
+        &self.base
+    }
+}
+
+/// The catalog as of one moment, to be asked again and again. It does not see later commits.
+pub struct View<'a> {
+    catalog: &'a Catalog,
+    base: Arc<Base>,
+}
+
+impl Catalog {
+    /// A view of the newest versions, as `options` have it; that of all versions is not asked
+    /// for here.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be read.
+    pub fn view(&self, options: &FindOptions) -> Result<View<'_>, CatalogError> {
+        let base = self.ask(|index| Base::begin(self, index, options))?;
+        Ok(View {
+            catalog: self,
+            base: Arc::new(base),
+        })
+    }
+}
+
+impl View<'_> {
+    /// The newest versions of what `pattern` means within the ranges.
+    pub(super) fn search(
+        &self,
+        pattern: &Pattern,
+        ranges: Vec<KeyRange>,
+    ) -> Result<Hits, CatalogError> {
+        let ranges = self.catalog.ask(|index| {
+            let mut plan = self.base.plan(index, &ranges)?;
+            // A receipt that was replaced since has no blocks in the index any more.
+            for (number, source) in self.base.sources.iter().enumerate() {
+                if index.receipt(source.row.seq)?.is_none() {
+                    plan.iter_mut().for_each(|range| read_whole(number, range));
+                }
+            }
+            Ok(plan)
+        })?;
+        let search = Search {
+            base: Arc::clone(&self.base),
+            ranges,
+        };
+        Ok(Hits::new(self.catalog, search, pattern, Versions::Newest))
+    }
+}
+
+/// Has a source read from its first block on.
+fn read_whole(source: usize, (range, starts): &mut Range) {
+    starts.retain(|(known, _)| *known != source);
+    let start = Start {
+        block_at: None,
+        lowest_key: range.from.clone(),
+    };
+    starts.push((source, start));
+}
+
+fn jobs_in_order(
+    catalog: &Catalog,
+    index: &Index,
+    as_of: Option<Timestamp>,
+) -> Answer<Vec<Arc<Job>>> {
+    let mut jobs = Vec::new();
+    for row in index.jobs() {
+        let mut job = read_job(catalog.ledger_path(), &row?)?;
+        if as_of.is_some_and(|instant| job.start.time > instant) {
+            continue;
+        }
+        if let Some(finish) = &mut job.finish {
+            finish.what.problems.listed = Vec::new();
+        }
+        jobs.push(Arc::new(job));
+    }
+    jobs.sort_by_key(|job| job.order());
+    Ok(jobs)
+}
+
+fn volumes_by_id(catalog: &Catalog, index: &Index) -> Answer<HashMap<Uuid, Arc<Volume>>> {
+    let mut volumes = HashMap::new();
+    for row in index.volumes() {
+        let (id, row) = row?;
+        volumes.insert(id, Arc::new(read_volume(catalog.ledger_path(), &row)?));
+    }
+    Ok(volumes)
+}
