@@ -284,6 +284,13 @@ impl Catalog {
         counting.is_none_or(|(line, _)| *line == seq)
     }
 
+    /// Entries of all receipts that count.
+    pub(crate) fn entries_at_most(&self) -> u64 {
+        let ledger = self.ledger();
+        let files = ledger.known().receipts();
+        files.map(|(_, _, file)| file.entries).sum()
+    }
+
     pub(crate) fn entry_path(&self, name: &str) -> PathBuf {
         self.directory.join(ENTRIES_DIRECTORY).join(name)
     }

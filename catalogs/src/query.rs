@@ -4,6 +4,7 @@
 //! ledger lines are read, so a search neither holds the index nor sees later commits. Listings and
 //! sums are made from the same hits: which version of a path holds is decided in one place.
 
+mod duplicates;
 mod evidence;
 mod filter;
 mod group;
@@ -29,6 +30,7 @@ use crate::model::event::ReceiptRecord;
 use crate::model::path::KeyRange;
 use crate::model::{Entry, Kind};
 use crate::pattern::Pattern;
+pub use duplicates::{Duplicate, Duplicates};
 pub use filter::Filter;
 pub use list::{Child, Children, Totals, Usage, Usages};
 use merge::Merge;

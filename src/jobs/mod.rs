@@ -22,6 +22,7 @@ mod convert;
 pub mod copy;
 pub mod doctor;
 pub mod dump;
+pub mod duplicates;
 mod engine_error;
 mod error;
 pub mod find;

@@ -373,3 +373,67 @@ fn a_search_that_is_told_to_stop_says_so_once() {
         Err(catalogs::CatalogError::Stopped)
     ));
 }
+
+#[test]
+fn duplicates_are_all_paths_with_one_content_however_few_are_held_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    for volume in [1, 2] {
+        catalog.append(at(1), &labelled(volume)).unwrap();
+    }
+    let mut random = Random(0xd0b1e);
+    let mut newest: BTreeMap<String, Entry> = BTreeMap::new();
+    for job in 1..=2u64 {
+        let start = started(job, &format!("job{job}"), &[""], &[]);
+        catalog.append(at(job as i64 * 10), &start).unwrap();
+        let mut entries = Vec::new();
+        for _ in 0..400 {
+            let path = format!("d{}/{}", random.below(9), random.below(200));
+            let number = random.below(300);
+            let content = blake3::hash(&number.to_be_bytes());
+            let entry = Entry {
+                digest: Some(*content.as_bytes()),
+                size_bytes: number,
+                ..file(&path, 1)
+            };
+            if entries.iter().all(|known: &Entry| known.path != entry.path) {
+                newest.insert(path, entry.clone());
+                entries.push(entry);
+            }
+        }
+        // A second copy of a path is no duplicate.
+        for volume in [1, 2] {
+            let receipt = receipt(job, volume, 2 * job + volume);
+            catalog.commit(at(50), receipt, entries.clone()).unwrap();
+        }
+    }
+    for least in [0, 150] {
+        let mut expected: BTreeMap<[u8; 32], Vec<String>> = BTreeMap::new();
+        for (path, entry) in newest.iter().filter(|(_, entry)| entry.size_bytes >= least) {
+            expected
+                .entry(entry.digest.unwrap())
+                .or_default()
+                .push(path.clone());
+        }
+        expected.retain(|_, paths| paths.len() > 1);
+        for at_once in [0, 1, 7, 1_000_000] {
+            let everything = Pattern::everything();
+            let found = catalog.duplicates(&everything, &FindOptions::default(), least, at_once);
+            let found: Vec<_> = found.unwrap().map(Result::unwrap).collect();
+            let paths = |paths: &[Vec<u8>]| -> Vec<String> {
+                let mut paths: Vec<String> = paths
+                    .iter()
+                    .map(|path| String::from_utf8(path.clone()).unwrap())
+                    .collect();
+                paths.sort();
+                paths
+            };
+            let found: Vec<_> = found
+                .iter()
+                .map(|group| (group.digest, paths(&group.paths)))
+                .collect();
+            let expected: Vec<_> = expected.clone().into_iter().collect();
+            assert_eq!(found, expected, "at least {least} bytes, {at_once} at once");
+        }
+    }
+}

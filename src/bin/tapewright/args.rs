@@ -68,6 +68,8 @@ pub enum Command {
     Tree(DepthArgs),
     /// How much lies below each directory
     Du(DepthArgs),
+    /// Files with the same content under several paths
+    Duplicates(DuplicatesArgs),
     /// Bring archived files back
     Restore(RestoreArgs),
     /// Read a tape or a job's tapes and check every record and every file
@@ -101,10 +103,13 @@ impl Command {
                 !matches!(command, TapeCommand::Label(_) | TapeCommand::Dump { .. })
             }
             Command::Catalog(command) => {
-                matches!(command, CatalogCommand::Check | CatalogCommand::Export { .. })
+                matches!(
+                    command,
+                    CatalogCommand::Check | CatalogCommand::Export { .. }
+                )
             }
             Command::Find(_) | Command::Ls(_) | Command::Tree(_) | Command::Du(_) => true,
-            Command::Doctor => true,
+            Command::Duplicates(_) | Command::Doctor => true,
             _ => false,
         }
     }
@@ -440,6 +445,19 @@ pub struct DepthArgs {
     /// Only so many levels below the path; what is deeper is counted [default: all]
     #[arg(long, value_name = "N")]
     pub depth: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct DuplicatesArgs {
+    /// Only what this path or glob means
+    #[arg(default_value = "/")]
+    pub pattern: String,
+    /// Files of at least this size
+    #[arg(long, value_name = "SIZE", default_value = "1")]
+    pub larger: ByteSize,
+    /// As it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -123,6 +123,7 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> commands::Ended {
         Command::Ls(args) => commands::browse::list(context, args),
         Command::Tree(args) => commands::browse::tree(context, args),
         Command::Du(args) => commands::browse::usage(context, args),
+        Command::Duplicates(args) => commands::duplicates::run(context, args),
         Command::Restore(args) => commands::restore::run(context, args),
         Command::Verify(args) => commands::verify::run(context, args),
         Command::Catalog(command) => commands::catalog::run(context, command),

@@ -160,7 +160,7 @@ fn settle_memory(
             0 => return Ok(()),
             files => format!(
                 "{files} of its former entry files are of segments on no tape that was read; they \
-                 were moved to the directory `lost` in it. `catalog rebuild` reads such a tape \
+                 were moved into its directory lost. `catalog rebuild` reads such a tape \
                  once it is in the library"
             ),
         },

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod copy;
 pub mod demo;
 pub mod doctor;
+pub mod duplicates;
 pub mod find;
 pub mod library;
 pub mod restore;

@@ -1,0 +1,52 @@
+//! `tapewright duplicates`
+
+use std::ops::ControlFlow;
+
+use tapewright::jobs::duplicates::{self, DuplicateOptions, Duplicated};
+use tapewright::units::ByteSize;
+
+use super::find::pattern_bytes;
+use super::{Context, Ended};
+use crate::args::DuplicatesArgs;
+use crate::dates;
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Prints each content that several paths have.
+pub fn run(context: &mut Context<'_>, args: &DuplicatesArgs) -> Ended {
+    let options = DuplicateOptions {
+        pattern: pattern_bytes(&args.pattern)?,
+        as_of: dates::as_of(args.as_of.as_deref())?,
+        least_bytes: args.larger.0,
+    };
+    let output = &mut context.output;
+    let mut printed = Ok(());
+    let found = duplicates::duplicates(context.site, &options, &mut |found| {
+        printed = match output.is_json() {
+            true => output.json(&found),
+            false => lines(output, &found),
+        };
+        match printed {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    printed?;
+    output.flush()?;
+    found?;
+    Ok(Exit::Done)
+}
+
+fn lines(output: &mut Output, found: &Duplicated) -> std::io::Result<()> {
+    output.line(format!(
+        "{} paths, {} each, {} more than once: {}",
+        found.paths.len(),
+        ByteSize(found.size_bytes),
+        ByteSize(found.more_bytes),
+        found.digest
+    ))?;
+    found
+        .paths
+        .iter()
+        .try_for_each(|path| output.line(format!("  /{path}")))
+}
