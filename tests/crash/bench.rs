@@ -4,19 +4,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tape_sim::inventory;
 use tape_sim::library::{Library, LibrarySpec};
 use tapewright::clock::SystemClock;
 use tapewright::jobs::archive::{ArchiveSummary, JobDescription, archive};
 use tapewright::jobs::label::{LabelOptions, Which, label};
 use tapewright::jobs::library::LibraryConfig;
-use tapewright::jobs::{JobError, NoOperator, Outcome, Site, StateDir};
+use tapewright::jobs::{JobError, Level, NoOperator, Outcome, Site, StateDir};
 use tapewright::monitor::Silent;
 use tapewright::transport::tap::Tap;
 use tapewright::units::ByteSize;
 use tempfile::TempDir;
 
 use crate::model::Model;
-use crate::workload::{POOL, TREES, Workload};
+use crate::workload::{COPY_POOL, POOL, TREES, Workload};
 
 /// A workload with all that its job needs, before that job.
 pub struct Bench {
@@ -44,14 +45,16 @@ impl Bench {
         };
         Library::create(&first.join("library"), &spec).unwrap();
         let first = Place::open(&first);
-        let tapes = workload.tapes.iter().map(|&tape| tape.to_owned());
-        let options = LabelOptions {
-            tapes: Which::Barcodes(tapes.collect()),
-            pool: POOL.to_owned(),
-            erase: None,
-            block_bytes: Some(64 << 10),
-        };
-        label(first.site(None), &options).unwrap();
+        for (pool, tapes) in workload.pools() {
+            let tapes = tapes.iter().map(|&tape| tape.to_owned());
+            let options = LabelOptions {
+                tapes: Which::Barcodes(tapes.collect()),
+                pool: pool.to_owned(),
+                erase: None,
+                block_bytes: Some(64 << 10),
+            };
+            label(first.site(None), &options).unwrap();
+        }
         let source = dir.path().join("source");
         let summary = first.archive(workload, &source, &TREES[..1], None).unwrap();
         assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
@@ -120,7 +123,7 @@ impl Place {
         }
     }
 
-    /// Archives these trees of `source`.
+    /// Archives these trees of `source`, or what changed in all of it.
     pub fn archive(
         &self,
         workload: &Workload,
@@ -128,10 +131,42 @@ impl Place {
         trees: &[&str],
         tap: Option<&Tap>,
     ) -> Result<ArchiveSummary, JobError> {
-        let paths = trees.iter().map(|tree| source.join(tree)).collect();
+        let paths = match workload.changes {
+            true => vec![source.to_owned()],
+            false => trees.iter().map(|tree| source.join(tree)).collect(),
+        };
         let mut job = JobDescription::of_paths(paths, POOL);
+        if workload.changes {
+            job.level = Level::Incremental;
+        }
+        let copied = !workload.copy_tapes.is_empty();
+        job.copy_pool = copied.then(|| COPY_POOL.to_owned());
         job.segment_limit = Some(ByteSize(workload.segment_bytes));
         archive(self.site(tap), &job)
+    }
+
+    /// Takes the tapes of all pools but this one out of the library: where they were.
+    pub fn without_other_pools(&self, workload: &Workload, pool: &str) -> Vec<(u16, String)> {
+        let dir = self.library_dir();
+        let mut away = Vec::new();
+        for barcode in workload.all_tapes() {
+            if workload.pool_of(barcode) == pool {
+                continue;
+            }
+            let inventory = inventory::read(&dir).unwrap();
+            let mut contents = inventory.contents();
+            let found = contents.find(|(_, content)| content.barcode == barcode);
+            let (address, _) = found.unwrap();
+            away.push((address, inventory::take(&dir, address).unwrap()));
+        }
+        away
+    }
+
+    /// Puts tapes back that were taken out.
+    pub fn put_back(&self, tapes: Vec<(u16, String)>) {
+        for (address, barcode) in tapes {
+            inventory::put(&self.library_dir(), address, &barcode).unwrap();
+        }
     }
 
     /// Frees the room that it takes.

@@ -33,7 +33,7 @@ pub fn assert_sound(bench: &Bench, place: &Place, ended: &Ended, deep: bool) {
     assert_contiguous(bench, place);
     let through = if ended.through { 2 } else { 1 };
     assert_names(bench, &before, &TREES[..through]);
-    assert_comes_back(bench, place, &before, None);
+    assert_comes_back(bench, place, &before, None, false);
 
     let next = place.archive(bench.workload, &bench.source(), &TREES[1..], None);
     let next = next.unwrap_or_else(|error| panic!("the next job: {error:?}"));
@@ -44,8 +44,16 @@ pub fn assert_sound(bench: &Bench, place: &Place, ended: &Ended, deep: bool) {
     assert_eq!(lost, None, "is not named any more");
     assert_names(bench, &now, &TREES);
     let starts: BTreeSet<Timestamp> = now.values().map(|found| found.archived_at).collect();
-    for start in starts {
-        assert_comes_back(bench, place, &now, Some(start));
+    for (pool, _) in bench.workload.pools() {
+        // Some of it may be in the other pool alone, as of the job that was killed.
+        let mine = of_pool(bench, &now, pool);
+        let away = place.without_other_pools(bench.workload, pool);
+        for start in &starts {
+            let until = |named: &Named| paths(named, Some(*start)).len();
+            let lacks = until(&mine) < until(&now);
+            assert_comes_back(bench, place, &mine, Some(*start), lacks);
+        }
+        place.put_back(away);
     }
     if deep {
         assert_the_tapes_alone_are_enough(bench, place, &now);
@@ -54,7 +62,7 @@ pub fn assert_sound(bench: &Bench, place: &Place, ended: &Ended, deep: bool) {
 
 /// Every line of the ledger that an fsync confirmed is there, and what it names is in the
 /// catalog.
-fn assert_confirmed_is_there(place: &Place, ended: &Ended) {
+pub fn assert_confirmed_is_there(place: &Place, ended: &Ended) {
     let path = place.state.catalog_dir().join(catalogs::LEDGER_FILE);
     let ledger = fs::read(path).unwrap();
     let confirmed = ledger.get(..ended.ledger_bytes as usize);
@@ -83,8 +91,8 @@ fn assert_confirmed_is_there(place: &Place, ended: &Ended) {
     assert!(receipts.is_subset(&known), "{receipts:?}, {known:?}");
 }
 
-/// Everything that the catalog names. Fails if something is named twice, or is not what it was
-/// in the source.
+/// Everything that the catalog names. Fails if something is named twice in a pool, or is not what
+/// it was in the source.
 pub fn named(bench: &Bench, place: &Place) -> Named {
     let options = FindOptions {
         all_versions: true,
@@ -95,7 +103,12 @@ pub fn named(bench: &Bench, place: &Place) -> Named {
     find(place.site(None), &options, &mut |found| {
         let path = Path::new("/").join(found.path.to_string());
         assert!(
-            seen.insert((found.job, path.clone(), found.part)),
+            seen.insert((
+                bench.workload.pool_of(&found.barcode),
+                found.job,
+                path.clone(),
+                found.part
+            )),
             "named twice: {found:?}"
         );
         assert_described(bench, &path, &found);
@@ -106,6 +119,26 @@ pub fn named(bench: &Bench, place: &Place) -> Named {
     })
     .unwrap();
     named
+}
+
+/// What of it is on tapes of this pool.
+fn of_pool(bench: &Bench, named: &Named, pool: &str) -> Named {
+    let mine = |found: &Found| bench.workload.pool_of(&found.barcode) == pool;
+    let named = named.iter().filter(|(_, found)| mine(found));
+    named
+        .map(|(member, found)| (member.clone(), found.clone()))
+        .collect()
+}
+
+/// The paths that are named, as of a time, and whether as a whole.
+fn paths(named: &Named, as_of: Option<Timestamp>) -> BTreeMap<&Path, bool> {
+    let mut paths: BTreeMap<&Path, bool> = BTreeMap::new();
+    for (member, found) in named {
+        if as_of.is_none_or(|time| found.archived_at <= time) {
+            *paths.entry(&member.1).or_default() |= member.2.is_none();
+        }
+    }
+    paths
 }
 
 /// What the catalog says of a member is what the model says.
@@ -125,8 +158,8 @@ fn assert_described(bench: &Bench, path: &Path, found: &Found) {
 }
 
 /// Segments follow each other on each tape without gap or overlap, from behind the label on.
-fn assert_contiguous(bench: &Bench, place: &Place) {
-    for barcode in bench.workload.tapes {
+pub fn assert_contiguous(bench: &Bench, place: &Place) {
+    for barcode in bench.workload.all_tapes() {
         let shown = tapes::show(place.site(None), barcode).unwrap();
         let mut next = 2;
         for (number, segment) in (1..).zip(&shown.contents) {
@@ -138,20 +171,34 @@ fn assert_contiguous(bench: &Bench, place: &Place) {
     }
 }
 
-/// All of these trees is named.
+/// All of these trees is named, in each pool.
 fn assert_names(bench: &Bench, named: &Named, trees: &[&str]) {
-    let paths: BTreeSet<&Path> = named.keys().map(|member| member.1.as_path()).collect();
+    for (pool, _) in bench.workload.pools() {
+        assert_names_in(bench, &of_pool(bench, named, pool), trees, pool);
+    }
+}
+
+fn assert_names_in(bench: &Bench, named: &Named, trees: &[&str], pool: &str) {
+    let paths = paths(named, None);
     for path in bench.model.0.keys() {
         let mut wanted = trees.iter().map(|tree| bench.source().join(tree));
         if wanted.any(|root| path.starts_with(root)) {
-            assert!(paths.contains(path.as_path()), "not named: {path:?}");
+            let there = paths.contains_key(path.as_path());
+            assert!(there, "not named in {pool}: {path:?}");
         }
     }
 }
 
 /// What is named is restored, as of a time or as it is now, and is what was in the source; and
 /// nothing else is restored. Only of a file that was cut into parts the rest may be missing.
-fn assert_comes_back(bench: &Bench, place: &Place, named: &Named, as_of: Option<Timestamp>) {
+/// `lacks`: the catalog names more, on tapes that are away.
+fn assert_comes_back(
+    bench: &Bench,
+    place: &Place,
+    named: &Named,
+    as_of: Option<Timestamp>,
+    lacks: bool,
+) {
     let target = place.dir.join("target");
     let options = RestoreOptions {
         patterns: vec![b"/".to_vec()],
@@ -161,13 +208,8 @@ fn assert_comes_back(bench: &Bench, place: &Place, named: &Named, as_of: Option<
     };
     let summary = restore(place.site(None), &options).unwrap();
     let at = |path: &Path| target.join(path.strip_prefix("/").unwrap());
-    let mut wanted: BTreeMap<&Path, bool> = BTreeMap::new();
-    for (member, found) in named {
-        if as_of.is_none_or(|time| found.archived_at <= time) {
-            *wanted.entry(&member.1).or_default() |= member.2.is_none();
-        }
-    }
-    let mut cut = false;
+    let wanted = paths(named, as_of);
+    let mut cut = lacks;
     for (path, whole) in &wanted {
         if *whole || at(path).exists() {
             let same = bench.model.compare(path, &at(path));
@@ -206,13 +248,21 @@ pub fn below(root: &Path) -> Vec<PathBuf> {
 /// GNU tar gets what is named out of each tape file, and a catalog made from the tapes names
 /// the same as this one, and it comes back.
 fn assert_the_tapes_alone_are_enough(bench: &Bench, place: &Place, now: &Named) {
-    for barcode in bench.workload.tapes {
+    for barcode in bench.workload.all_tapes() {
         let shown = tapes::show(place.site(None), barcode).unwrap();
         let files = 1 + 2 * shown.contents.len();
         assert_read_by_tar(bench, place, barcode, files);
     }
-    let stranger = Place::with_state(&place.dir, "stranger");
-    let summary = rebuild(stranger.site(None), &[]).unwrap();
+    for (pool, tapes) in bench.workload.pools() {
+        let now = of_pool(bench, now, pool);
+        assert_enough(bench, place, pool, tapes, &now);
+    }
+}
+
+fn assert_enough(bench: &Bench, place: &Place, pool: &str, tapes: &[&str], now: &Named) {
+    let stranger = Place::with_state(&place.dir, &format!("stranger-{pool}"));
+    let tapes: Vec<String> = tapes.iter().map(|&tape| tape.to_owned()).collect();
+    let summary = rebuild(stranger.site(None), &tapes).unwrap();
     // A tape that was full but for a cut-off segment keeps it, and says so.
     let mut problems = summary
         .volumes
@@ -223,6 +273,6 @@ fn assert_the_tapes_alone_are_enough(bench: &Bench, place: &Place, now: &Named) 
     let rebuilt = named(bench, &stranger);
     let lost = now.keys().find(|member| !rebuilt.contains_key(member));
     assert_eq!(lost, None, "is not named by what the tapes say");
-    assert_names(bench, &rebuilt, &TREES);
-    assert_comes_back(bench, &stranger, &rebuilt, None);
+    assert_names_in(bench, &rebuilt, &TREES, pool);
+    assert_comes_back(bench, &stranger, &rebuilt, None, false);
 }

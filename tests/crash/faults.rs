@@ -30,10 +30,12 @@ const TABLE: &str = "tests/crash/faults.table";
 pub static WORKLOAD: Workload = Workload {
     name: "faults",
     tapes: &["SIM001L9", "SIM002L9"],
+    copy_tapes: &[],
     capacity_bytes: 24 << 20,
     buffer_bytes: 1 << 20,
     segment_bytes: 1 << 20,
     files: &[0, 1, 100_000, 900_000, 70_000, 800_000, 700_000],
+    changes: false,
 };
 
 /// What goes wrong with a command.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod changes;
 mod check;
 mod child;
 mod damage;

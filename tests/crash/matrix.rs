@@ -2,20 +2,20 @@
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Place};
+use crate::changes::Turns;
 use crate::check::assert_sound;
-use crate::child::run;
+use crate::child::{Ended, run};
 use crate::points::{Point, all};
 use crate::shim;
 use crate::workload::{WORKLOADS, Workload};
 
 /// So long the seeded part of one workload may take.
-const PART: Duration = Duration::from_secs(12);
+const PART: Duration = Duration::from_secs(10);
 /// One kill in so many is followed by what takes longest: GNU tar, and a new catalog.
 const DEEP: usize = 16;
 
@@ -33,7 +33,10 @@ fn killed_at_every_moment_a_job_loses_nothing_committed_and_claims_nothing_else(
 fn matrix(patience: Option<Duration>) {
     let (mut points, mut failures) = (0, Vec::new());
     for workload in &WORKLOADS {
-        let (some, failed) = kill_all(workload, patience);
+        let (some, failed) = match workload.changes {
+            true => kill_changes(workload, patience),
+            false => kill_all(workload, patience),
+        };
         let name = workload.name;
         println!("{name}: {some} crash points, {} failures", failed.len());
         points += some;
@@ -54,6 +57,44 @@ fn kill_all(workload: &'static Workload, patience: Option<Duration>) -> (usize, 
     assert!(whole.through);
     assert_sound(&bench, &place, &whole, true);
     place.remove();
+    kill_each(
+        workload,
+        &whole,
+        patience,
+        || (),
+        |(), number, point| {
+            kill_at(&bench, number, point, |place| {
+                let ended = run(&bench, place, Some(point), &shim);
+                assert_sound(&bench, place, &ended, number.is_multiple_of(DEEP));
+            })
+        },
+    )
+}
+
+/// The same with a tree that changes, which each thread has for itself.
+fn kill_changes(workload: &'static Workload, patience: Option<Duration>) -> (usize, Vec<String>) {
+    let turns = Turns::new(workload);
+    let shim = shim::compile(&turns.bench().path(""));
+    let place = turns.bench().copy("whole");
+    let whole = turns.run(&place, None, &shim, true);
+    assert!(whole.through);
+    place.remove();
+    let begin = || Turns::new(workload);
+    kill_each(workload, &whole, patience, begin, |turns, number, point| {
+        kill_at(turns.bench(), number, point, |place| {
+            turns.run(place, Some(point), &shim, number.is_multiple_of(DEEP));
+        })
+    })
+}
+
+/// Hands the moments of a job to threads, each with something that it `begin`s with.
+fn kill_each<T>(
+    workload: &Workload,
+    whole: &Ended,
+    patience: Option<Duration>,
+    begin: impl Fn() -> T + Sync,
+    kill: impl Fn(&T, usize, &Point) -> Option<String> + Sync,
+) -> (usize, Vec<String>) {
     let mut points = all(whole.commands.len() as u64, &whole.operations);
     if let Ok(only) = env::var("TAPEWRIGHT_CRASH_ONLY") {
         points.retain(|point| point.to_string().contains(&only));
@@ -64,6 +105,7 @@ fn kill_all(workload: &'static Workload, patience: Option<Duration>) -> (usize, 
     let started = Instant::now();
     let next = AtomicUsize::new(0);
     let work = || {
+        let own = begin();
         let (mut done, mut failed) = (0, Vec::new());
         while patience.is_none_or(|patience| started.elapsed() < patience) {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +113,7 @@ fn kill_all(workload: &'static Workload, patience: Option<Duration>) -> (usize, 
                 break;
             };
             done += 1;
-            failed.extend(kill_at(&bench, number, point, &shim));
+            failed.extend(kill(&own, number, point));
         }
         (done, failed)
     };
@@ -89,12 +131,10 @@ fn kill_all(workload: &'static Workload, patience: Option<Duration>) -> (usize, 
     (done, failures)
 }
 
-fn kill_at(bench: &Bench, number: usize, point: &Point, shim: &Path) -> Option<String> {
+/// Does `check` in a place of its own. Returns what failed.
+fn kill_at(bench: &Bench, number: usize, point: &Point, check: impl Fn(&Place)) -> Option<String> {
     let place = bench.copy(&format!("point-{number}"));
-    let checked = catch_unwind(AssertUnwindSafe(|| {
-        let ended = run(bench, &place, Some(point), shim);
-        assert_sound(bench, &place, &ended, number.is_multiple_of(DEEP));
-    }));
+    let checked = catch_unwind(AssertUnwindSafe(|| check(&place)));
     place.remove();
     let panic = checked.err()?;
     let text = panic

@@ -1,7 +1,7 @@
 //! What is in the source, kept apart from all that Tapewright reads or says: a map from path to
 //! what is there, made from the same few numbers as the files themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, FileTimes, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -45,6 +45,46 @@ impl Model {
             mtime,
         };
         self.0.insert(path, object);
+    }
+
+    /// Forgets what is at a path, and below.
+    pub fn remove(&mut self, path: &Path) {
+        self.0.retain(|known, _| !known.starts_with(path));
+    }
+
+    /// True for a directory above all that there is.
+    pub fn leads_to(&self, path: &Path) -> bool {
+        !self.0.contains_key(path) && self.0.keys().any(|known| known.starts_with(path))
+    }
+
+    /// Makes these objects of others, touching only what differs and the directories it is in.
+    pub fn replace(&self, others: &Model) {
+        let differs = |path: &PathBuf| self.0.get(path) != others.0.get(path);
+        let mut touched = BTreeSet::new();
+        for (path, object) in others.0.iter().rev().filter(|(path, _)| differs(path)) {
+            match object.content {
+                Content::Directory if self.is_directory(path) => continue,
+                Content::Directory => fs::remove_dir(path).unwrap(),
+                _ => fs::remove_file(path).unwrap(),
+            }
+            touched.extend(path.parent());
+        }
+        let mut made = Model::default();
+        for (path, object) in self.0.iter().filter(|(path, _)| differs(path)) {
+            made.0.insert(path.clone(), object.clone());
+            touched.extend(path.parent());
+        }
+        for path in touched {
+            if let Some(object) = self.0.get(path) {
+                made.0.insert(path.to_owned(), object.clone());
+            }
+        }
+        made.plant();
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        let object = self.0.get(path);
+        object.is_some_and(|object| object.content == Content::Directory)
     }
 
     /// Makes the objects.
