@@ -36,7 +36,7 @@ pub enum PatternError {
         source: globset::Error,
     },
     /// Not a regular expression.
-    #[error("pattern {}: not a valid regular expression: {what}", String::from_utf8_lossy(.pattern))]
+    #[error("pattern {}: not a regular expression: {what}", String::from_utf8_lossy(.pattern))]
     Regex {
         /// The pattern.
         pattern: Vec<u8>,

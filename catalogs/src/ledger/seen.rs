@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::scan::Tip;
 
 /// Length of the file: always the same, so that writing it is one change of a few bytes.
-const BYTES: usize = 128;
+const BYTES: usize = 192;
 
 /// A line that the ledger is known to have had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,18 @@ struct Text {
     end: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sum: Option<String>,
+    /// Of all the others: half an old line and half a new one say nothing.
+    crc: u32,
+}
+
+impl Text {
+    fn crc(&self) -> u32 {
+        let end = self
+            .end
+            .map_or_else(|| "-".to_owned(), |end| end.to_string());
+        let sum = self.sum.as_deref().unwrap_or("-");
+        crc32fast::hash(format!("{} {end} {sum}", self.seq).as_bytes())
+    }
 }
 
 impl From<Tip> for Seen {
@@ -64,11 +76,13 @@ impl Seen {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let text = Text {
+        let mut text = Text {
             seq: self.seq,
             end: self.place.map(|(end, _)| end),
             sum: self.place.map(|(_, sum)| sum.to_hex().to_string()),
+            crc: 0,
         };
+        text.crc = text.crc();
         let mut bytes = serde_json::to_vec(&text).expect("numbers and text are JSON");
         bytes.resize(BYTES - 1, b' ');
         bytes.push(b'\n');
@@ -79,7 +93,11 @@ impl Seen {
         if bytes.len() != BYTES || bytes.last() != Some(&b'\n') {
             return None;
         }
-        let Text { seq, end, sum } = serde_json::from_slice(bytes).ok()?;
+        let text: Text = serde_json::from_slice(bytes).ok()?;
+        if text.crc != text.crc() {
+            return None;
+        }
+        let Text { seq, end, sum, .. } = text;
         let place = match (end, sum) {
             (Some(end), Some(sum)) => Some((end, Hash::from_hex(sum).ok()?)),
             (None, None) => None,
@@ -103,6 +121,16 @@ mod tests {
             seq: 7,
             place: None,
         };
+        let other = Seen {
+            seq: u64::MAX - 1,
+            place: Some((9_999_999_999_998, blake3::hash(b"y"))),
+        };
+        let (old, new) = (other.encode(), longest.encode());
+        for length in 0..BYTES {
+            let half = Seen::decode(&[&new[..length], &old[length..]].concat());
+            let whole = half.is_none() || half == Some(longest) || half == Some(other);
+            assert!(whole, "{length} bytes of the new one: {half:?}");
+        }
         for seen in [longest, numbered] {
             let bytes = seen.encode();
             assert_eq!(bytes.len(), BYTES);

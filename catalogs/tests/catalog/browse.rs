@@ -115,7 +115,8 @@ proptest! {
                 let child = &path[..end];
                 expected.insert(child.to_owned(), (live.get(child), below(&live, child)));
             }
-            let children: Vec<_> = view.children(top.as_bytes()).unwrap().map(Result::unwrap).collect();
+            let children = view.children(top.as_bytes()).unwrap();
+            let children: Vec<_> = children.map(Result::unwrap).collect();
             let names: Vec<_> = children.iter().map(|child| child.path.clone()).collect();
             let due: Vec<_> = expected.keys().map(|path| path.clone().into_bytes()).collect();
             prop_assert_eq!(names, due, "{:?} as of {:?}", top, as_of);

@@ -241,8 +241,8 @@ fn verify_label(
     if verified.verdict == Verdict::Bad {
         summary.outcome = Outcome::Partial;
         verified.advice = Some(format!(
-            "Nothing is lost: there is nothing else on it. `tape label {0} --pool NAME --erase {0}` \
-             writes the label anew.",
+            "Nothing is lost: there is nothing else on it. `tape label {0} --pool NAME --erase \
+             {0}` writes the label anew.",
             verified.barcode
         ));
         let event = VolumeStateChanged {

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use tapewright::jobs::JobError;
 use tapewright::jobs::browse::{self, BrowseOptions, Listed, Sum, Used};
 use tapewright::units::ByteSize;
 
@@ -67,7 +68,7 @@ fn go_on(printed: &std::io::Result<()>) -> ControlFlow<()> {
 /// Runs what prints lines. What was printed before an error stays printed.
 fn lines(
     context: &mut Context<'_>,
-    work: impl FnOnce(&mut Output, &mut std::io::Result<()>) -> Result<u64, tapewright::jobs::JobError>,
+    work: impl FnOnce(&mut Output, &mut std::io::Result<()>) -> Result<u64, JobError>,
 ) -> Ended {
     let mut printed = Ok(());
     let result = work(&mut context.output, &mut printed);

@@ -124,7 +124,8 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
         if volume.unknown_segments > 0 {
             let barcode = &volume.barcode;
             output.line(format!(
-                "  behind them {}; `catalog rebuild {barcode}` reads what the catalog does not know",
+                "  behind them {}; `catalog rebuild {barcode}` reads what the catalog does not \
+                 know",
                 counted(volume.unknown_segments, "more segment")
             ))?;
         }
