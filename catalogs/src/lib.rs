@@ -33,6 +33,6 @@ pub use ledger::{LEDGER_FILE, LedgerError, LineFault, LostLines};
 pub use lock::LockError;
 pub use pattern::{Pattern, PatternError, Reading};
 pub use query::{
-    AtRisk, Child, Children, Duplicate, Duplicates, Filter, FindOptions, Hit, Hits, Loss, Standing,
-    Standings, Totals, Usage, Usages, Version, View,
+    AtRisk, Building, Child, Children, Duplicate, Duplicates, Filter, FindOptions, Hit, Hits, Loss,
+    Standing, Standings, Totals, Usage, Usages, Version, View,
 };

@@ -35,7 +35,7 @@ pub use filter::Filter;
 pub use list::{Child, Children, Totals, Usage, Usages};
 use merge::Merge;
 pub use risk::{AtRisk, Loss};
-pub use standing::{Standing, Standings, Version};
+pub use standing::{Building, Standing, Standings, Version};
 use view::Search;
 pub use view::View;
 

@@ -7,7 +7,7 @@ use std::fs;
 use catalogs::model::Kind;
 use jiff::Timestamp;
 use tape_sim::fault::{Device, Effect};
-use tapewright::jobs::archive::{ArchiveSummary, JobDescription, archive};
+use tapewright::jobs::archive::{ArchiveSummary, JobDescription, archive, preview};
 use tapewright::jobs::copy::{CopyOptions, copy};
 use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::{JobError, JobErrorKind, Level, Outcome};
@@ -351,6 +351,18 @@ fn with_two_copies_the_tapes_of_either_pool_alone_give_the_same_tree() {
             };
             let idle = archive(lab.site(), &next).unwrap();
             assert_eq!(changes(&idle), (0, 0, 0, now.len() as u64), "{what}");
+            // Whichever pool is read first.
+            fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+            rebuild(lab.site(), &[]).unwrap();
+            for pool in ["docs", "offsite"] {
+                let next = JobDescription {
+                    pool: pool.to_owned(),
+                    ..next.clone()
+                };
+                let found = preview(lab.site(), &next, &mut |_| {}).unwrap();
+                let base = found.base.map(|base| base.job);
+                assert_eq!((base, found.objects), (Some(second.job), 0), "{what}");
+            }
         }
     }
 }

@@ -21,6 +21,19 @@ use crate::model::{Condition, Entry, Kind};
 /// Longer than the tick of any kernel's clock for file times, in milliseconds.
 const TICK_MS: i64 = 20;
 
+/// On what a run may build.
+#[derive(Debug, Clone, Copy)]
+pub struct Building<'a> {
+    /// The jobs whose tapes it builds on.
+    pub series: &'a HashSet<Uuid>,
+    /// The pool of those tapes: what only others have is not good.
+    pub pool: &'a str,
+    /// Of versions from jobs later than this one none is good.
+    pub until: Option<&'a Uuid>,
+    /// As if only jobs started at or before this instant had been run.
+    pub as_of: Option<Timestamp>,
+}
+
 /// A name that is there, as far as the catalog knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -43,9 +56,7 @@ pub struct Version {
 impl Catalog {
     /// Every name at or below `root` (empty: everything) that is there, in directory order.
     ///
-    /// `series` are the jobs on whose tapes a run may build; of versions from jobs later than
-    /// `until` none is good. `as_of`: as if only jobs started at or before this instant had been
-    /// run. Memory as that of [`Catalog::find`].
+    /// Memory as that of [`Catalog::find`].
     ///
     /// # Errors
     ///
@@ -54,20 +65,18 @@ impl Catalog {
     pub fn standing(
         &self,
         root: &[u8],
-        series: &HashSet<Uuid>,
-        until: Option<&Uuid>,
-        as_of: Option<Timestamp>,
+        building: &Building<'_>,
     ) -> Result<Standings, CatalogError> {
         let ranges = match root {
             b"" => vec![KeyRange::all()],
             root => vec![KeyRange::exact(root), KeyRange::below(root)],
         };
         let options = FindOptions {
-            as_of,
+            as_of: building.as_of,
             ..FindOptions::default()
         };
         let search = self.ask(|index| Search::begin(self, index, &ranges, &options))?;
-        Ok(Standings::new(search, series, until))
+        Ok(Standings::new(search, building))
     }
 }
 
@@ -79,12 +88,14 @@ pub struct Standings {
     series_evidence: Evidence,
     /// Number of the last job whose versions are good.
     until: usize,
+    pool: String,
     merge: Option<Merge>,
     damaged: VecDeque<CatalogError>,
 }
 
 impl Standings {
-    fn new(search: Search, series: &HashSet<Uuid>, until: Option<&Uuid>) -> Standings {
+    fn new(search: Search, building: &Building<'_>) -> Standings {
+        let Building { series, until, .. } = building;
         let id = |job: &crate::Job| job.start.what.job;
         let in_series = search.jobs.iter().map(|job| series.contains(&id(job)));
         let until = until.and_then(|until| search.jobs.iter().position(|job| id(job) == *until));
@@ -92,6 +103,7 @@ impl Standings {
             in_series: in_series.collect(),
             series_evidence: Evidence::new(&search.jobs, |job| series.contains(&id(job))),
             until: until.unwrap_or(usize::MAX),
+            pool: building.pool.to_owned(),
             search,
             merge: None,
             damaged: VecDeque::new(),
@@ -108,14 +120,14 @@ impl Standings {
         if all.is_none() && own.is_none() {
             return None;
         }
-        let good = |job: usize| good_entry(&entries, job, &self.search.sources);
+        let good = |job, pool| good_entry(&entries, job, pool, &self.search.sources);
         let version = own.zip(all).and_then(|jobs| {
             let (own, all) = jobs;
-            let entry = good(own).filter(|_| own <= self.until)?;
+            let entry = good(own, Some(&*self.pool)).filter(|_| own <= self.until)?;
             if may_have_changed_since(entry, self.search.jobs[own].start.time) {
                 return None;
             }
-            let agreed = own == all || good(all).is_some_and(|other| is_same(entry, other));
+            let agreed = own == all || good(all, None).is_some_and(|other| is_same(entry, other));
             agreed.then(|| Version {
                 entry: entry.clone(),
                 jobs,
@@ -173,10 +185,12 @@ fn newest(
     (!gone).then_some(last)
 }
 
-/// The first entry of the version of one job, if the whole of it is on tape as it was.
+/// The first entry of the version of one job, if the whole of it is on tapes of `pool` (`None`: of
+/// any one) as it was.
 fn good_entry<'a>(
     entries: &'a [(usize, Entry)],
     job: usize,
+    pool: Option<&str>,
     sources: &[Source],
 ) -> Option<&'a Entry> {
     let of_job = entries.iter().filter(|(source, _)| {
@@ -187,8 +201,10 @@ fn good_entry<'a>(
     // Copies in two pools are cut at different places.
     let mut pools: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for (source, entry) in members {
-        let pool = &sources[*source].volume.label.what.pool;
-        pools.entry(pool).or_default().push(entry);
+        let held_by = &*sources[*source].volume.label.what.pool;
+        if pool.is_none_or(|pool| pool == held_by) {
+            pools.entry(held_by).or_default().push(entry);
+        }
     }
     pools.into_values().find_map(whole_of)
 }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use catalogs::model::event::Outcome;
 use catalogs::model::{FileTime, Kind};
-use catalogs::{Catalog, Job, Standing};
+use catalogs::{Building, Catalog, Job, Standing};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
@@ -44,14 +44,17 @@ pub(super) enum Basis {
     /// What is on tape.
     Changes {
         level: Level,
-        base: BaseJob,
+        base: Box<BaseJob>,
         series: HashSet<Uuid>,
         /// The last job whose versions count; `None`: all of the series.
         until: Option<Uuid>,
         /// Of a resumed job, the last moment before it began: nothing later counts at all.
         as_of: Option<Timestamp>,
-        /// The last job of the series, if it was cut off: what it has on tape may not be known.
-        cut_off: Option<Uuid>,
+        /// Jobs of the series behind the base that did not come to their end, the last one first:
+        /// not all that they have on tape may be known.
+        cut_off: Vec<Uuid>,
+        /// The pool whose tapes count.
+        pool: String,
     },
 }
 
@@ -66,7 +69,7 @@ impl Basis {
     pub(super) fn job(&self) -> Option<BaseJob> {
         match self {
             Basis::Full { .. } => None,
-            Basis::Changes { base, .. } => Some(base.clone()),
+            Basis::Changes { base, .. } => Some(BaseJob::clone(base)),
         }
     }
 
@@ -98,11 +101,11 @@ impl Basis {
         Some(Notice { path, what })
     }
 
-    /// A job whose unconfirmed end has to be looked for before this one is measured.
-    pub(super) fn cut_off(&self) -> Option<Uuid> {
+    /// Jobs whose unconfirmed end has to be looked for before this one is measured.
+    pub(super) fn cut_off(&self) -> &[Uuid] {
         match self {
-            Basis::Full { .. } => None,
-            Basis::Changes { cut_off, .. } => *cut_off,
+            Basis::Full { .. } => &[],
+            Basis::Changes { cut_off, .. } => cut_off,
         }
     }
 
@@ -114,12 +117,16 @@ impl Basis {
                 series,
                 until,
                 as_of,
+                pool,
                 ..
             } => Some(CatalogBase {
                 catalog,
-                series,
-                until: until.as_ref(),
-                as_of: *as_of,
+                building: Building {
+                    series,
+                    pool,
+                    until: until.as_ref(),
+                    as_of: *as_of,
+                },
             }),
         }
     }
@@ -168,15 +175,14 @@ pub(super) fn find(
             started_at: later.start.time,
         }));
     }
-    let named = options
-        .base
-        .as_ref()
-        .map(|name| named_base(catalog, options, job, name));
     let series = Series {
+        pooled: pooled(catalog, &jobs, &options.pool, job)?,
         jobs: &jobs,
         options,
         name: options.name.as_ref(),
     };
+    let named = options.base.as_ref();
+    let named = named.map(|name| series.named_base(catalog, job, name));
     let Some((base, basis)) = series.measured(job, named.transpose()?) else {
         return Ok(Basis::Full {
             for_want_of_base: true,
@@ -209,6 +215,7 @@ pub(super) fn of_resumed(
     // A name with the date in it was not given, and nobody looked at names then.
     let made = options.default_name(&job.roots, before.start.time);
     let series = Series {
+        pooled: pooled(catalog, &jobs, &options.pool, job)?,
         jobs: &jobs,
         options,
         name: Some(&start.name).filter(|name| **name != made),
@@ -219,7 +226,7 @@ pub(super) fn of_resumed(
     let (_, mut basis) = match found {
         Some(found) => found,
         None => {
-            let named = named_base(catalog, options, job, &base.to_string())?;
+            let named = series.named_base(catalog, job, &base.to_string())?;
             let measured = series.measured(job, Some(named));
             measured.expect("a base that is named serves")
         }
@@ -240,6 +247,8 @@ fn note(job: &mut JobHeader, level: Level, base: Uuid) {
 struct Series<'a> {
     /// The oldest first.
     jobs: &'a [Job],
+    /// Those of the pool.
+    pooled: HashSet<Uuid>,
     options: &'a JobDescription,
     /// The name that they have to have, unless a base is named.
     name: Option<&'a String>,
@@ -254,7 +263,7 @@ impl Series<'_> {
             .map_or(&job.host, |base| &base.start.what.host);
         let wanted = self.name.filter(|_| named.is_none());
         let in_series = |other: &&Job| {
-            difference(other, self.options, job).is_none()
+            self.difference(other, job).is_none()
                 && other.start.what.host == *host
                 && wanted.is_none_or(|name| *name == other.start.what.name)
         };
@@ -265,57 +274,89 @@ impl Series<'_> {
         };
         let all_later = named.is_none() && level == Level::Incremental;
         let base = named.or_else(|| members.iter().rev().find(suits).map(|job| (*job).clone()))?;
-        let last = members.last().filter(|last| !ended_well(last));
+        let behind = members
+            .iter()
+            .rev()
+            .take_while(|other| id(other) != id(&base));
+        let cut_off = behind.filter(|other| !ended_well(other));
         let basis = Basis::Changes {
             level,
             series: members.iter().map(|job| id(job)).collect(),
             until: (!all_later).then(|| id(&base)),
             as_of: None,
-            cut_off: last.map(|last| id(last)),
-            base: BaseJob {
+            cut_off: cut_off.map(|other| id(other)).collect(),
+            pool: self.options.pool.clone(),
+            base: Box::new(BaseJob {
                 job: id(&base),
                 name: base.start.what.name.clone(),
                 level: base.start.what.level,
                 started_at: base.start.time,
-            },
+            }),
         };
         Some((id(&base), basis))
     }
 }
 
-/// The job that the operator named, if it can serve.
-fn named_base(
+/// The jobs with the same paths that were for this pool, or have segments on tapes of it: copies do,
+/// and after a rebuild a job with two copies is of the pool that was read first.
+fn pooled(
     catalog: &Catalog,
-    options: &JobDescription,
+    jobs: &[Job],
+    pool: &str,
     job: &JobHeader,
-    name: &str,
-) -> Result<Job, JobError> {
-    let found = catalog.job(name)?;
-    let base = found.ok_or_else(|| BaseError::NoSuchJob {
-        name: name.to_owned(),
-    })?;
-    let unfit = match difference(&base, options, job) {
-        Some(what) => what,
-        None if !ended_well(&base) => "it was not done, or is not done yet",
-        None => return Ok(base),
-    };
-    Err(JobError::Request {
-        what: format!("job `{name}` cannot be the base: {unfit}"),
-    })
+) -> Result<HashSet<Uuid>, JobError> {
+    let volumes = catalog.volumes()?.into_iter();
+    let of_pool = volumes.filter(|volume| volume.label.what.pool == pool);
+    let of_pool: HashSet<Uuid> = of_pool.map(|volume| volume.label.what.volume).collect();
+    let mut pooled = HashSet::new();
+    for other in jobs.iter().filter(|other| has_roots(other, job)) {
+        let mut is_of_pool = other.start.what.pool == pool;
+        if !is_of_pool {
+            let receipts = catalog.receipts_of_job(&id(other))?;
+            let mut volumes = receipts.iter().map(|one| one.what.receipt.volume);
+            is_of_pool = volumes.any(|volume| of_pool.contains(&volume));
+        }
+        if is_of_pool {
+            pooled.insert(id(other));
+        }
+    }
+    Ok(pooled)
 }
 
-/// In what a job differs from those of the series, if it does.
-fn difference(other: &Job, options: &JobDescription, job: &JobHeader) -> Option<&'static str> {
-    let start = &other.start.what;
-    let roots = start.roots.iter().map(|root| root.0.as_slice());
-    if start.pool != options.pool {
-        Some("it is of another pool")
-    } else if !roots.eq(job.roots.iter().map(Vec::as_slice)) {
-        Some("it archived other paths")
-    } else if start.excludes != options.excludes {
-        Some("it had other excludes")
-    } else {
-        None
+fn has_roots(other: &Job, job: &JobHeader) -> bool {
+    let roots = other.start.what.roots.iter();
+    let roots = roots.map(|root| root.0.as_slice());
+    roots.eq(job.roots.iter().map(Vec::as_slice))
+}
+
+impl Series<'_> {
+    /// The job that the operator named, if it can serve.
+    fn named_base(&self, catalog: &Catalog, job: &JobHeader, name: &str) -> Result<Job, JobError> {
+        let found = catalog.job(name)?;
+        let base = found.ok_or_else(|| BaseError::NoSuchJob {
+            name: name.to_owned(),
+        })?;
+        let unfit = match self.difference(&base, job) {
+            Some(what) => what,
+            None if !ended_well(&base) => "it was not done, or is not done yet",
+            None => return Ok(base),
+        };
+        Err(JobError::Request {
+            what: format!("job `{name}` cannot be the base: {unfit}"),
+        })
+    }
+
+    /// In what a job differs from those of the series, if it does.
+    fn difference(&self, other: &Job, job: &JobHeader) -> Option<&'static str> {
+        if !has_roots(other, job) {
+            Some("it archived other paths")
+        } else if !self.pooled.contains(&id(other)) {
+            Some("it is of another pool")
+        } else if other.start.what.excludes != self.options.excludes {
+            Some("it had other excludes")
+        } else {
+            None
+        }
     }
 }
 
@@ -331,16 +372,12 @@ fn id(job: &Job) -> Uuid {
 /// The catalog, as the engine asks it.
 pub(super) struct CatalogBase<'a> {
     catalog: &'a Catalog,
-    series: &'a HashSet<Uuid>,
-    until: Option<&'a Uuid>,
-    as_of: Option<Timestamp>,
+    building: Building<'a>,
 }
 
 impl Base for CatalogBase<'_> {
     fn listing(&self, root: &[u8]) -> Result<Listing, BoxedError> {
-        let standings = self
-            .catalog
-            .standing(root, self.series, self.until, self.as_of)?;
+        let standings = self.catalog.standing(root, &self.building)?;
         let names = standings.map(|standing| Ok(known(standing?)));
         Ok(Listing::new(names))
     }

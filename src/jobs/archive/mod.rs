@@ -313,12 +313,12 @@ fn adopt(
 ) -> Result<(), JobError> {
     let id = plan.job.id;
     let cut_off = match &job.resume {
-        Some(_) => Some(id),
+        Some(_) => std::slice::from_ref(&id),
         None => basis.cut_off(),
     };
-    let Some(cut_off) = cut_off else {
+    if cut_off.is_empty() {
         return Ok(());
-    };
+    }
     let pool = &job.pool;
     volumes.prepare(resume::last_volume(catalog, cut_off, pool)?)?;
     let mut pools = vec![pool.as_str()];

@@ -101,14 +101,18 @@ pub(super) fn description(given: &JobDescription, job: &Job) -> JobDescription {
     }
 }
 
-/// The volume of a pool that the job wrote last.
+/// The volume of a pool that the first of these jobs wrote last which has any there.
 pub(super) fn last_volume(
     catalog: &Catalog,
-    job: Uuid,
+    jobs: &[Uuid],
     pool: &str,
 ) -> Result<Option<Uuid>, JobError> {
-    let receipts = receipts(catalog, job, pool)?;
-    Ok(receipts.last().map(|record| record.receipt.volume))
+    for job in jobs {
+        if let Some(last) = receipts(catalog, *job, pool)?.last() {
+            return Ok(Some(last.receipt.volume));
+        }
+    }
+    Ok(None)
 }
 
 /// What the job has on tapes of its pools, the first of which decides what is known.
