@@ -213,7 +213,7 @@ fn assert_comes_back(
     for (path, whole) in &wanted {
         if *whole || at(path).exists() {
             let same = bench.model.compare(path, &at(path));
-            same.unwrap_or_else(|error| panic!("{path:?} as of {as_of:?}: {error}"));
+            same.unwrap_or_else(|error| panic!("{path:?} as of {as_of:?}: {error}: {summary:?}"));
         } else {
             cut = true;
         }

@@ -297,8 +297,8 @@ impl Series<'_> {
     }
 }
 
-/// The jobs with the same paths that were for this pool, or have segments on tapes of it: copies do,
-/// and after a rebuild a job with two copies is of the pool that was read first.
+/// The jobs with the same paths that were for this pool, or have segments on tapes of it: copies
+/// do, and after a rebuild a job with two copies is of the pool that was read first.
 fn pooled(
     catalog: &Catalog,
     jobs: &[Job],
