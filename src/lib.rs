@@ -5,7 +5,7 @@
 //!
 //! | layer | module | knows |
 //! |---|---|---|
-//! | – | [`units`], [`monitor`], [`clock`], [`error_text`] | leaves, usable everywhere |
+//! | – | [`units`], [`monitor`], [`clock`], [`error_text`], [`access_order`] | leaves, usable everywhere |
 //! | 1 | [`transport`] | bytes and sense, no meaning |
 //! | 2 | [`scsi`] | pure codecs of CDBs and replies |
 //! | 3 | [`drive`], [`changer`] | devices with typed outcomes; strangers to each other |
@@ -15,6 +15,7 @@
 //!
 //! `docs/architecture.md` is the code map.
 
+pub mod access_order;
 pub mod changer;
 pub mod clock;
 pub mod drive;

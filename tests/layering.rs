@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layer of each module of the root crate; leaves are 0 and usable everywhere.
-const LAYERS: [(&str, u8); 11] = [
+const LAYERS: [(&str, u8); 12] = [
+    ("access_order", 0),
     ("units", 0),
     ("clock", 0),
     ("error_text", 0),
