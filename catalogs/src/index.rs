@@ -158,7 +158,7 @@ impl Index {
                 }
             }
             Event::Receipt(record) => self.take_in_receipt(seq, at, record)?,
-            Event::CatalogCreated(_) | Event::CatalogRebuilt(_) => {}
+            Event::CatalogCreated(_) | Event::CatalogRebuilt(_) | Event::Restored(_) => {}
         }
         Ok(())
     }
