@@ -6,11 +6,11 @@ use tape_sim::fault::{Device, Effect};
 use tape_sim::library::LibrarySpec;
 use tapewright::jobs::archive::{CommandSource, Compress, JobDescription, Source, archive};
 use tapewright::jobs::copy::{CopyOptions, copy};
-use tapewright::jobs::restore::{RestoreOptions, restore};
+use tapewright::jobs::restore::{RestoreOptions, prepare, restore};
 use tapewright::jobs::{JobError, JobErrorKind, Outcome, tapes};
 use tapewright::units::ByteSize;
 
-use crate::lab::{A, B, C, Lab, assert_same_tree, fault, noise};
+use crate::lab::{A, B, C, Lab, archive_path, assert_same_tree, fault, noise};
 
 const D: &str = "SIM004L9";
 const E: &str = "SIM005L9";
@@ -245,4 +245,45 @@ fn a_job_whose_sources_the_catalog_does_not_keep_is_not_resumed() {
         error.to_string().contains("run the whole job again"),
         "{error}"
     );
+}
+
+#[test]
+fn what_one_copy_does_not_give_comes_from_the_other() {
+    type Trouble = (&'static str, fn(&Lab), std::ops::RangeInclusive<u64>);
+    let trouble: [Trouble; 2] = [
+        (
+            "a bad record",
+            |lab| {
+                let effect = Effect::ReadError { stays: true };
+                lab.set_faults(vec![fault(effect, "READ", 60, Some(1))]);
+            },
+            1..=2,
+        ),
+        // Of two pools the first by name is read.
+        ("a tape that went away", |lab| lab.take_away(C), 10..=14),
+    ];
+    for (what, make, count) in trouble {
+        let lab = Lab::new();
+        plant_much(&lab);
+        lab.label(&[A, B], "onsite");
+        lab.label(&[C, D], "offsite");
+        archive(lab.site(), &options(&lab)).unwrap();
+        let wanted = archive_path(&lab.path("source"));
+        let options = RestoreOptions {
+            patterns: vec![wanted.clone()],
+            target: lab.path("target"),
+            ..RestoreOptions::default()
+        };
+        let prepared = prepare(lab.site(), &options).unwrap();
+        make(&lab);
+        let restored = prepared.restore().unwrap();
+        assert_eq!(restored.outcome, Outcome::Complete, "{what}: {restored:?}");
+        let from_others = restored.from_other_copies;
+        assert!(
+            count.contains(&from_others),
+            "{what}: {from_others}, {restored:?}"
+        );
+        let at = lab.path("target").join(String::from_utf8(wanted).unwrap());
+        assert_same_tree(&lab.path("source"), &at);
+    }
 }

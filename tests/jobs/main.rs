@@ -12,6 +12,7 @@ mod levels;
 mod levels_joined;
 mod misloading;
 mod moving;
+mod planned;
 mod rebuilding;
 mod refusals;
 mod round_trip;

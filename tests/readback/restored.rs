@@ -311,7 +311,10 @@ fn members_near_each_other_are_read_in_one_pass() {
         .map(|n| file(&format!("f{n:02}"), &noise(n, 10 * 65_536)))
         .collect();
     let volume = Volume::new("A00001L9").write(&items);
-    for (every, locates) in [(1, 1), (2, 1), (6, 1), (10, 4)] {
+    // Every how manieth is read, what the plan says to read on through, and what that costs.
+    for (every, read_on_records, locates) in
+        [(1, 0, 1), (2, 0, 1), (6, 0, 1), (10, 0, 4), (10, 100, 1)]
+    {
         let (_keep, to) = target();
         let mut plan = plan(&to, TargetOptions::default(), &[&volume]);
         let mut index = 0;
@@ -319,13 +322,33 @@ fn members_near_each_other_are_read_in_one_pass() {
             index += 1;
             index % every == 1 % every
         });
-        plan.volumes[0].reads.reverse();
+        for read in &mut plan.volumes[0].reads {
+            read.read_on_records = read_on_records;
+        }
         volume.tape.medium().locates = 0;
         let report = run(&plan, &[&volume]);
         assert_eq!(report.outcome, RestoreOutcome::Complete);
         assert_eq!(report.verified, 40_u64.div_ceil(every as u64));
         assert_eq!(volume.tape.medium().locates, locates, "every {every}");
     }
+}
+
+#[test]
+fn members_are_read_in_the_order_of_the_plan() {
+    let items: Vec<_> = (0..40)
+        .map(|n| file(&format!("f{n:02}"), &noise(n, 10 * 65_536)))
+        .collect();
+    let volume = Volume::new("A00001L9").write(&items);
+    let (_keep, to) = target();
+    let mut plan = plan(&to, TargetOptions::default(), &[&volume]);
+    plan.volumes[0].reads.reverse();
+    volume.tape.medium().locates = 0;
+    let report = run(&plan, &[&volume]);
+    assert_eq!(
+        (report.outcome, report.verified),
+        (RestoreOutcome::Complete, 40)
+    );
+    assert_eq!(volume.tape.medium().locates, 40);
 }
 
 #[test]

@@ -219,6 +219,7 @@ impl Volume {
                     digest: line.digest.map(|digest| digest.0),
                     part: line.part,
                     job: Uuid::from_u128(7),
+                    read_on_records: 0,
                 })
                 .collect(),
         }
@@ -268,6 +269,7 @@ pub fn plan(target: &Path, options: TargetOptions, volumes: &[&Volume]) -> Resto
         target: target.to_owned(),
         options,
         volumes,
+        spares: Vec::new(),
     }
 }
 

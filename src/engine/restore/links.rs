@@ -20,7 +20,7 @@ pub(super) struct WaitingLink<'a> {
     pub job: Uuid,
 }
 
-/// Which reads of a plan were put in their place, by volume and read.
+/// Which reads of a plan were put in their place, by volume (spares behind the others) and read.
 #[derive(Debug)]
 pub(super) struct Placed(Vec<Vec<bool>>);
 
@@ -29,6 +29,7 @@ impl Placed {
         Self(
             plan.volumes
                 .iter()
+                .chain(&plan.spares)
                 .map(|volume| vec![false; volume.reads.len()])
                 .collect(),
         )
@@ -53,7 +54,8 @@ impl<'a> FirstNames<'a> {
             .iter()
             .map(|link| ((link.job, link.first.as_slice()), None))
             .collect();
-        for (volume, placed) in plan.volumes.iter().zip(&placed.0) {
+        let volumes = plan.volumes.iter().chain(&plan.spares);
+        for (volume, placed) in volumes.zip(&placed.0) {
             for (read, _) in volume
                 .reads
                 .iter()

@@ -1,14 +1,15 @@
 //! Restore: reads members from volumes and puts them beneath a target directory.
 //!
 //! A [`RestorePlan`] names places on volumes; [`RestoreReport`] says what came of them.
-//! Each volume is read once, in the order of its blocks; a bad record costs only the
-//! members in it. Hard links are made when all volumes are done, then the metadata of
+//! Each volume is read once, in the plan's order; a bad record costs only the
+//! members in it, and not even these where the plan has another copy of them. Hard links are made when all volumes are done, then the metadata of
 //! directories is set, deepest first.
 //!
 //! Memory: the plan itself; one record and one member's headers; 8 bytes and one bit per
 //! read; the names of hard links; the metadata of directories. Knows neither the catalog
 //! that made the plan nor how volumes are mounted.
 
+mod copies;
 mod incoming;
 mod links;
 mod parts;
@@ -61,6 +62,12 @@ pub fn restore_into(
             break;
         }
         run.volume(number, reads, volumes);
+    }
+    run.turn_to_spares();
+    for (number, reads) in (plan.volumes.len()..).zip(&plan.spares) {
+        if !run.is_ending() && run.wants(reads) {
+            run.volume(number, reads, volumes);
+        }
     }
     run.finish()
 }

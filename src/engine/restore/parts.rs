@@ -8,10 +8,10 @@ use crate::engine::target::{FileWriter, Name, Target};
 use crate::volume::member::{Member, Part};
 
 use super::incoming::Lost;
-use super::plan::RestorePlan;
+use super::plan::{MemberRead, RestorePlan};
 
 /// Cut files under way at once. A cut file ends where the next segment begins, so that
-/// a plan in tape order has one.
+/// a plan that keeps what lies together has one.
 const OPEN_LIMIT: usize = 256;
 
 /// The cut files of a plan, by their name in the target.
@@ -26,6 +26,13 @@ struct CutFile {
     /// Parts of the plan that have not come yet.
     expected: u64,
     state: State,
+}
+
+impl CutFile {
+    const NEW: CutFile = CutFile {
+        expected: 0,
+        state: State::Awaited,
+    };
 }
 
 #[derive(Debug)]
@@ -57,14 +64,24 @@ impl<'a> CutFiles<'a> {
         let mut files: HashMap<&[u8], CutFile> = HashMap::new();
         for read in plan.volumes.iter().flat_map(|volume| &volume.reads) {
             if read.part.is_some() {
-                let new = CutFile {
-                    expected: 0,
-                    state: State::Awaited,
-                };
-                files.entry(&read.name).or_insert(new).expected += 1;
+                files.entry(&read.name).or_insert(CutFile::NEW).expected += 1;
             }
         }
         Self { files, open: 0 }
+    }
+
+    /// Expects all parts of a file that was given up once more, from another copy.
+    pub(super) fn restart(&mut self, copy: &'a [MemberRead], is_wanted: impl Fn(&[u8]) -> bool) {
+        for read in copy
+            .iter()
+            .filter(|read| read.part.is_some() && is_wanted(&read.name))
+        {
+            let file = self.files.entry(&read.name).or_insert(CutFile::NEW);
+            if matches!(file.state, State::Lost) {
+                *file = CutFile::NEW;
+            }
+            file.expected += 1;
+        }
     }
 
     /// True if a part of this file was lost, so that no other is worth reading.

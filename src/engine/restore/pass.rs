@@ -1,7 +1,7 @@
-//! Going through a volume once, member by member, in the order of their places.
+//! Going through a volume once, member by member, in the order of the plan.
 //!
 //! A short way to the next member is read through: stopping and locating costs a drive
-//! seconds, in which it would have streamed hundreds of megabytes.
+//! seconds, in which it would have streamed hundreds of megabytes. How short, the plan says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,9 @@ use crate::volume::failure::{self, ReadFailure};
 use crate::volume::index::Place;
 use crate::volume::read::RecordReader;
 
-/// Up to this many records (32 MiB at the default block size, a tenth of a second) are
+/// At least up to this many records (32 MiB at the default block size, a tenth of a second) are
 /// read through to get to the next member.
-pub(super) const READ_THROUGH_RECORDS: u64 = 64;
+const READ_THROUGH_RECORDS: u64 = 64;
 
 /// One way through a volume.
 pub(super) struct Pass<'a> {
@@ -55,8 +55,9 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Goes to a member; its bytes come from [`chunk`](Self::chunk).
-    pub(super) fn open(&mut self, place: &Place) -> Result<(), Unreadable> {
+    /// Goes to a member; its bytes come from [`chunk`](Self::chunk). Up to `read_on_records`
+    /// before it are read through.
+    pub(super) fn open(&mut self, place: &Place, read_on_records: u64) -> Result<(), Unreadable> {
         let records = place.records(self.block_bytes);
         let Some(end) = place.block.0.checked_add(records).map(BlockAddress) else {
             return Err(Unreadable::Member(
@@ -66,7 +67,7 @@ impl<'a> Pass<'a> {
         if let Some(block) = self.faults.bad.range(place.block..end).next() {
             return Err(Unreadable::Member(format!("block {block} cannot be read")));
         }
-        self.read_through(place.block);
+        self.read_through(place.block, read_on_records.max(READ_THROUGH_RECORDS));
         self.reader.open_member(place);
         self.framed = place.skip_bytes.is_some();
         Ok(())
@@ -100,16 +101,13 @@ impl<'a> Pass<'a> {
         self.faults.first_medium_error
     }
 
-    /// Reads up to `block` if it is near. A failure on the way ends this silently: what
-    /// lies there is not wanted, and the reader then locates.
-    fn read_through(&mut self, block: BlockAddress) {
+    /// Reads up to `block` if it is no more than `most` records ahead. A failure on the way ends
+    /// this silently: what lies there is not wanted, and the reader then locates.
+    fn read_through(&mut self, block: BlockAddress, most: u64) {
         let Some(next) = self.reader.next_block() else {
             return;
         };
-        let gap = block
-            .0
-            .checked_sub(next.0)
-            .filter(|gap| *gap <= READ_THROUGH_RECORDS);
+        let gap = block.0.checked_sub(next.0).filter(|gap| *gap <= most);
         for _ in 0..gap.unwrap_or(0) {
             if self.reader.pass_object().is_err() {
                 return;

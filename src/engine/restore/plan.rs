@@ -22,6 +22,9 @@ pub struct RestorePlan {
     pub options: TargetOptions,
     /// Volumes in the order in which they are mounted, each at most once.
     pub volumes: Vec<VolumeReads>,
+    /// Another copy of some of the objects in `volumes`, each with all its parts: read for those
+    /// alone of which the first copy cannot be read, once all volumes are done.
+    pub spares: Vec<VolumeReads>,
 }
 
 /// What is read from one volume.
@@ -33,7 +36,7 @@ pub struct VolumeReads {
     pub barcode: String,
     /// Its block size, as in its label.
     pub block_bytes: u32,
-    /// The reads, in any order; they are carried out in the order of their places.
+    /// The reads, in the order in which they are carried out.
     pub reads: Vec<MemberRead>,
 }
 
@@ -49,6 +52,9 @@ pub struct MemberRead {
     /// In a compressed segment, and only there: `block` and `offset_bytes` are those of a frame,
     /// and so many bytes of its content come before the member.
     pub skip_bytes: Option<u32>,
+    /// Up to so many records between the read before and this one are read on through, since that
+    /// is quicker than a locate; what is nearer than a few is in any case.
+    pub read_on_records: u64,
     /// Archive path the member must have on tape; for a part, the whole file's path.
     pub path: Vec<u8>,
     /// Where it goes, relative to the target: bytes without leading slash, empty, `.` or

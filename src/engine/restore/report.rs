@@ -38,7 +38,7 @@ pub struct VolumeFailure {
     /// The same as an error; `None` where the volume source has it, which could not mount the
     /// volume or take it back.
     pub error: Option<EngineError>,
-    /// Names of all objects that were not restored because of it, in the order of the tape;
+    /// Names of all objects that were not restored because of it, in the order of the plan;
     /// a file in parts once.
     pub lost: Vec<Vec<u8>>,
 }
@@ -78,6 +78,8 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// Files whose digest agreed with the index.
     pub verified: u64,
+    /// Objects that came from another copy, since the first could not be read.
+    pub from_spares: u64,
     /// Objects that were not restored for a reason of their own, at most [`PROBLEMS_LISTED`]
     /// of them; the log has all.
     pub problems: Vec<Problem>,
@@ -98,6 +100,7 @@ impl RestoreReport {
             files: 0,
             bytes: 0,
             verified: 0,
+            from_spares: 0,
             problems: Vec::new(),
             problem_count: 0,
             volumes_failed: Vec::new(),
@@ -126,6 +129,13 @@ impl RestoreReport {
         if self.problems.len() < PROBLEMS_LISTED {
             self.problems.push(problem);
         }
+    }
+
+    /// Tells of an object whose first copy cannot be read: it is not lost yet.
+    pub(super) fn falls_back(&mut self, name: &[u8], what: &str, monitor: &dyn Monitor) {
+        let (path, what) = (shown(name), format!("{what}; its other copy will be read"));
+        tracing::warn!(path, what, "the first copy cannot be read");
+        monitor.notice(&Problem { path, what });
     }
 
     /// Notes a volume that failed. Who watches hears of the volume; the log, of each object.

@@ -9,11 +9,12 @@ use crate::volume::failure::is_cancelled;
 use crate::volume::read::RecordReader;
 use crate::volume::resume::ResumingReader;
 
+use super::copies::Copies;
 use super::incoming::Lost;
 use super::links::{FirstNames, Placed, WaitingLink};
 use super::parts::CutFiles;
 use super::pass::Pass;
-use super::plan::{RestorePlan, VolumeReads};
+use super::plan::{MemberRead, RestorePlan, VolumeReads};
 use super::read::{Done, Failed};
 use super::report::{RestoreOutcome, RestoreReport, VolumeFailure};
 
@@ -25,6 +26,7 @@ pub(super) struct Run<'a> {
     pub(super) cut_files: CutFiles<'a>,
     pub(super) links: Vec<WaitingLink<'a>>,
     placed: Placed,
+    copies: Copies<'a>,
     report: RestoreReport,
     /// Set when the run cannot or must not go on.
     ending: Option<RestoreOutcome>,
@@ -41,6 +43,7 @@ impl<'a> Run<'a> {
             cut_files: CutFiles::of(plan),
             links: Vec::new(),
             placed: Placed::none_of(plan),
+            copies: Copies::of(plan),
             report: RestoreReport::new(),
             ending: None,
         }
@@ -49,6 +52,22 @@ impl<'a> Run<'a> {
     /// True once nothing more is to be read.
     pub(super) fn is_ending(&self) -> bool {
         self.ending.is_some()
+    }
+
+    /// From now on what is lost is lost, and of volumes those reads are carried out that bring
+    /// what was lost before.
+    pub(super) fn turn_to_spares(&mut self) {
+        self.copies.turn_to_spares();
+        let copies = &self.copies;
+        for volume in &self.plan.spares {
+            self.cut_files
+                .restart(&volume.reads, |name| copies.wants(name));
+        }
+    }
+
+    /// True if a spare volume has a copy of what was lost.
+    pub(super) fn wants(&self, reads: &VolumeReads) -> bool {
+        reads.reads.iter().any(|read| self.copies.wants(&read.name))
     }
 
     /// Mounts a volume and carries out its reads.
@@ -69,13 +88,13 @@ impl<'a> Run<'a> {
             Err(error) => {
                 let what = format!("cannot be mounted: {}", with_causes(&*error));
                 let failure = VolumeFailure::of_source(reads, what);
-                return self.volume_failed(failure, reads, &in_tape_order(reads));
+                return self.volume_failed(failure, &reads.reads);
             }
         };
         let end = match mismatch(&mounted, reads) {
             Some(error) => {
                 let failure = VolumeFailure::mounted(reads, error);
-                self.volume_failed(failure, reads, &in_tape_order(reads));
+                self.volume_failed(failure, &reads.reads);
                 VolumeEnd::Open
             }
             None => {
@@ -87,24 +106,24 @@ impl<'a> Run<'a> {
         if let Err(error) = volumes.release(mounted, end) {
             let what = format!("cannot be given back: {}", with_causes(&*error));
             let failure = VolumeFailure::of_source(reads, what);
-            self.volume_failed(failure, reads, &[]);
+            self.volume_failed(failure, &[]);
         }
     }
 
     /// Notes a volume that failed, and names what the reads `left` would have restored.
-    fn volume_failed(
-        &mut self,
-        mut failure: VolumeFailure,
-        reads: &'a VolumeReads,
-        left: &[usize],
-    ) {
-        for &index in left {
-            let read = &reads.reads[index];
+    fn volume_failed(&mut self, mut failure: VolumeFailure, left: &'a [MemberRead]) {
+        for read in left {
+            if !self.copies.wants(&read.name) {
+                continue;
+            }
             if read.part.is_some() {
                 if self.cut_files.is_lost(&read.name) {
                     continue;
                 }
                 self.cut_files.lose(&read.name);
+            }
+            if self.copies.falls_back(&read.name) {
+                continue;
             }
             failure.lost.push(read.name.clone());
         }
@@ -124,24 +143,32 @@ impl<'a> Run<'a> {
         let mut device = device.or_elsewhere(&mut change);
         let reader = RecordReader::new(&mut device, reads.block_bytes);
         let mut pass = Pass::new(reader, reads.block_bytes);
-        let order = in_tape_order(reads);
-        for (done, &index) in order.iter().enumerate() {
+        for (index, read) in reads.reads.iter().enumerate() {
             if self.ending.is_none() && self.monitor.stop_requested() {
                 self.ending = Some(RestoreOutcome::Stopped);
             }
             if self.is_ending() {
                 break;
             }
-            let read = &reads.reads[index];
+            if !self.copies.wants(&read.name) {
+                continue;
+            }
             match self.read(&mut pass, read) {
                 Ok(Done::Placed {
                     file_bytes,
                     verified,
                 }) => {
                     self.placed.set(number, index);
+                    self.report.from_spares += u64::from(self.copies.are_spares());
                     self.report.count(file_bytes, verified, self.monitor);
                 }
                 Ok(Done::Later | Done::LostBefore) => {}
+                Err(Failed::Object(Lost::Content(what) | Lost::Doubt(what)))
+                    if self.copies.falls_back(&read.name) =>
+                {
+                    self.cut_files.lose(&read.name);
+                    self.report.falls_back(&read.name, &what, self.monitor);
+                }
                 Err(Failed::Object(lost)) => self.lost(&read.name, lost),
                 Err(Failed::Volume(error)) if is_cancelled(&error) => {
                     self.lost(&read.name, Lost::Stopped);
@@ -153,7 +180,7 @@ impl<'a> Run<'a> {
                         source: error,
                     };
                     let failure = VolumeFailure::mounted(reads, error);
-                    self.volume_failed(failure, reads, &order[done..]);
+                    self.volume_failed(failure, &reads.reads[index..]);
                     break;
                 }
             }
@@ -215,16 +242,6 @@ impl<'a> Run<'a> {
         self.report.outcome = self.ending.unwrap_or(reached_end);
         self.report
     }
-}
-
-/// The reads by their place on the tape.
-fn in_tape_order(reads: &VolumeReads) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..reads.reads.len()).collect();
-    order.sort_by_key(|&read| {
-        let read = &reads.reads[read];
-        (read.block, read.offset_bytes, read.skip_bytes)
-    });
-    order
 }
 
 /// What of the mounted volume is not as the plan says.

@@ -202,7 +202,8 @@ impl<'a> Mounter<'a> {
     /// Where the tapes are, as far as the library can tell.
     pub(crate) fn places(&mut self) -> Result<Places, JobError> {
         let snapshot = self.devices.look(self.site.monitor)?;
-        Ok(Places::new(snapshot))
+        let is_ours = |place: &Place| self.devices.drive_name(place).is_some();
+        Ok(Places::new(snapshot, is_ours))
     }
 
     /// All data cartridges but those in mail slots, in the order of places.
@@ -490,16 +491,22 @@ pub(crate) enum Places {
         places: HashMap<String, TapePlace>,
         /// Places, in words, of cartridges whose labels cannot be read.
         nameless: Vec<String>,
+        /// Numbers of the drives that are ours, those first in which nothing is.
+        drives: Vec<u16>,
+        /// How many slots there are.
+        slots: usize,
     },
     /// Every tape is handed over on request.
     ByHand,
 }
 
 impl Places {
-    fn new(snapshot: Option<Snapshot>) -> Places {
+    fn new(snapshot: Option<Snapshot>, is_ours: impl Fn(&Place) -> bool) -> Places {
         let Some(snapshot) = snapshot else {
             return Places::ByHand;
         };
+        let mut ours: Vec<&Place> = snapshot.drives.iter().filter(|p| is_ours(p)).collect();
+        ours.sort_by_key(|place| place.cartridge.is_some());
         let drives = snapshot
             .drives
             .iter()
@@ -521,6 +528,8 @@ impl Places {
         Places::Known {
             places: known.collect(),
             nameless: snapshot.nameless(),
+            drives: ours.iter().map(|place| place.number).collect(),
+            slots: snapshot.slots.len(),
         }
     }
 

@@ -13,10 +13,11 @@ use catalogs::{Catalog, FindOptions, Hit, Pattern};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::arrange::{Arranged, arrange};
 use super::chosen::{Chosen, Member};
+use super::copies;
 use super::links::{LinkFinder, plan_links};
 use super::{RestoreOptions, TapePlace};
-use crate::engine::restore::{MemberRead, RestorePlan, VolumeReads};
 use crate::jobs::find::{condition_sentence, nothing_found};
 use crate::jobs::mount::Places;
 use crate::jobs::{ByteText, JobError, Problem, Problems, catalog};
@@ -26,7 +27,10 @@ pub(super) type Selection = BTreeMap<Vec<u8>, Chosen>;
 
 /// What a restore will read.
 pub(super) struct Choice {
-    pub(super) plan: RestorePlan,
+    /// The volumes in the order in which they are read.
+    pub(super) volumes: Vec<Arranged>,
+    /// Those with other copies of the same objects, as far as there are such.
+    pub(super) spares: Vec<Arranged>,
     /// Bytes of the files in it.
     pub(super) file_bytes: u64,
     /// Objects that will not be what their names promise: older versions, files that were not
@@ -60,16 +64,13 @@ pub(super) fn plan(
     }
     chooser.add_ancestors(&mut selection)?;
     let remarks = chooser.prefer_whole_versions(&mut selection)?;
+    copies::settle(&mut selection, &chooser.loaded()?);
     let file_bytes = selection.values().map(|chosen| chosen.size_bytes).sum();
     let finder = LinkFinder { chooser: &chooser };
     let members = plan_links(selection, &finder)?;
-    let plan = RestorePlan {
-        target: options.target.clone(),
-        options: options.target_options,
-        volumes: chooser.by_volume(members)?,
-    };
     Ok(Choice {
-        plan,
+        volumes: chooser.by_volume(members.first)?,
+        spares: chooser.by_volume(members.spare)?,
         file_bytes,
         remarks,
     })
@@ -204,6 +205,15 @@ impl Chooser<'_> {
         Ok(found)
     }
 
+    /// Volumes that are in drives.
+    fn loaded(&self) -> Result<HashSet<Uuid>, JobError> {
+        let volumes = catalog::live_volumes(self.catalog)?.into_iter();
+        let labels = volumes.map(|volume| volume.label.what);
+        let in_drives =
+            labels.filter(|label| matches!(self.places.of(&label.barcode), TapePlace::Drive(_)));
+        Ok(in_drives.map(|label| label.volume).collect())
+    }
+
     /// Takes a hit in; of two copies of an object the one within reach wins.
     pub(super) fn add(&self, hit: Hit, selection: &mut Selection) {
         let reachable = self.places.of(&hit.volume.label.what.barcode) != TapePlace::Missing;
@@ -215,33 +225,27 @@ impl Chooser<'_> {
 
     /// Groups reads by volume, volumes in the order in which the catalog got to know the
     /// segments that are read.
-    fn by_volume(&self, members: Vec<Member>) -> Result<Vec<VolumeReads>, JobError> {
-        let mut volumes: BTreeMap<Uuid, (HashSet<Uuid>, Vec<MemberRead>)> = BTreeMap::new();
+    fn by_volume(&self, members: Vec<Member>) -> Result<Vec<Arranged>, JobError> {
+        let mut volumes: BTreeMap<Uuid, Vec<Member>> = BTreeMap::new();
         for member in members {
-            let (segments, reads) = volumes.entry(member.volume).or_default();
-            segments.insert(member.segment);
-            reads.push(member.read);
+            volumes.entry(member.volume).or_default().push(member);
         }
-        let mut ordered: Vec<(u64, VolumeReads)> = Vec::with_capacity(volumes.len());
-        for (volume, (segments, reads)) in volumes {
+        let mut ordered: Vec<(u64, Arranged)> = Vec::with_capacity(volumes.len());
+        for (volume, members) in volumes {
+            let segments: HashSet<Uuid> = members.iter().map(|member| member.segment).collect();
             let receipts = self.catalog.receipts_of_volume(&volume)?;
             let read = receipts
                 .iter()
                 .filter(|r| segments.contains(&r.what.receipt.segment));
             let order = read.map(|receipt| receipt.seq).min().unwrap_or(u64::MAX);
-            let label = catalog::volume(self.catalog, volume)?.label.what;
-            let (barcode, block_bytes) = (label.barcode, label.block_bytes);
-            ordered.push((
-                order,
-                VolumeReads {
-                    volume,
-                    barcode,
-                    block_bytes,
-                    reads,
-                },
-            ));
+            let ends = receipts
+                .iter()
+                .map(|receipt| receipt.what.receipt.end_block);
+            let used_blocks = ends.max().unwrap_or_default();
+            let volume = catalog::volume(self.catalog, volume)?;
+            ordered.push((order, arrange(members, volume, used_blocks)));
         }
         ordered.sort_by_key(|(order, _)| *order);
-        Ok(ordered.into_iter().map(|(_, reads)| reads).collect())
+        Ok(ordered.into_iter().map(|(_, arranged)| arranged).collect())
     }
 }

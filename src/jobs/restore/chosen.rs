@@ -8,11 +8,12 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use catalogs::model::event::ReceiptRecord;
+use catalogs::model::event::{ReceiptRecord, VolumeState};
 use catalogs::model::{Condition, Entry, Kind};
 use catalogs::{Hit, Volume};
 use uuid::Uuid;
 
+use super::copies::Tapes;
 use crate::engine::restore::MemberRead;
 use crate::units::BlockAddress;
 use crate::volume::member::Part;
@@ -46,7 +47,26 @@ struct Found {
 pub(super) struct Member {
     pub(super) volume: Uuid,
     pub(super) segment: Uuid,
+    /// What it takes on tape: less than its length in a compressed segment, of which only the
+    /// whole is known.
+    pub(super) stored_bytes: u64,
     pub(super) read: MemberRead,
+}
+
+/// The members of an object.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    pub(super) first: Vec<Member>,
+    /// Those of another whole copy.
+    pub(super) spare: Vec<Member>,
+}
+
+impl Copies {
+    /// Takes in those of another object.
+    pub(super) fn extend(&mut self, other: Copies) {
+        self.first.extend(other.first);
+        self.spare.extend(other.spare);
+    }
 }
 
 impl Found {
@@ -69,7 +89,13 @@ impl Found {
 
     fn into_member(self) -> Member {
         let (entry, receipt) = (self.entry, &self.receipt.receipt);
+        let stored = u128::from(receipt.records) * u128::from(receipt.record_bytes);
+        let share = u128::from(entry.member_bytes) * stored / u128::from(receipt.tar_bytes.max(1));
         Member {
+            stored_bytes: match entry.skip_bytes {
+                Some(_) => u64::try_from(share).unwrap_or(entry.member_bytes),
+                None => entry.member_bytes,
+            },
             volume: receipt.volume,
             segment: receipt.segment,
             read: MemberRead {
@@ -89,6 +115,7 @@ impl Found {
                     open: false,
                 }),
                 job: receipt.job,
+                read_on_records: 0,
             },
         }
     }
@@ -109,7 +136,7 @@ impl Chosen {
     }
 
     /// Takes in a member: what is whole and within reach wins, then what is whole, then what
-    /// has most parts.
+    /// has most parts. [`super::copies`] chooses among several whole ones.
     pub(super) fn take(&mut self, hit: Hit, reachable: bool) {
         let found = Found {
             entry: hit.entry,
@@ -132,6 +159,47 @@ impl Chosen {
         };
         let best = chains.iter().max_by_key(rank);
         self.picked = best.expect("one was found").clone();
+        self.describe();
+    }
+
+    /// The tapes of each copy that may be read: of the whole ones those within reach, of these
+    /// the ones on no suspect tape, as far as there are such. In the order of pools.
+    pub(super) fn copies(&self) -> Vec<Tapes> {
+        let tapes = |chain: &Vec<usize>| {
+            let volumes = chain
+                .iter()
+                .map(|&at| self.found[at].receipt.receipt.volume);
+            volumes.collect()
+        };
+        self.best_chains().iter().map(tapes).collect()
+    }
+
+    /// Takes one of [`copies`](Self::copies).
+    pub(super) fn pick(&mut self, copy: usize) {
+        self.picked = self.best_chains().swap_remove(copy);
+        self.describe();
+    }
+
+    fn best_chains(&self) -> Vec<Vec<usize>> {
+        let mut chains = chains(&self.found);
+        chains.retain(|chain| is_whole(&self.found, chain));
+        self.prefer_best(&mut chains);
+        chains
+    }
+
+    /// Leaves what is within reach, and of that what is on no suspect tape, if there is such.
+    fn prefer_best(&self, chains: &mut Vec<Vec<usize>>) {
+        let is_reachable = |chain: &Vec<usize>| chain.iter().all(|&at| self.found[at].reachable);
+        let is_well = |chain: &Vec<usize>| {
+            let mut volumes = chain.iter().map(|&at| &self.found[at].volume);
+            volumes.all(|volume| volume.state != VolumeState::Suspect)
+        };
+        prefer(chains, is_reachable);
+        prefer(chains, is_well);
+    }
+
+    /// Takes kind, size and condition over from the members that were picked.
+    fn describe(&mut self) {
         let first = &self.found[self.picked[0]].entry;
         self.kind = first.kind;
         self.link_target.clone_from(&first.link_target);
@@ -146,27 +214,50 @@ impl Chosen {
         self.condition = marked.unwrap_or(Condition::Whole);
     }
 
-    /// The members to read, parts with their lengths: each ends where the next begins.
-    pub(super) fn into_members(self) -> Vec<Member> {
-        let picked = self.picked;
-        let found = self.found.into_iter().enumerate();
-        let found = found.filter(|(at, _)| picked.contains(at));
-        let mut members: Vec<Member> = found.map(|(_, one)| one.into_member()).collect();
-        let mut end = self.size_bytes;
-        for part in members
-            .iter_mut()
-            .rev()
-            .filter_map(|member| member.read.part.as_mut())
-        {
-            part.length_bytes = end.saturating_sub(part.offset_bytes);
-            end = part.offset_bytes;
+    /// The members to read, and those of another whole copy, if there is one.
+    pub(super) fn into_members(self) -> Copies {
+        let spare = self.spare();
+        let mut copies = Copies::default();
+        for (at, one) in self.found.into_iter().enumerate() {
+            if self.picked.contains(&at) {
+                copies.first.push(one.into_member());
+            } else if spare.contains(&at) {
+                copies.spare.push(one.into_member());
+            }
         }
-        members
+        measure_parts(&mut copies.first, self.size_bytes);
+        measure_parts(&mut copies.spare, self.size_bytes);
+        copies
+    }
+
+    /// The best whole copy beside the one that was picked.
+    fn spare(&self) -> Vec<usize> {
+        let mut chains = chains(&self.found);
+        chains.retain(|chain| *chain != self.picked && is_whole(&self.found, chain));
+        self.prefer_best(&mut chains);
+        chains.into_iter().next().unwrap_or_default()
     }
 
     /// True if no part is missing.
     pub(super) fn is_whole(&self) -> bool {
         is_whole(&self.found, &self.picked)
+    }
+}
+
+/// Sets the lengths of a file's parts: each ends where the next begins.
+fn measure_parts(members: &mut [Member], size_bytes: u64) {
+    let mut end = size_bytes;
+    let parts = members.iter_mut().rev();
+    for part in parts.filter_map(|member| member.read.part.as_mut()) {
+        part.length_bytes = end.saturating_sub(part.offset_bytes);
+        end = part.offset_bytes;
+    }
+}
+
+/// Leaves only chains that are as wanted, if there are such.
+fn prefer(chains: &mut Vec<Vec<usize>>, is_wanted: impl Fn(&Vec<usize>) -> bool) {
+    if chains.iter().any(&is_wanted) {
+        chains.retain(is_wanted);
     }
 }
 

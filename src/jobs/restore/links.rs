@@ -10,7 +10,7 @@ use catalogs::model::Kind;
 use uuid::Uuid;
 
 use super::choose::{Chooser, Selection, Versions};
-use super::chosen::{Chosen, Member};
+use super::chosen::{Chosen, Copies};
 use crate::jobs::JobError;
 
 /// Looks up what a link points to.
@@ -20,7 +20,7 @@ pub(super) struct LinkFinder<'a> {
 
 impl LinkFinder<'_> {
     /// The members with the data of `first`, as `job` archived it.
-    fn data_of(&self, first: &[u8], job: Uuid) -> Result<Vec<Member>, JobError> {
+    fn data_of(&self, first: &[u8], job: Uuid) -> Result<Copies, JobError> {
         let mut found = Selection::new();
         for hit in self.chooser.exact(first, Versions::OfJob(job))? {
             self.chooser.add(hit, &mut found);
@@ -36,7 +36,7 @@ impl LinkFinder<'_> {
 pub(super) fn plan_links(
     selection: Selection,
     finder: &LinkFinder<'_>,
-) -> Result<Vec<Member>, JobError> {
+) -> Result<Copies, JobError> {
     let job_of: HashMap<Vec<u8>, Uuid> = selection
         .values()
         .filter(|chosen| chosen.kind == Kind::Hardlink)
@@ -45,7 +45,7 @@ pub(super) fn plan_links(
         .map(|(path, first)| (path.clone(), first.job))
         .collect();
     let mut standing_in: HashSet<(Uuid, Vec<u8>)> = HashSet::new();
-    let mut members = Vec::new();
+    let mut members = Copies::default();
     for (path, chosen) in selection {
         let first_is_there = job_of.get(&chosen.link_target) == Some(&chosen.job);
         let key = (chosen.job, chosen.link_target.clone());
@@ -53,16 +53,16 @@ pub(super) fn plan_links(
             members.extend(chosen.into_members());
             continue;
         }
-        let data = finder.data_of(&key.1, key.0)?;
-        if data.is_empty() {
+        let mut data = finder.data_of(&key.1, key.0)?;
+        if data.first.is_empty() {
             // The link's own member will be reported: its first name is nowhere.
             members.extend(chosen.into_members());
             continue;
         }
-        members.extend(data.into_iter().map(|mut member| {
+        for member in data.first.iter_mut().chain(&mut data.spare) {
             member.read.name.clone_from(&path);
-            member
-        }));
+        }
+        members.extend(data);
         standing_in.insert(key);
     }
     Ok(members)

@@ -2,10 +2,11 @@
 
 use std::io;
 
+use jiff::tz::TimeZone;
 use tapewright::jobs::Outcome;
 use tapewright::jobs::restore::{
-    self, Existing, LostWithTape, Owners, RestoreOptions, RestoreOutlook, RestoreSummary, TapeNeed,
-    TapePlace, TargetOptions,
+    self, Certainty, Existing, Finish, LostWithTape, Owners, PlannedRead, RestoreOptions,
+    RestoreOutlook, RestoreSummary, TapeNeed, TapePlace, TapeTiming, TargetOptions, Timing,
 };
 use tapewright::units::ByteSize;
 
@@ -19,8 +20,8 @@ use crate::output::{Output, counted};
 
 /// What the remarks of a plan are about.
 const REMARKS: &str = "restored otherwise than their names promise";
-/// So many objects of a tape that failed are listed for people.
-const LOST_LISTED: usize = 100;
+/// So many objects, of a plan or of a tape that failed, are listed for people.
+const LISTED: usize = 100;
 
 /// Plans, shows the plan, restores.
 pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
@@ -54,9 +55,13 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
         }
         return Ok(Exit::Done);
     }
-    let summary = restore::restore(context.site, &options)?;
+    let prepared = restore::prepare(context.site, &options)?;
+    tell_finish(context, prepared.outlook());
+    let summary = prepared.restore()?;
     let exit = match Exit::of_failed(&summary.failed_tapes) {
         _ if summary.outcome == Outcome::Interrupted => Exit::Interrupted,
+        // What a tape did not give came from another.
+        _ if summary.outcome == Outcome::Complete && summary.from_other_copies > 0 => Exit::Done,
         Some(exit) => exit,
         None if summary.missing_tapes.is_empty() => Exit::from(summary.outcome),
         None => Exit::NeedsOperator,
@@ -64,26 +69,148 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
     conclude(context, exit, &summary, render)
 }
 
-/// The plan for people: how much, and which tapes to have at hand.
-pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Result<()> {
-    output.line(format!(
+/// Says on stderr when a restore that begins will be done.
+fn tell_finish(context: &Context<'_>, outlook: &RestoreOutlook) {
+    context.terminal.clear();
+    eprintln!(
+        "note: {}; {}",
+        how_much(outlook),
+        finish_words(&outlook.finish)
+    );
+}
+
+fn how_much(outlook: &RestoreOutlook) -> String {
+    format!(
         "to restore: {}, {}, from {}",
         counted(outlook.objects, "object"),
         ByteSize(outlook.file_bytes),
         counted(outlook.tapes.len() as u64, "tape")
-    ))?;
+    )
+}
+
+/// When it will be done, and how sure that is.
+fn finish_words(finish: &Finish) -> String {
+    let local = finish.at.to_zoned(TimeZone::system());
+    let (moment, span) = (local.strftime("%Y-%m-%d %H:%M"), span_words(finish.seconds));
+    let how_sure = match (finish.certainty, finish.percent) {
+        (Certainty::Open, _) | (_, None) => {
+            "with the tapes that are here; the others have to be fetched first".to_owned()
+        }
+        (_, Some(percent)) => format!("give or take {percent} %"),
+    };
+    format!("done in {span}, {moment}, {how_sure}")
+}
+
+/// A span of time with its two greatest units.
+fn span_words(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// The plan for people: how much, which tapes, how long each takes, and what is read when.
+pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Result<()> {
+    output.line(how_much(outlook))?;
     let rows: Vec<Vec<String>> = outlook.tapes.iter().map(tape_row).collect();
-    output.table(&["TAPE", "PLACE", "OBJECTS >", "TO READ >"], &rows)?;
+    let head = [
+        "TAPE",
+        "PLACE",
+        "DRIVE >",
+        "OBJECTS >",
+        "TO READ >",
+        "MOUNT >",
+        "LOCATE >",
+        "READ >",
+        "RETURN >",
+        "IN ALL >",
+    ];
+    output.table(&head, &rows)?;
+    output.line(finish_words(&outlook.finish))?;
+    if !outlook.pick_list.is_empty() {
+        output.line("to be fetched:")?;
+        for pick in &outlook.pick_list {
+            let shelf = pick.shelf.as_deref().unwrap_or("nobody noted where it is");
+            output.line(format!("  [ ] {}  {shelf}", pick.barcode))?;
+        }
+    }
+    reads(output, &outlook.reads)?;
     problems(output, &outlook.remarks, REMARKS)
 }
 
 fn tape_row(tape: &TapeNeed) -> Vec<String> {
+    let times = &tape.times;
+    let drive = tape
+        .drive
+        .map_or_else(|| "-".to_owned(), |number| number.to_string());
     vec![
         tape.barcode.clone(),
         place_words(&tape.place),
+        drive,
         tape.members.to_string(),
         ByteSize(tape.bytes).to_string(),
+        span_words(times.robot_s + times.load_s),
+        span_words(times.locate_s),
+        span_words(times.read_s),
+        span_words(times.rewind_s + times.unload_s + times.return_s),
+        span_words(times.total_s),
     ]
+}
+
+/// The first reads in their order.
+fn reads(output: &mut Output, reads: &[PlannedRead]) -> io::Result<()> {
+    let row = |read: &PlannedRead| {
+        let part = read.part.map(|part| format!(" (part {part})"));
+        vec![
+            read.tape.clone(),
+            read.block.to_string(),
+            span_words(read.approach_s),
+            ByteSize(read.bytes).to_string(),
+            format!("/{}{}", read.path, part.unwrap_or_default()),
+        ]
+    };
+    let rows: Vec<Vec<String>> = reads.iter().take(LISTED).map(row).collect();
+    output.table(
+        &["TAPE", "BLOCK >", "WAY >", "SIZE >", "READ IN THIS ORDER"],
+        &rows,
+    )?;
+    if reads.len() > LISTED {
+        let more = reads.len() - LISTED;
+        output.line(format!("  … and {more} more; --json has them"))?;
+    }
+    Ok(())
+}
+
+/// What was planned beside what it took.
+fn timing(output: &mut Output, timing: &Timing) -> io::Result<()> {
+    let beside = |planned, real| format!("{} ({})", span_words(real), span_words(planned));
+    output.line(format!(
+        "it took {}, planned {}",
+        span_words(timing.real_s),
+        span_words(timing.planned_s)
+    ))?;
+    let row = |TapeTiming {
+                   barcode,
+                   planned,
+                   real,
+               }: &TapeTiming| {
+        vec![
+            barcode.clone(),
+            beside(planned.mount_s, real.mount_s),
+            beside(planned.read_s, real.read_s),
+            beside(planned.release_s, real.release_s),
+        ]
+    };
+    let rows: Vec<Vec<String>> = timing.tapes.iter().map(row).collect();
+    let head = [
+        "TAPE",
+        "MOUNT (PLANNED) >",
+        "READ (PLANNED) >",
+        "RETURN (PLANNED) >",
+    ];
+    output.table(&head, &rows)
 }
 
 /// Where a tape is, in words.
@@ -107,11 +234,11 @@ fn lost(output: &mut Output, tape: &LostWithTape) -> io::Result<()> {
         counted(count as u64, "object"),
         tape.why
     ))?;
-    for path in tape.objects.iter().take(LOST_LISTED) {
+    for path in tape.objects.iter().take(LISTED) {
         output.line(format!("  /{path}"))?;
     }
-    if count > LOST_LISTED {
-        let more = count - LOST_LISTED;
+    if count > LISTED {
+        let more = count - LISTED;
         output.line(format!("  … and {more} more; the log and --json have them"))?;
     }
     Ok(())
@@ -126,6 +253,13 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
         ByteSize(summary.file_bytes),
         counted(summary.verified_files, "file")
     ))?;
+    if summary.from_other_copies > 0 {
+        output.line(format!(
+            "{} came from another copy, since the first could not be read",
+            counted(summary.from_other_copies, "object")
+        ))?;
+    }
+    timing(output, &summary.timing)?;
     for barcode in &summary.missing_tapes {
         output.line(format!("  tape {barcode} is needed and was not to be had"))?;
     }

@@ -1,0 +1,97 @@
+//! The reads of one volume in the order that takes the tape least time. Pure.
+
+use catalogs::Volume;
+use catalogs::model::event::Location;
+
+use super::chosen::Member;
+use crate::access_order::{
+    AccessOrder, Approach, End, Extent, Height, Mechanics, Tape, best_order, in_record_order,
+};
+use crate::engine::restore::{MemberRead, VolumeReads};
+
+/// What a generation that nobody knows is taken for.
+const STAND_IN: &str = "LTO-9";
+
+/// A volume whose reads are in order.
+pub(super) struct Arranged {
+    pub(super) reads: VolumeReads,
+    /// The legs of the reads, in the same order.
+    pub(super) order: AccessOrder,
+    /// The way that the order of records would take, in seconds.
+    pub(super) record_order_s: f64,
+    pub(super) tape: Tape,
+    /// Whether the model knows the generation.
+    pub(super) is_known: bool,
+    /// Written from the beginning of the tape on.
+    pub(super) used_bytes: u64,
+    /// Where the catalog last saw the volume, if that is outside of a library.
+    pub(super) shelf: Option<String>,
+}
+
+/// Puts the members to be read from `volume` in order. The tape stands behind its label then,
+/// and is rewound at the end.
+pub(super) fn arrange(mut members: Vec<Member>, volume: Volume, used_blocks: u64) -> Arranged {
+    let label = volume.label.what;
+    let block_bytes = u64::from(label.block_bytes);
+    let known = Mechanics::of(&label.generation, Height::Full);
+    let mechanics = known.or_else(|| Mechanics::of(STAND_IN, Height::Full));
+    let mechanics = mechanics.expect("the stand-in is known");
+    let capacity_bytes = match label.capacity_bytes {
+        0 => mechanics.native_bytes,
+        told => told,
+    };
+    let tape = Tape::new(mechanics, capacity_bytes);
+    members.sort_by_key(|member| {
+        let read = &member.read;
+        (read.block, read.offset_bytes, read.skip_bytes)
+    });
+    let extents: Vec<Extent> = members
+        .iter()
+        .map(|member| extent(member, block_bytes))
+        .collect();
+    let order = best_order(&tape, block_bytes, &extents, End::Rewinds);
+    let by_record = in_record_order(&tape, block_bytes, &extents, End::Rewinds);
+    let mut reads: Vec<Option<MemberRead>> = members
+        .into_iter()
+        .map(|member| Some(member.read))
+        .collect();
+    let mut at_bytes = block_bytes;
+    let in_order = order.legs.iter().map(|leg| {
+        let mut read = reads[leg.extent].take().expect("each is read once");
+        let extent = extents[leg.extent];
+        if leg.approach == Approach::ReadOn {
+            read.read_on_records = extent.begin_bytes.saturating_sub(at_bytes) / block_bytes;
+        }
+        at_bytes = extent.end_bytes;
+        read
+    });
+    Arranged {
+        reads: VolumeReads {
+            volume: label.volume,
+            barcode: label.barcode,
+            block_bytes: label.block_bytes,
+            reads: in_order.collect(),
+        },
+        record_order_s: by_record.motion_s(),
+        order,
+        tape,
+        is_known: known.is_some(),
+        used_bytes: used_blocks.saturating_mul(block_bytes),
+        shelf: match volume.location {
+            Some((_, Location::Outside { place_name })) => Some(place_name),
+            _ => None,
+        },
+    }
+}
+
+/// The records in which a member lies.
+fn extent(member: &Member, block_bytes: u64) -> Extent {
+    let read = &member.read;
+    let begin = read.block.0.saturating_mul(block_bytes);
+    let begin = begin.saturating_add(u64::from(read.offset_bytes));
+    let end = begin.saturating_add(member.stored_bytes);
+    Extent {
+        begin_bytes: begin / block_bytes * block_bytes,
+        end_bytes: end.div_ceil(block_bytes).saturating_mul(block_bytes),
+    }
+}

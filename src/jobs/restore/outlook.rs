@@ -1,0 +1,177 @@
+//! What a restore will do, as it is told before anything moves.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::arrange::Arranged;
+use super::choose::Choice;
+use super::timeline::{Finish, TapeTimes};
+use crate::access_order::Approach;
+use crate::jobs::mount::Places;
+use crate::jobs::{ByteText, Problems};
+use crate::units::BlockAddress;
+
+/// Where a tape is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "place", content = "number", rename_all = "snake_case")]
+pub enum TapePlace {
+    /// In this drive, counted from 0.
+    Drive(u16),
+    /// In this slot, counted from 1.
+    Slot(u16),
+    /// In this mail slot, counted from 1.
+    MailSlot(u16),
+    /// In the robot's hand, where a failed move left it. The next mount brings it into a slot.
+    Robot,
+    /// Loaded by hand on request.
+    Operator,
+    /// Not in the library.
+    Missing,
+}
+
+/// A tape that a restore needs.
+#[derive(Debug, Clone, Serialize)]
+pub struct TapeNeed {
+    /// Its barcode.
+    pub barcode: String,
+    /// The volume.
+    pub volume: Uuid,
+    /// Where it is.
+    pub place: TapePlace,
+    /// Where it was last seen, if it is not in the library.
+    pub shelf: Option<String>,
+    /// The drive that it will be read in, as things are now, counted from 0.
+    pub drive: Option<u16>,
+    /// Members to read from it.
+    pub members: u64,
+    /// Bytes to read from it.
+    pub bytes: u64,
+    /// What it takes.
+    pub times: TapeTimes,
+}
+
+/// A read of the plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedRead {
+    /// Barcode of the tape.
+    pub tape: String,
+    /// Where it goes, below the target.
+    pub path: ByteText,
+    /// Number of the part, if the file was cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
+    /// Bytes of the member, its header included.
+    pub bytes: u64,
+    /// Where it begins.
+    pub block: BlockAddress,
+    /// How the tape gets there: `locate` or `read_on`.
+    pub approach: &'static str,
+    /// What that takes, in seconds.
+    pub approach_s: f64,
+    /// What reading it takes, in seconds.
+    pub read_s: f64,
+}
+
+/// A tape that somebody has to fetch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pick {
+    /// Its barcode.
+    pub barcode: String,
+    /// Where it was last seen; `None` if nobody wrote that down.
+    pub shelf: Option<String>,
+}
+
+/// What a restore will do.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreOutlook {
+    /// Objects to restore, of any kind.
+    pub objects: u64,
+    /// Bytes of the regular files among them.
+    pub file_bytes: u64,
+    /// The tapes, in the order in which they will be read.
+    pub tapes: Vec<TapeNeed>,
+    /// When it will be done.
+    pub finish: Finish,
+    /// The tapes that are neither in the library nor loaded by hand.
+    pub pick_list: Vec<Pick>,
+    /// Objects that will not be what their names promise: files that were not whole when they
+    /// were archived, and older versions in place of newer ones that a job left cut off.
+    pub remarks: Problems,
+    /// All reads in their order, where the plan itself was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<PlannedRead>,
+}
+
+impl RestoreOutlook {
+    pub(super) fn of(choice: &Choice, places: &Places, now: Timestamp) -> RestoreOutlook {
+        let tapes: Vec<TapeNeed> = choice.volumes.iter().map(|one| need(one, places)).collect();
+        let with_places = choice.volumes.iter().zip(&tapes);
+        let finish = Finish::of(
+            now,
+            with_places.map(|(volume, tape)| (volume, &tape.place, &tape.times)),
+        );
+        let missing = tapes.iter().filter(|tape| tape.place == TapePlace::Missing);
+        let pick = |tape: &TapeNeed| Pick {
+            barcode: tape.barcode.clone(),
+            shelf: tape.shelf.clone(),
+        };
+        // A cut file has one name and several members, each part but one is no further object.
+        let reads = choice.volumes.iter().flat_map(|volume| &volume.reads.reads);
+        let objects = reads.filter(|read| read.part.is_none_or(|part| part.number <= 1));
+        RestoreOutlook {
+            objects: objects.count() as u64,
+            file_bytes: choice.file_bytes,
+            finish,
+            pick_list: missing.map(pick).collect(),
+            tapes,
+            remarks: choice.remarks.clone(),
+            reads: Vec::new(),
+        }
+    }
+
+    /// The same with each read.
+    pub(super) fn with_reads(mut self, choice: &Choice) -> RestoreOutlook {
+        self.reads = choice.volumes.iter().flat_map(planned_reads).collect();
+        self
+    }
+}
+
+fn need(volume: &Arranged, places: &Places) -> TapeNeed {
+    let reads = &volume.reads;
+    let place = places.of(&reads.barcode);
+    TapeNeed {
+        barcode: reads.barcode.clone(),
+        volume: reads.volume,
+        shelf: volume.shelf.clone().filter(|_| place == TapePlace::Missing),
+        drive: match (&place, places) {
+            (TapePlace::Drive(number), _) => Some(*number),
+            (TapePlace::Missing, _) => None,
+            (_, Places::Known { drives, .. }) => drives.first().copied(),
+            (_, Places::ByHand) => Some(0),
+        },
+        members: reads.reads.len() as u64,
+        bytes: reads.reads.iter().map(|read| read.length_bytes).sum(),
+        times: TapeTimes::of(volume, &place, places),
+        place,
+    }
+}
+
+fn planned_reads(volume: &Arranged) -> impl Iterator<Item = PlannedRead> + '_ {
+    let reads = volume.reads.reads.iter();
+    reads
+        .zip(&volume.order.legs)
+        .map(|(read, leg)| PlannedRead {
+            tape: volume.reads.barcode.clone(),
+            path: ByteText(read.name.clone()),
+            part: read.part.map(|part| part.number),
+            bytes: read.length_bytes,
+            block: read.block,
+            approach: match leg.approach {
+                Approach::Locate => "locate",
+                Approach::ReadOn => "read_on",
+            },
+            approach_s: leg.approach_s,
+            read_s: leg.read_s,
+        })
+}

@@ -1,0 +1,171 @@
+//! How a restore went.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::outlook::{RestoreOutlook, TapeNeed};
+use super::timed::Spans;
+use super::timeline::Finish;
+use crate::engine::restore::{self as engine, RestoreReport};
+use crate::engine::target::NotSet;
+use crate::jobs::{ByteText, FailedTape, JobError, Outcome, Problem, Problems};
+
+/// How a restore went.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreSummary {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Objects restored, of any kind.
+    pub objects: u64,
+    /// Regular files among them.
+    pub files: u64,
+    /// Bytes of those files.
+    pub file_bytes: u64,
+    /// Files whose content was compared with its digest.
+    pub verified_files: u64,
+    /// Objects that came from another copy, since the first could not be read.
+    pub from_other_copies: u64,
+    /// The tapes that were needed, those of other copies apart.
+    pub tapes: Vec<TapeNeed>,
+    /// When it was to be done, as foretold at its beginning.
+    pub finish: Finish,
+    /// What it took.
+    pub timing: Timing,
+    /// Barcodes of tapes that someone has to bring.
+    pub missing_tapes: Vec<String>,
+    /// Tapes that are there and could not be read, or not to their end.
+    pub failed_tapes: Vec<FailedTape>,
+    /// All objects that were not restored because of these or of missing tapes.
+    pub lost_with_tapes: Vec<LostWithTape>,
+    /// Objects that are not what their names promise, see [`RestoreOutlook::remarks`].
+    pub remarks: Problems,
+    /// Objects that were not restored for a reason of their own.
+    pub problems: Problems,
+    /// Metadata that could not be set, for lack of privilege for example.
+    pub metadata_not_set: Problems,
+}
+
+/// Planned times beside real ones.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Timing {
+    /// Seconds that the tapes within reach were to take.
+    pub planned_s: f64,
+    /// Seconds that the restore took.
+    pub real_s: f64,
+    /// The same for each tape that was asked for.
+    pub tapes: Vec<TapeTiming>,
+}
+
+/// Planned times of a tape beside real ones.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TapeTiming {
+    /// Its barcode.
+    pub barcode: String,
+    /// What it was to take.
+    pub planned: Spans,
+    /// What it took.
+    pub real: Spans,
+}
+
+/// What was not restored because of one tape.
+#[derive(Debug, Clone, Serialize)]
+pub struct LostWithTape {
+    /// Its barcode.
+    pub barcode: String,
+    /// What happened to it, as a sentence without a final full stop.
+    pub why: String,
+    /// The names of the objects, in the order of the plan; a file in parts once.
+    pub objects: Vec<ByteText>,
+}
+
+impl Timing {
+    /// Puts what each volume took beside what it was to take.
+    pub(super) fn of(outlook: &RestoreOutlook, real_s: f64, real: &[(Uuid, Spans)]) -> Timing {
+        let tape = |tape: &TapeNeed| {
+            let (_, real) = real.iter().find(|(volume, _)| *volume == tape.volume)?;
+            Some(TapeTiming {
+                barcode: tape.barcode.clone(),
+                planned: Spans {
+                    mount_s: tape.times.mount_s(),
+                    read_s: tape.times.use_s(),
+                    release_s: tape.times.release_s(),
+                },
+                real: *real,
+            })
+        };
+        Timing {
+            planned_s: outlook.finish.seconds,
+            real_s,
+            tapes: outlook.tapes.iter().filter_map(tape).collect(),
+        }
+    }
+}
+
+/// Sums up; `tapes` are those that the library did not give or take back, with the reasons.
+pub(super) fn summarise(
+    report: RestoreReport,
+    outlook: &RestoreOutlook,
+    timing: Timing,
+    mut tapes: Vec<FailedTape>,
+) -> RestoreSummary {
+    let mut problems = Problems::default();
+    for problem in report.problems {
+        problems.push(Problem {
+            path: problem.path.as_str().into(),
+            what: problem.what,
+        });
+    }
+    problems.total = report.problem_count;
+    let mut lost_with_tapes = Vec::new();
+    for failure in report.volumes_failed {
+        if !failure.lost.is_empty() {
+            lost_with_tapes.push(LostWithTape {
+                barcode: failure.barcode.clone(),
+                why: failure.what,
+                objects: failure.lost.into_iter().map(ByteText).collect(),
+            });
+        }
+        // Of a tape that could not be mounted or given back the source has the reason.
+        if let Some(error) = failure.error {
+            tapes.push(FailedTape::new(failure.barcode, &JobError::Engine(error)));
+        }
+    }
+    let (missing_tapes, failed_tapes) = FailedTape::sort(tapes);
+    let outcome = match report.outcome {
+        engine::RestoreOutcome::Complete if outlook.remarks.total > 0 => Outcome::Partial,
+        engine::RestoreOutcome::Complete => Outcome::Complete,
+        engine::RestoreOutcome::Incomplete => Outcome::Partial,
+        engine::RestoreOutcome::TargetFull => Outcome::Failed,
+        engine::RestoreOutcome::Stopped => Outcome::Interrupted,
+    };
+    RestoreSummary {
+        outcome,
+        objects: report.objects,
+        files: report.files,
+        file_bytes: report.bytes,
+        verified_files: report.verified,
+        from_other_copies: report.from_spares,
+        tapes: outlook.tapes.clone(),
+        finish: outlook.finish.clone(),
+        timing,
+        missing_tapes,
+        failed_tapes,
+        lost_with_tapes,
+        remarks: outlook.remarks.clone(),
+        problems,
+        metadata_not_set: not_set(report.metadata_not_set),
+    }
+}
+
+fn not_set(not_set: NotSet) -> Problems {
+    let mut problems = Problems::default();
+    for item in not_set.items {
+        let what = format!("{}: {}", item.what, item.why);
+        problems.push(Problem {
+            path: item.path.as_str().into(),
+            what,
+        });
+    }
+    problems.total = not_set.count;
+    problems
+}

@@ -1,0 +1,189 @@
+//! A restore's plan: what it foretells, and the record that remains.
+
+use std::fs;
+
+use catalogs::model::event::{Event, VolumeState, VolumeStateChanged};
+use tape_sim::library::LibrarySpec;
+use tapewright::jobs::Outcome;
+use tapewright::jobs::copy::{CopyOptions, copy};
+use tapewright::jobs::restore::{Certainty, RestoreOptions, TapePlace, plan, restore};
+
+use crate::lab::{A, B, C, Lab, archive_path, noise};
+
+/// Two drives, and tapes whose wraps are long enough for a block to be a place.
+fn roomy(drives: u16) -> Lab {
+    Lab::with(&LibrarySpec {
+        drives,
+        slots: 8,
+        cartridges: Some(4),
+        capacity_bytes: Some(4 << 30),
+        ..Lab::small()
+    })
+}
+
+/// Ten files, half of them on one tape and half on another.
+fn on_two_tapes(lab: &Lab) -> RestoreOptions {
+    for (tape, pool) in [(A, "first"), (B, "second")] {
+        let place = format!("source/{pool}");
+        fs::create_dir_all(lab.path(&place)).unwrap();
+        for number in 0..5 {
+            let name = format!("{place}/{number}");
+            fs::write(lab.path(&name), noise(number, 9_000_000)).unwrap();
+        }
+        lab.label(&[tape], pool);
+        lab.archive(&[&place], pool).unwrap();
+    }
+    RestoreOptions {
+        patterns: vec![archive_path(&lab.path("source"))],
+        target: lab.path("target"),
+        ..RestoreOptions::default()
+    }
+}
+
+#[test]
+fn a_restore_takes_as_long_as_foretold() {
+    for drives in [1, 2] {
+        let lab = roomy(drives);
+        let options = on_two_tapes(&lab);
+        let outlook = plan(lab.site(), &options).unwrap();
+        assert_eq!(outlook.tapes.len(), 2);
+        assert_eq!(outlook.finish.certainty, Certainty::Likely);
+        let begun = lab.library().elapsed().unwrap();
+        let summary = restore(lab.site(), &options).unwrap();
+        assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+        let took_s = (lab.library().elapsed().unwrap() - begun).as_secs_f64();
+        let foretold_s = outlook.finish.seconds;
+        let off = took_s / foretold_s - 1.0;
+        assert!(
+            off.abs() < 0.1,
+            "{drives} drives: {took_s} s, foretold {foretold_s}"
+        );
+        let planned: f64 = outlook.tapes.iter().map(|tape| tape.times.total_s).sum();
+        assert!((planned - foretold_s).abs() < 1e-6);
+        assert_eq!(summary.timing.planned_s, foretold_s);
+        assert_eq!(summary.timing.tapes.len(), 2);
+    }
+}
+
+#[test]
+fn the_plan_names_each_read_and_the_tapes_to_be_fetched() {
+    let lab = roomy(2);
+    let options = on_two_tapes(&lab);
+    lab.take_away(B);
+    let outlook = plan(lab.site(), &options).unwrap();
+    let [first, second] = &outlook.tapes[..] else {
+        panic!("{outlook:?}");
+    };
+    assert_eq!((&first.place, first.drive), (&TapePlace::Slot(1), Some(0)));
+    assert_eq!((&second.place, second.drive), (&TapePlace::Missing, None));
+    let picked: Vec<&str> = outlook
+        .pick_list
+        .iter()
+        .map(|p| p.barcode.as_str())
+        .collect();
+    assert_eq!(picked, [B]);
+    assert_eq!(outlook.finish.certainty, Certainty::Open);
+    assert_eq!(outlook.finish.percent, None);
+    assert_eq!(outlook.finish.seconds, first.times.total_s);
+    let members: u64 = outlook.tapes.iter().map(|tape| tape.members).sum();
+    assert_eq!(outlook.reads.len() as u64, members);
+    let of_first = outlook.reads.iter().filter(|read| read.tape == A);
+    assert!(of_first.clone().count() > 1);
+    assert!(of_first.is_sorted_by_key(|read| read.block));
+}
+
+#[test]
+fn copies_are_chosen_for_few_tapes_within_reach_that_are_well() {
+    let lab = roomy(2);
+    let options = on_two_tapes(&lab);
+    lab.label(&[C], "third");
+    for summary in ["first", "second"] {
+        let job = lab.catalog().jobs().unwrap();
+        let job = job
+            .iter()
+            .find(|job| job.start.what.pool == summary)
+            .unwrap();
+        let options = CopyOptions {
+            job: Some(job.start.what.job.to_string()),
+            pool: Some("third".to_owned()),
+            ..CopyOptions::default()
+        };
+        copy(lab.site(), &options).unwrap();
+    }
+    let needed = || -> Vec<String> {
+        let outlook = plan(lab.site(), &options).unwrap();
+        outlook.tapes.into_iter().map(|tape| tape.barcode).collect()
+    };
+    assert_eq!(needed(), [C], "one tape instead of two");
+    let catalog = lab.catalog();
+    let third = catalog.volumes().unwrap().into_iter();
+    let third = third
+        .map(|volume| volume.label.what)
+        .find(|label| label.barcode == C)
+        .unwrap();
+    let suspect = VolumeStateChanged {
+        volume: third.volume,
+        state: VolumeState::Suspect,
+        reason: "it was read with trouble".to_owned(),
+    };
+    let now = "2026-11-30T12:00:00Z".parse().unwrap();
+    catalog.append(now, &Event::VolumeState(suspect)).unwrap();
+    drop(catalog);
+    assert_eq!(
+        needed(),
+        [A, B],
+        "two that are well instead of a suspect one"
+    );
+    lab.take_away(B);
+    assert_eq!(
+        needed(),
+        [A, C],
+        "a suspect one within reach instead of one that is away"
+    );
+}
+
+#[test]
+fn every_restore_leaves_a_record() {
+    let lab = roomy(2);
+    let options = on_two_tapes(&lab);
+    let whole = restore(lab.site(), &options).unwrap();
+    // Files are in the way now.
+    restore(lab.site(), &options).unwrap();
+    lab.take_away(B);
+    let elsewhere = RestoreOptions {
+        target: lab.path("elsewhere"),
+        ..options.clone()
+    };
+    restore(lab.site(), &elsewhere).unwrap();
+    let blocked = RestoreOptions {
+        target: lab.path("source/first/0/below-a-file"),
+        ..options
+    };
+    restore(lab.site(), &blocked).unwrap_err();
+
+    let lines = lab.ledger_lines("restored");
+    let records: Vec<serde_json::Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].take())
+        .collect();
+    let outcomes: Vec<&str> = records
+        .iter()
+        .map(|one| one["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["complete", "partial", "partial", "failed"]);
+    let first = &records[0];
+    assert_eq!(first["files"], whole.files);
+    assert_eq!(first["verified"], 10);
+    assert_eq!(first["asked_total"], 1);
+    assert_eq!(first["target"], lab.path("target").to_str().unwrap());
+    assert_eq!(first["problems"]["total"], 0);
+    assert_eq!(first["volumes"].as_array().unwrap().len(), 2);
+    assert!(first["planned_s"].as_u64().unwrap() > 100, "{first}");
+    assert!(first["volumes"][1]["real_s"].is_u64(), "{first}");
+    assert!(!first["user"].as_str().unwrap().is_empty());
+    assert!(records[1]["problems"]["total"].as_u64().unwrap() >= 10);
+    let missing = &records[2]["problems"]["listed"];
+    assert!(missing.to_string().contains(B), "{missing}");
+    // The catalog reads on past such lines.
+    assert!(!lab.find(b"**/0").is_empty());
+}
