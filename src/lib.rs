@@ -5,7 +5,8 @@
 //!
 //! | layer | module | knows |
 //! |---|---|---|
-//! | – | [`units`], [`monitor`], [`clock`], [`error_text`], [`access_order`] | leaves, usable everywhere |
+//! | – | [`units`], [`monitor`], [`clock`], [`error_text`] | leaves, usable everywhere |
+//! | – | [`access_order`] | how long a tape moves, in which order; a leaf, too |
 //! | 1 | [`transport`] | bytes and sense, no meaning |
 //! | 2 | [`scsi`] | pure codecs of CDBs and replies |
 //! | 3 | [`drive`], [`changer`] | devices with typed outcomes; strangers to each other |

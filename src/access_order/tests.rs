@@ -1,3 +1,5 @@
+//! Orders are whole, never worse than record order, and of few requests the best.
+
 use proptest::prelude::*;
 
 use super::costs::Costs;

@@ -2,12 +2,12 @@
 //!
 //! A [`RestorePlan`] names places on volumes; [`RestoreReport`] says what came of them.
 //! Each volume is read once, in the plan's order; a bad record costs only the
-//! members in it, and not even these where the plan has another copy of them. Hard links are made when all volumes are done, then the metadata of
-//! directories is set, deepest first.
+//! members in it, and not even these where the plan has another copy of them. Hard links are
+//! made when all volumes are done, then the metadata of directories is set, deepest first.
 //!
-//! Memory: the plan itself; one record and one member's headers; 8 bytes and one bit per
-//! read; the names of hard links; the metadata of directories. Knows neither the catalog
-//! that made the plan nor how volumes are mounted.
+//! Memory: the plan itself; one record and one member's headers; one byte per read, and a
+//! pointer for each that has another copy; the names of hard links; the metadata of directories.
+//! Knows neither the catalog that made the plan nor how volumes are mounted.
 
 mod copies;
 mod incoming;
