@@ -181,10 +181,34 @@ impl Chosen {
     }
 
     fn best_chains(&self) -> Vec<Vec<usize>> {
-        let mut chains = chains(&self.found);
-        chains.retain(|chain| is_whole(&self.found, chain));
+        let mut chains = self.newest_chains();
         self.prefer_best(&mut chains);
         chains
+    }
+
+    /// The whole copies of the newest state. A job that was resumed, or went on behind a failed
+    /// tape, may have an object twice in one pool, and changed in between: the last counts there,
+    /// and where pools differ the state that the source had last.
+    fn newest_chains(&self) -> Vec<Vec<usize>> {
+        let mut newest: Vec<Vec<usize>> = Vec::new();
+        for chain in chains(&self.found) {
+            if !is_whole(&self.found, &chain) {
+                continue;
+            }
+            let pool = |chain: &Vec<usize>| self.found[chain[0]].order().0;
+            match newest.last_mut().filter(|last| pool(last) == pool(&chain)) {
+                Some(last) => *last = chain,
+                None => newest.push(chain),
+            }
+        }
+        let state = |chain: &Vec<usize>| {
+            let entry = &self.found[chain[0]].entry;
+            [entry.ctime, entry.mtime].map(|time| (time.seconds, time.nanoseconds))
+        };
+        if let Some(last) = newest.iter().map(state).max() {
+            newest.retain(|chain| state(chain) == last);
+        }
+        newest
     }
 
     /// Leaves what is within reach, and of that what is on no suspect tape, if there is such.
@@ -232,8 +256,8 @@ impl Chosen {
 
     /// The best whole copy beside the one that was picked.
     fn spare(&self) -> Vec<usize> {
-        let mut chains = chains(&self.found);
-        chains.retain(|chain| *chain != self.picked && is_whole(&self.found, chain));
+        let mut chains = self.newest_chains();
+        chains.retain(|chain| *chain != self.picked);
         self.prefer_best(&mut chains);
         chains.into_iter().next().unwrap_or_default()
     }
