@@ -397,7 +397,9 @@ impl<'a> LibrarySource<'a> {
         let path = bay.barcode.clone();
         if let Err(error) = self.mounter.unmount(bay) {
             tracing::warn!(barcode = path, %error, "the tape stays in the drive");
-            let what = format!("the tape stays in the drive: {error}");
+            let advice = error.advice().map(|advice| format!(". {advice}"));
+            let (why, advice) = (with_causes(&error), advice.unwrap_or_default());
+            let what = format!("giving it back failed: {why}{advice}");
             self.site.monitor.problem(&Problem { path, what });
         }
     }

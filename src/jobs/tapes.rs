@@ -47,6 +47,8 @@ pub struct TapeInfo {
     pub labelled_at: Timestamp,
     /// When it was last read back.
     pub verified_at: Option<Timestamp>,
+    /// Segments that were read then, and may not be all of them.
+    pub verified_segments: u64,
     /// Files that were bad when it was last read back.
     pub bad_files: u64,
 }
@@ -184,6 +186,7 @@ fn info(volume: Volume, receipts: &[Receipt], places: &Places) -> TapeInfo {
         next_block,
         labelled_at: volume.label.time,
         verified_at: verified.map(|(time, _)| *time),
+        verified_segments: verified.map_or(0, |(_, verified)| u64::from(verified.segments)),
         bad_files: verified.map_or(0, |(_, verified)| verified.bad.total),
     }
 }

@@ -287,3 +287,36 @@ fn what_one_copy_does_not_give_comes_from_the_other() {
         assert_same_tree(&lab.path("source"), &at);
     }
 }
+
+#[test]
+fn a_first_copy_that_failed_as_a_whole_is_made_up_from_the_second() {
+    let lab = Lab::new();
+    plant_much(&lab);
+    lab.label(&[A, B], "onsite");
+    lab.label(&[C, D], "offsite");
+    // What the two tapes of the first pool get, they do not take.
+    let rules = [A, B].map(|barcode| {
+        let mut rule = fault(Effect::WriteError, "WRITE", 2, None);
+        rule.when.barcode = Some(barcode.to_owned());
+        rule
+    });
+    lab.set_faults(rules.into());
+    let summary = archive(lab.site(), &options(&lab)).unwrap();
+    assert!(summary.failure.is_some(), "{summary:?}");
+    assert_eq!(
+        summary.segments.iter().filter(|it| it.barcode == A).count(),
+        0
+    );
+    lab.set_faults(Vec::new());
+    lab.label(&[E, "SIM006L9"], "onsite");
+    let copied = self::copy(lab.site(), &CopyOptions::default()).unwrap();
+    assert_eq!(copied.outcome, Outcome::Complete, "{copied:?}");
+    assert_eq!(copied.jobs.len(), 1, "{copied:?}");
+    assert_eq!(copied.jobs[0].pool, "onsite");
+    for barcode in [C, D] {
+        lab.take_away(barcode);
+    }
+    let (restored, at) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &at);
+}

@@ -682,3 +682,17 @@ fn a_drive_that_stands_elsewhere_behind_its_unreadiness_writes_nothing_more() {
     assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
     assert_same_tree(&lab.path("source"), &copy);
 }
+
+#[test]
+fn a_tape_that_a_drive_does_not_let_go_is_written_there() {
+    let (lab, told) = archived_with(2);
+    lab.set_faults(vec![in_drive(0, HARDWARE, "LOAD UNLOAD", 1, None)]);
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+    told.one_problem(&[A, "giving it back failed", "unloading"]);
+    told.forget();
+    let summary = lab.archive(&["source"], "docs").unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    assert!(summary.segments.iter().all(|segment| segment.barcode == A));
+    told.one_notice(&[A, "does not let it go"]);
+}

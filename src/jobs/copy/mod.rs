@@ -83,7 +83,9 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
     interrupted::settle(site, &catalog)?;
     let mut needs = Vec::new();
     for job in jobs(&catalog, options)? {
-        needs.extend(Need::of(&catalog, job, options)?);
+        for pool in wanted_pools(&job, options)? {
+            needs.push(Need::of(&catalog, job.clone(), &pool)?);
+        }
     }
     needs.retain(|need| need.missing.files > 0);
     let mut summary = CopySummary {
@@ -106,8 +108,8 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
     for (at, need) in needs.into_iter().enumerate() {
         check_pool(&catalog, &need.pool)?;
         let goes_on = need.carry_out(site, &catalog, &mut summary)?;
-        let left = Need::of(&catalog, need.job, options)?;
-        summary.jobs[at].still_missing_files = left.map_or(0, |need| need.missing.files);
+        let left = Need::of(&catalog, need.job, &need.pool)?;
+        summary.jobs[at].still_missing_files = left.missing.files;
         if !goes_on {
             break;
         }
@@ -136,7 +138,22 @@ fn jobs(catalog: &Catalog, options: &CopyOptions) -> Result<Vec<Job>, JobError> 
     Ok(vec![job])
 }
 
-/// What one job lacks.
+/// The pools that are to have all of a job: the one that was named, else both of its own.
+fn wanted_pools(job: &Job, options: &CopyOptions) -> Result<Vec<String>, JobError> {
+    let start = &job.start.what;
+    match (&options.pool, &start.copy_pool) {
+        (Some(pool), _) => Ok(vec![pool.clone()]),
+        (None, Some(second)) => Ok(vec![second.clone(), start.pool.clone()]),
+        (None, None) if options.job.is_none() => Ok(Vec::new()),
+        (None, None) => {
+            let name = &start.name;
+            let what = format!("job {name} names no pool for its second copy: give --pool");
+            Err(JobError::Request { what })
+        }
+    }
+}
+
+/// What one job lacks in one pool.
 struct Need {
     job: Job,
     pool: String,
@@ -154,18 +171,8 @@ struct Need {
 }
 
 impl Need {
-    /// `None` where no copy is wanted.
-    fn of(catalog: &Catalog, job: Job, options: &CopyOptions) -> Result<Option<Need>, JobError> {
+    fn of(catalog: &Catalog, job: Job, pool: &str) -> Result<Need, JobError> {
         let start = &job.start.what;
-        let pool = match options.pool.as_ref().or(start.copy_pool.as_ref()) {
-            Some(pool) => pool.clone(),
-            None if options.job.is_none() => return Ok(None),
-            None => {
-                let name = &start.name;
-                let what = format!("job {name} names no pool for its second copy: give --pool");
-                return Err(JobError::Request { what });
-            }
-        };
         let (mut here, mut there) = (Vec::new(), Vec::new());
         for recorded in catalog.receipts_of_job(&start.job)? {
             let record: ReceiptRecord = recorded.what;
@@ -189,8 +196,8 @@ impl Need {
         };
         let last = here.last().map(|record| &record.receipt);
         let copied = missing.segments.last().map(|segment| segment.segment);
-        Ok(Some(Need {
-            pool,
+        Ok(Need {
+            pool: pool.to_owned(),
             before: there.iter().map(number).max().unwrap_or(0),
             ends: last.is_some_and(|last| last.job_ends && Some(last.segment) == copied),
             problems: last.and_then(|last| last.job_problems),
@@ -198,7 +205,7 @@ impl Need {
             compressed: here.iter().any(|record| record.receipt.codec.is_some()),
             missing,
             job,
-        }))
+        })
     }
 
     fn told(&self) -> CopiedJob {

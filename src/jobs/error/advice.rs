@@ -437,7 +437,8 @@ impl JobError {
                     .to_owned()
             }
             JobError::NothingFound { .. } => {
-                "`find '**'` shows what there is; quote globs so that the shell leaves them alone."
+                "`find '**'` shows what there is; quote globs so that the shell leaves them \
+                 alone. What was deleted since comes back with --as-of DATE."
                     .to_owned()
             }
             _ => return None,

@@ -75,8 +75,16 @@ impl Mounter<'_> {
             bay.barcode,
             bay.drive.name()
         ));
-        unload(&mut bay)
-            .and_then(|()| self.bring_home(&bay, element))
+        if let Err(error) = unload(&mut bay) {
+            // A drive that keeps its tape may read and write it all the same.
+            let (drive, why) = (bay.drive.name(), with_causes(&error));
+            let what = format!("{drive} does not let it go ({why}), so it is used there");
+            tracing::warn!(barcode = bay.barcode, "{what}");
+            let path = bay.barcode.clone();
+            self.site.monitor.notice(&Problem { path, what });
+            return Ok(Some(bay));
+        }
+        self.bring_home(&bay, element)
             .map_err(|error| self.not_usable(&bay, error))?;
         Ok(None)
     }
@@ -145,7 +153,8 @@ impl Mounter<'_> {
         self.tell_passed_over(snapshot, barcode, &doubtful, &best);
         let place = &snapshot.drives[best.index];
         let mut bay = Bay::new(best.drive, barcode, Some(place.address));
-        bay.seen = best.alerts;
+        // What was said of a tape was said of the one before.
+        bay.seen = best.alerts.only(TapeAlert::is_about_drive);
         Ok((place, bay))
     }
 

@@ -55,6 +55,8 @@ pub struct VerifiedVolume {
     pub verdict: Verdict,
     /// Segments read.
     pub segments: u64,
+    /// Segments that were to be read: a stop leaves some out.
+    pub planned_segments: u64,
     /// Records read.
     pub records: u64,
     /// Files compared.
@@ -231,6 +233,7 @@ fn verify_label(
         volume,
         verdict: Verdict::Empty,
         segments: 0,
+        planned_segments: 0,
         records: 0,
         files: 0,
         unknown_segments: 0,
@@ -350,6 +353,7 @@ fn judge(
         volume: volume.volume,
         verdict,
         segments: segments.len() as u64,
+        planned_segments: volume.segments.len() as u64,
         records: segments.iter().map(|segment| segment.records).sum(),
         files: segments.iter().map(|segment| segment.files_verified).sum(),
         unknown_segments: 0,

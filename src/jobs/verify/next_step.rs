@@ -18,6 +18,8 @@ pub(super) struct Lost {
     elsewhere: u64,
     /// Those tapes.
     tapes: BTreeSet<String>,
+    /// Segments whose files were not compared, since what names them is damaged.
+    unchecked: u64,
 }
 
 impl Lost {
@@ -29,6 +31,10 @@ impl Lost {
     ) -> Result<Lost, JobError> {
         let mut lost = Lost {
             files: segments.iter().map(|segment| segment.bad_file_count).sum(),
+            unchecked: segments
+                .iter()
+                .filter(|segment| segment.index_damage.is_some())
+                .count() as u64,
             ..Lost::default()
         };
         let listed = segments.iter().flat_map(|segment| &segment.bad_files);
@@ -89,6 +95,16 @@ pub(super) fn next_step(barcode: &str, verdict: Verdict, lost: &Lost) -> Option<
     let retire = format!(
         "Then take {barcode} out of use: it is marked suspect, and nothing more is written to it."
     );
+    let unchecked = match lost.unchecked {
+        0 => String::new(),
+        count => format!(
+            "The index of {count} of the segments is damaged, so the files there were not \
+             compared: `restore PATH --to DIR` checks each, and names what does not come back. "
+        ),
+    };
+    if lost.files == 0 && lost.unchecked > 0 {
+        return Some(format!("{unchecked}Archive again what came back. {retire}"));
+    }
     if lost.files == 0 {
         return Some(format!(
             "No file is lost. Bring what is on it to another tape while it can be read: \
@@ -112,8 +128,8 @@ pub(super) fn next_step(barcode: &str, verdict: Verdict, lost: &Lost) -> Option<
         ),
     };
     Some(format!(
-        "{copies}. All else on it comes back with `restore PATH --to DIR`, which names what it \
-         leaves out. {retire}"
+        "{unchecked}{copies}. All else on it comes back with `restore PATH --to DIR`, which names \
+         what it leaves out. {retire}"
     ))
 }
 
@@ -127,6 +143,11 @@ mod tests {
             files,
             elsewhere,
             tapes: (0..elsewhere).map(|number| format!("B{number}")).collect(),
+            unchecked: 0,
+        };
+        let unchecked = |files| Lost {
+            unchecked: 2,
+            ..lost(files, 0)
         };
         for (verdict, lost, words) in [
             (Verdict::Good, lost(0, 0), None),
@@ -137,6 +158,8 @@ mod tests {
                 Some("verify the tape again"),
             ),
             (Verdict::Bad, lost(0, 0), Some("No file is lost")),
+            (Verdict::Bad, unchecked(0), Some("were not compared")),
+            (Verdict::Bad, unchecked(1), Some("were not compared")),
             (Verdict::Bad, lost(2, 0), Some("no other tape")),
             (Verdict::Bad, lost(2, 2), Some("each bad file is on B0, B1")),
             (

@@ -144,9 +144,16 @@ fn render_detail(output: &mut Output, tape: &TapeDetail) -> io::Result<()> {
         .map_or_else(String::new, |why| format!(" ({why})"));
     let verified = info.verified_at.map_or_else(
         || "never".to_owned(),
-        |at| match info.bad_files {
-            0 => format!("{}, all good", dates::minute(at)),
-            bad => format!("{}, {} bad", dates::minute(at), counted(bad, "file")),
+        |at| {
+            let read = match info.verified_segments < info.segments {
+                true => format!("{} of {} segments, ", info.verified_segments, info.segments),
+                false => String::new(),
+            };
+            let found = match info.bad_files {
+                0 => "all good".to_owned(),
+                bad => format!("{} bad", counted(bad, "file")),
+            };
+            format!("{}, {read}{found}", dates::minute(at))
         },
     );
     let alerts = match &tape.tape_alerts {

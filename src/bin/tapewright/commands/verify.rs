@@ -105,14 +105,19 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
                 ))?;
                 continue;
             }
+            Verdict::Good if volume.planned_segments > volume.segments => "good so far",
             Verdict::Good => "good",
             Verdict::Bad => "BAD",
             Verdict::Inconclusive => "inconclusive: reading failed, which says nothing of the tape",
         };
         output.line(format!(
-            "{}  {verdict}: {}, {}, {} read and compared",
+            "{}  {verdict}: {}{}, {}, {} read and compared",
             volume.barcode,
             counted(volume.segments, "segment"),
+            match volume.planned_segments > volume.segments {
+                true => format!(" of {}", volume.planned_segments),
+                false => String::new(),
+            },
             counted(volume.records, "record"),
             counted(volume.files, "file")
         ))?;
