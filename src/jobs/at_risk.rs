@@ -102,8 +102,12 @@ fn risk(loss: Loss) -> Option<AtRisk> {
     }
     Some(AtRisk {
         path: ByteText(hit.entry.path.clone()),
+        // The first parts of what was a stream say only as much as was known by then.
         size_bytes: match hit.entry.kind {
-            catalogs::model::Kind::File => hit.entry.size_bytes,
+            catalogs::model::Kind::File => {
+                let sizes = loss.entries.iter().map(|hit| hit.entry.size_bytes);
+                sizes.max().unwrap_or_default()
+            }
             _ => 0,
         },
         newest: loss.newest,

@@ -92,6 +92,7 @@ pub struct Listed {
 impl Listed {
     fn new(child: Child, depth: usize) -> Listed {
         let is_directory = child.is_directory();
+        let file_bytes = child.size_bytes();
         let below = Sum::from(child.below);
         let held = child.held.first().map(|hit| &hit.entry);
         let named = |name: &str, number: u32| match name {
@@ -104,7 +105,7 @@ impl Listed {
             depth,
             size_bytes: match is_directory {
                 true => below.bytes,
-                false => held.map_or(0, |entry| entry.size_bytes),
+                false => file_bytes,
             },
             mode: held.map(|entry| entry.mode),
             user: held.map(|entry| named(&entry.user, entry.uid)),

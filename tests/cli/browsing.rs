@@ -281,3 +281,32 @@ fn a_catalog_is_checked_and_carried_to_another_state_directory() {
         checked.stdout()
     );
 }
+
+#[test]
+fn a_stream_that_was_cut_into_parts_is_listed_with_its_whole_size() {
+    let place = Place::with_pool("256MB", 1);
+    let job = "archive --pool p --segment-size 4MiB --buffer 16MiB --command";
+    place
+        .run(
+            job.split(' '),
+            ["head -c 9000000 /dev/zero", "--as", "s/whole"],
+        )
+        .expect_done();
+    assert!(place.json(["find", "s/whole"]).len() > 1, "it is in parts");
+    for (words, pointer) in [
+        (["ls", "s"], "/size_bytes"),
+        (["du", "s"], "/bytes"),
+        (["tape", "at-risk"], "/size_bytes"),
+    ] {
+        let tape = (words[1] == "at-risk").then_some("SIM001L9");
+        let lines = place.json(words.into_iter().chain(tape));
+        let sizes: Vec<&Value> = lines
+            .iter()
+            .filter_map(|line| line.pointer(pointer))
+            .collect();
+        assert!(
+            sizes.iter().any(|size| **size == 9_000_000),
+            "{words:?}: {lines:?}"
+        );
+    }
+}

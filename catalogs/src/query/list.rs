@@ -39,7 +39,7 @@ impl Totals {
                 self.files += 1;
                 self.newest = self.newest.max(Some(entry.mtime));
                 if kind == Kind::File {
-                    self.bytes = self.bytes.saturating_add(entry.size_bytes);
+                    self.bytes = self.bytes.saturating_add(size_bytes(held));
                 }
             }
         }
@@ -51,6 +51,13 @@ impl Totals {
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.newest = self.newest.max(other.newest);
     }
+}
+
+/// Size of a file, of which these are the entries: the first parts of what was a stream say only
+/// as much as was known by then.
+fn size_bytes(held: &[Hit]) -> u64 {
+    let sizes = held.iter().map(|hit| hit.entry.size_bytes);
+    sizes.max().unwrap_or_default()
 }
 
 /// What is directly in a directory.
@@ -66,6 +73,11 @@ pub struct Child {
 }
 
 impl Child {
+    /// Size of a file, in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        size_bytes(&self.held)
+    }
+
     /// Whether it is a directory, as far as the catalog knows.
     pub fn is_directory(&self) -> bool {
         match self.held.first() {
