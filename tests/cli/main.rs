@@ -5,6 +5,7 @@ mod browsing;
 mod catalog_loss;
 mod compression;
 mod doctor;
+mod existing;
 mod exits;
 mod full_disk;
 mod harness;

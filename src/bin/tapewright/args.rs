@@ -490,6 +490,9 @@ pub struct RestoreArgs {
     /// Replace files that exist [default: leave them and list them]
     #[arg(long)]
     pub overwrite: bool,
+    /// Begin even if the file system seems to have too little room
+    #[arg(long)]
+    pub ignore_room: bool,
     /// Set owner and group by number, not by name
     #[arg(long)]
     pub numeric_owner: bool,

@@ -22,6 +22,7 @@ mod notset;
 mod options;
 mod owners;
 mod place;
+mod room;
 
 pub use beneath::Resolver;
 pub(crate) use error::shown;
@@ -30,6 +31,7 @@ pub use file::FileWriter;
 pub use name::{MAX_NAME_BYTES, Name};
 pub use notset::{NOT_SET_LISTED, NotSet, NotSetItem};
 pub use options::{Existing, Owners, TargetOptions};
+pub use room::free_bytes;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

@@ -77,6 +77,7 @@ impl JobError {
             | JobError::SegmentNumber { .. } => K::BadMedium,
             JobError::Volume { source, .. } => volume_kind(source),
             JobError::Base(error) => error.kind(),
+            JobError::Restore(error) => error.kind(),
             JobError::NoSuchPool { .. }
             | JobError::NoSuchVolume { .. }
             | JobError::NoSuchBarcodeOrJob { .. }
@@ -402,6 +403,7 @@ impl JobError {
                 "`tape list` shows the tapes that the catalog knows.".to_owned()
             }
             JobError::Base(error) => error.advice().to_owned(),
+            JobError::Restore(error) => error.advice().to_owned(),
             JobError::Hook(_) => {
                 "The log in the state directory has all it said. Run it by hand, put it right, and \
                  start the job again."

@@ -9,18 +9,18 @@ mod base;
 mod device;
 mod failure;
 mod kind;
+mod restore;
 mod words;
-
-use std::io;
-use std::path::PathBuf;
 
 pub use base::BaseError;
 pub use failure::{FailedTape, Failure};
-pub use kind::JobErrorKind;
-pub(super) use words::labels_unread;
-
 use jiff::Timestamp;
+pub use kind::JobErrorKind;
+pub use restore::RestoreError;
+use std::io;
+use std::path::PathBuf;
 use uuid::Uuid;
+pub(super) use words::labels_unread;
 use words::{
     after_write_failure, claimed_twice, found_text, list, missing_text, nothing_found, now_text,
     pid_text, without_segments,
@@ -84,7 +84,6 @@ pub enum JobError {
         /// The library's directory.
         dir: PathBuf,
     },
-
     /// A drive's serial number is in no drive element of the changer.
     #[error("drive {drive} (serial number {serial}) is not a drive of changer {changer}, \
              which has {}", list(.known, "no drive that tells its serial number"))]
@@ -492,6 +491,9 @@ pub enum JobError {
     /// What a job of changes is to be measured against.
     #[error(transparent)]
     Base(#[from] BaseError),
+    /// What keeps a restore from beginning.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// A job that ended, or was cut off, before its first segment was confirmed.
     #[error(
         "no segment of job {job} (`{name}`) is confirmed on a tape: {}",

@@ -363,6 +363,11 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
         },
         JobError::NoSuchVolume { barcode: text() },
         JobError::NoSuchBarcodeOrJob { name: text() },
+        JobError::Restore(RestoreError::NoRoom {
+            target: PathBuf::from("/back"),
+            free_bytes: 1,
+            needed_bytes: 2,
+        }),
         JobError::Base(BaseError::NoSuchJob { name: text() }),
         JobError::Base(BaseError::ClockBehind {
             name: text(),

@@ -33,6 +33,8 @@ pub(super) struct Choice {
     pub(super) spares: Vec<Arranged>,
     /// Bytes of the files in it.
     pub(super) file_bytes: u64,
+    /// Bytes that they take in the target.
+    pub(super) write_bytes: u64,
     /// Objects that will not be what their names promise: older versions, files that were not
     /// whole when they were archived.
     pub(super) remarks: Problems,
@@ -68,10 +70,12 @@ pub(super) fn plan(
     let file_bytes = selection.values().map(|chosen| chosen.size_bytes).sum();
     let finder = LinkFinder { chooser: &chooser };
     let members = plan_links(selection, &finder)?;
+    let write_bytes = members.first.iter().map(Member::data_bytes).sum();
     Ok(Choice {
         volumes: chooser.by_volume(members.first)?,
         spares: chooser.by_volume(members.spare)?,
         file_bytes,
+        write_bytes,
         remarks,
     })
 }

@@ -50,7 +50,17 @@ pub(super) struct Member {
     /// What it takes on tape: less than its length in a compressed segment, of which only the
     /// whole is known.
     pub(super) stored_bytes: u64,
+    /// Size of the file, holes and other parts included.
+    size_bytes: u64,
     pub(super) read: MemberRead,
+}
+
+impl Member {
+    /// What its data take in a file system: no more than is on tape, where holes are left out.
+    pub(super) fn data_bytes(&self) -> u64 {
+        let part = self.read.part.map(|part| part.length_bytes);
+        part.unwrap_or(self.size_bytes).min(self.read.length_bytes)
+    }
 }
 
 /// The members of an object.
@@ -96,6 +106,7 @@ impl Found {
                 Some(_) => u64::try_from(share).unwrap_or(entry.member_bytes),
                 None => entry.member_bytes,
             },
+            size_bytes: entry.size_bytes,
             volume: receipt.volume,
             segment: receipt.segment,
             read: MemberRead {

@@ -10,6 +10,7 @@ mod copies;
 mod links;
 mod outlook;
 mod record;
+mod room;
 mod summary;
 mod timed;
 mod timeline;
@@ -21,11 +22,13 @@ use jiff::Timestamp;
 use arrange::Arranged;
 use choose::Choice;
 use record::Record;
+pub use room::Room;
 use summary::summarise;
 use timed::{Timed, seconds_between};
 
 use super::catalog::Opened;
 use super::engine_error::from_engine;
+pub use super::error::RestoreError;
 use super::mount::Mounter;
 use super::source::LibrarySource;
 use super::{JobError, Site, catalog};
@@ -45,6 +48,8 @@ pub struct RestoreOptions {
     pub target: PathBuf,
     /// As things were at this time; `None` is now.
     pub as_of: Option<Timestamp>,
+    /// Begin even if the target's file system seems to have too little room.
+    pub ignore_room: bool,
     /// What to do with paths that exist, and by what owners are given.
     pub target_options: TargetOptions,
 }
@@ -55,7 +60,7 @@ pub struct RestoreOptions {
 ///
 /// Nothing matches, or catalog or library cannot be asked.
 pub fn plan(site: Site<'_>, options: &RestoreOptions) -> Result<RestoreOutlook, JobError> {
-    let prepared = prepare(site, options)?;
+    let prepared = make(site, options)?;
     Ok(prepared.outlook.with_reads(&prepared.choice))
 }
 
@@ -78,17 +83,26 @@ pub struct Prepared<'a> {
     outlook: RestoreOutlook,
 }
 
-/// Makes the plan. Moves no tape and writes nothing.
+/// Makes the plan, and sees whether it can be carried out. Moves no tape and writes nothing.
 ///
 /// # Errors
 ///
-/// Nothing matches, or catalog or library cannot be asked.
+/// Nothing matches, catalog or library cannot be asked, or what [`RestoreError`] names.
 pub fn prepare<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>, JobError> {
+    let prepared = make(site, options)?;
+    if !options.ignore_room {
+        prepared.outlook.room.check(&options.target)?;
+    }
+    Ok(prepared)
+}
+
+fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>, JobError> {
     let catalog = catalog::open(site)?;
     let mut mounter = Mounter::open(site)?;
     let places = mounter.places()?;
     let choice = choose::plan(&catalog, &places, options)?;
-    let outlook = RestoreOutlook::of(&choice, &places, site.clock.now());
+    let room = Room::of(&choice, &options.target);
+    let outlook = RestoreOutlook::of(&choice, &places, room, site.clock.now());
     Ok(Prepared {
         site,
         options,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::arrange::Arranged;
 use super::choose::Choice;
+use super::room::Room;
 use super::timeline::{Finish, TapeTimes};
 use crate::access_order::Approach;
 use crate::jobs::mount::Places;
@@ -89,6 +90,8 @@ pub struct RestoreOutlook {
     pub objects: u64,
     /// Bytes of the regular files among them.
     pub file_bytes: u64,
+    /// What they take in the target, and what is there for them.
+    pub room: Room,
     /// The tapes, in the order in which they will be read.
     pub tapes: Vec<TapeNeed>,
     /// When it will be done.
@@ -104,7 +107,12 @@ pub struct RestoreOutlook {
 }
 
 impl RestoreOutlook {
-    pub(super) fn of(choice: &Choice, places: &Places, now: Timestamp) -> RestoreOutlook {
+    pub(super) fn of(
+        choice: &Choice,
+        places: &Places,
+        room: Room,
+        now: Timestamp,
+    ) -> RestoreOutlook {
         let tapes: Vec<TapeNeed> = choice.volumes.iter().map(|one| need(one, places)).collect();
         let with_places = choice.volumes.iter().zip(&tapes);
         let finish = Finish::of(
@@ -122,6 +130,7 @@ impl RestoreOutlook {
         RestoreOutlook {
             objects: objects.count() as u64,
             file_bytes: choice.file_bytes,
+            room,
             finish,
             pick_list: missing.map(pick).collect(),
             tapes,

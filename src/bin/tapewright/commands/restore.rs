@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use tapewright::jobs::Outcome;
 use tapewright::jobs::restore::{
     self, Certainty, Existing, Finish, LostWithTape, Owners, PlannedRead, RestoreOptions,
-    RestoreOutlook, RestoreSummary, TapeNeed, TapePlace, TapeTiming, TargetOptions, Timing,
+    RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming, TargetOptions, Timing,
 };
 use tapewright::units::ByteSize;
 
@@ -33,6 +33,7 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
             .collect::<Result<_, _>>()?,
         target: args.to.clone(),
         as_of: dates::as_of(args.as_of.as_deref())?,
+        ignore_room: args.ignore_room,
         target_options: TargetOptions {
             existing: if args.overwrite {
                 Existing::Overwrite
@@ -88,6 +89,21 @@ fn how_much(outlook: &RestoreOutlook) -> String {
     )
 }
 
+/// What it takes in the target, and what is there for it.
+fn room_words(room: Room) -> String {
+    let needed = ByteSize(room.needed_bytes);
+    match room.free_bytes {
+        None => format!("{needed} to write; the file system does not tell its free room"),
+        Some(free) if free < room.needed_bytes => {
+            format!(
+                "{needed} to write, and only {} free: too little room",
+                ByteSize(free)
+            )
+        }
+        Some(free) => format!("{needed} to write, {} free", ByteSize(free)),
+    }
+}
+
 /// When it will be done, and how sure that is.
 fn finish_words(finish: &Finish) -> String {
     let local = finish.at.to_zoned(TimeZone::system());
@@ -129,6 +145,7 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
     ];
     output.table(&head, &rows)?;
     output.line(finish_words(&outlook.finish))?;
+    output.line(room_words(outlook.room))?;
     if !outlook.pick_list.is_empty() {
         output.line("to be fetched:")?;
         for pick in &outlook.pick_list {
