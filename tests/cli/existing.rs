@@ -1,6 +1,8 @@
 //! What a restore looks at in its target before a tape moves: room, and what is there already.
 
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use crate::harness::{Place, random_files, restored};
 use crate::small_disk::SmallDisk;
@@ -62,4 +64,114 @@ fn a_target_without_room_is_told_before_a_tape_moves() {
             .expect_done();
         assert!(restored(&target, &one).exists());
     }
+}
+
+/// Three files on tape; of these `0000` is in the target, changed long ago, and `0001`, changed
+/// just now.
+fn with_two_in_the_way() -> (Place, [String; 2]) {
+    let place = Place::with_pool("1GB", 1);
+    let source = place.path("data");
+    random_files(&source, 7, 3, 1000);
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    let target = place.path("back");
+    let there = restored(&target, &source);
+    fs::create_dir_all(&there).expect("a directory");
+    let now = SystemTime::now() + Duration::from_secs(60);
+    for (name, changed) in [
+        ("0000", SystemTime::UNIX_EPOCH + Duration::from_secs(1)),
+        ("0001", now),
+    ] {
+        fs::write(there.join(name), "mine").expect("a file");
+        let file = fs::File::options().write(true).open(there.join(name));
+        file.and_then(|file| file.set_modified(changed))
+            .expect("a time");
+    }
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let words = [text(&target), text(&source)];
+    (place, words)
+}
+
+#[test]
+fn nothing_is_restored_where_something_is_unless_it_is_said_what_becomes_of_it() {
+    let (place, [to, all]) = with_two_in_the_way();
+    let before = place.run(["library", "status"], ["--json"]).stdout();
+    let ran = place
+        .run(["restore", "--to", &to, &all], [""; 0])
+        .expect_exit(2);
+    let said = ran.stderr();
+    for words in [
+        "2 of the objects",
+        "data/0000",
+        "data/0001",
+        "--existing skip",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let there = restored(to.as_ref(), all.as_ref());
+    assert_eq!(fs::read_dir(there).expect("a directory").count(), 2);
+    let after = place.run(["library", "status"], ["--json"]).stdout();
+    assert_eq!(before, after, "no tape was moved");
+    let plan = &place.json(["restore", "--dry-run", "--to", &to, &all])[0];
+    assert_eq!(plan["existing"]["total"], 2, "{plan}");
+    place
+        .run(
+            [
+                "restore",
+                "--overwrite",
+                "--existing",
+                "skip",
+                "--to",
+                &to,
+                &all,
+            ],
+            [""; 0],
+        )
+        .expect_exit(2);
+}
+
+#[test]
+fn what_is_there_is_left_replaced_or_kept_beside_as_asked() {
+    for (how, replaced, beside) in [
+        ("skip", [false, false], false),
+        ("newer", [true, false], false),
+        ("rename", [false, false], true),
+        ("overwrite", [true, true], false),
+    ] {
+        let (place, [to, all]) = with_two_in_the_way();
+        let ran = ["restore", "--existing", how, "--to", &to, &all];
+        let summary = &place.json(ran)[0];
+        let there = restored(to.as_ref(), all.as_ref());
+        let same = |name: &str, as_name: &str| {
+            let original = fs::read(Path::new(&all).join(name)).expect("the source");
+            fs::read(there.join(as_name)).is_ok_and(|content| content == original)
+        };
+        assert_eq!(
+            ["0000", "0001"].map(|name| same(name, name)),
+            replaced,
+            "{how}"
+        );
+        assert!(same("0002", "0002"), "{how}: the rest is restored");
+        for name in ["0000", "0001"] {
+            let aside = format!("{name}.restored-1");
+            assert_eq!(same(name, &aside), beside, "{how}");
+            assert_eq!(there.join(aside).exists(), beside, "{how}");
+        }
+        assert_eq!(summary["existing"]["total"], 2, "{summary}");
+        let renamed = &summary["renamed"]["total"];
+        assert_eq!(*renamed, if beside { 2 } else { 0 }, "{summary}");
+    }
+}
+
+#[test]
+fn a_restore_that_has_all_there_moves_no_tape() {
+    let (place, [to, all]) = with_two_in_the_way();
+    place
+        .run(["restore", "--overwrite", "--to", &to, &all], [""; 0])
+        .expect_done();
+    let summary = &place.json(["restore", "--existing", "skip", "--to", &to, &all])[0];
+    assert_eq!(summary["existing"]["total"], 3, "{summary}");
+    assert_eq!(summary["tapes"].as_array().expect("tapes").len(), 0);
+    assert_eq!(summary["outcome"], "complete", "{summary}");
 }

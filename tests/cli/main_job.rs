@@ -144,8 +144,11 @@ fn existing_files_are_left_alone_unless_told_otherwise() {
     fs::create_dir_all(&there).expect("a directory");
     fs::write(there.join("0000"), "precious").expect("a file");
     let ran = place
-        .run(["restore", "--to"], [&target, &source])
-        .expect_exit(7);
+        .run(
+            ["restore", "--existing", "skip", "--to"],
+            [&target, &source],
+        )
+        .expect_done();
     assert!(ran.stdout().contains("0000"), "{}", ran.stdout());
     assert_eq!(fs::read(there.join("0000")).expect("a file"), b"precious");
     assert!(there.join("0001").exists(), "the others are restored");

@@ -147,8 +147,8 @@ fn every_restore_leaves_a_record() {
     let lab = roomy(2);
     let options = on_two_tapes(&lab);
     let whole = restore(lab.site(), &options).unwrap();
-    // Files are in the way now.
-    restore(lab.site(), &options).unwrap();
+    // Files are in the way now: nothing is begun, and so nothing recorded.
+    restore(lab.site(), &options).unwrap_err();
     lab.take_away(B);
     let elsewhere = RestoreOptions {
         target: lab.path("elsewhere"),
@@ -170,7 +170,7 @@ fn every_restore_leaves_a_record() {
         .iter()
         .map(|one| one["outcome"].as_str().unwrap())
         .collect();
-    assert_eq!(outcomes, ["complete", "partial", "partial", "failed"]);
+    assert_eq!(outcomes, ["complete", "partial", "failed"]);
     let first = &records[0];
     assert_eq!(first["files"], whole.files);
     assert_eq!(first["verified"], 10);
@@ -181,8 +181,7 @@ fn every_restore_leaves_a_record() {
     assert!(first["planned_s"].as_u64().unwrap() > 100, "{first}");
     assert!(first["volumes"][1]["real_s"].is_u64(), "{first}");
     assert!(!first["user"].as_str().unwrap().is_empty());
-    assert!(records[1]["problems"]["total"].as_u64().unwrap() >= 10);
-    let missing = &records[2]["problems"]["listed"];
+    let missing = &records[1]["problems"]["listed"];
     assert!(missing.to_string().contains(B), "{missing}");
     // The catalog reads on past such lines.
     assert!(!lab.find(b"**/0").is_empty());

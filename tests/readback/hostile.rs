@@ -395,11 +395,15 @@ fn run(case: &Case, resolver: Resolver, existing: Existing) -> (Scene, RestoreRe
 fn nothing_leads_out_of_the_target() {
     for case in CASES {
         for resolver in [Resolver::OpenAt2, Resolver::Walk] {
-            for existing in [Existing::Refuse, Existing::Overwrite] {
+            use Existing as E;
+            for existing in [E::Refuse, E::Newer, E::Rename, E::Overwrite] {
                 let (scene, report) = run(case, resolver, existing);
-                let lost = case.lost[usize::from(existing == Existing::Overwrite)];
                 let what = format!("{} ({resolver:?}, {existing:?}): {report:?}", case.what);
-                assert_eq!(report.problem_count, lost, "{what}");
+                match existing {
+                    E::Refuse => assert_eq!(report.problem_count, case.lost[0], "{what}"),
+                    E::Overwrite => assert_eq!(report.problem_count, case.lost[1], "{what}"),
+                    E::Newer | E::Rename => {}
+                }
                 assert!(report.volumes_failed.is_empty(), "{what}");
                 let left = names_below(&scene.to());
                 let temporary = left.iter().any(|name| name.contains(".tapewright-"));

@@ -4,15 +4,26 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tapewright::engine::restore::restore_into;
 use tapewright::engine::restore::{RestoreOutcome, RestorePlan, RestoreReport, restore};
-use tapewright::engine::target::{Existing, Resolver, Target, TargetOptions};
+use tapewright::engine::target::{Existing, Owners, Resolver, Target, TargetOptions};
 use tapewright::monitor::Silent;
 use tapewright::volume::member::{Extent, Kind};
 use tempfile::TempDir;
 
 use crate::rig::{Shelf, Volume, file, node, noise, part, plan};
+
+const NEWER: TargetOptions = with(Existing::Newer);
+const RENAME: TargetOptions = with(Existing::Rename);
+
+const fn with(existing: Existing) -> TargetOptions {
+    TargetOptions {
+        existing,
+        owners: Owners::Names,
+    }
+}
 
 const OVERWRITE: TargetOptions = TargetOptions {
     existing: Existing::Overwrite,
@@ -237,7 +248,7 @@ fn existing_objects_are_refused_or_replaced_as_asked() {
         node("d/h", Kind::Hardlink(b"d/f".to_vec())),
         file("d/taken", b"new"),
     ]);
-    for options in [TargetOptions::default(), OVERWRITE] {
+    for options in [TargetOptions::default(), NEWER, OVERWRITE] {
         let (_keep, to) = target();
         fs::create_dir_all(to.join("d/taken")).unwrap();
         fs::set_permissions(to.join("d"), fs::Permissions::from_mode(0o700)).unwrap();
@@ -250,8 +261,12 @@ fn existing_objects_are_refused_or_replaced_as_asked() {
         let refused: Vec<&str> = report.problems.iter().map(|p| p.path.as_str()).collect();
         let mode = fs::metadata(to.join("d")).unwrap().permissions().mode() & 0o7777;
         let (content, refusals, directory_mode) = match options.existing {
-            Existing::Refuse => ("old", vec!["d/f", "d/s", "d/taken", "d/h"], 0o700),
+            // What was made just now is newer than what is archived.
+            Existing::Refuse | Existing::Newer => {
+                ("old", vec!["d/f", "d/s", "d/taken", "d/h"], 0o700)
+            }
             Existing::Overwrite => ("new", vec!["d/taken"], 0o755),
+            Existing::Rename => unreachable!("has a test of its own"),
         };
         assert_eq!((refused, mode), (refusals, directory_mode));
         assert_eq!(fs::read_to_string(to.join("d/f")).unwrap(), content);
@@ -259,6 +274,81 @@ fn existing_objects_are_refused_or_replaced_as_asked() {
         assert_eq!(fs::read_link(to.join("d/s")).unwrap(), Path::new(content));
         assert_eq!(names_below(&to), ["d", "d/f", "d/h", "d/s", "d/taken"]);
     }
+}
+
+#[test]
+fn only_what_is_older_is_replaced_by_what_is_newer() {
+    let archived = file("f", b"").member.mtime;
+    for (seconds, nanoseconds, replaced) in
+        [(-1, 0, true), (0, -1, true), (0, 0, false), (1, 0, false)]
+    {
+        let volume = Volume::new("A00001L9")
+            .write(&[file("f", b"new"), node("h", Kind::Hardlink(b"f".to_vec()))]);
+        let (_keep, to) = target();
+        fs::create_dir_all(&to).unwrap();
+        fs::write(to.join("f"), "old").unwrap();
+        let since = Duration::new(
+            archived.seconds.checked_add(seconds).unwrap() as u64,
+            archived
+                .nanoseconds
+                .checked_add_signed(nanoseconds)
+                .unwrap(),
+        );
+        let there = fs::File::options().write(true).open(to.join("f")).unwrap();
+        there.set_modified(UNIX_EPOCH + since).unwrap();
+        let report = run(&plan(&to, NEWER, &[&volume]), &[&volume]);
+        let content = if replaced { "new" } else { "old" };
+        assert_eq!(
+            fs::read_to_string(to.join("f")).unwrap(),
+            content,
+            "{report:?}"
+        );
+        // A link never leads to what was there before.
+        assert_eq!(to.join("h").exists(), replaced, "{report:?}");
+        assert_eq!(report.problem_count, if replaced { 0 } else { 2 });
+    }
+}
+
+#[test]
+fn renamed_objects_stand_beside_what_was_there_and_links_lead_to_them() {
+    let volume = Volume::new("A00001L9").write(&[
+        node("d", Kind::Directory),
+        file("d/f", b"new"),
+        file("d/free", b"new"),
+        node("d/h", Kind::Hardlink(b"d/f".to_vec())),
+        node("d/s", Kind::Symlink(b"new".to_vec())),
+        file("d/taken", b"new"),
+    ]);
+    let (_keep, to) = target();
+    fs::create_dir_all(to.join("d/taken")).unwrap();
+    fs::set_permissions(to.join("d"), fs::Permissions::from_mode(0o700)).unwrap();
+    for name in ["d/f", "d/f.restored-1", "d/s"] {
+        fs::write(to.join(name), "old").unwrap();
+    }
+    let report = run(&plan(&to, RENAME, &[&volume]), &[&volume]);
+    assert_eq!(report.outcome, RestoreOutcome::Complete, "{report:?}");
+    let text = |name: &str| fs::read_to_string(to.join(name)).unwrap();
+    for name in ["d/f", "d/f.restored-1", "d/s"] {
+        assert_eq!(text(name), "old", "{name}");
+    }
+    for name in ["d/f.restored-2", "d/free", "d/h", "d/taken.restored-1"] {
+        assert_eq!(text(name), "new", "{name}");
+    }
+    let inode = |name: &str| fs::metadata(to.join(name)).unwrap().ino();
+    assert_eq!(inode("d/h"), inode("d/f.restored-2"));
+    assert_eq!(
+        fs::read_link(to.join("d/s.restored-1")).unwrap(),
+        Path::new("new")
+    );
+    let mode = fs::metadata(to.join("d")).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode, 0o700, "a directory that was there keeps its mode");
+    let renamed: Vec<(&[u8], &[u8])> = report.renamed.iter().map(|(a, b)| (&**a, &**b)).collect();
+    let expected: [(&[u8], &[u8]); 3] = [
+        (b"d/f", b"d/f.restored-2"),
+        (b"d/s", b"d/s.restored-1"),
+        (b"d/taken", b"d/taken.restored-1"),
+    ];
+    assert_eq!(renamed, expected);
 }
 
 #[test]

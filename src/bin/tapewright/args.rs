@@ -473,6 +473,20 @@ pub struct AtRiskArgs {
     pub all_versions: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExistingArg {
+    /// Restore nothing
+    Refuse,
+    /// Leave it and list it
+    Skip,
+    /// Replace it if the archived one was modified later
+    Newer,
+    /// Leave it, and restore under a name with `.restored-1` behind it
+    Rename,
+    /// Replace it
+    Overwrite,
+}
+
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
     /// Paths (a directory: all below it) or globs with `**`
@@ -487,8 +501,11 @@ pub struct RestoreArgs {
     /// Show the plan (tapes, places, files) and stop
     #[arg(long)]
     pub dry_run: bool,
-    /// Replace files that exist [default: leave them and list them]
-    #[arg(long)]
+    /// What to do where something exists already
+    #[arg(long, value_enum, value_name = "HOW", default_value = "refuse")]
+    pub existing: ExistingArg,
+    /// The same as --existing overwrite
+    #[arg(long, conflicts_with = "existing")]
     pub overwrite: bool,
     /// Begin even if the file system seems to have too little room
     #[arg(long)]

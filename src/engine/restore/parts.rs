@@ -114,7 +114,7 @@ impl<'a> CutFiles<'a> {
             )),
             State::Awaited => {
                 let size_bytes = member.size_bytes;
-                let writer = target.begin_file(name, size_bytes)?;
+                let writer = target.begin_file(name, member)?;
                 self.open += 1;
                 file.state = State::Open {
                     writer: None,

@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
         let mut begin = |member: &Member| -> Result<FileWriter, Lost> {
             match member.part {
                 Some(_) => cut_files.begin(target, name, member),
-                None => Ok(target.begin_file(name, member.size_bytes)?),
+                None => Ok(target.begin_file(name, member)?),
             }
         };
         while let Some(bytes) = pass.chunk().map_err(unreadable)? {

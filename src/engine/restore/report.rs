@@ -1,5 +1,7 @@
 //! What a restore did, and what it could not do.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::engine::EngineError;
@@ -80,6 +82,8 @@ pub struct RestoreReport {
     pub verified: u64,
     /// Objects that came from another copy, since the first could not be read.
     pub from_spares: u64,
+    /// Names that were taken, and those of the restored objects instead.
+    pub renamed: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Objects that were not restored for a reason of their own, at most [`PROBLEMS_LISTED`]
     /// of them; the log has all.
     pub problems: Vec<Problem>,
@@ -101,6 +105,7 @@ impl RestoreReport {
             bytes: 0,
             verified: 0,
             from_spares: 0,
+            renamed: BTreeMap::new(),
             problems: Vec::new(),
             problem_count: 0,
             volumes_failed: Vec::new(),

@@ -227,6 +227,7 @@ impl<'a> Run<'a> {
                 Err(lost) => self.lost(link.name, lost),
             }
         }
+        self.report.renamed = self.target.take_renamed();
         self.report.metadata_not_set = self.target.finish();
         let whole = self.report.problem_count == 0
             && self

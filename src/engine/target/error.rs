@@ -73,6 +73,13 @@ impl TargetError {
         }
     }
 
+    pub(super) fn as_new(path: &[u8]) -> Self {
+        Self {
+            what: "what is there is as new, or newer".to_owned(),
+            ..Self::exists(path)
+        }
+    }
+
     pub(super) fn in_the_way(path: &[u8], what: String) -> Self {
         Self {
             path: shown(path),

@@ -22,8 +22,8 @@ pub struct FileWriter {
 }
 
 impl Target {
-    /// Begins a regular file that will be `name`. Its content is `size_bytes` of zeros,
-    /// all hole, until something is written.
+    /// Begins the regular file `name` that `member` describes. Its content is zeros, all hole,
+    /// until something is written.
     ///
     /// # Errors
     ///
@@ -32,9 +32,9 @@ impl Target {
     pub fn begin_file(
         &mut self,
         name: Name<'_>,
-        size_bytes: u64,
+        member: &Member,
     ) -> Result<FileWriter, TargetError> {
-        let directory = self.free_place(name)?;
+        let directory = self.free_place(name, member.mtime)?;
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let make = |directory: &_, temporary: &[u8]| {
@@ -43,7 +43,7 @@ impl Target {
         let (temporary, file) =
             self.temporaries
                 .create(&directory, name.bytes(), "creating the file", make)?;
-        ftruncate(&file, size_bytes)
+        ftruncate(&file, member.size_bytes)
             .map_err(|errno| TargetError::system(name.bytes(), "making room for it", errno))?;
         Ok(FileWriter {
             temporary,
@@ -60,7 +60,7 @@ impl Target {
         let object = Object::Open(writer.file.as_fd());
         let name = writer.temporary.name();
         metadata::apply(object, name, member, &mut self.owners, &mut self.not_set);
-        writer.temporary.place(self.options.existing)
+        self.settle(writer.temporary, member.mtime)
     }
 }
 

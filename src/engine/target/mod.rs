@@ -22,6 +22,7 @@ mod notset;
 mod options;
 mod owners;
 mod place;
+mod present;
 mod room;
 
 pub use beneath::Resolver;
@@ -31,22 +32,23 @@ pub use file::FileWriter;
 pub use name::{MAX_NAME_BYTES, Name};
 pub use notset::{NOT_SET_LISTED, NotSet, NotSetItem};
 pub use options::{Existing, Owners, TargetOptions};
+pub use present::{Presence, Present};
 pub use room::free_bytes;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fchmod, openat, statat};
-use rustix::io::Errno;
+use rustix::fs::{CWD, Mode, OFlags, fchmod, openat};
 use rustix::process::geteuid;
 
-use crate::volume::member::Member;
+use crate::volume::member::{FileTime, Member};
 use directories::Directories;
 use metadata::Object;
 use owners::OwnerTable;
-use place::Temporaries;
+use place::{Temporaries, Temporary, check_free};
 
 /// Mode of directories above what was archived, `rwxr-xr-x`: as if made by hand.
 const IMPLIED_MODE: Mode = Mode::RWXU
@@ -66,6 +68,8 @@ pub struct Target {
     not_set: NotSet,
     /// Metadata of directories, for when nothing is put into them any more.
     pending: Vec<(Vec<u8>, Member)>,
+    /// Names that were taken, and the ones that the restored objects have instead.
+    renamed: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Target {
@@ -99,6 +103,7 @@ impl Target {
             owners: OwnerTable::new(options.owners, geteuid().is_root()),
             not_set: NotSet::default(),
             pending: Vec::new(),
+            renamed: BTreeMap::new(),
         })
     }
 
@@ -124,6 +129,11 @@ impl Target {
                 .add(name.bytes(), what, "the directory was there before");
         }
         Ok(())
+    }
+
+    /// Names that were taken, and those of the restored objects instead.
+    pub fn take_renamed(&mut self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        std::mem::take(&mut self.renamed)
     }
 
     /// Sets the metadata of all directories, deepest first, and says what could not be
@@ -163,24 +173,21 @@ impl Target {
         }
     }
 
-    /// Opens the directory in which `name` goes, and sees whether something is there:
-    /// early, so that nothing is read and written in vain.
-    fn free_place(&mut self, name: Name<'_>) -> Result<Arc<OwnedFd>, TargetError> {
-        let (parent, last) = name.split();
+    /// Opens the directory in which `name` goes, and sees whether something is there that
+    /// an object of this `mtime` does not replace: early, so that nothing is read in vain.
+    fn free_place(&mut self, name: Name<'_>, mtime: FileTime) -> Result<Arc<OwnedFd>, TargetError> {
+        let (parent, _) = name.split();
         let directory = self.directories.open(parent)?;
-        if self.options.existing == Existing::Refuse {
-            match statat(&directory, last, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(_) => return Err(TargetError::exists(name.bytes())),
-                Err(Errno::NOENT) => {}
-                Err(errno) => {
-                    return Err(TargetError::system(
-                        name.bytes(),
-                        "looking at its place",
-                        errno,
-                    ));
-                }
-            }
-        }
+        check_free(&directory, name.bytes(), self.options.existing, mtime)?;
         Ok(directory)
+    }
+
+    /// Moves a whole object to its name, or to the one that it gets instead.
+    fn settle(&mut self, temporary: Temporary, mtime: FileTime) -> Result<(), TargetError> {
+        let name = temporary.name().to_vec();
+        if let Some(instead) = temporary.place(self.options.existing, mtime)? {
+            self.renamed.insert(name, instead);
+        }
+        Ok(())
     }
 }

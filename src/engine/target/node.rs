@@ -1,12 +1,13 @@
 //! Everything that has no data: symbolic links, devices, FIFOs, hard links.
 
-use rustix::fs::{AtFlags, FileType, Mode, linkat, makedev, mknodat, symlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, linkat, makedev, mknodat, statat, symlinkat};
 use rustix::io::Errno;
 
 use super::Target;
 use super::error::TargetError;
 use super::metadata::{self, Object};
 use super::name::Name;
+use super::present::mtime;
 use crate::volume::member::{Kind, Member};
 
 /// Nodes are private until their own mode is set.
@@ -26,7 +27,7 @@ impl Target {
     ///
     /// If `member` is of a kind with a method of its own: a file, directory or hard link.
     pub fn node(&mut self, name: Name<'_>, member: &Member) -> Result<(), TargetError> {
-        let directory = self.free_place(name)?;
+        let directory = self.free_place(name, member.mtime)?;
         let (temporary, ()) = self.temporaries.create(
             &directory,
             name.bytes(),
@@ -54,7 +55,7 @@ impl Target {
             &mut self.owners,
             &mut self.not_set,
         );
-        temporary.place(self.options.existing)
+        self.settle(temporary, member.mtime)
     }
 
     /// Makes `name` a further name of the file restored as `first`.
@@ -66,9 +67,16 @@ impl Target {
     ///
     /// As [`Target::begin_file`].
     pub fn hard_link(&mut self, first: Name<'_>, name: Name<'_>) -> Result<(), TargetError> {
+        let renamed = self.renamed.get(first.bytes()).cloned();
+        let first = Name::new(renamed.as_deref().unwrap_or(first.bytes()))?;
         let (first_parent, first_last) = first.split();
         let first_directory = self.directories.open(first_parent)?;
-        let directory = self.free_place(name)?;
+        let stat = statat(&first_directory, first_last, AtFlags::SYMLINK_NOFOLLOW);
+        let stat = stat.map_err(|errno| {
+            TargetError::system(name.bytes(), "looking at its first name", errno)
+        })?;
+        let mtime = mtime(&stat);
+        let directory = self.free_place(name, mtime)?;
         let (temporary, ()) = self.temporaries.create(
             &directory,
             name.bytes(),
@@ -83,6 +91,6 @@ impl Target {
                 )
             },
         )?;
-        temporary.place(self.options.existing)
+        self.settle(temporary, mtime)
     }
 }

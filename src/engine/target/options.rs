@@ -9,6 +9,12 @@ pub enum Existing {
     /// that were there before keep their owner, mode, times and attributes.
     #[default]
     Refuse,
+    /// As `Overwrite` if the restored one was modified later, else as `Refuse`. Directories
+    /// keep what they have.
+    Newer,
+    /// It stays as it is, and the restored one gets the first name that is free of its own with
+    /// `.restored-1`, `.restored-2` and so on behind it. Directories keep what they have.
+    Rename,
     /// It is replaced, in one step, once the restored one is whole. A directory is never
     /// replaced by anything else. Directories get the archived metadata.
     Overwrite,

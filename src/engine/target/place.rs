@@ -11,6 +11,8 @@ use rustix::io::Errno;
 
 use super::error::TargetError;
 use super::options::Existing;
+use super::present::{Presence, presence};
+use crate::volume::member::FileTime;
 
 /// An object that exists under a temporary name; removed again unless placed.
 #[derive(Debug)]
@@ -86,28 +88,32 @@ impl Temporary {
         &self.name
     }
 
-    /// Moves the object to its name.
-    pub(super) fn place(mut self, existing: Existing) -> Result<(), TargetError> {
-        let last = self
-            .name
-            .rsplit(|&byte| byte == b'/')
-            .next()
-            .unwrap_or(&self.name);
-        let (from, to) = (self.temporary.as_slice(), last);
+    /// Moves the object, last modified at `mtime`, to its name; gives the name that it got
+    /// instead, if it was to be renamed.
+    pub(super) fn place(
+        mut self,
+        existing: Existing,
+        mtime: FileTime,
+    ) -> Result<Option<Vec<u8>>, TargetError> {
+        // Something may have come there while the object arrived.
+        check_free(&self.directory, &self.name, existing, mtime)?;
+        let replaces = matches!(existing, Existing::Newer | Existing::Overwrite);
+        let from = self.temporary.as_slice();
         let result = match existing {
-            Existing::Refuse => move_new(&self.directory, from, to),
-            Existing::Overwrite => renameat(&self.directory, from, &self.directory, to),
+            Existing::Refuse => move_new(&self.directory, from, last(&self.name)).map(|()| None),
+            Existing::Rename => self.move_aside(),
+            Existing::Newer | Existing::Overwrite => {
+                renameat(&self.directory, from, &self.directory, last(&self.name)).map(|()| None)
+            }
         };
         match result {
-            Ok(()) => {
+            Ok(instead) => {
                 // Renaming one name of a file to another of its names does nothing and
                 // leaves both, so that the temporary one is still to be removed.
-                self.placed = existing == Existing::Refuse;
-                Ok(())
+                self.placed = !replaces;
+                Ok(instead)
             }
-            Err(Errno::EXIST) if existing == Existing::Refuse => {
-                Err(TargetError::exists(&self.name))
-            }
+            Err(Errno::EXIST) if !replaces => Err(TargetError::exists(&self.name)),
             Err(Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY) => {
                 let what = "a directory is in its place".to_owned();
                 Err(TargetError::in_the_way(&self.name, what))
@@ -119,6 +125,47 @@ impl Temporary {
             )),
         }
     }
+
+    /// Moves the object to its name, or to the first one behind it that is free.
+    fn move_aside(&self) -> Result<Option<Vec<u8>>, Errno> {
+        let mut result = move_new(&self.directory, &self.temporary, last(&self.name));
+        let mut instead = None;
+        for number in 1..=NAME_ATTEMPTS {
+            if result != Err(Errno::EXIST) {
+                break;
+            }
+            let name = [&self.name, format!(".restored-{number}").as_bytes()].concat();
+            result = move_new(&self.directory, &self.temporary, last(&name));
+            instead = Some(name);
+        }
+        result.map(|()| instead)
+    }
+}
+
+/// Refuses if something is in the place of `name` that is not replaced by an object that was
+/// modified at `mtime`.
+pub(super) fn check_free(
+    directory: &OwnedFd,
+    name: &[u8],
+    existing: Existing,
+    mtime: FileTime,
+) -> Result<(), TargetError> {
+    if matches!(existing, Existing::Rename | Existing::Overwrite) {
+        return Ok(());
+    }
+    let there = presence(directory, last(name))
+        .map_err(|errno| TargetError::system(name, "looking at its place", errno))?;
+    match (existing, there) {
+        (_, Presence::Free) => Ok(()),
+        (Existing::Newer, Presence::Other { mtime: there, .. }) if mtime > there => Ok(()),
+        (Existing::Newer, Presence::Other { .. }) => Err(TargetError::as_new(name)),
+        _ => Err(TargetError::exists(name)),
+    }
+}
+
+/// The last component of a name.
+fn last(name: &[u8]) -> &[u8] {
+    name.rsplit(|&byte| byte == b'/').next().unwrap_or(name)
 }
 
 impl Drop for Temporary {

@@ -3,11 +3,32 @@
 use std::path::PathBuf;
 
 use super::JobErrorKind;
+use super::words::list;
 use crate::units::ByteSize;
 
 /// A restore was refused before a tape was moved, and nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
+    /// Objects are there already that would be restored, and nothing was said of such.
+    #[error(
+        "{total} of the objects to restore are in {} already: {}; no tape was moved and nothing \
+         written",
+        target.display(), list(first, "")
+    )]
+    Exists {
+        /// The directory to restore below.
+        target: PathBuf,
+        /// How many there are.
+        total: u64,
+        /// The first of them.
+        first: Vec<String>,
+    },
+    /// It cannot be seen what is in the target.
+    #[error("the target cannot be looked through: {what}; no tape was moved")]
+    Unseen {
+        /// The first object, and why.
+        what: String,
+    },
     /// The target's file system cannot hold it.
     #[error(
         "{} has room for {}, and {} are to be restored; no tape was moved",
@@ -26,12 +47,22 @@ pub enum RestoreError {
 impl RestoreError {
     pub(super) fn kind(&self) -> JobErrorKind {
         match self {
-            RestoreError::NoRoom { .. } => JobErrorKind::Host,
+            RestoreError::Exists { .. } => JobErrorKind::Request,
+            RestoreError::Unseen { .. } | RestoreError::NoRoom { .. } => JobErrorKind::Host,
         }
     }
 
     pub(super) fn advice(&self) -> &'static str {
         match self {
+            RestoreError::Exists { .. } => {
+                "Say what is to become of them: --existing skip leaves them and restores the \
+                 others (and so goes on with a restore that was broken off), newer replaces those \
+                 that are older than the archived ones, rename restores beside them, overwrite \
+                 replaces them. Or restore below another directory with --to."
+            }
+            RestoreError::Unseen { .. } => {
+                "Check rights there, or restore below another directory with --to."
+            }
             RestoreError::NoRoom { .. } => {
                 "Make room there, restore below another directory with --to, or restore less at a \
                  time. If the file system compresses and may hold it all the same: --ignore-room."

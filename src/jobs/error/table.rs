@@ -363,6 +363,12 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
         },
         JobError::NoSuchVolume { barcode: text() },
         JobError::NoSuchBarcodeOrJob { name: text() },
+        JobError::Restore(RestoreError::Exists {
+            target: PathBuf::from("/back"),
+            total: 1,
+            first: vec![text()],
+        }),
+        JobError::Restore(RestoreError::Unseen { what: text() }),
         JobError::Restore(RestoreError::NoRoom {
             target: PathBuf::from("/back"),
             free_bytes: 1,

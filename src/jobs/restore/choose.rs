@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::arrange::{Arranged, arrange};
 use super::chosen::{Chosen, Member};
 use super::copies;
+use super::existing::{self, Found};
 use super::links::{LinkFinder, plan_links};
 use super::{RestoreOptions, TapePlace};
 use crate::jobs::find::{condition_sentence, nothing_found};
@@ -33,6 +34,8 @@ pub(super) struct Choice {
     pub(super) spares: Vec<Arranged>,
     /// Bytes of the files in it.
     pub(super) file_bytes: u64,
+    /// What of it is in the target already.
+    pub(super) found: Found,
     /// Bytes that they take in the target.
     pub(super) write_bytes: u64,
     /// Objects that will not be what their names promise: older versions, files that were not
@@ -66,6 +69,7 @@ pub(super) fn plan(
     }
     chooser.add_ancestors(&mut selection)?;
     let remarks = chooser.prefer_whole_versions(&mut selection)?;
+    let found = existing::look(&options.target, options.existing, &mut selection)?;
     copies::settle(&mut selection, &chooser.loaded()?);
     let file_bytes = selection.values().map(|chosen| chosen.size_bytes).sum();
     let finder = LinkFinder { chooser: &chooser };
@@ -75,6 +79,7 @@ pub(super) fn plan(
         volumes: chooser.by_volume(members.first)?,
         spares: chooser.by_volume(members.spare)?,
         file_bytes,
+        found,
         write_bytes,
         remarks,
     })

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::copies::Tapes;
 use crate::engine::restore::MemberRead;
 use crate::units::BlockAddress;
-use crate::volume::member::Part;
+use crate::volume::member::{FileTime, Part};
 
 /// One object as it will be restored: all its parts, from one job.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(super) struct Chosen {
     pub(super) size_bytes: u64,
     /// What happened to the file while it was archived.
     pub(super) condition: Condition,
+    /// Last modification of its content.
+    pub(super) mtime: FileTime,
     /// All members of the job, in the order of pools and of writing.
     found: Vec<Found>,
     /// Those of them that make the object.
@@ -141,6 +143,7 @@ impl Chosen {
             link_target: Vec::new(),
             size_bytes: 0,
             condition: Condition::Whole,
+            mtime: FileTime::default(),
             found: Vec::with_capacity(1),
             picked: Vec::with_capacity(1),
         }
@@ -237,6 +240,10 @@ impl Chosen {
     fn describe(&mut self) {
         let first = &self.found[self.picked[0]].entry;
         self.kind = first.kind;
+        self.mtime = FileTime {
+            seconds: first.mtime.seconds,
+            nanoseconds: first.mtime.nanoseconds,
+        };
         self.link_target.clone_from(&first.link_target);
         // The parts of what was a stream say as much of the size as was known by then.
         let sizes = self

@@ -7,6 +7,7 @@ mod arrange;
 mod choose;
 mod chosen;
 mod copies;
+mod existing;
 mod links;
 mod outlook;
 mod record;
@@ -33,11 +34,16 @@ use super::mount::Mounter;
 use super::source::LibrarySource;
 use super::{JobError, Site, catalog};
 use crate::engine::restore::{self as engine, RestorePlan};
-pub use crate::engine::target::{Existing, Owners, TargetOptions};
+pub use crate::engine::target::Owners;
+use crate::engine::target::TargetOptions;
+pub use existing::ExistingPolicy;
 pub use outlook::{Pick, PlannedRead, RestoreOutlook, TapeNeed, TapePlace};
 pub use summary::{LostWithTape, RestoreSummary, TapeTiming, Timing};
 pub use timed::Spans;
 pub use timeline::{Certainty, Finish, TapeTimes};
+
+/// So many objects that are there already are named where they keep a restore from beginning.
+const NAMED: usize = 10;
 
 /// What to restore, and where to.
 #[derive(Debug, Clone, Default)]
@@ -50,8 +56,10 @@ pub struct RestoreOptions {
     pub as_of: Option<Timestamp>,
     /// Begin even if the target's file system seems to have too little room.
     pub ignore_room: bool,
-    /// What to do with paths that exist, and by what owners are given.
-    pub target_options: TargetOptions,
+    /// What to do where something is already.
+    pub existing: ExistingPolicy,
+    /// By what owners are given.
+    pub owners: Owners,
 }
 
 /// Says what a restore would do, each read named. Moves no tape and writes nothing.
@@ -90,6 +98,15 @@ pub struct Prepared<'a> {
 /// Nothing matches, catalog or library cannot be asked, or what [`RestoreError`] names.
 pub fn prepare<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>, JobError> {
     let prepared = make(site, options)?;
+    let existing = &prepared.outlook.existing;
+    if options.existing == ExistingPolicy::Refuse && existing.total > 0 {
+        let first = existing.listed.iter().take(NAMED);
+        return Err(JobError::from(RestoreError::Exists {
+            target: options.target.clone(),
+            total: existing.total,
+            first: first.map(|one| format!("/{}", one.path)).collect(),
+        }));
+    }
     if !options.ignore_room {
         prepared.outlook.room.check(&options.target)?;
     }
@@ -134,7 +151,10 @@ impl Prepared<'_> {
         };
         let plan = RestorePlan {
             target: options.target.clone(),
-            options: options.target_options,
+            options: TargetOptions {
+                existing: options.existing.of_target(),
+                owners: options.owners,
+            },
             volumes: reads(self.choice.volumes),
             spares: reads(self.choice.spares),
         };

@@ -92,6 +92,8 @@ pub struct RestoreOutlook {
     pub file_bytes: u64,
     /// What they take in the target, and what is there for them.
     pub room: Room,
+    /// Objects that are in the target already, each with what becomes of it.
+    pub existing: Problems,
     /// The tapes, in the order in which they will be read.
     pub tapes: Vec<TapeNeed>,
     /// When it will be done.
@@ -131,6 +133,7 @@ impl RestoreOutlook {
             objects: objects.count() as u64,
             file_bytes: choice.file_bytes,
             room,
+            existing: choice.found.objects.clone(),
             finish,
             pick_list: missing.map(pick).collect(),
             tapes,

@@ -11,7 +11,8 @@ use crate::jobs::error::RestoreError;
 /// What a restore takes in the target, and what is there for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Room {
-    /// Bytes that the restored files take: of a file with holes what is on tape.
+    /// Bytes that the restored files take: of a file with holes what is on tape. What they
+    /// replace is taken off.
     pub needed_bytes: u64,
     /// Bytes that can still be written in the target's file system; `None` if it does not tell.
     pub free_bytes: Option<u64>,
@@ -20,7 +21,9 @@ pub struct Room {
 impl Room {
     pub(super) fn of(choice: &Choice, target: &Path) -> Room {
         Room {
-            needed_bytes: choice.write_bytes,
+            needed_bytes: choice
+                .write_bytes
+                .saturating_sub(choice.found.replaced_bytes),
             free_bytes: target::free_bytes(target),
         }
     }

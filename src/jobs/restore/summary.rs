@@ -1,5 +1,7 @@
 //! How a restore went.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -39,6 +41,10 @@ pub struct RestoreSummary {
     pub lost_with_tapes: Vec<LostWithTape>,
     /// Objects that are not what their names promise, see [`RestoreOutlook::remarks`].
     pub remarks: Problems,
+    /// Objects that were in the target already, each with what was to become of it.
+    pub existing: Problems,
+    /// Objects that were restored under another name, since theirs was taken.
+    pub renamed: Problems,
     /// Objects that were not restored for a reason of their own.
     pub problems: Problems,
     /// Metadata that could not be set, for lack of privilege for example.
@@ -152,9 +158,22 @@ pub(super) fn summarise(
         failed_tapes,
         lost_with_tapes,
         remarks: outlook.remarks.clone(),
+        existing: outlook.existing.clone(),
+        renamed: renamed(report.renamed),
         problems,
         metadata_not_set: not_set(report.metadata_not_set),
     }
+}
+
+fn renamed(names: BTreeMap<Vec<u8>, Vec<u8>>) -> Problems {
+    let mut renamed = Problems::default();
+    for (name, instead) in names {
+        renamed.push(Problem {
+            path: ByteText(name),
+            what: format!("restored as /{}", ByteText(instead)),
+        });
+    }
+    renamed
 }
 
 fn not_set(not_set: NotSet) -> Problems {

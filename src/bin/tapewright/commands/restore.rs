@@ -5,21 +5,23 @@ use std::io;
 use jiff::tz::TimeZone;
 use tapewright::jobs::Outcome;
 use tapewright::jobs::restore::{
-    self, Certainty, Existing, Finish, LostWithTape, Owners, PlannedRead, RestoreOptions,
-    RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming, TargetOptions, Timing,
+    self, Certainty, ExistingPolicy, Finish, LostWithTape, Owners, PlannedRead, RestoreOptions,
+    RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming, Timing,
 };
 use tapewright::units::ByteSize;
 
 use super::archive::outcome_words;
 use super::find::pattern_bytes;
 use super::{Context, Ended, conclude, failed_tapes, problems};
-use crate::args::RestoreArgs;
+use crate::args::{ExistingArg, RestoreArgs};
 use crate::dates;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
 
 /// What the remarks of a plan are about.
 const REMARKS: &str = "restored otherwise than their names promise";
+/// What is listed of the target before anything is restored.
+const EXISTING: &str = "in the target already";
 /// So many objects, of a plan or of a tape that failed, are listed for people.
 const LISTED: usize = 100;
 
@@ -34,17 +36,18 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
         target: args.to.clone(),
         as_of: dates::as_of(args.as_of.as_deref())?,
         ignore_room: args.ignore_room,
-        target_options: TargetOptions {
-            existing: if args.overwrite {
-                Existing::Overwrite
-            } else {
-                Existing::Refuse
-            },
-            owners: if args.numeric_owner {
-                Owners::Numbers
-            } else {
-                Owners::Names
-            },
+        existing: match args.existing {
+            _ if args.overwrite => ExistingPolicy::Overwrite,
+            ExistingArg::Refuse => ExistingPolicy::Refuse,
+            ExistingArg::Skip => ExistingPolicy::Skip,
+            ExistingArg::Newer => ExistingPolicy::Newer,
+            ExistingArg::Rename => ExistingPolicy::Rename,
+            ExistingArg::Overwrite => ExistingPolicy::Overwrite,
+        },
+        owners: if args.numeric_owner {
+            Owners::Numbers
+        } else {
+            Owners::Names
         },
     };
     if args.dry_run {
@@ -154,6 +157,7 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
         }
     }
     reads(output, &outlook.reads)?;
+    problems(output, &outlook.existing, EXISTING)?;
     problems(output, &outlook.remarks, REMARKS)
 }
 
@@ -284,6 +288,8 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
     for tape in &summary.lost_with_tapes {
         lost(output, tape)?;
     }
+    problems(output, &summary.existing, EXISTING)?;
+    problems(output, &summary.renamed, "restored under another name")?;
     problems(output, &summary.remarks, REMARKS)?;
     problems(output, &summary.problems, "objects not restored")?;
     problems(

@@ -1,0 +1,104 @@
+//! What is in a target already, seen without making or changing anything.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::io::Errno;
+
+use super::beneath::Resolver;
+use super::error::TargetError;
+use super::name::Name;
+use crate::volume::member::FileTime;
+
+/// What is in the place of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing.
+    Free,
+    /// A directory.
+    Directory,
+    /// Anything else; symbolic links count as what they are.
+    Other {
+        /// Last modification of its content.
+        mtime: FileTime,
+        /// Bytes that are free once it is gone.
+        stored_bytes: u64,
+    },
+    /// A symbolic link or a file is where a directory above it is needed.
+    Blocked,
+}
+
+/// A target that is looked at. Quick where names come in the order of directories.
+#[derive(Debug)]
+pub struct Present {
+    /// `None` if it is not there.
+    root: Option<OwnedFd>,
+    resolver: Resolver,
+    /// The directory of the name before.
+    parent: Option<(Vec<u8>, Result<OwnedFd, Errno>)>,
+}
+
+impl Present {
+    /// A target of which it is not known whether it is there. One that cannot be opened
+    /// has nothing in it: whoever writes to it will hear why.
+    #[must_use]
+    pub fn of(target: &Path) -> Self {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Self {
+            root: openat(CWD, target, flags, Mode::empty()).ok(),
+            resolver: Resolver::detect(),
+            parent: None,
+        }
+    }
+
+    /// What is in the place of `name`.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses to say.
+    pub fn look(&mut self, name: Name<'_>) -> Result<Presence, TargetError> {
+        let Some(root) = &self.root else {
+            return Ok(Presence::Free);
+        };
+        let fail = |errno| TargetError::system(name.bytes(), "looking at its place", errno);
+        let (parent, last) = name.split();
+        if parent.is_empty() {
+            return presence(root, last).map_err(fail);
+        }
+        if self.parent.as_ref().is_none_or(|(path, _)| path != parent) {
+            let open = self.resolver.open(root.as_fd(), parent, OFlags::PATH);
+            self.parent = Some((parent.to_vec(), open));
+        }
+        let opened = self.parent.as_ref().map(|(_, opened)| opened);
+        match opened.expect("it was set above") {
+            Ok(directory) => presence(directory, last).map_err(fail),
+            Err(Errno::NOENT) => Ok(Presence::Free),
+            Err(Errno::NOTDIR) => Ok(Presence::Blocked),
+            Err(errno) => Err(fail(*errno)),
+        }
+    }
+}
+
+/// What `last` is in an open directory.
+pub(super) fn presence(directory: &OwnedFd, last: &[u8]) -> Result<Presence, Errno> {
+    match statat(directory, last, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_dir() => Ok(Presence::Directory),
+        Ok(stat) => Ok(Presence::Other {
+            mtime: mtime(&stat),
+            stored_bytes: match stat.st_nlink {
+                1 => (stat.st_blocks as u64).saturating_mul(512),
+                _ => 0,
+            },
+        }),
+        Err(Errno::NOENT) => Ok(Presence::Free),
+        Err(errno) => Err(errno),
+    }
+}
+
+pub(super) fn mtime(stat: &Stat) -> FileTime {
+    FileTime {
+        seconds: stat.st_mtime,
+        nanoseconds: stat.st_mtime_nsec as u32,
+    }
+}

@@ -1,0 +1,148 @@
+//! What of a selection is in the target already, and what becomes of it.
+
+use std::path::Path;
+
+use catalogs::model::Kind;
+
+use super::choose::Selection;
+use super::chosen::Chosen;
+use crate::engine::target::{Existing, Name, Presence, Present};
+use crate::error_text::with_causes;
+use crate::jobs::error::RestoreError;
+use crate::jobs::{ByteText, JobError, Problem, Problems};
+use crate::volume::member::FileTime;
+
+/// What is done where something is that would be restored. Directories that are there are
+/// used in any case, and nothing ever takes a directory's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExistingPolicy {
+    /// Nothing is restored at all.
+    #[default]
+    Refuse,
+    /// It stays, and the archived one is not even read.
+    Skip,
+    /// It is replaced if the archived one was modified later; else as `Skip`.
+    Newer,
+    /// It stays, and the restored one gets another name.
+    Rename,
+    /// It is replaced.
+    Overwrite,
+}
+
+impl ExistingPolicy {
+    /// The same for whatever comes into the target later on.
+    pub(super) fn of_target(self) -> Existing {
+        match self {
+            ExistingPolicy::Refuse | ExistingPolicy::Skip => Existing::Refuse,
+            ExistingPolicy::Newer => Existing::Newer,
+            ExistingPolicy::Rename => Existing::Rename,
+            ExistingPolicy::Overwrite => Existing::Overwrite,
+        }
+    }
+}
+
+/// What was found in the target.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Each object that is there, with what becomes of it.
+    pub(super) objects: Problems,
+    /// Bytes that are free once what is replaced is gone.
+    pub(super) replaced_bytes: u64,
+}
+
+/// Looks for each object in the target, and takes those out of the selection that are to stay.
+pub(super) fn look(
+    target: &Path,
+    policy: ExistingPolicy,
+    selection: &mut Selection,
+) -> Result<Found, JobError> {
+    let mut present = Present::of(target);
+    let mut found = Found::default();
+    let mut failed = None;
+    let mut only_directories = true;
+    selection.retain(|path, chosen| {
+        let looked = Name::new(path).and_then(|name| present.look(name));
+        let there = match looked {
+            Ok(there) => there,
+            Err(error) => {
+                failed.get_or_insert_with(|| with_causes(&error));
+                return true;
+            }
+        };
+        let fate = fate(policy, there, chosen);
+        if let Some(what) = fate.told {
+            found.objects.push(Problem {
+                path: ByteText(path.clone()),
+                what: what.to_owned(),
+            });
+        }
+        if let (true, Presence::Other { stored_bytes, .. }) = (fate.is_replaced, there) {
+            found.replaced_bytes += stored_bytes;
+        }
+        only_directories &= !fate.is_read || there == Presence::Directory;
+        fate.is_read
+    });
+    if let Some(what) = failed {
+        return Err(RestoreError::Unseen { what }.into());
+    }
+    // What is left are directories that keep what they have: no tape is worth moving for it.
+    if only_directories && found.objects.total > 0 && policy != ExistingPolicy::Overwrite {
+        selection.clear();
+    }
+    Ok(found)
+}
+
+/// What becomes of one object.
+struct Fate {
+    /// For people, where something is in its place.
+    told: Option<&'static str>,
+    is_read: bool,
+    is_replaced: bool,
+}
+
+fn fate(policy: ExistingPolicy, there: Presence, chosen: &Chosen) -> Fate {
+    let read = |told, is_replaced| Fate {
+        told,
+        is_read: true,
+        is_replaced,
+    };
+    let left = |what| Fate {
+        told: Some(what),
+        is_read: false,
+        is_replaced: false,
+    };
+    let is_directory = chosen.kind == Kind::Directory;
+    let what = match there {
+        Presence::Free => return read(None, false),
+        Presence::Directory if is_directory => return read(None, false),
+        Presence::Directory => "a directory is there",
+        Presence::Blocked => "a symbolic link or a file is where a directory is needed",
+        Presence::Other { .. } if is_directory => "something else than a directory is there",
+        Presence::Other { mtime, .. } => return fate_of_file(policy, mtime, chosen, read, left),
+    };
+    match policy {
+        ExistingPolicy::Skip => left(what),
+        // The restore lists it among what it could not restore, or renames it.
+        _ => read(Some(what), false),
+    }
+}
+
+/// What becomes of an object in whose place something is that could be replaced.
+fn fate_of_file(
+    policy: ExistingPolicy,
+    there: FileTime,
+    chosen: &Chosen,
+    read: impl Fn(Option<&'static str>, bool) -> Fate,
+    left: impl Fn(&'static str) -> Fate,
+) -> Fate {
+    match policy {
+        ExistingPolicy::Refuse => read(Some("is there"), false),
+        ExistingPolicy::Skip => left("is there, and stays as it is"),
+        ExistingPolicy::Newer if chosen.mtime > there => {
+            read(Some("is there, and older: replaced"), true)
+        }
+        ExistingPolicy::Newer => left("is there, and as new or newer: stays as it is"),
+        ExistingPolicy::Rename => read(Some("is there: restored under another name"), false),
+        ExistingPolicy::Overwrite => read(Some("is there: replaced"), true),
+    }
+}
