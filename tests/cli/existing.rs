@@ -175,3 +175,44 @@ fn a_restore_that_has_all_there_moves_no_tape() {
     assert_eq!(summary["tapes"].as_array().expect("tapes").len(), 0);
     assert_eq!(summary["outcome"], "complete", "{summary}");
 }
+
+#[test]
+fn what_is_mapped_goes_elsewhere_below_the_target() {
+    let place = Place::with_pool("1GB", 1);
+    let source = place.path("data");
+    random_files(&source.join("sub"), 9, 1, 1000);
+    fs::hard_link(source.join("sub/0000"), source.join("twin")).expect("a link");
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    let target = place.path("back");
+    let [to, all] = [&target, &source].map(|path| path.to_str().expect("UTF-8"));
+    let map = format!("{all}=new/place");
+    place
+        .run(["restore", "--map", &map, "--to", to, all], [""; 0])
+        .expect_done();
+    crate::harness::assert_same_tree(&source, &target.join("new/place"));
+    let above = fs::read_dir(&target).expect("the target").count();
+    assert_eq!(above, 1, "what is above the mapped path is not made");
+
+    let ran = place.run(["restore", "--map", &map, "--to", to, all], [""; 0]);
+    let said = ran.expect_exit(2).stderr();
+    assert!(said.contains("/new/place/sub/0000"), "{said}");
+    let onto_each_other = [
+        format!("{all}/sub/0000=same"),
+        format!("{all}/twin=same"),
+        format!("{all}=../out"),
+    ];
+    for maps in [&onto_each_other[..2], &onto_each_other[2..]] {
+        let mut words = vec!["restore", "--to", to, all];
+        maps.iter().for_each(|map| words.extend(["--map", map]));
+        place.run(words, [""; 0]).expect_exit(2);
+    }
+    assert!(!place.path("out").exists());
+    let flat = place.path("flat");
+    let map = format!("{all}=");
+    place
+        .run(["restore", "--map", &map, "--to"], [&flat, &source])
+        .expect_done();
+    assert!(flat.join("twin").exists() && flat.join("sub/0000").exists());
+}

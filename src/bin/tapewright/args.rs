@@ -1,5 +1,6 @@
 //! What the user may type, as clap sees it, and which of it only looks.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use catalogs::model::Kind;
@@ -501,6 +502,9 @@ pub struct RestoreArgs {
     /// Show the plan (tapes, places, files) and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Restore what is below the archived path OLD below DIR/NEW instead of DIR/OLD
+    #[arg(long, value_name = "OLD=NEW")]
+    pub map: Vec<OsString>,
     /// What to do where something exists already
     #[arg(long, value_enum, value_name = "HOW", default_value = "refuse")]
     pub existing: ExistingArg,

@@ -18,6 +18,7 @@ use super::chosen::{Chosen, Member};
 use super::copies;
 use super::existing::{self, Found};
 use super::links::{LinkFinder, plan_links};
+use super::names::Names;
 use super::{RestoreOptions, TapePlace};
 use crate::jobs::find::{condition_sentence, nothing_found};
 use crate::jobs::mount::Places;
@@ -57,6 +58,7 @@ pub(super) fn plan(
         catalog,
         places,
         as_of: options.as_of,
+        names: Names(&options.maps),
     };
     let mut selection = Selection::new();
     for pattern in &options.patterns {
@@ -69,11 +71,15 @@ pub(super) fn plan(
     }
     chooser.add_ancestors(&mut selection)?;
     let remarks = chooser.prefer_whole_versions(&mut selection)?;
-    let found = existing::look(&options.target, options.existing, &mut selection)?;
+    chooser.names.settle(&mut selection)?;
+    let found = existing::look(options, &mut selection)?;
     copies::settle(&mut selection, &chooser.loaded()?);
     let file_bytes = selection.values().map(|chosen| chosen.size_bytes).sum();
     let finder = LinkFinder { chooser: &chooser };
-    let members = plan_links(selection, &finder)?;
+    let mut members = plan_links(selection, &finder)?;
+    for member in members.first.iter_mut().chain(&mut members.spare) {
+        member.read.name = chooser.names.of(&member.read.name);
+    }
     let write_bytes = members.first.iter().map(Member::data_bytes).sum();
     Ok(Choice {
         volumes: chooser.by_volume(members.first)?,
@@ -97,6 +103,7 @@ pub(super) struct Chooser<'a> {
     catalog: &'a Catalog,
     places: &'a Places,
     as_of: Option<Timestamp>,
+    names: Names<'a>,
 }
 
 impl Chooser<'_> {
@@ -170,9 +177,12 @@ impl Chooser<'_> {
     /// Directories above what is selected, so that they get their metadata back.
     fn add_ancestors(&self, selection: &mut Selection) -> Result<(), JobError> {
         let mut wanted: HashSet<Vec<u8>> = HashSet::new();
-        for path in selection.keys() {
-            let mut path = path.as_slice();
+        for whole in selection.keys() {
+            let mut path = whole.as_slice();
             while let Some(at) = path.iter().rposition(|&byte| byte == b'/') {
+                if self.names.ends_at(path, whole) {
+                    break;
+                }
                 path = &path[..at];
                 if selection.contains_key(path) || !wanted.insert(path.to_vec()) {
                     break;

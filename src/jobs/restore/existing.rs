@@ -1,11 +1,11 @@
 //! What of a selection is in the target already, and what becomes of it.
 
-use std::path::Path;
-
 use catalogs::model::Kind;
 
+use super::RestoreOptions;
 use super::choose::Selection;
 use super::chosen::Chosen;
+use super::names::Names;
 use crate::engine::target::{Existing, Name, Presence, Present};
 use crate::error_text::with_causes;
 use crate::jobs::error::RestoreError;
@@ -51,17 +51,15 @@ pub(super) struct Found {
 }
 
 /// Looks for each object in the target, and takes those out of the selection that are to stay.
-pub(super) fn look(
-    target: &Path,
-    policy: ExistingPolicy,
-    selection: &mut Selection,
-) -> Result<Found, JobError> {
-    let mut present = Present::of(target);
+pub(super) fn look(options: &RestoreOptions, selection: &mut Selection) -> Result<Found, JobError> {
+    let (policy, names) = (options.existing, Names(&options.maps));
+    let mut present = Present::of(&options.target);
     let mut found = Found::default();
     let mut failed = None;
     let mut only_directories = true;
     selection.retain(|path, chosen| {
-        let looked = Name::new(path).and_then(|name| present.look(name));
+        let name = names.of(path);
+        let looked = Name::new(&name).and_then(|name| present.look(name));
         let there = match looked {
             Ok(there) => there,
             Err(error) => {
@@ -72,7 +70,7 @@ pub(super) fn look(
         let fate = fate(policy, there, chosen);
         if let Some(what) = fate.told {
             found.objects.push(Problem {
-                path: ByteText(path.clone()),
+                path: ByteText(name),
                 what: what.to_owned(),
             });
         }

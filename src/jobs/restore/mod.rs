@@ -9,6 +9,7 @@ mod chosen;
 mod copies;
 mod existing;
 mod links;
+mod names;
 mod outlook;
 mod record;
 mod room;
@@ -37,6 +38,7 @@ use crate::engine::restore::{self as engine, RestorePlan};
 pub use crate::engine::target::Owners;
 use crate::engine::target::TargetOptions;
 pub use existing::ExistingPolicy;
+pub use names::Mapping;
 pub use outlook::{Pick, PlannedRead, RestoreOutlook, TapeNeed, TapePlace};
 pub use summary::{LostWithTape, RestoreSummary, TapeTiming, Timing};
 pub use timed::Spans;
@@ -52,6 +54,8 @@ pub struct RestoreOptions {
     pub patterns: Vec<Vec<u8>>,
     /// The directory to restore below; made if it is not there.
     pub target: PathBuf,
+    /// What goes elsewhere below the target than to its own path.
+    pub maps: Vec<Mapping>,
     /// As things were at this time; `None` is now.
     pub as_of: Option<Timestamp>,
     /// Begin even if the target's file system seems to have too little room.

@@ -1,12 +1,13 @@
 //! `tapewright restore`
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 
 use jiff::tz::TimeZone;
 use tapewright::jobs::Outcome;
 use tapewright::jobs::restore::{
-    self, Certainty, ExistingPolicy, Finish, LostWithTape, Owners, PlannedRead, RestoreOptions,
-    RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming, Timing,
+    self, Certainty, ExistingPolicy, Finish, LostWithTape, Mapping, Owners, PlannedRead,
+    RestoreOptions, RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming, Timing,
 };
 use tapewright::units::ByteSize;
 
@@ -34,6 +35,11 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
             .map(|text| pattern_bytes(text))
             .collect::<Result<_, _>>()?,
         target: args.to.clone(),
+        maps: args
+            .map
+            .iter()
+            .map(|text| Mapping::parse(text.as_bytes()))
+            .collect::<Result<_, _>>()?,
         as_of: dates::as_of(args.as_of.as_deref())?,
         ignore_room: args.ignore_room,
         existing: match args.existing {
