@@ -8,7 +8,7 @@
 //! drive's buffer is lost with the state, and no label says how much.
 //!
 //! A block that the drive could not read, or that is not what belongs there, is located and read
-//! again, then in another drive, before it counts as bad ([`super::reread`]).
+//! again, then in another drive, before it counts as bad (`volume::reread`).
 //!
 //! Knows neither what the blocks are read for nor how a tape got into the drive.
 

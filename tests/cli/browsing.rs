@@ -310,3 +310,18 @@ fn a_stream_that_was_cut_into_parts_is_listed_with_its_whole_size() {
         );
     }
 }
+
+#[test]
+fn who_restores_a_directory_hears_of_what_was_deleted_in_it() {
+    let (place, data) = place();
+    let target = place.path("back");
+    let ran = place
+        .run(["restore", "--to"], [&target, &data.join("docs")])
+        .expect_done();
+    let said = ran.stderr();
+    assert!(
+        said.contains("1 object that was deleted since is left out"),
+        "{said}"
+    );
+    assert!(said.contains("--as-of"), "{said}");
+}

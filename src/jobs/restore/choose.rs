@@ -42,6 +42,8 @@ pub(super) struct Choice {
     /// Objects that will not be what their names promise: older versions, files that were not
     /// whole when they were archived.
     pub(super) remarks: Problems,
+    /// Objects that match and were deleted since: they are not restored.
+    pub(super) deleted: u64,
 }
 
 /// Makes the plan.
@@ -61,8 +63,9 @@ pub(super) fn plan(
         names: Names(&options.maps),
     };
     let mut selection = Selection::new();
+    let mut deleted = 0;
     for pattern in &options.patterns {
-        chooser.select(pattern, &mut selection)?;
+        deleted += chooser.select(pattern, &mut selection)?;
     }
     if selection.is_empty() {
         let text = |pattern: &Vec<u8>| String::from_utf8_lossy(pattern).into_owned();
@@ -88,6 +91,7 @@ pub(super) fn plan(
         found,
         write_bytes,
         remarks,
+        deleted,
     })
 }
 
@@ -108,8 +112,9 @@ pub(super) struct Chooser<'a> {
 
 impl Chooser<'_> {
     /// Adds what matches `pattern`. What is gone is left out, unless it was asked for by
-    /// its very name.
-    fn select(&self, pattern: &[u8], selection: &mut Selection) -> Result<(), JobError> {
+    /// its very name: how many objects that are.
+    fn select(&self, pattern: &[u8], selection: &mut Selection) -> Result<u64, JobError> {
+        let (mut deleted, mut last) = (0, Vec::new());
         let options = FindOptions {
             as_of: self.as_of,
             ..FindOptions::default()
@@ -120,9 +125,13 @@ impl Chooser<'_> {
             let hit = hit?;
             if !hit.gone || hit.entry.path == name {
                 self.add(hit, selection);
+            } else if hit.entry.path != last {
+                // Copies of it come next to each other.
+                deleted += 1;
+                last = hit.entry.path;
             }
         }
-        Ok(())
+        Ok(deleted)
     }
 
     /// Replaces files of which the newest job has only some parts by the newest whole version,

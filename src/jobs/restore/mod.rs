@@ -37,6 +37,7 @@ use super::{JobError, Site, catalog};
 use crate::engine::restore::{self as engine, RestorePlan};
 pub use crate::engine::target::Owners;
 use crate::engine::target::TargetOptions;
+use crate::monitor::Problem;
 pub use existing::ExistingPolicy;
 pub use names::Mapping;
 pub use outlook::{Pick, PlannedRead, RestoreOutlook, TapeNeed, TapePlace};
@@ -122,6 +123,9 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
     let mut mounter = Mounter::open(site)?;
     let places = mounter.places()?;
     let choice = choose::plan(&catalog, &places, options)?;
+    if choice.deleted > 0 {
+        tell_deleted(site, options, choice.deleted);
+    }
     let room = Room::of(&choice, &options.target);
     let outlook = RestoreOutlook::of(&choice, &places, room, site.clock.now());
     Ok(Prepared {
@@ -132,6 +136,19 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
         choice,
         outlook,
     })
+}
+
+/// Who asks for a directory may miss what was deleted in it.
+fn tell_deleted(site: Site<'_>, options: &RestoreOptions, deleted: u64) {
+    let first = options.patterns.first().map_or(&[][..], |first| first);
+    let objects = match deleted {
+        1 => "1 object that was deleted since is".to_owned(),
+        count => format!("{count} objects that were deleted since are"),
+    };
+    site.monitor.notice(&Problem {
+        path: String::from_utf8_lossy(first).into_owned(),
+        what: format!("{objects} left out; `--as-of DATE` brings the tree as it was then"),
+    });
 }
 
 impl Prepared<'_> {
