@@ -150,8 +150,9 @@ impl<'a> RecordReader<'a> {
     ///
     /// # Errors
     ///
-    /// [`VolumeError::WrongSize`] and [`VolumeError::WrongCrc`] leave the reader behind the
-    /// record; after drive errors [`seek`](Self::seek) first.
+    /// [`VolumeError::WrongSize`] and [`VolumeError::WrongCrc`], which leave the reader behind
+    /// the record; after any error [`seek`](Self::seek) first, so that the device knows where it
+    /// is.
     pub fn next_object(&mut self) -> Result<Found<'_>, VolumeError> {
         let mut doubted = false;
         let object = loop {
@@ -166,10 +167,11 @@ impl<'a> RecordReader<'a> {
             };
             let asked = self.device.is_doubted(block, &with_causes(&error));
             doubted = asked.map_err(VolumeError::drive("reading a record again", block))?;
+            // Whoever was asked may have moved, and follows the position from the next locate on.
+            self.next = None;
             if !doubted {
                 return Err(error);
             }
-            self.next = None;
             self.seek(block)?;
         };
         if doubted {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use tapewright::engine::restore::{RestoreOutcome, restore};
 use tapewright::engine::target::TargetOptions;
 use tapewright::engine::verify::{SegmentVerdict, verify};
-use tapewright::monitor::{Monitor, Problem};
+use tapewright::monitor::{Monitor, Problem, Silent};
 use tapewright::volume::index::Codec;
 
 use crate::rig::{Item, Shelf, Volume, file, noise, plan, verify_plan};
@@ -93,6 +93,23 @@ fn a_file_whose_bytes_come_at_last_is_restored_whole() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn behind_a_record_that_stays_wrong_others_are_read_again_as_before() {
+    for trouble in TROUBLES {
+        let volume = volume(Codec::Plain);
+        volume.tape.medium().garbled.insert(2, u32::MAX);
+        trouble(&mut volume.tape.medium(), 6, 1);
+        let mut shelf = Shelf::of(&[&volume]);
+        let report = verify(&verify_plan(&[&volume]), &mut shelf, &Silent);
+        let bad: Vec<u64> = report.segments[0]
+            .bad_records
+            .iter()
+            .map(|record| record.block.0)
+            .collect();
+        assert_eq!(bad, [2]);
     }
 }
 
