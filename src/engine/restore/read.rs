@@ -38,6 +38,9 @@ impl From<Lost> for Failed {
     }
 }
 
+/// So often a member is read that does not come as it was archived.
+const PASSES_MAX: u32 = 8;
+
 impl<'a> Run<'a> {
     /// Carries out one read.
     pub(super) fn read(
@@ -55,12 +58,15 @@ impl<'a> Run<'a> {
             length_bytes: read.length_bytes,
             skip_bytes: read.skip_bytes,
         };
-        let mut doubted = false;
+        let (mut doubted, mut passes) = (false, 0);
         let arrived = loop {
+            passes += 1;
             match self.arrive(pass, read, name, &place) {
                 // Of a cut file the other parts are in its place already.
                 Err(Failed::Object(Lost::Doubt(what))) if read.part.is_none() => {
-                    doubted = pass.is_doubted(&place, &what).map_err(unreadable)?;
+                    // Doubt about a record in it makes the device forget how often it was asked.
+                    let again = passes < PASSES_MAX;
+                    doubted = again && pass.is_doubted(&place, &what).map_err(unreadable)?;
                     if !doubted {
                         return Err(Lost::Content(what).into());
                     }
