@@ -1,6 +1,8 @@
-//! An error and its causes as one line for people. Knows nothing of what the errors are.
+//! An error and its causes: as one line for people, and whether an I/O error is among them.
+//! Knows nothing of what the errors are.
 
 use std::error::Error;
+use std::io;
 
 /// The error and its causes, joined by colons. A cause that its wrapper already quotes at
 /// its end is left out.
@@ -17,6 +19,20 @@ pub fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// True if the error, or one of its causes, is an I/O error of this kind.
+#[must_use]
+pub fn is_caused_by(error: &(dyn Error + 'static), kind: io::ErrorKind) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == kind) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use tapewright::error_text::with_causes;
+use tapewright::error_text::{is_caused_by, with_causes};
 use tapewright::jobs::{FailedTape, JobError, JobErrorKind, Outcome};
 
 /// How a command ended.
@@ -165,13 +165,5 @@ impl Failure {
 /// True if the job failed only because whoever read our output had enough, as `tar` does
 /// once it has seen the end of an archive.
 fn reader_left(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    is_caused_by(error, io::ErrorKind::BrokenPipe)
 }

@@ -9,6 +9,7 @@ use std::io;
 use crate::changer::{ChangerError, ChangerErrorKind};
 use crate::drive::{DriveError, DriveErrorKind};
 use crate::engine::EngineError;
+use crate::error_text::is_caused_by;
 use crate::jobs::{JobError, JobErrorKind};
 use crate::transport::{TransportError, TransportErrorKind};
 use crate::volume::VolumeError;
@@ -49,15 +50,7 @@ impl JobError {
 
 /// True if a disk of this machine had no room left.
 pub(super) fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| io.kind() == io::ErrorKind::StorageFull) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    is_caused_by(error, io::ErrorKind::StorageFull)
 }
 
 /// What helps against a drive's failure.
