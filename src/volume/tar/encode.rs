@@ -1,6 +1,8 @@
 //! Member → header bytes.
 
-use super::header::{Header, LINKNAME_BYTES, MAX_LONG, MAX_SHORT, OWNER_BYTES, split_name};
+use super::header::{
+    Header, LINKNAME_BYTES, MAX_LONG, MAX_SHORT, NAME_BYTES, OWNER_BYTES, split_name,
+};
 use super::{
     BLOCK, EncodeError, MAX_EXTENDED_BYTES, MAX_NAME_BYTES, acl, is_archive_path, owners_fit,
     padded, part_suffix, pax, sparse,
@@ -28,38 +30,39 @@ pub fn encode_member(member: &Member) -> Result<Vec<u8>, EncodeError> {
     let extents = member.extents.as_deref();
     let map = extents.map(|extents| sparse::encode(extents, member.covered_bytes()));
     let size = map.as_ref().map_or(0, Vec::len) as u64 + member.payload_bytes();
-    let header_name = if map.is_some() {
-        sparse_name(&name)
-    } else {
-        name.clone()
-    };
-    let header = header(member, header_name, size);
-    let records = records(member, &header, &name);
-    let actual_bytes = records.len() as u64;
+    let header_name = map.as_ref().map(|_| sparse_name(&name));
+    let header = header(member, header_name.as_deref().unwrap_or(&name), size);
+    let map = map.unwrap_or_default();
+    // Times alone fit in one block; what does not makes the text grow.
+    let mut bytes = Vec::with_capacity(3 * BLOCK + map.len());
+    let actual_bytes = put_extended(&mut bytes, b'x', &name, |out| {
+        put_records(out, member, &header, &name);
+    });
     if actual_bytes > MAX_EXTENDED_BYTES {
         return Err(EncodeError::TooMuchMetadata {
             actual_bytes,
             limit_bytes: MAX_EXTENDED_BYTES,
         });
     }
-    let mut bytes = extended(b'x', &name, &records);
     bytes.extend_from_slice(&header.encode());
-    bytes.extend(map.unwrap_or_default());
+    bytes.extend_from_slice(&map);
     Ok(bytes)
 }
 
 /// A global extended header with one `comment` record.
 #[must_use]
 pub fn encode_global(comment: &str) -> Vec<u8> {
-    let mut records = Vec::new();
-    pax::put(&mut records, b"comment", comment.as_bytes());
-    extended(b'g', b"tapewright-segment", &records)
+    let mut bytes = Vec::new();
+    put_extended(&mut bytes, b'g', b"tapewright-segment", |out| {
+        pax::put(out, b"comment", comment.as_bytes());
+    });
+    bytes
 }
 
 /// Appends a file of label or index, data and all: a bare ustar header, mode 0644, owner 0.
 pub fn encode_plain(archive: &mut Vec<u8>, name: &str, mtime_seconds: i64, data: &[u8]) {
     let header = Header {
-        name: name.as_bytes().to_vec(),
+        name: name.as_bytes(),
         mode: 0o644,
         size: data.len() as u64,
         mtime: mtime_seconds,
@@ -134,15 +137,15 @@ fn sparse_name(name: &[u8]) -> Vec<u8> {
     [&name[..at], b"GNUSparseFile.0/", &name[at..]].concat()
 }
 
-fn header(member: &Member, name: Vec<u8>, size: u64) -> Header {
-    let (typeflag, linkname) = match &member.kind {
-        Kind::File => (b'0', Vec::new()),
-        Kind::Hardlink(target) => (b'1', target.clone()),
-        Kind::Symlink(target) => (b'2', target.clone()),
-        Kind::CharDevice(..) => (b'3', Vec::new()),
-        Kind::BlockDevice(..) => (b'4', Vec::new()),
-        Kind::Directory => (b'5', Vec::new()),
-        Kind::Fifo => (b'6', Vec::new()),
+fn header<'a>(member: &'a Member, name: &'a [u8], size: u64) -> Header<&'a [u8]> {
+    let (typeflag, linkname): (u8, &[u8]) = match &member.kind {
+        Kind::File => (b'0', b""),
+        Kind::Hardlink(target) => (b'1', target),
+        Kind::Symlink(target) => (b'2', target),
+        Kind::CharDevice(..) => (b'3', b""),
+        Kind::BlockDevice(..) => (b'4', b""),
+        Kind::Directory => (b'5', b""),
+        Kind::Fifo => (b'6', b""),
     };
     let (devmajor, devminor) = device(&member.kind);
     Header {
@@ -154,8 +157,8 @@ fn header(member: &Member, name: Vec<u8>, size: u64) -> Header {
         mtime: member.mtime.seconds,
         typeflag,
         linkname,
-        uname: member.user.clone().into_bytes(),
-        gname: member.group.clone().into_bytes(),
+        uname: member.user.as_bytes(),
+        gname: member.group.as_bytes(),
         devmajor: devmajor.into(),
         devminor: devminor.into(),
     }
@@ -163,17 +166,16 @@ fn header(member: &Member, name: Vec<u8>, size: u64) -> Header {
 
 /// The records of a member's extended header: what its header cannot say, and what only
 /// an extended header can.
-fn records(member: &Member, header: &Header, name: &[u8]) -> Vec<u8> {
-    let mut records = Vec::new();
-    let mut put = |key: &[u8], value: &[u8]| pax::put(&mut records, key, value);
-    if std::str::from_utf8(name).is_err() || std::str::from_utf8(&header.linkname).is_err() {
+fn put_records(out: &mut Vec<u8>, member: &Member, header: &Header<&[u8]>, name: &[u8]) {
+    let mut put = |key: &[u8], value: &[u8]| pax::put(out, key, value);
+    if std::str::from_utf8(name).is_err() || std::str::from_utf8(header.linkname).is_err() {
         put(b"hdrcharset", b"BINARY");
     }
-    if !header.name.is_ascii() || split_name(&header.name).is_none() {
-        put(b"path", &header.name);
+    if !header.name.is_ascii() || split_name(header.name).is_none() {
+        put(b"path", header.name);
     }
     if !header.linkname.is_ascii() || header.linkname.len() > LINKNAME_BYTES {
-        put(b"linkpath", &header.linkname);
+        put(b"linkpath", header.linkname);
     }
     for (key, value, largest) in [
         (&b"size"[..], header.size, MAX_LONG),
@@ -184,7 +186,7 @@ fn records(member: &Member, header: &Header, name: &[u8]) -> Vec<u8> {
             put(key, value.to_string().as_bytes());
         }
     }
-    for (key, value) in [(&b"uname"[..], &header.uname), (b"gname", &header.gname)] {
+    for (key, value) in [(&b"uname"[..], header.uname), (b"gname", header.gname)] {
         if !value.is_ascii() || value.contains(&0) || value.len() > OWNER_BYTES {
             put(key, value);
         }
@@ -194,9 +196,9 @@ fn records(member: &Member, header: &Header, name: &[u8]) -> Vec<u8> {
         nanoseconds,
     } = member.mtime;
     if nanoseconds != 0 || !(0..=MAX_LONG as i64).contains(&seconds) {
-        put(b"mtime", pax::time_text(member.mtime).as_bytes());
+        put(b"mtime", pax::TimeText::new(member.mtime).as_bytes());
     }
-    put(b"ctime", pax::time_text(member.ctime).as_bytes());
+    put(b"ctime", pax::TimeText::new(member.ctime).as_bytes());
     if member.extents.is_some() {
         put(b"GNU.sparse.major", b"1");
         put(b"GNU.sparse.minor", b"0");
@@ -227,22 +229,29 @@ fn records(member: &Member, header: &Header, name: &[u8]) -> Vec<u8> {
             None => put(&pax::xattr_keyword(name), value),
         }
     }
-    records
 }
 
-/// An extended header with its records, padded.
-fn extended(typeflag: u8, name: &[u8], records: &[u8]) -> Vec<u8> {
-    let mut header_name = [b"PaxHeaders/", name].concat();
-    header_name.truncate(super::header::NAME_BYTES);
+/// Appends an extended header with the records that `put` appends, padded; their length.
+fn put_extended(
+    out: &mut Vec<u8>,
+    typeflag: u8,
+    name: &[u8],
+    put: impl FnOnce(&mut Vec<u8>),
+) -> u64 {
+    let start = out.len();
+    let records_start = start + BLOCK;
+    out.resize(records_start, 0);
+    put(out);
+    let records_bytes = (out.len() - records_start) as u64;
+    let header_name = [b"PaxHeaders/", name].concat();
     let header = Header {
-        name: header_name,
+        name: &header_name[..header_name.len().min(NAME_BYTES)],
         mode: 0o644,
-        size: records.len() as u64,
+        size: records_bytes,
         typeflag,
         ..Header::default()
     };
-    let mut bytes = header.encode().to_vec();
-    bytes.extend_from_slice(records);
-    bytes.resize(padded(bytes.len() as u64) as usize, 0);
-    bytes
+    out[start..records_start].copy_from_slice(&header.encode());
+    out.resize(records_start + padded(records_bytes) as usize, 0);
+    records_bytes
 }

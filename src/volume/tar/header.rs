@@ -33,11 +33,12 @@ pub(super) const MAX_SHORT: u64 = 0o777_7777;
 /// Largest number in a field of 12 bytes: eleven octal digits.
 pub(super) const MAX_LONG: u64 = 0o777_7777_7777;
 
-/// What the fields say, before any extended header is applied.
+/// What the fields say, before any extended header is applied. Its texts are owned when it
+/// was read, borrowed when it is to be written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Header {
+pub(super) struct Header<Text = Vec<u8>> {
     /// Name, with the prefix before it if there is one.
-    pub name: Vec<u8>,
+    pub name: Text,
     pub mode: u64,
     pub uid: u64,
     pub gid: u64,
@@ -45,32 +46,27 @@ pub(super) struct Header {
     /// Seconds since 1970; only others' archives say less than 0 here.
     pub mtime: i64,
     pub typeflag: u8,
-    pub linkname: Vec<u8>,
-    pub uname: Vec<u8>,
-    pub gname: Vec<u8>,
+    pub linkname: Text,
+    pub uname: Text,
+    pub gname: Text,
     pub devmajor: u64,
     pub devminor: u64,
 }
 
-impl Header {
+impl<Text: AsRef<[u8]>> Header<Text> {
     /// The block. What does not fit is cut, numbers to the largest that fits: whoever
     /// writes such a header puts an extended one before it.
     pub fn encode(&self) -> [u8; BLOCK] {
         let mut block = [0; BLOCK];
-        let (prefix, name) = split_name(&self.name).unwrap_or((b"", &self.name));
+        let name = self.name.as_ref();
+        let (prefix, name) = split_name(name).unwrap_or((b"", name));
         put_text(&mut block, NAME, name);
         put_text(&mut block, PREFIX, prefix);
-        put_text(&mut block, LINKNAME, &self.linkname);
-        put_text(
-            &mut block,
-            UNAME,
-            &self.uname[..self.uname.len().min(OWNER_BYTES)],
-        );
-        put_text(
-            &mut block,
-            GNAME,
-            &self.gname[..self.gname.len().min(OWNER_BYTES)],
-        );
+        put_text(&mut block, LINKNAME, self.linkname.as_ref());
+        for (field, owner) in [(UNAME, &self.uname), (GNAME, &self.gname)] {
+            let owner = owner.as_ref();
+            put_text(&mut block, field, &owner[..owner.len().min(OWNER_BYTES)]);
+        }
         put_text(&mut block, MAGIC, MAGIC_AND_VERSION);
         for (field, value) in [
             (MODE, self.mode),
@@ -90,7 +86,9 @@ impl Header {
         block[CHECKSUM.0 + CHECKSUM.1 - 1] = b' ';
         block
     }
+}
 
+impl Header {
     /// Reads a block; the error says what is wrong, for people.
     pub fn decode(block: &[u8; BLOCK]) -> Result<Header, String> {
         if octal(block, CHECKSUM, "checksum")? != checksum(block) {

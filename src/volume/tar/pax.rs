@@ -1,7 +1,5 @@
 //! Pax extended header records: `LEN key=value\n` (POSIX.1-2001 pax, "pax Header Block").
 
-use std::io::Write;
-
 use crate::volume::member::FileTime;
 
 const NANOSECONDS: u32 = 1_000_000_000;
@@ -12,7 +10,9 @@ pub(super) fn put(records: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     // The length counts its own digits; adding them may add one more.
     let mut length = rest + decimal_digits(rest);
     length = rest + decimal_digits(length);
-    write!(records, "{length} ").expect("a vector takes whatever comes");
+    let mut digits = [0; DIGITS];
+    records.extend_from_slice(decimal(length as u64, &mut digits));
+    records.push(b' ');
     records.extend_from_slice(key);
     records.push(b'=');
     records.extend_from_slice(value);
@@ -56,26 +56,72 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Decimal seconds with a fraction if there is one; before 1970 with a minus sign.
-pub(super) fn time_text(time: FileTime) -> String {
-    let FileTime {
-        seconds,
-        nanoseconds,
-    } = time;
-    let (sign, whole, fraction) = match (seconds < 0, nanoseconds) {
-        (false, n) => ("", seconds.unsigned_abs(), n),
-        (true, 0) => ("-", seconds.unsigned_abs(), 0),
-        // Seconds are rounded towards the past: half a second before 1970 is -1 s + 0.5 s.
-        (true, n) => ("-", seconds.unsigned_abs() - 1, NANOSECONDS - n),
-    };
-    if fraction == 0 {
-        return format!("{sign}{whole}");
+/// Digits of the largest number of 64 bits.
+const DIGITS: usize = 20;
+
+/// A number in decimal, at the end of `digits`.
+fn decimal(number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
+    let (mut start, mut left) = (DIGITS, number);
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            return &digits[start..];
+        }
     }
-    let digits = format!("{fraction:09}");
-    format!("{sign}{whole}.{}", digits.trim_end_matches('0'))
 }
 
-/// Reads what [`time_text`] writes; further digits of the fraction are dropped.
+/// Decimal seconds with a fraction if there is one; before 1970 with a minus sign. Two for each
+/// object: made in place.
+pub(super) struct TimeText {
+    /// Sign, seconds, point, nanoseconds.
+    text: [u8; 1 + DIGITS + 1 + 9],
+    length: usize,
+}
+
+impl TimeText {
+    pub(super) fn new(time: FileTime) -> Self {
+        let FileTime {
+            seconds,
+            nanoseconds,
+        } = time;
+        let (whole, fraction) = match (seconds < 0, nanoseconds) {
+            (false, n) => (seconds.unsigned_abs(), n),
+            (true, 0) => (seconds.unsigned_abs(), 0),
+            // Seconds are rounded towards the past: half a second before 1970 is -1 s + 0.5 s.
+            (true, n) => (seconds.unsigned_abs() - 1, NANOSECONDS - n),
+        };
+        let mut this = Self {
+            text: [0; 1 + DIGITS + 1 + 9],
+            length: 0,
+        };
+        if seconds < 0 {
+            this.push(b"-");
+        }
+        let mut digits = [0; DIGITS];
+        this.push(decimal(whole, &mut digits));
+        if fraction > 0 {
+            this.push(b".");
+            // With the leading zeros of nine digits.
+            let padded = decimal(u64::from(NANOSECONDS + fraction), &mut digits);
+            let zeros = padded.iter().rev().take_while(|&&b| b == b'0').count();
+            this.push(&padded[1..padded.len() - zeros]);
+        }
+        this
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.text[self.length..][..bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+}
+
+/// Reads what [`TimeText`] holds; further digits of the fraction are dropped.
 pub(super) fn time(text: &[u8]) -> Option<FileTime> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
@@ -190,7 +236,7 @@ mod tests {
                 seconds,
                 nanoseconds,
             };
-            assert_eq!(time_text(value), text);
+            assert_eq!(TimeText::new(value).as_bytes(), text.as_bytes());
             assert_eq!(time(text.as_bytes()), Some(value), "{text}");
         }
         for text in [
