@@ -17,15 +17,14 @@ mod support;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use support::fuse::MadeUp;
+use support::installation::Installation;
+use support::measure::{Program, Spent, compare, size, spend};
 use tape_sim::cartridge::Medium;
-use tape_sim::library::{Library, LibrarySpec};
 
-/// Kernel ticks per second in `/proc/self/stat`: fixed for programs on Linux.
-const TICKS: f64 = 100.0;
 const DIGEST: &str = "--digest-stdin";
 
 struct Case {
@@ -188,134 +187,37 @@ fn generate(source: &Path, files: usize, bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn size(source: &Path) -> (f64, f64) {
-    let (mut files, mut bytes) = (0, 0);
-    let mut ahead = vec![source.to_owned()];
-    while let Some(path) = ahead.pop() {
-        let Ok(meta) = fs::symlink_metadata(&path) else {
-            continue;
-        };
-        files += 1;
-        if meta.is_file() {
-            bytes += meta.len();
-        } else if meta.is_dir() {
-            let children = fs::read_dir(&path).into_iter().flatten().flatten();
-            ahead.extend(children.map(|entry| entry.path()));
-        }
-    }
-    (files as f64, bytes as f64)
-}
-
-/// What one run of one program took.
-#[derive(Clone, Copy)]
-struct Spent {
-    seconds: f64,
-    cpu_seconds: f64,
-}
-
 fn measure(case: &Case, work: &Path) {
-    let (files, bytes) = size(&case.source);
+    let amount = size(&case.source);
     let medium = if case.medium.stores() {
         "stores"
     } else {
         "discards"
     };
     println!(
-        "\n{}: {files:.0} objects, {:.2} GB; {} rounds, the medium {medium}",
+        "\n{}: {} objects, {:.2} GB; {} rounds, the medium {medium}",
         case.name,
-        bytes / 1e9,
+        amount.objects,
+        amount.bytes / 1e9,
         case.rounds
     );
-    println!(
-        "{:<26} {:>20} {:>7} {:>9} {:>20} {:>20}",
-        "", "seconds", "MB/s", "files/s", "CPU s/GB", "time of ours : its"
-    );
-    let mut spent = vec![Vec::new(); case.peers.len() + 1];
-    for round in 0..=case.rounds {
-        let ours = archive(case, work);
-        let peers = case.peers.iter().map(|peer| run_peer(peer, case, work));
-        let all: Vec<Spent> = std::iter::once(ours).chain(peers).collect();
-        // The first round warms the page cache.
-        if round > 0 {
-            spent
-                .iter_mut()
-                .zip(all)
-                .for_each(|(list, one)| list.push(one));
-        }
+    let mut ours = || archive(case, work);
+    let mut programs: Vec<Program<'_>> = vec![("tapewright", &mut ours)];
+    let peers = case.peers;
+    let mut closures: Vec<_> = peers
+        .iter()
+        .map(|peer| move || run_peer(peer, case, work))
+        .collect();
+    for (peer, closure) in peers.iter().zip(&mut closures) {
+        programs.push((peer.0, closure));
     }
-    let names = std::iter::once("tapewright").chain(case.peers.iter().map(|peer| peer.0));
-    for (name, runs) in names.zip(&spent) {
-        let of = |what: fn(&Spent) -> f64| runs.iter().map(what).collect::<Vec<f64>>();
-        let seconds = Spread::new(of(|run| run.seconds));
-        let cpu = Spread::new(
-            of(|run| run.cpu_seconds)
-                .iter()
-                .map(|s| s / bytes * 1e9)
-                .collect(),
-        );
-        let ratios = spent[0]
-            .iter()
-            .zip(runs)
-            .map(|(ours, its)| ours.seconds / its.seconds);
-        println!(
-            "{name:<26} {seconds:>20} {:>7.0} {:>9.0} {cpu:>20} {:>20}",
-            bytes / seconds.middle / 1e6,
-            files / seconds.middle,
-            Spread::new(ratios.collect())
-        );
-    }
-}
-
-/// The median, the least and the greatest.
-struct Spread {
-    middle: f64,
-    least: f64,
-    greatest: f64,
-}
-
-impl Spread {
-    fn new(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        Self {
-            middle: values[values.len() / 2],
-            least: values[0],
-            greatest: values[values.len() - 1],
-        }
-    }
-}
-
-impl std::fmt::Display for Spread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = format!(
-            "{:.2} ({:.2}–{:.2})",
-            self.middle, self.least, self.greatest
-        );
-        f.pad(&text)
-    }
+    compare(&mut programs, amount, case.rounds);
 }
 
 /// A fresh library and label, untimed; then the archive job, timed.
 fn archive(case: &Case, work: &Path) -> Spent {
-    let (state, library) = (work.join("state"), work.join("library"));
-    let spec = LibrarySpec {
-        medium: case.medium,
-        ..LibrarySpec::default()
-    };
-    Library::create(&library, &spec).expect("a library");
-    let command = |words: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tapewright"));
-        command
-            .env("TAPEWRIGHT_STATE", &state)
-            .args(words.split(' '));
-        command
-    };
-    spend(command("library use --sim").arg(&library));
-    spend(&mut command("tape label SIM001L9 --pool p"));
-    let spent = spend(command("archive --pool p").arg(&case.source));
-    for path in [state, library] {
-        fs::remove_dir_all(path).expect("what a round made");
-    }
-    spent
+    let place = Installation::create(work, case.medium);
+    spend(place.command("archive --pool p").arg(&case.source))
 }
 
 fn run_peer(peer: &Peer, case: &Case, work: &Path) -> Spent {
@@ -325,32 +227,6 @@ fn run_peer(peer: &Peer, case: &Case, work: &Path) -> Spent {
         .args(["-c", peer.1, "sh"])
         .args([&case.source, &own, work]);
     spend(&mut command)
-}
-
-fn spend(command: &mut Command) -> Spent {
-    let (started, before) = (Instant::now(), children_cpu_seconds());
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
-    let seconds = started.elapsed().as_secs_f64();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    Spent {
-        seconds,
-        cpu_seconds: children_cpu_seconds() - before,
-    }
-}
-
-/// Time of all children waited for: user and system, theirs included.
-fn children_cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").expect("this process");
-    let behind_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = behind_name.split_whitespace().skip(13).take(2);
-    ticks
-        .map(|ticks| ticks.parse::<f64>().unwrap_or(0.0))
-        .sum::<f64>()
-        / TICKS
 }
 
 /// What `b3sum` does with its standard input, so that the comparison needs no further program.

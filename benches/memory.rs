@@ -11,12 +11,11 @@ mod support;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::fuse::MadeUp;
+use support::installation::Installation;
 use tape_sim::cartridge::Medium;
-use tape_sim::library::{Library, LibrarySpec};
 
 const BUFFER_MIB: u64 = 64;
 const LIMIT_MB: u64 = 300;
@@ -70,26 +69,9 @@ fn main() {
 }
 
 fn archive(name: &str, source: &Path, work: &Path) {
-    let (state, library) = (work.join("state"), work.join("library"));
-    let spec = LibrarySpec {
-        medium: Medium::Discard,
-        ..LibrarySpec::default()
-    };
-    Library::create(&library, &spec).expect("a library");
-    let command = |words: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tapewright"));
-        command
-            .env("TAPEWRIGHT_STATE", &state)
-            .args(words.split(' '));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
-    };
-    let mut used = command("library use --sim");
-    assert!(used.arg(&library).status().expect("it starts").success());
-    let mut label = command("tape label SIM001L9 --pool p");
-    assert!(label.status().expect("it starts").success());
+    let place = Installation::create(work, Medium::Discard);
     let started = Instant::now();
-    let mut job = command(&format!("archive --pool p --buffer {BUFFER_MIB}MiB"));
+    let mut job = place.command(&format!("archive --pool p --buffer {BUFFER_MIB}MiB"));
     let mut job = job.arg(source).spawn().expect("it starts");
     let mut peak_kb = 0;
     let status = loop {
@@ -113,7 +95,4 @@ fn archive(name: &str, source: &Path, work: &Path) {
         peak_mb <= LIMIT_MB + buffer_mb,
         "more than {LIMIT_MB} MB beside the buffer"
     );
-    for path in [state, library] {
-        fs::remove_dir_all(path).expect("what the job made");
-    }
 }
