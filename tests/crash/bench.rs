@@ -17,7 +17,7 @@ use tapewright::units::ByteSize;
 use tempfile::TempDir;
 
 use crate::model::Model;
-use crate::workload::{COPY_POOL, POOL, TREES, Workload};
+use crate::workload::{COPY_POOL, POOL, Workload};
 
 /// A workload with all that its job needs, before that job.
 pub struct Bench {
@@ -28,8 +28,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A library with labelled tapes, and the first tree on one of them.
-    pub fn new(workload: &'static Workload) -> Bench {
+    /// A library with labelled tapes, and these trees on one of them.
+    pub fn new(workload: &'static Workload, trees: &[&str]) -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let model = workload.model(&dir.path().join("source"));
         model.plant();
@@ -56,7 +56,7 @@ impl Bench {
             label(first.site(None), &options).unwrap();
         }
         let source = dir.path().join("source");
-        let summary = first.archive(workload, &source, &TREES[..1], None).unwrap();
+        let summary = first.archive(workload, &source, trees, None).unwrap();
         assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
         Bench {
             dir,

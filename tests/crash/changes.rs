@@ -14,7 +14,7 @@ use crate::check::{assert_confirmed_is_there, assert_contiguous, below};
 use crate::child::{Ended, run};
 use crate::model::{Content, Model};
 use crate::points::Point;
-use crate::workload::Workload;
+use crate::workload::{TREES, Workload};
 
 /// The tree at the full job, at the job that is killed, and at the one after it.
 pub fn trees(source: &Path) -> [Model; 3] {
@@ -75,7 +75,7 @@ pub struct Turns {
 
 impl Turns {
     pub fn new(workload: &'static Workload) -> Turns {
-        let bench = Bench::new(workload);
+        let bench = Bench::new(workload, &TREES[..1]);
         let trees = trees(&bench.source());
         Turns {
             bench,

@@ -113,7 +113,7 @@ fn complaints(
 
 #[test]
 fn a_changed_byte_anywhere_on_a_tape_is_found_and_costs_only_what_it_is_in() {
-    let bench = Bench::new(&WORKLOAD);
+    let bench = Bench::new(&WORKLOAD, &TREES[..1]);
     let first = bench.copy("looked at");
     let objects = objects(&first);
     let shown = tapes::show(first.site(None), TAPE).unwrap();

@@ -12,7 +12,7 @@ use crate::check::assert_sound;
 use crate::child::{Ended, run};
 use crate::points::{Point, all};
 use crate::shim;
-use crate::workload::{WORKLOADS, Workload};
+use crate::workload::{TREES, WORKLOADS, Workload};
 
 /// So long the seeded part of one workload may take.
 const PART: Duration = Duration::from_secs(10);
@@ -52,7 +52,7 @@ fn matrix(patience: Option<Duration>) {
 /// Kills the job of a workload at each point in turn, or at as many as there is patience for.
 /// Returns how many there were, and what failed.
 fn kill_all(workload: &'static Workload, patience: Option<Duration>) -> (usize, Vec<String>) {
-    let bench = Bench::new(workload);
+    let bench = Bench::new(workload, &TREES[..1]);
     let shim = shim::compile(&bench.path(""));
     let place = bench.copy("whole");
     let whole = run(&bench, &place, None, &shim);
