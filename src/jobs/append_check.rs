@@ -185,7 +185,16 @@ pub(crate) fn examine_known_label(
     bay: &mut Bay,
     in_catalog: Uuid,
 ) -> Result<(Label, Option<String>), JobError> {
-    let (label, lost) = read_or_recover(bay, true)?;
+    let (mut label, mut lost) = read_or_recover(bay, true)?;
+    if let Some(first) = &lost {
+        let (barcode, error) = (&label.barcode, with_causes(first));
+        tracing::warn!(
+            barcode,
+            error,
+            "reading the label once more, before the tape is blamed"
+        );
+        (label, lost) = read_or_recover(bay, true)?;
+    }
     check_known(&label, in_catalog)?;
     let damage = match lost {
         Some(lost) => Some(format!("it cannot be read: {}", with_causes(&lost))),

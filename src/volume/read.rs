@@ -145,8 +145,8 @@ impl<'a> RecordReader<'a> {
         Ok(())
     }
 
-    /// Reads the next object. A record that is not as it was written is read again, if the
-    /// device thinks it worth that.
+    /// Reads the next object. A record that is not as it was written, or not there, is read
+    /// again, if the device thinks it worth that.
     ///
     /// # Errors
     ///
@@ -156,21 +156,25 @@ impl<'a> RecordReader<'a> {
     pub fn next_object(&mut self) -> Result<Found<'_>, VolumeError> {
         let mut doubted = false;
         let object = loop {
-            let error = match self.object(true) {
-                Ok(object) => break object,
-                Err(error) => error,
+            let read = self.object(true);
+            let (block, what) = match &read {
+                Ok(Object::Filemark(block) | Object::EndOfData(block))
+                    if self.written_crc(*block).is_some() =>
+                {
+                    (*block, "no record is where one was written".to_owned())
+                }
+                Err(
+                    error @ (VolumeError::WrongSize { block, .. }
+                    | VolumeError::WrongCrc { block, .. }),
+                ) => (*block, with_causes(error)),
+                _ => break read?,
             };
-            let (VolumeError::WrongSize { block, .. } | VolumeError::WrongCrc { block, .. }) =
-                error
-            else {
-                return Err(error);
-            };
-            let asked = self.device.is_doubted(block, &with_causes(&error));
+            let asked = self.device.is_doubted(block, &what);
             doubted = asked.map_err(VolumeError::drive("reading a record again", block))?;
             // Whoever was asked may have moved, and follows the position from the next locate on.
             self.next = None;
             if !doubted {
-                return Err(error);
+                break read?;
             }
             self.seek(block)?;
         };
@@ -420,12 +424,15 @@ impl<'a> RecordReader<'a> {
         }
     }
 
+    /// The CRC of the record that was written at `block`, if that is known.
+    fn written_crc(&self, block: BlockAddress) -> Option<u32> {
+        let checks = self.checks.as_ref()?;
+        let record = block.0.checked_sub(checks.first.0)?;
+        checks.crcs.get(usize::try_from(record).ok()?).copied()
+    }
+
     fn check(&self, block: BlockAddress) -> Result<(), VolumeError> {
-        let expected = self.checks.as_ref().and_then(|checks| {
-            let record = block.0.checked_sub(checks.first.0)?;
-            checks.crcs.get(usize::try_from(record).ok()?).copied()
-        });
-        let Some(expected) = expected else {
+        let Some(expected) = self.written_crc(block) else {
             return Ok(());
         };
         let actual = crc32fast::hash(&self.record);
