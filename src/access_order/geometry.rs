@@ -51,6 +51,18 @@ impl Geometry {
         })
     }
 
+    /// The wraps of a tape of which those are known that are written to their end, by where they
+    /// end; the others of `wraps` are taken to be as long as these are on average. `None` if
+    /// nothing is known, or these are no ends of wraps.
+    #[must_use]
+    pub fn of_written(mut ends_bytes: Vec<u64>, wraps: u32) -> Option<Geometry> {
+        let (known, written_bytes) = (ends_bytes.len() as u64, *ends_bytes.last()?);
+        let end = |wrap: u64| u128::from(written_bytes) * u128::from(wrap) / u128::from(known);
+        let others = known + 1..=u64::from(wraps);
+        ends_bytes.extend(others.map(|wrap| end(wrap).try_into().unwrap_or(u64::MAX)));
+        Geometry::of_ends(ends_bytes).filter(|_| written_bytes > 0)
+    }
+
     /// Bytes that all wraps take.
     #[must_use]
     pub fn capacity_bytes(&self) -> u64 {
@@ -146,5 +158,21 @@ mod tests {
         let told = Geometry::of_ends(vec![90, 200]).unwrap();
         assert_eq!(told.capacity_bytes(), 200);
         assert_eq!(told.place(95).wrap, 1);
+    }
+
+    #[test]
+    fn wraps_that_are_not_written_are_as_long_as_those_that_are() {
+        for (ends, wraps, expected) in [
+            (vec![], 4, None),
+            (vec![0], 4, None),
+            (vec![100, 90], 4, None),
+            (vec![90, 200], 4, Some(vec![90, 200, 300, 400])),
+            // More than the format was thought to have.
+            (vec![90, 200], 1, Some(vec![90, 200])),
+            (vec![u64::MAX], 2, Some(vec![u64::MAX, u64::MAX])),
+        ] {
+            let found = Geometry::of_written(ends.clone(), wraps);
+            assert_eq!(found.map(|found| found.ends), expected, "{ends:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod encryption;
 mod erase;
 mod error;
 mod health;
+mod layout;
 mod medium;
 mod mode;
 mod proof;
@@ -233,6 +234,16 @@ pub trait SequentialDevice: Send {
     ///
     /// Transport failures; a drive without the log page gives `Ok(None)`.
     fn remaining_bytes(&mut self) -> Result<Option<u64>, DriveError>;
+
+    /// For each wrap of the tape that is written to its end, from the first on, the last block in
+    /// it, if the drive tells. Moves nothing. What was written since the load may be missing.
+    ///
+    /// # Errors
+    ///
+    /// Transport failures and resets. What cannot be understood is not told.
+    fn wrap_ends(&mut self) -> Result<Option<Vec<BlockAddress>>, DriveError> {
+        Ok(None)
+    }
 
     /// Brings the drive back into use after a failure behind which its state may be gone:
     /// waits until it answers and is ready, loading the tape if need be. The position is then

@@ -231,6 +231,10 @@ impl SequentialDevice for Drive {
         Ok(None)
     }
 
+    fn wrap_ends(&mut self) -> Result<Option<Vec<BlockAddress>>, DriveError> {
+        self.ask_wrap_ends()
+    }
+
     fn recover(
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,

@@ -26,6 +26,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::drive::{DriveError, SequentialDevice};
+use crate::engine::restore::{Turn, VolumeReads};
 use crate::volume::append::AppendPoint;
 use crate::volume::label::Label;
 use crate::volume::receipt::SegmentReceipt;
@@ -86,6 +87,18 @@ pub trait VolumeSource: Send {
     ///
     /// The volume is not known, not within reach, or mounting failed.
     fn mount(&mut self, volume: Uuid) -> Result<MountedVolume, BoxedError>;
+
+    /// The order in which the reads of a volume that was just mounted are carried out, each once,
+    /// where more is known by now than when they were planned; `None`: as they are planned.
+    /// `device` may be asked, and is not moved.
+    fn order(
+        &mut self,
+        reads: &VolumeReads,
+        device: &mut dyn SequentialDevice,
+    ) -> Option<Vec<Turn>> {
+        let _ = (reads, device);
+        None
+    }
 
     /// Brings the volume that was mounted for reading into another drive, since the one that it
     /// is in failed with `error`. Its device then stands for the other drive. Which tape that

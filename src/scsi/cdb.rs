@@ -326,6 +326,15 @@ pub fn report_supported_opcodes(allocation_bytes: u32) -> [u8; 12] {
     cdb
 }
 
+/// READ END OF WRAP POSITION, all wraps (RA).
+#[must_use]
+pub fn read_end_of_wraps(allocation_bytes: u32) -> [u8; 12] {
+    let mut cdb = [0; 12];
+    cdb[..4].copy_from_slice(&[op::MAINTENANCE_IN, 0x1F, 0x45, 0x02]);
+    cdb[6..10].copy_from_slice(&allocation_bytes.to_be_bytes());
+    cdb
+}
+
 /// REPORT DENSITY SUPPORT: formats of the drive, or of the loaded cartridge (MEDIA).
 #[must_use]
 pub fn report_density_support(of_medium: bool, allocation_bytes: u16) -> [u8; 10] {

@@ -54,11 +54,13 @@ pub enum Feature {
     Security,
     /// RECEIVE RECOMMENDED ACCESS ORDER.
     AccessOrder,
+    /// READ END OF WRAP POSITION: where wraps of the tape end.
+    WrapEnds,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Feature; 16] = [
+    pub const ALL: [Feature; 17] = [
         Feature::Locate16,
         Feature::Locate10,
         Feature::Space16,
@@ -75,6 +77,7 @@ impl Feature {
         Feature::Densities,
         Feature::Security,
         Feature::AccessOrder,
+        Feature::WrapEnds,
     ];
 
     /// Operation code, and service action where the command has them.
@@ -96,6 +99,7 @@ impl Feature {
             Feature::Densities => (op::REPORT_DENSITY_SUPPORT, None),
             Feature::Security => (0xB5, None),
             Feature::AccessOrder => (op::MAINTENANCE_IN, Some(0x1D)),
+            Feature::WrapEnds => (op::MAINTENANCE_IN, Some(0x1F)),
         }
     }
 }

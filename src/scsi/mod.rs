@@ -26,6 +26,7 @@ mod sense_table;
 pub mod statistics;
 pub mod tape_alert;
 pub mod timeouts;
+pub mod wraps;
 
 pub use reaction::Reaction;
 pub use sense_table::Meaning;

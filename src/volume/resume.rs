@@ -419,6 +419,12 @@ impl SequentialDevice for ResumingReader<'_> {
         self.device.remaining_bytes()
     }
 
+    fn wrap_ends(&mut self) -> Result<Option<Vec<BlockAddress>>, DriveError> {
+        self.next = None;
+        let first = self.device.wrap_ends();
+        self.at(BlockAddress(0), first, |device| device.wrap_ends())
+    }
+
     fn recover(
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,

@@ -117,6 +117,8 @@ pub struct Timeouts {
     /// GENERATE and RECEIVE RECOMMENDED ACCESS ORDER; 0: the drive has neither. Full-height
     /// drives have them from LTO-9 on, and the simulated drives are full-height.
     pub access_order_s: u32,
+    /// READ END OF WRAP POSITION, from LTO-7 on; 0: the drive has none.
+    pub wrap_ends_s: u32,
     /// Everything else.
     pub other_s: u32,
 }

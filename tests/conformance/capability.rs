@@ -1,8 +1,8 @@
 //! What a drive says that it can do, what it does not say, and what is made of both.
 
-use crate::bench::{Bench, Liar, pattern, ready};
+use crate::bench::{Bench, Liar, pattern, quiet, ready};
 use crate::poor::without;
-use tapewright::drive::{Drive, SequentialDevice};
+use tapewright::drive::{Drive, FilemarkReturns, ReadyWait, SequentialDevice};
 use tapewright::scsi::command_set::{Ability, Feature};
 use tapewright::scsi::density::Generation;
 use tapewright::scsi::log;
@@ -40,6 +40,7 @@ fn an_lto_9_drive_says_all_that_it_can_do() {
         Feature::WriteChip,
         Feature::Densities,
         Feature::Security,
+        Feature::WrapEnds,
     ] {
         assert_eq!(can.can(feature), Ability::Yes, "{feature:?}");
     }
@@ -131,4 +132,57 @@ fn a_format_of_the_future_is_known_by_the_drives_word() {
     assert_eq!((format.code, &*format.name), (0x70, "U-1464"));
     assert_eq!(format.capacity_bytes(), 144_000_000_000_000);
     assert_eq!(Generation::of_medium(format.code, 0), None);
+}
+
+/// A tape with 40 records of 512 KiB: some eighty of its wraps are written.
+fn with_wraps() -> Bench {
+    let bench = Bench::with_capacity(Some(64 << 20));
+    let mut drive = bench.ready_drive();
+    for number in 0..40 {
+        drive.write_block(&pattern(number, 512 << 10)).unwrap();
+    }
+    drive.write_filemark(FilemarkReturns::OnMedium).unwrap();
+    drive.unload().unwrap();
+    drive.load(&ReadyWait::default(), &mut quiet).unwrap();
+    bench
+}
+
+#[test]
+fn a_drive_tells_where_the_wraps_of_its_tape_end_and_stays_where_it_is() {
+    let bench = with_wraps();
+    let mut drive = ready(Box::new(bench.drive_transport()));
+    drive.locate(BlockAddress(7)).unwrap();
+    let ends = drive.wrap_ends().unwrap().unwrap();
+    // 20 of 64 MiB, and the last wrap is not whole.
+    assert!((84..92).contains(&ends.len()), "{}", ends.len());
+    assert!(ends.is_sorted() && ends.last().unwrap().0 < 40, "{ends:?}");
+    assert_eq!(drive.position().unwrap().block, BlockAddress(7));
+}
+
+/// A question that the drive need not answer: whatever comes, the tape is read.
+#[test]
+fn wraps_that_make_no_sense_are_no_wraps() {
+    let about = |cdb: &[u8]| cdb[..3] == [op::MAINTENANCE_IN, 0x1F, 0x45];
+    let backwards = [
+        &[0, 26, 0, 0][..],
+        &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9],
+        &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3],
+    ];
+    for answer in [
+        Vec::new(),
+        vec![0; 4],
+        vec![0xFF; 70_000],
+        vec![0, 2, 0, 0],
+        vec![0, 200, 0, 0, 1],
+        backwards.concat(),
+    ] {
+        let bench = with_wraps();
+        let mut drive = ready(drive_of(&bench, about, answer.clone()));
+        drive.locate(BlockAddress(7)).unwrap();
+        let told = drive.wrap_ends().unwrap();
+        assert_eq!(told, None, "{} bytes", answer.len());
+        let mut block = vec![0; 512 << 10];
+        drive.read_block(&mut block).unwrap();
+        assert_eq!(block, pattern(7, 512 << 10));
+    }
 }

@@ -442,6 +442,25 @@ fn members_are_read_in_the_order_of_the_plan() {
 }
 
 #[test]
+fn members_are_read_in_the_order_that_is_found_once_the_tape_is_mounted() {
+    let items: Vec<_> = (0..40)
+        .map(|n| file(&format!("f{n:02}"), &noise(n, 10 * 65_536)))
+        .collect();
+    let volume = Volume::new("A00001L9").write(&items);
+    let (_keep, to) = target();
+    let plan = plan(&to, TargetOptions::default(), &[&volume]);
+    volume.tape.medium().locates = 0;
+    let mut shelf = Shelf::of(&[&volume]);
+    shelf.backwards = true;
+    let report = restore(&plan, &mut shelf, &Silent).unwrap();
+    assert_eq!(
+        (report.outcome, report.verified),
+        (RestoreOutcome::Complete, 40)
+    );
+    assert_eq!(volume.tape.medium().locates, 40);
+}
+
+#[test]
 fn small_members_in_one_record_cost_one_read() {
     let items: Vec<_> = (0..50).map(|n| file(&format!("f{n}"), b"tiny")).collect();
     let volume = Volume::new("A00001L9").write(&items);

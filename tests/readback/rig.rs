@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use jiff::Timestamp;
-use tapewright::engine::restore::{MemberRead, RestorePlan, VolumeReads};
+use tapewright::drive::SequentialDevice;
+use tapewright::engine::restore::{MemberRead, RestorePlan, Turn, VolumeReads};
 use tapewright::engine::target::TargetOptions;
 use tapewright::engine::verify::{SegmentPlace, VerifyPlan, VolumeSegments};
 use tapewright::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
@@ -284,6 +285,8 @@ pub fn verify_plan(volumes: &[&Volume]) -> VerifyPlan {
 pub struct Shelf {
     volumes: HashMap<Uuid, Volume>,
     pub ends: Vec<(String, VolumeEnd)>,
+    /// Has reads carried out from the last to the first, whatever was planned.
+    pub backwards: bool,
 }
 
 impl Shelf {
@@ -294,6 +297,7 @@ impl Shelf {
         Self {
             volumes: volumes.collect(),
             ends: Vec::new(),
+            backwards: false,
         }
     }
 }
@@ -309,6 +313,19 @@ impl VolumeSource for Shelf {
             .get(&volume)
             .ok_or("not on the shelf")?
             .mounted())
+    }
+
+    fn order(
+        &mut self,
+        reads: &VolumeReads,
+        _device: &mut dyn SequentialDevice,
+    ) -> Option<Vec<Turn>> {
+        let turn = |read| Turn {
+            read,
+            read_on_records: 0,
+        };
+        let backwards = (0..reads.reads.len()).rev().map(turn);
+        self.backwards.then(|| backwards.collect())
     }
 
     fn release(&mut self, volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {

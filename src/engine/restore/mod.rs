@@ -19,7 +19,7 @@ mod read;
 mod report;
 mod run;
 
-pub use plan::{MemberRead, RestorePlan, VolumeReads};
+pub use plan::{MemberRead, RestorePlan, Turn, VolumeReads};
 pub use report::{PROBLEMS_LISTED, RestoreOutcome, RestoreReport, VolumeFailure};
 
 use crate::engine::target::Target;

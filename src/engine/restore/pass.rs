@@ -22,6 +22,8 @@ pub(super) struct Pass<'a> {
     block_bytes: u32,
     /// In a compressed segment: the frame that the next chunk is in.
     framed: bool,
+    /// Up to so many records before the next member are read through.
+    read_on_records: u64,
     faults: Faults,
 }
 
@@ -51,13 +53,19 @@ impl<'a> Pass<'a> {
             reader,
             block_bytes,
             framed: false,
+            read_on_records: READ_THROUGH_RECORDS,
             faults: Faults::default(),
         }
     }
 
-    /// Goes to a member; its bytes come from [`chunk`](Self::chunk). Up to `read_on_records`
-    /// before it are read through.
-    pub(super) fn open(&mut self, place: &Place, read_on_records: u64) -> Result<(), Unreadable> {
+    /// Of the way to the next member up to so many records are read through; what is nearer than a
+    /// few is in any case.
+    pub(super) fn may_read_on(&mut self, records: u64) {
+        self.read_on_records = records.max(READ_THROUGH_RECORDS);
+    }
+
+    /// Goes to a member; its bytes come from [`chunk`](Self::chunk).
+    pub(super) fn open(&mut self, place: &Place) -> Result<(), Unreadable> {
         let records = place.records(self.block_bytes);
         let Some(end) = place.block.0.checked_add(records).map(BlockAddress) else {
             return Err(Unreadable::Member(
@@ -67,7 +75,7 @@ impl<'a> Pass<'a> {
         if let Some(block) = self.faults.bad.range(place.block..end).next() {
             return Err(Unreadable::Member(format!("block {block} cannot be read")));
         }
-        self.read_through(place.block, read_on_records.max(READ_THROUGH_RECORDS));
+        self.read_through(place.block, self.read_on_records);
         self.reader.open_member(place);
         self.framed = place.skip_bytes.is_some();
         Ok(())

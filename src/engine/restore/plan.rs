@@ -69,6 +69,26 @@ pub struct MemberRead {
     pub job: Uuid,
 }
 
+/// One of the reads of a volume, in the order in which they are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// Its place in [`VolumeReads::reads`].
+    pub read: usize,
+    /// As [`MemberRead::read_on_records`], for this order.
+    pub read_on_records: u64,
+}
+
+impl VolumeReads {
+    /// The order of the plan.
+    pub(super) fn turns(&self) -> Vec<Turn> {
+        let turn = |(read, planned): (usize, &MemberRead)| Turn {
+            read,
+            read_on_records: planned.read_on_records,
+        };
+        self.reads.iter().enumerate().map(turn).collect()
+    }
+}
+
 impl RestorePlan {
     /// Number of reads, and bytes of tape they cover.
     #[must_use]

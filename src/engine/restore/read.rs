@@ -88,7 +88,7 @@ impl<'a> Run<'a> {
         name: Name<'_>,
         place: &Place,
     ) -> Result<Arrived, Failed> {
-        pass.open(place, read.read_on_records).map_err(unreadable)?;
+        pass.open(place).map_err(unreadable)?;
         let monitor = self.monitor;
         let mut incoming = Incoming::new(read, monitor);
         let (target, cut_files) = (&mut self.target, &mut self.cut_files);

@@ -88,13 +88,13 @@ impl<'a> Run<'a> {
             Err(error) => {
                 let what = format!("cannot be mounted: {}", with_causes(&*error));
                 let failure = VolumeFailure::of_source(reads, what);
-                return self.volume_failed(failure, &reads.reads);
+                return self.volume_failed(failure, reads.reads.iter());
             }
         };
         let end = match mismatch(&mounted, reads) {
             Some(error) => {
                 let failure = VolumeFailure::mounted(reads, error);
-                self.volume_failed(failure, &reads.reads);
+                self.volume_failed(failure, reads.reads.iter());
                 VolumeEnd::Open
             }
             None => {
@@ -106,12 +106,16 @@ impl<'a> Run<'a> {
         if let Err(error) = volumes.release(mounted, end) {
             let what = format!("cannot be given back: {}", with_causes(&*error));
             let failure = VolumeFailure::of_source(reads, what);
-            self.volume_failed(failure, &[]);
+            self.volume_failed(failure, [].iter());
         }
     }
 
     /// Notes a volume that failed, and names what the reads `left` would have restored.
-    fn volume_failed(&mut self, mut failure: VolumeFailure, left: &'a [MemberRead]) {
+    fn volume_failed(
+        &mut self,
+        mut failure: VolumeFailure,
+        left: impl Iterator<Item = &'a MemberRead>,
+    ) {
         for read in left {
             if !self.copies.wants(&read.name) {
                 continue;
@@ -138,12 +142,15 @@ impl<'a> Run<'a> {
         volumes: &mut dyn VolumeSource,
     ) -> VolumeEnd {
         let (device, label) = (mounted.device.as_mut(), &mounted.label);
+        let mut device = ResumingReader::new(device, label, self.monitor);
+        let turns = volumes.order(reads, &mut device);
+        let turns = turns.unwrap_or_else(|| reads.turns());
         let mut change = |error: &DriveError| volumes.change_drive(error);
-        let device = ResumingReader::new(device, label, self.monitor);
         let mut device = device.or_elsewhere(&mut change);
         let reader = RecordReader::new(&mut device, reads.block_bytes);
         let mut pass = Pass::new(reader, reads.block_bytes);
-        for (index, read) in reads.reads.iter().enumerate() {
+        for (done, turn) in turns.iter().enumerate() {
+            let read = &reads.reads[turn.read];
             if self.ending.is_none() && self.monitor.stop_requested() {
                 self.ending = Some(RestoreOutcome::Stopped);
             }
@@ -153,12 +160,13 @@ impl<'a> Run<'a> {
             if !self.copies.wants(&read.name) {
                 continue;
             }
+            pass.may_read_on(turn.read_on_records);
             match self.read(&mut pass, read) {
                 Ok(Done::Placed {
                     file_bytes,
                     verified,
                 }) => {
-                    self.placed.set(number, index);
+                    self.placed.set(number, turn.read);
                     self.report.from_spares += u64::from(self.copies.are_spares());
                     self.report.count(file_bytes, verified, self.monitor);
                 }
@@ -180,7 +188,8 @@ impl<'a> Run<'a> {
                         source: error,
                     };
                     let failure = VolumeFailure::mounted(reads, error);
-                    self.volume_failed(failure, &reads.reads[index..]);
+                    let left = turns[done..].iter().map(|turn| &reads.reads[turn.read]);
+                    self.volume_failed(failure, left);
                     break;
                 }
             }

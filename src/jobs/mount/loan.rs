@@ -198,6 +198,10 @@ impl SequentialDevice for Loan {
         self.with(SequentialDevice::remaining_bytes)
     }
 
+    fn wrap_ends(&mut self) -> Result<Option<Vec<BlockAddress>>, DriveError> {
+        self.with(SequentialDevice::wrap_ends)
+    }
+
     fn recover(
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,

@@ -5,9 +5,9 @@ use catalogs::model::event::Location;
 
 use super::chosen::Member;
 use crate::access_order::{
-    AccessOrder, Approach, End, Extent, Height, Mechanics, Tape, best_order, in_record_order,
+    AccessOrder, Approach, End, Extent, Height, Leg, Mechanics, Tape, best_order, in_record_order,
 };
-use crate::engine::restore::{MemberRead, VolumeReads};
+use crate::engine::restore::{MemberRead, Turn, VolumeReads};
 
 /// What a generation that nobody knows is taken for.
 const STAND_IN: &str = "LTO-9";
@@ -15,6 +15,8 @@ const STAND_IN: &str = "LTO-9";
 /// A volume whose reads are in order.
 pub(super) struct Arranged {
     pub(super) reads: VolumeReads,
+    /// Where each of them lies.
+    pub(super) extents: Vec<Extent>,
     /// The legs of the reads, in the same order.
     pub(super) order: AccessOrder,
     /// The way that the order of records would take, in seconds.
@@ -55,14 +57,10 @@ pub(super) fn arrange(mut members: Vec<Member>, volume: Volume, used_blocks: u64
         .into_iter()
         .map(|member| Some(member.read))
         .collect();
-    let mut at_bytes = block_bytes;
-    let in_order = order.legs.iter().map(|leg| {
-        let mut read = reads[leg.extent].take().expect("each is read once");
-        let extent = extents[leg.extent];
-        if leg.approach == Approach::ReadOn {
-            read.read_on_records = extent.begin_bytes.saturating_sub(at_bytes) / block_bytes;
-        }
-        at_bytes = extent.end_bytes;
+    let turns = turns(&order, &extents, block_bytes);
+    let in_order = turns.iter().map(|turn| {
+        let mut read = reads[turn.read].take().expect("each is read once");
+        read.read_on_records = turn.read_on_records;
         read
     });
     Arranged {
@@ -72,6 +70,7 @@ pub(super) fn arrange(mut members: Vec<Member>, volume: Volume, used_blocks: u64
             block_bytes: label.block_bytes,
             reads: in_order.collect(),
         },
+        extents: turns.iter().map(|turn| extents[turn.read]).collect(),
         record_order_s: by_record.motion_s(),
         order,
         tape,
@@ -84,14 +83,36 @@ pub(super) fn arrange(mut members: Vec<Member>, volume: Volume, used_blocks: u64
     }
 }
 
+/// The reads by an order, each with what is read through on the way to it.
+pub(super) fn turns(order: &AccessOrder, extents: &[Extent], block_bytes: u64) -> Vec<Turn> {
+    let mut at_bytes = block_bytes;
+    let turn = |leg: &Leg| {
+        let extent = extents[leg.extent];
+        let read_on_records = match leg.approach {
+            Approach::ReadOn => extent.begin_bytes.saturating_sub(at_bytes) / block_bytes,
+            Approach::Locate => 0,
+        };
+        at_bytes = extent.end_bytes;
+        Turn {
+            read: leg.extent,
+            read_on_records,
+        }
+    };
+    order.legs.iter().map(turn).collect()
+}
+
 /// The records in which a member lies.
 fn extent(member: &Member, block_bytes: u64) -> Extent {
-    let read = &member.read;
-    let begin = read.block.0.saturating_mul(block_bytes);
-    let begin = begin.saturating_add(u64::from(read.offset_bytes));
+    let begin = begin_bytes(&member.read, block_bytes);
     let end = begin.saturating_add(member.stored_bytes);
     Extent {
         begin_bytes: begin / block_bytes * block_bytes,
         end_bytes: end.div_ceil(block_bytes).saturating_mul(block_bytes),
     }
+}
+
+/// Where its first byte lies, from the beginning of the tape.
+pub(super) fn begin_bytes(read: &MemberRead, block_bytes: u64) -> u64 {
+    let record = read.block.0.saturating_mul(block_bytes);
+    record.saturating_add(u64::from(read.offset_bytes))
 }

@@ -12,6 +12,7 @@ mod links;
 mod names;
 mod outlook;
 mod record;
+mod replan;
 mod room;
 mod summary;
 mod timed;
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 use arrange::Arranged;
 use choose::Choice;
 use record::Record;
+use replan::Replanning;
 pub use room::Room;
 use summary::summarise;
 use timed::{Timed, seconds_between};
@@ -164,8 +166,15 @@ impl Prepared<'_> {
     ///
     /// The target cannot be used. What went wrong with single objects or tapes is in the
     /// summary.
-    pub fn restore(self) -> Result<RestoreSummary, JobError> {
+    pub fn restore(mut self) -> Result<RestoreSummary, JobError> {
         let (site, options, catalog) = (self.site, self.options, self.catalog);
+        let source = LibrarySource::new(site, &catalog, self.mounter, None);
+        let arranged = self
+            .choice
+            .volumes
+            .iter_mut()
+            .chain(&mut self.choice.spares);
+        let source = Replanning::new(source, arranged);
         let reads = |volumes: Vec<Arranged>| {
             let volumes = volumes.into_iter();
             volumes.map(|volume| volume.reads).collect()
@@ -180,13 +189,13 @@ impl Prepared<'_> {
             spares: reads(self.choice.spares),
         };
         let started = site.clock.now();
-        let source = LibrarySource::new(site, &catalog, self.mounter, None);
         let mut source = Timed::new(source, site.clock);
         let report = engine::restore(&plan, &mut source, site.monitor);
         let (source, spans) = source.finish();
+        let (source, anew) = source.finish();
         let refused = source.finish();
         let real_s = seconds_between(started, site.clock.now());
-        let timing = Timing::of(&self.outlook, real_s, &spans);
+        let timing = Timing::of(&self.outlook, real_s, &spans, &anew);
         let ended = report.map_err(from_engine);
         let ended = ended.map(|report| summarise(report, &self.outlook, timing.clone(), refused));
         let record = Record {

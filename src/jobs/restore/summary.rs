@@ -1,6 +1,6 @@
 //! How a restore went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -69,6 +69,9 @@ pub struct TapeTiming {
     pub barcode: String,
     /// What it was to take.
     pub planned: Spans,
+    /// What locates and reads were to take, in seconds, when their order was planned anew after the
+    /// mount; `None` where it was not.
+    pub replanned_read_s: Option<f64>,
     /// What it took.
     pub real: Spans,
 }
@@ -85,8 +88,14 @@ pub struct LostWithTape {
 }
 
 impl Timing {
-    /// Puts what each volume took beside what it was to take.
-    pub(super) fn of(outlook: &RestoreOutlook, real_s: f64, real: &[(Uuid, Spans)]) -> Timing {
+    /// Puts what each volume took beside what it was to take; `anew`: seconds of locates and reads
+    /// by the order that was found after the mount.
+    pub(super) fn of(
+        outlook: &RestoreOutlook,
+        real_s: f64,
+        real: &[(Uuid, Spans)],
+        anew: &HashMap<Uuid, f64>,
+    ) -> Timing {
         let tape = |tape: &TapeNeed| {
             let (_, real) = real.iter().find(|(volume, _)| *volume == tape.volume)?;
             Some(TapeTiming {
@@ -96,6 +105,7 @@ impl Timing {
                     read_s: tape.times.use_s(),
                     release_s: tape.times.release_s(),
                 },
+                replanned_read_s: anew.get(&tape.volume).copied(),
                 real: *real,
             })
         };

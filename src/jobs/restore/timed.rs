@@ -5,7 +5,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::drive::DriveError;
+use crate::drive::{DriveError, SequentialDevice};
+use crate::engine::restore::{Turn, VolumeReads};
 use crate::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
 use crate::volume::resume::OtherDrive;
 
@@ -76,6 +77,14 @@ impl<S: VolumeSource> VolumeSource for Timed<'_, S> {
         };
         self.spans.push((volume, spans));
         mounted
+    }
+
+    fn order(
+        &mut self,
+        reads: &VolumeReads,
+        device: &mut dyn SequentialDevice,
+    ) -> Option<Vec<Turn>> {
+        self.source.order(reads, device)
     }
 
     fn change_drive(&mut self, error: &DriveError) -> OtherDrive {

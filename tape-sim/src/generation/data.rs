@@ -212,6 +212,7 @@ const LTO5_TIMEOUTS: Timeouts = Timeouts {
     buffer_s: 60,
     diagnostic_s: 2100,
     access_order_s: 0,
+    wrap_ends_s: 0,
     other_s: 60,
 };
 const LTO6_TIMEOUTS: Timeouts = Timeouts {
@@ -230,6 +231,7 @@ const LTO7_TIMEOUTS: Timeouts = Timeouts {
     verify_s: 28_860,
     buffer_s: 480,
     diagnostic_s: 1980,
+    wrap_ends_s: 60,
     ..LTO5_TIMEOUTS
 };
 const LTO8_TIMEOUTS: Timeouts = Timeouts {

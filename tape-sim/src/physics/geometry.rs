@@ -53,6 +53,12 @@ impl Geometry {
         self.ends.len() as u32
     }
 
+    /// Where each wrap ends, in bytes from the beginning of the first.
+    #[must_use]
+    pub fn ends(&self) -> &[u64] {
+        &self.ends
+    }
+
     /// Length of the tape in millimetres.
     #[must_use]
     pub fn length_mm(&self) -> u64 {

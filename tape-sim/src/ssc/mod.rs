@@ -27,6 +27,7 @@ mod state;
 mod tape;
 mod transfer;
 mod verify;
+mod wraps;
 mod write;
 
 use std::fmt;
@@ -61,6 +62,8 @@ pub const VENDOR: &str = "TAPESIM ";
 /// Byte 1 of MAINTENANCE IN and OUT, and the service action of both access order commands.
 const SERVICE_ACTION: u8 = 0x1F;
 const ACCESS_ORDER: u8 = 0x1D;
+/// The service action of READ END OF WRAP POSITION.
+const WRAP_ENDS: u8 = 0x1F;
 
 /// What the library tells a drive about itself.
 #[derive(Debug, Clone)]
@@ -344,7 +347,7 @@ impl DriveTarget {
             0xA0 => spc::report_luns(cdb, data),
             0xA2 => self.security_in(cdb, data),
             0xA3 if cdb[1] & SERVICE_ACTION == ACCESS_ORDER => self.receive_access_order(cdb, data),
-            0xA3 => self.maintenance_in(cdb, data),
+            0xA3 if cdb[1] & SERVICE_ACTION != WRAP_ENDS => self.maintenance_in(cdb, data),
             0xA4 if cdb[1] & SERVICE_ACTION != ACCESS_ORDER => self.maintenance_out(cdb, data),
             0xB5 => self.security_out(cdb, data),
             _ => self.run_on_medium(opcode, cdb, data),
@@ -378,6 +381,7 @@ impl DriveTarget {
             0x82 => self.allow_overwrite(cdb),
             0x8C => self.read_attribute(cdb, data),
             0x8D => self.write_attribute(cdb, data),
+            0xA3 => self.read_wrap_ends(cdb, data),
             0xA4 => self.generate_access_order(cdb, data),
             _ => Err(Sense::illegal(sense::INVALID_OPCODE).into()),
         }

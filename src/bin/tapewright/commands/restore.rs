@@ -222,6 +222,7 @@ fn timing(output: &mut Output, timing: &Timing) -> io::Result<()> {
                    barcode,
                    planned,
                    real,
+                   ..
                }: &TapeTiming| {
         vec![
             barcode.clone(),

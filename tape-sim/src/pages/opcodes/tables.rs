@@ -33,6 +33,10 @@ fn access_order(timeouts: &Timeouts) -> u32 {
     timeouts.access_order_s
 }
 
+fn wrap_ends(timeouts: &Timeouts) -> u32 {
+    timeouts.wrap_ends_s
+}
+
 /// Mode, buffer, offset and length.
 const fn buffer(opcode: u8) -> [u8; 10] {
     [opcode, 0x1F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0]
@@ -73,6 +77,10 @@ const WRITE_16: &[u8] = &explicit(0x8A, WRITE_SEQUENCE);
 const WRITE_FILEMARKS_16: &[u8] = &explicit(0x80, WRITE_SEQUENCE);
 const RECEIVE_ORDER: &[u8] = &[
     0xA3, 0x9F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0,
+];
+/// Qualifier 45h in byte 2 makes it this command.
+const READ_WRAP_ENDS: &[u8] = &[
+    0xA3, 0x1F, 0xFF, 0x03, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
 ];
 const GENERATE_ORDER: &[u8] = &[0xA4, 0x1F, 0x07, 0x07, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
 const ALLOW_OVERWRITE: &[u8] = &[
@@ -251,6 +259,10 @@ pub static DRIVE: &[Command] = &[
     Command {
         timeout_s: access_order,
         ..action("RECEIVE RECOMMENDED ACCESS ORDER", RECEIVE_ORDER, 0x1D)
+    },
+    Command {
+        timeout_s: wrap_ends,
+        ..action("READ END OF WRAP POSITION", READ_WRAP_ENDS, 0x1F)
     },
     action("SET IDENTIFYING INFORMATION", IDENTIFYING_OUT, 0x06),
     action("SET TIMESTAMP", TIMESTAMP_OUT, 0x0F),

@@ -46,6 +46,8 @@ pub struct Tape {
     /// The cartridge it belongs to.
     pub cartridge: Cartridge,
     partitions: Vec<Partition>,
+    /// Objects that each had when the tape was loaded.
+    objects_at_load: Vec<u64>,
     buffer: Buffer,
     /// The same as mechanics: what moves, and how long it takes.
     pub deck: Deck,
@@ -82,6 +84,7 @@ impl Tape {
             deck,
             read_bytes: 0,
             cartridge,
+            objects_at_load: partitions.iter().map(Partition::objects).collect(),
             partitions,
             buffer: Buffer::new(buffer),
             partition: 0,
@@ -94,6 +97,14 @@ impl Tape {
     /// The partitions.
     pub fn partitions(&self) -> &[Partition] {
         &self.partitions
+    }
+
+    /// How many of the objects that `partition` had when the tape was loaded it still has.
+    pub fn objects_at_load(&self, partition: u8) -> u64 {
+        let number = usize::from(partition);
+        let then = self.objects_at_load.get(number).copied();
+        let now = self.partitions.get(number).map(Partition::objects);
+        then.unwrap_or_default().min(now.unwrap_or_default())
     }
 
     /// What has not reached the tape yet.
