@@ -32,6 +32,7 @@ use crate::index::Index;
 use crate::ledger::{LEDGER_FILE, Ledger, LedgerError};
 use crate::model::Entry;
 use crate::model::event::{CatalogCreated, EntryFileRef, Event, Receipt, ReceiptRecord};
+use crate::query::Kept;
 use housekeeping::Notices;
 use opener::IndexOpener;
 
@@ -73,6 +74,7 @@ pub struct Catalog {
     ledger: Mutex<Ledger>,
     index: Mutex<Option<Index>>,
     opener: IndexOpener,
+    kept: Kept,
     notices: Notices,
     stop: OnceLock<Arc<AtomicBool>>,
 }
@@ -149,6 +151,7 @@ impl Catalog {
             opener: IndexOpener::new(directory, ledger.path(), options),
             ledger: Mutex::new(ledger),
             index: Mutex::new(None),
+            kept: Kept::default(),
             notices: Notices::default(),
             stop: OnceLock::new(),
         };
@@ -293,6 +296,10 @@ impl Catalog {
 
     pub(crate) fn entry_path(&self, name: &str) -> PathBuf {
         self.directory.join(ENTRIES_DIRECTORY).join(name)
+    }
+
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(crate) fn ledger_path(&self) -> &Path {

@@ -13,6 +13,7 @@ mod reader;
 mod varint;
 mod writer;
 
+pub(crate) use block::Wanted;
 pub use error::{EntriesError, Fault};
 pub(crate) use reader::{EntryFile, Stretch, matches};
 pub(crate) use writer::write;

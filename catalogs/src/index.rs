@@ -66,6 +66,11 @@ impl Index {
         Ok(index)
     }
 
+    /// The last line that was taken in.
+    pub(crate) fn tip(&self) -> Tip {
+        self.tip
+    }
+
     fn sum_of_rows(&self) -> Answer<u64> {
         let mut sum = 0u64;
         for row in self.store.range(&[], rows::END) {

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher};
+use memchr::memmem::Finder;
 
 use crate::model::path::{KeyRange, PathFault, check_path};
 use regex_automata::meta::Regex;
@@ -69,6 +70,8 @@ enum Form {
     },
     /// A glob without regard to case.
     AnyCase(GlobMatcher),
+    /// Looked for with a slash before the name.
+    Piece(Finder<'static>),
     /// Matched with a slash before the name.
     Regex(Regex),
 }
@@ -127,6 +130,10 @@ impl Pattern {
             Reading::Name if !ignore_case || text.is_empty() => return Pattern::parse(pattern),
             Reading::Name if is_glob => return glob(pattern, text, true),
             Reading::Name => format!("^/{}(?:/|$)", escaped(text)),
+            Reading::Substring if !ignore_case => {
+                let form = Form::Piece(Finder::new(pattern).into_owned());
+                return Ok(Pattern { form });
+            }
             Reading::Substring => escaped(pattern),
             Reading::Regex => as_text(pattern)?.to_owned(),
         };
@@ -164,6 +171,14 @@ impl Pattern {
         })
     }
 
+    /// The name that it means with all below it, if it does not mean others.
+    pub(crate) fn name(&self) -> Option<&[u8]> {
+        match &self.form {
+            Form::Tree(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether the archive name `path` is meant.
     pub fn matches(&self, path: &[u8]) -> bool {
         match &self.form {
@@ -173,6 +188,10 @@ impl Pattern {
                 path == text.as_slice() || matcher.is_match(as_path(path))
             }
             Form::AnyCase(matcher) => matcher.is_match(as_path(path)),
+            Form::Piece(finder) => {
+                let at_front = finder.needle().strip_prefix(b"/");
+                finder.find(path).is_some() || at_front.is_some_and(|piece| path.starts_with(piece))
+            }
             Form::Regex(matcher) => matcher.is_match(&[b"/", path].concat()),
         }
     }
@@ -180,7 +199,9 @@ impl Pattern {
     /// Ranges, in order and apart, outside of which nothing matches.
     pub(crate) fn ranges(&self) -> Vec<KeyRange> {
         match &self.form {
-            Form::Everything | Form::AnyCase(_) | Form::Regex(_) => vec![KeyRange::all()],
+            Form::Everything | Form::AnyCase(_) | Form::Piece(_) | Form::Regex(_) => {
+                vec![KeyRange::all()]
+            }
             Form::Tree(tree) => vec![KeyRange::exact(tree), KeyRange::below(tree)],
             Form::Glob { text, .. } => {
                 let is_glob = |byte: &u8| GLOB_BYTES.contains(byte);

@@ -33,9 +33,10 @@ use crate::pattern::Pattern;
 pub use duplicates::{Duplicate, Duplicates};
 pub use filter::Filter;
 pub use list::{Child, Children, Totals, Usage, Usages};
-use merge::Merge;
+use merge::{Merge, Names};
 pub use risk::{AtRisk, Loss};
 pub use standing::{Building, Standing, Standings, Version};
+pub(crate) use view::Kept;
 use view::Search;
 pub use view::View;
 
@@ -79,12 +80,13 @@ impl Catalog {
     ///
     /// The ledger cannot be read.
     pub fn find(&self, pattern: &Pattern, options: &FindOptions) -> Result<Hits, CatalogError> {
-        let ranges = pattern.ranges();
-        let search = self.ask(|index| Search::begin(self, index, &ranges, options))?;
         let versions = match options.all_versions {
             true => Versions::All,
             false => Versions::Newest,
         };
+        let ranges = pattern.ranges();
+        let search =
+            self.ask(|index| Search::begin(self, index, (pattern, &ranges), versions, options))?;
         Ok(Hits::new(self, search, pattern, versions))
     }
 }
@@ -154,7 +156,12 @@ impl Hits {
             let Some((range, starts)) = self.search.ranges.pop_front() else {
                 return false;
             };
-            self.merge = Some(Merge::new(range, starts, &self.search.sources));
+            let names = Names {
+                pattern: self.pattern.clone(),
+                range,
+                stop: self.stop.clone(),
+            };
+            self.merge = Some(Merge::new(names, starts, &self.search.sources));
             return true;
         };
         let mut damaged = Vec::new();

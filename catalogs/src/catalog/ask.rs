@@ -56,6 +56,7 @@ impl Catalog {
         let mut index = match slot.take() {
             Some(index) => index,
             None => {
+                self.kept.clear();
                 let index = self.opener.open(attempt, &self.notices)?;
                 if let Some(tip) = self.opener.take_foreign() {
                     self.suspect(tip);

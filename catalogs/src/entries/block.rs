@@ -14,6 +14,8 @@ use super::{
     BLOCK_HEADER_BYTES, BLOCK_MAGIC, next_position, u16_at, u32_at, usual_member_bytes,
 };
 
+const PATHS: usize = Column::Paths as usize;
+
 pub(super) const FLAG_DEVICE: u8 = 1;
 pub(super) const FLAG_DIGEST: u8 = 1 << 1;
 pub(super) const FLAG_PART: u8 = 1 << 2;
@@ -54,6 +56,24 @@ impl BlockHeader {
     }
 }
 
+/// Names that are looked for.
+pub(crate) trait Wanted {
+    /// Whether the name is looked for.
+    fn wants(&self, path: &[u8]) -> bool;
+    /// Whether no name from this one on is looked for.
+    fn is_past(&self, path: &[u8]) -> bool;
+}
+
+/// What a block is to one who looks for names.
+pub(super) enum Look {
+    /// It may have some of them.
+    Block(Box<Block>),
+    /// It has none of them.
+    Nothing,
+    /// Nor has any block behind it.
+    Past,
+}
+
 /// A block whose entries are taken out front to back.
 #[derive(Debug)]
 pub(crate) struct Block {
@@ -85,7 +105,8 @@ impl Block {
         body: &[u8],
         record_bytes: u32,
         framed: Option<bool>,
-    ) -> Result<Block, Fault> {
+        wanted: Option<&dyn Wanted>,
+    ) -> Result<Look, Fault> {
         let mut crc = crc32fast::Hasher::new();
         crc.update(&header.bytes[..BLOCK_CRC]);
         crc.update(body);
@@ -95,10 +116,23 @@ impl Block {
         if record_bytes == 0 {
             return Err(Fault::Value("record size"));
         }
-        let (columns, framed) = unpack(body, framed)?;
-        Ok(Block {
+        let packed = unpack(body, framed)?;
+        let mut columns: [Input; COLUMNS] = Default::default();
+        columns[PATHS] = packed.column(PATHS)?;
+        // The names alone are decompressed until one is wanted.
+        if let Some(wanted) = wanted
+            && let Some(passed) = pass_over(&mut columns[PATHS], header.entries(), wanted)?
+        {
+            return Ok(passed);
+        }
+        for (number, column) in columns.iter_mut().enumerate() {
+            if number != PATHS {
+                *column = packed.column(number)?;
+            }
+        }
+        Ok(Look::Block(Box::new(Block {
             record_bytes,
-            framed,
+            framed: packed.framed,
             left: header.entries(),
             inodes: !columns[Column::Inodes as usize].at_end(),
             inode: 0,
@@ -107,7 +141,7 @@ impl Block {
             owner: None,
             mtime_seconds: 0,
             end_position: 0,
-        })
+        })))
     }
 
     /// The next entry. After an error the block is of no further use.
@@ -254,6 +288,22 @@ impl Block {
     }
 }
 
+/// What a block is if none of its names is wanted.
+fn pass_over(paths: &mut Input, entries: u16, wanted: &dyn Wanted) -> Result<Option<Look>, Fault> {
+    let mut path = Vec::new();
+    for _ in 0..entries {
+        take_name(paths, &mut path)?;
+        if wanted.wants(&path) {
+            paths.rewind();
+            return Ok(None);
+        }
+    }
+    Ok(Some(match wanted.is_past(&path) {
+        true => Look::Past,
+        false => Look::Nothing,
+    }))
+}
+
 fn part(extras: &mut Input, flags: u8) -> Result<Option<Part>, Fault> {
     if flags & FLAG_PART == 0 {
         return Ok(None);
@@ -277,9 +327,15 @@ fn owner_name(column: &mut Input) -> Result<String, Fault> {
 
 /// Turns the previous path into the next one.
 pub(super) fn take_shared(column: &mut Input, path: &mut Vec<u8>) -> Result<(), Fault> {
+    take_name(column, path)?;
+    check_path(path).map_err(|_| Fault::Value("path"))
+}
+
+/// The same, whatever bytes it has.
+fn take_name(column: &mut Input, path: &mut Vec<u8>) -> Result<(), Fault> {
     let shared = column.length(path.len())?;
     let length = column.length(MAX_PATH_BYTES - shared)?;
     path.truncate(shared);
     path.extend_from_slice(column.take(length)?);
-    check_path(path).map_err(|_| Fault::Value("path"))
+    Ok(())
 }

@@ -1,10 +1,15 @@
 //! The columns of a block as bytes: which there are, and their compression.
 //!
 //! An optional column has an id that old readers skip; a block that lacks it has it empty.
+//! Making a context of zstd costs more than a column does, so contexts are kept.
+
+use std::cell::RefCell;
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::error::Fault;
 use super::varint::Input;
-use super::{BLOCK_BYTES_MAX, ZSTD_LEVEL, u32_at};
+use super::{BLOCK_BYTES_MAX, u32_at};
 
 /// The columns, in the order of their ids; see [`IDS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +68,9 @@ const HEAD_PLAIN: usize = 6;
 pub(super) fn pack(
     plain: &[Vec<u8>; COLUMNS],
     framed: bool,
+    compressor: &mut Compressor<'_>,
     body: &mut Vec<u8>,
 ) -> std::io::Result<()> {
-    let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
     for (id, column) in IDS.into_iter().zip(plain) {
         let left_out = match id {
             SKIPS => !framed,
@@ -93,13 +98,30 @@ pub(super) fn pack(
     Ok(())
 }
 
-/// Takes a block's body apart. Also says whether it is of a compressed segment, as `framed`
-/// expects if the file's version tells.
-pub(super) fn unpack(
-    mut body: &[u8],
-    framed: Option<bool>,
-) -> Result<([Input; COLUMNS], bool), Fault> {
-    let mut columns: [Input; COLUMNS] = Default::default();
+/// A block's body taken apart, its columns still compressed.
+#[derive(Debug, Default)]
+pub(super) struct Packed<'a> {
+    /// Codec, stored bytes, plain length; a column that is left out has none.
+    columns: [Option<(u8, &'a [u8], usize)>; COLUMNS],
+    /// Whether it is of a compressed segment.
+    pub(super) framed: bool,
+}
+
+impl Packed<'_> {
+    /// A column as it was.
+    pub(super) fn column(&self, column: usize) -> Result<Input, Fault> {
+        let name = NAMES[column];
+        let Some((codec, stored, plain_bytes)) = self.columns[column] else {
+            return Ok(Input::default());
+        };
+        Ok(Input::new(name, plain(codec, stored, plain_bytes, name)?))
+    }
+}
+
+/// Takes a block's body apart. `framed` is whether it is of a compressed segment, if the file's
+/// version tells.
+pub(super) fn unpack(mut body: &[u8], framed: Option<bool>) -> Result<Packed<'_>, Fault> {
+    let mut packed = Packed::default();
     // The mandatory columns come first: as many were seen.
     let mut seen = 0;
     let mut room = BLOCK_BYTES_MAX;
@@ -135,14 +157,14 @@ pub(super) fn unpack(
         room = room
             .checked_sub(plain_bytes)
             .ok_or(Fault::Bound("columns of a block"))?;
-        let name = NAMES[column];
-        columns[column] = Input::new(name, plain(head[1], stored, plain_bytes, name)?);
+        packed.columns[column] = Some((head[1], stored, plain_bytes));
     }
-    match (seen, framed) {
-        (MANDATORY, _) => Ok((columns, true)),
-        (PLAIN, None | Some(false)) => Ok((columns, false)),
-        _ => Err(Fault::Truncated("block")),
-    }
+    packed.framed = match (seen, framed) {
+        (MANDATORY, _) => true,
+        (PLAIN, None | Some(false)) => false,
+        _ => return Err(Fault::Truncated("block")),
+    };
+    Ok(packed)
 }
 
 fn plain(
@@ -153,7 +175,7 @@ fn plain(
 ) -> Result<Vec<u8>, Fault> {
     let plain = match codec {
         CODEC_STORED => stored.to_vec(),
-        CODEC_ZSTD => zstd::bulk::decompress(stored, plain_bytes).map_err(|_| Fault::Zstd(name))?,
+        CODEC_ZSTD => decompress(stored, plain_bytes).map_err(|_| Fault::Zstd(name))?,
         _ => return Err(Fault::Value("column codec")),
     };
     if plain.len() == plain_bytes {
@@ -161,4 +183,18 @@ fn plain(
     } else {
         Err(Fault::Zstd(name))
     }
+}
+
+thread_local! {
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn decompress(stored: &[u8], plain_bytes: usize) -> std::io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let decompressor = match kept {
+            Some(decompressor) => decompressor,
+            None => kept.insert(Decompressor::new()?),
+        };
+        decompressor.decompress(stored, plain_bytes)
+    })
 }

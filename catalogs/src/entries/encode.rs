@@ -1,5 +1,7 @@
 //! Collects entries in directory order into the columns of one block.
 
+use zstd::bulk::Compressor;
+
 use crate::model::{Entry, EntryFault, FileTime};
 
 use super::block::{
@@ -196,9 +198,9 @@ impl BlockEncoder {
     }
 
     /// The block with its header.
-    pub(super) fn finish(self) -> std::io::Result<Vec<u8>> {
+    pub(super) fn finish(&self, compressor: &mut Compressor<'_>) -> std::io::Result<Vec<u8>> {
         let mut block = vec![0; BLOCK_HEADER_BYTES];
-        pack(&self.columns, self.framed, &mut block)?;
+        pack(&self.columns, self.framed, compressor, &mut block)?;
         let body_bytes = (block.len() - BLOCK_HEADER_BYTES) as u32;
         block[..BLOCK_BODY_BYTES].copy_from_slice(&BLOCK_MAGIC);
         block[BLOCK_BODY_BYTES..BLOCK_ENTRIES].copy_from_slice(&body_bytes.to_le_bytes());

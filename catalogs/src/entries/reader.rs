@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::block::{Block, BlockHeader};
+use super::block::{Block, BlockHeader, Look, Wanted};
 use super::error::{EntriesError, Fault};
 use super::footer::{BlockAt, Trailer};
 use super::{
@@ -97,7 +97,11 @@ impl EntryFile {
     }
 
     /// The block at `at` and the offset after it; `None` if the footer begins there.
-    pub(crate) fn block(&self, at: u64) -> Result<Option<(Block, u64)>, EntriesError> {
+    fn block(
+        &self,
+        at: u64,
+        wanted: Option<&dyn Wanted>,
+    ) -> Result<Option<(Look, u64)>, EntriesError> {
         let mut header = [0; BLOCK_HEADER_BYTES];
         self.read(&mut header, at, "block")?;
         if header[..FOOTER_MAGIC.len()] == FOOTER_MAGIC {
@@ -114,9 +118,11 @@ impl EntryFile {
         let header = BlockHeader::new(header).map_err(damaged)?;
         let mut body = vec![0; header.body_bytes()];
         self.read(&mut body, at + BLOCK_HEADER_BYTES as u64, "block")?;
-        let block =
-            Block::decode(&header, &body, self.record_bytes, self.framed).map_err(damaged)?;
-        Ok(Some((block, at + (BLOCK_HEADER_BYTES + body.len()) as u64)))
+        let block = Block::decode(&header, &body, self.record_bytes, self.framed, wanted);
+        Ok(Some((
+            block.map_err(damaged)?,
+            at + (BLOCK_HEADER_BYTES + body.len()) as u64,
+        )))
     }
 
     fn read(&self, out: &mut [u8], at: u64, what: &'static str) -> Result<(), EntriesError> {
@@ -183,7 +189,7 @@ pub(crate) struct Stretch {
     segment: Uuid,
     next_at: u64,
     block_at: u64,
-    block: Option<Block>,
+    block: Option<Box<Block>>,
 }
 
 impl Stretch {
@@ -214,6 +220,15 @@ impl Stretch {
 
     /// The next entry. After an error the stretch is of no further use.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, EntriesError> {
+        self.next_of(None)
+    }
+
+    /// The next entry of a block that has wanted names. Blocks without are passed over.
+    pub(crate) fn next_near(&mut self, wanted: &dyn Wanted) -> Result<Option<Entry>, EntriesError> {
+        self.next_of(Some(wanted))
+    }
+
+    fn next_of(&mut self, wanted: Option<&dyn Wanted>) -> Result<Option<Entry>, EntriesError> {
         loop {
             if let Some(block) = &mut self.block {
                 let next = block.next_entry().map_err(|fault| EntriesError::Damaged {
@@ -227,12 +242,18 @@ impl Stretch {
             }
             self.block = None;
             let file = EntryFile::open(&self.path, &self.segment)?;
-            let Some((block, next_at)) = file.block(self.next_at)? else {
-                return Ok(None);
-            };
-            self.block_at = self.next_at;
-            self.next_at = next_at;
-            self.block = Some(block);
+            while self.block.is_none() {
+                let Some((look, next_at)) = file.block(self.next_at, wanted)? else {
+                    return Ok(None);
+                };
+                self.block_at = self.next_at;
+                self.next_at = next_at;
+                match look {
+                    Look::Block(block) => self.block = Some(block),
+                    Look::Nothing => {}
+                    Look::Past => return Ok(None),
+                }
+            }
         }
     }
 }

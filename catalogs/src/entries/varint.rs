@@ -41,6 +41,11 @@ impl Input {
         self.at == self.bytes.len()
     }
 
+    /// Begins again.
+    pub(super) fn rewind(&mut self) {
+        self.at = 0;
+    }
+
     pub(super) fn take(&mut self, count: usize) -> Result<&[u8], Fault> {
         let end = self
             .at

@@ -6,15 +6,21 @@ use std::path::Path;
 
 use blake3::Hash;
 use uuid::Uuid;
+use zstd::bulk::Compressor;
 
 use super::encode::BlockEncoder;
 use super::error::EntriesError;
 use super::footer::FooterWriter;
 use super::{
     ENTRIES_MAX, FORMAT_FRAMED, FORMAT_PLAIN, FORMAT_WITH_GONE, HEADER_BYTES, HEADER_MAGIC,
+    ZSTD_LEVEL,
 };
 use crate::model::path::compare;
 use crate::model::{Entry, Kind};
+
+/// Blocks that are compressed together: enough to be worth threads, some megabytes.
+const BLOCKS_AT_ONCE: usize = 64;
+const THREADS_MAX: usize = 8;
 
 /// What was written.
 #[derive(Debug, Clone, Copy)]
@@ -77,12 +83,12 @@ pub(crate) fn write(
     let last_path = entries
         .last()
         .map_or(Vec::new(), |entry| entry.path.clone());
-    let mut footer = FooterWriter::default();
+    let mut blocks = Blocks::new(out).map_err(io)?;
     let mut block = BlockEncoder::new(record_bytes, framed);
     for entry in entries {
         if block.is_full() {
             let full = std::mem::replace(&mut block, BlockEncoder::new(record_bytes, framed));
-            put_block(&mut out, &mut footer, full).map_err(io)?;
+            blocks.put(full).map_err(io)?;
         }
         let path = entry.path.clone();
         block
@@ -90,8 +96,9 @@ pub(crate) fn write(
             .map_err(|fault| EntriesError::Invalid { path, fault })?;
     }
     if !block.is_empty() {
-        put_block(&mut out, &mut footer, block).map_err(io)?;
+        blocks.put(block).map_err(io)?;
     }
+    let (mut out, footer) = blocks.finish().map_err(io)?;
     let footer = footer.finish(out.bytes, &last_path).map_err(io)?;
     let footer = footer.ok_or(EntriesError::TooMany {
         found: count as usize,
@@ -116,15 +123,70 @@ fn header(version: u16, segment: Uuid, record_bytes: u32) -> [u8; HEADER_BYTES] 
     header
 }
 
-fn put_block(
-    out: &mut Output,
-    footer: &mut FooterWriter,
-    block: BlockEncoder,
-) -> std::io::Result<()> {
-    let (entries, first_path) = (block.entries(), block.first_path().to_vec());
-    let bytes = block.finish()?;
-    footer.push(bytes.len(), entries, &first_path);
-    out.put(&bytes)
+/// Compresses blocks on several threads and writes them in their order: the file is the same
+/// whatever their number.
+struct Blocks {
+    out: Output,
+    footer: FooterWriter,
+    waiting: Vec<BlockEncoder>,
+    /// One for each thread.
+    compressors: Vec<Compressor<'static>>,
+}
+
+impl Blocks {
+    fn new(out: Output) -> std::io::Result<Blocks> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = 0..threads.min(THREADS_MAX);
+        let compressors = threads.map(|_| Compressor::new(ZSTD_LEVEL));
+        Ok(Blocks {
+            out,
+            footer: FooterWriter::default(),
+            waiting: Vec::new(),
+            compressors: compressors.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn put(&mut self, block: BlockEncoder) -> std::io::Result<()> {
+        self.waiting.push(block);
+        match self.waiting.len() < BLOCKS_AT_ONCE {
+            true => Ok(()),
+            false => self.write_waiting(),
+        }
+    }
+
+    fn write_waiting(&mut self) -> std::io::Result<()> {
+        let blocks = std::mem::take(&mut self.waiting);
+        let share = blocks.len().div_ceil(self.compressors.len()).max(1);
+        let compress = |blocks: &[BlockEncoder], compressor: &mut Compressor<'_>| {
+            let packed = blocks.iter().map(|block| block.finish(compressor));
+            packed.collect::<std::io::Result<Vec<_>>>()
+        };
+        let shares = blocks.chunks(share).zip(&mut self.compressors);
+        let packed: Vec<_> = std::thread::scope(|scope| {
+            let spawn = |(blocks, compressor)| scope.spawn(move || compress(blocks, compressor));
+            // All are begun before the first is waited for.
+            let threads: Vec<_> = shares.map(spawn).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                let panicked = |panic| std::panic::resume_unwind(panic);
+                thread.join().unwrap_or_else(panicked)
+            };
+            threads.into_iter().map(join).collect()
+        });
+        let mut blocks = blocks.iter();
+        for share in packed {
+            for (bytes, block) in share?.iter().zip(&mut blocks) {
+                self.footer
+                    .push(bytes.len(), block.entries(), block.first_path());
+                self.out.put(bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> std::io::Result<(Output, FooterWriter)> {
+        self.write_waiting()?;
+        Ok((self.out, self.footer))
+    }
 }
 
 struct Output {

@@ -122,10 +122,10 @@ impl View<'_> {
     ///
     /// The ledger or the entry file cannot be read.
     pub fn entry(&self, path: &[u8]) -> Result<Option<Vec<Hit>>, CatalogError> {
-        if path.is_empty() {
+        let Ok(pattern) = Pattern::tree(path) else {
             return Ok(None);
-        }
-        let hits = self.search(&Pattern::everything(), vec![KeyRange::exact(path)])?;
+        };
+        let hits = self.search(&pattern, vec![KeyRange::exact(path)])?;
         let held = Groups::new(hits).next().transpose()?;
         Ok(held.filter(|held| held.iter().any(|hit| !hit.gone)))
     }

@@ -5,17 +5,20 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Source;
-use crate::entries::{EntriesError, Stretch};
+use crate::entries::{EntriesError, Stretch, Wanted};
 use crate::index::Start;
-use crate::model::Entry;
 use crate::model::path::{KeyRange, order_key};
+use crate::model::{Entry, Kind};
+use crate::pattern::Pattern;
 
 /// Receipts being merged over one range.
 #[derive(Debug)]
 pub(super) struct Merge {
-    range: KeyRange,
+    names: Names,
     heads: BinaryHeap<Reverse<Head>>,
     runs: Vec<Run>,
 }
@@ -37,9 +40,9 @@ struct Run {
 }
 
 impl Merge {
-    pub(super) fn new(range: KeyRange, starts: Vec<(usize, Start)>, sources: &[Source]) -> Merge {
+    pub(super) fn new(names: Names, starts: Vec<(usize, Start)>, sources: &[Source]) -> Merge {
         let mut merge = Merge {
-            range,
+            names,
             heads: BinaryHeap::new(),
             runs: Vec::new(),
         };
@@ -94,12 +97,12 @@ impl Merge {
         let Some(mut stretch) = run.stretch.take() else {
             return Ok(());
         };
-        while let Some(entry) = stretch.next_entry()? {
+        while let Some(entry) = stretch.next_near(&self.names)? {
             let key = order_key(&entry.path);
-            if self.range.ends_before(&key) {
+            if self.names.range.ends_before(&key) {
                 break;
             }
-            if key >= self.range.from {
+            if key >= self.names.range.from {
                 run.head = Some(entry);
                 run.stretch = Some(stretch);
                 self.heads.push(Reverse(Head {
@@ -112,6 +115,46 @@ impl Merge {
         }
         Ok(())
     }
+}
+
+/// The names within a range that a pattern means.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) pattern: Pattern,
+    pub(super) range: KeyRange,
+    /// Once it is up, no name is looked for any more.
+    pub(super) stop: Option<Arc<AtomicBool>>,
+}
+
+impl Wanted for Names {
+    fn wants(&self, path: &[u8]) -> bool {
+        self.pattern.matches(path)
+    }
+
+    fn is_past(&self, path: &[u8]) -> bool {
+        let raised = |flag: &Arc<AtomicBool>| flag.load(Ordering::Relaxed);
+        self.stop.as_ref().is_some_and(raised) || self.range.ends_before(&order_key(path))
+    }
+}
+
+/// What a source holds of the names, which are few.
+pub(super) fn probe(
+    source: &Source,
+    start: &Start,
+    names: &Names,
+) -> Result<Vec<Kind>, EntriesError> {
+    let mut stretch = open(source, start);
+    let mut held = Vec::new();
+    while let Some(entry) = stretch.next_near(names)? {
+        let key = order_key(&entry.path);
+        if names.range.ends_before(&key) {
+            break;
+        }
+        if names.range.contains(&key) {
+            held.push(entry.kind);
+        }
+    }
+    Ok(held)
 }
 
 fn open(source: &Source, start: &Start) -> Stretch {

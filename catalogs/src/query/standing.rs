@@ -11,12 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::evidence::Evidence;
-use super::merge::Merge;
-use super::{FindOptions, Search, Source};
+use super::merge::{Merge, Names};
+use super::{FindOptions, Search, Source, Versions};
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
 use crate::model::path::KeyRange;
 use crate::model::{Condition, Entry, Kind};
+use crate::pattern::Pattern;
 
 /// Longer than the tick of any kernel's clock for file times, in milliseconds.
 const TICK_MS: i64 = 20;
@@ -75,7 +76,10 @@ impl Catalog {
             as_of: building.as_of,
             ..FindOptions::default()
         };
-        let search = self.ask(|index| Search::begin(self, index, &ranges, &options))?;
+        let search = self.ask(|index| {
+            let everything = Pattern::everything();
+            Search::begin(self, index, (&everything, &ranges), Versions::All, &options)
+        })?;
         Ok(Standings::new(search, building))
     }
 }
@@ -147,7 +151,12 @@ impl Iterator for Standings {
             }
             let Some(merge) = &mut self.merge else {
                 let (range, starts) = self.search.ranges.pop_front()?;
-                self.merge = Some(Merge::new(range, starts, &self.search.sources));
+                let names = Names {
+                    pattern: Pattern::everything(),
+                    range,
+                    stop: None,
+                };
+                self.merge = Some(Merge::new(names, starts, &self.search.sources));
                 continue;
             };
             let mut damaged = Vec::new();

@@ -1,17 +1,20 @@
 //! The catalog as of one moment: receipts, jobs and what they prove, for many searches.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::evidence::Evidence;
+use super::merge::{Names, probe};
 use super::{FindOptions, Hits, Range, Source, Versions};
 use crate::catalog::{Catalog, Job, Volume, entry_file_name, read_job, read_volume};
 use crate::error::CatalogError;
 use crate::index::{Answer, Index, IndexError, Start};
+use crate::ledger::scan::Tip;
 use crate::model::path::KeyRange;
 use crate::model::{Entry, Kind};
 use crate::pattern::Pattern;
@@ -19,13 +22,50 @@ use crate::pattern::Pattern;
 /// What searches with the same options share.
 #[derive(Debug)]
 pub(super) struct Base {
+    /// The last line of the ledger that it knows.
+    tip: Tip,
+    /// Sources in the order of their jobs, the newest first.
+    newest_first: Vec<usize>,
     pub(super) sources: Vec<Source>,
     /// The oldest first.
     pub(super) jobs: Vec<Arc<Job>>,
     pub(super) evidence: Evidence,
 }
 
+/// The base of the last question, for the next one: to make it costs a ledger line for each job.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Option<(FindOptions, Arc<Base>)>>);
+
+impl Kept {
+    /// Forgets it: the index was opened anew and may say otherwise what it can be asked.
+    pub(crate) fn clear(&self) {
+        *self.slot() = None;
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<(FindOptions, Arc<Base>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Base {
+    /// The base as of the index, kept or made.
+    fn of(catalog: &Catalog, index: &Index, options: &FindOptions) -> Answer<Arc<Base>> {
+        let key = FindOptions {
+            all_versions: false,
+            ..*options
+        };
+        let mut slot = catalog.kept().slot();
+        if let Some((kept_for, base)) = &*slot
+            && *kept_for == key
+            && base.tip == index.tip()
+        {
+            return Ok(Arc::clone(base));
+        }
+        let base = Arc::new(Base::begin(catalog, index, options)?);
+        *slot = Some((key, Arc::clone(&base)));
+        Ok(base)
+    }
+
     fn begin(catalog: &Catalog, index: &Index, options: &FindOptions) -> Answer<Base> {
         let jobs = jobs_in_order(catalog, index, options.as_of)?;
         let ranks: HashMap<Uuid, usize> = jobs
@@ -53,7 +93,11 @@ impl Base {
             });
         }
         let evidence = Evidence::new(&jobs, |_| true);
+        let mut newest_first: Vec<usize> = (0..sources.len()).collect();
+        newest_first.sort_by_key(|&number| Reverse(sources[number].rank));
         Ok(Base {
+            tip: index.tip(),
+            newest_first,
             sources,
             jobs,
             evidence,
@@ -61,9 +105,20 @@ impl Base {
     }
 
     /// Where the sources begin that reach into each range.
-    fn plan(&self, index: &Index, ranges: &[KeyRange]) -> Answer<VecDeque<Range>> {
+    fn plan(
+        &self,
+        index: &Index,
+        pattern: &Pattern,
+        ranges: &[KeyRange],
+        versions: Versions,
+    ) -> Answer<VecDeque<Range>> {
         let mut plan = VecDeque::new();
         for range in ranges {
+            let of_one_name = pattern.name().map(KeyRange::exact).as_ref() == Some(range);
+            if of_one_name && versions == Versions::Newest {
+                plan.push_back((range.clone(), self.newest_of(index, pattern, range)?));
+                continue;
+            }
             let mut starts = Vec::new();
             for (number, source) in self.sources.iter().enumerate() {
                 if let Some(start) = index.start(&source.row, range)? {
@@ -73,6 +128,47 @@ impl Base {
             plan.push_back((range.clone(), starts));
         }
         Ok(plan)
+    }
+
+    /// The sources that tell which version of one name is the newest and whether it is gone:
+    /// those that hold it, back to the first that offers it. All others are left out, and most
+    /// not even looked into.
+    fn newest_of(
+        &self,
+        index: &Index,
+        pattern: &Pattern,
+        range: &KeyRange,
+    ) -> Answer<Vec<(usize, Start)>> {
+        let names = Names {
+            pattern: pattern.clone(),
+            range: range.clone(),
+            stop: None,
+        };
+        let mut starts = Vec::new();
+        let mut newest = None;
+        for &number in &self.newest_first {
+            let source = &self.sources[number];
+            if newest.is_some_and(|newest| source.rank < newest) {
+                break;
+            }
+            let Some(start) = index.start(&source.row, range)? else {
+                continue;
+            };
+            match probe(source, &start, &names) {
+                Ok(held) if held.is_empty() => continue,
+                Ok(held) => {
+                    if source.offered && held.iter().any(|kind| *kind != Kind::Gone) {
+                        newest = Some(source.rank);
+                    }
+                }
+                // The search comes to it again and tells.
+                Err(_) => {}
+            }
+            starts.push((number, start));
+        }
+        // Copies of one version come in the order of their lines, as everywhere.
+        starts.sort_by_key(|(number, _)| *number);
+        Ok(starts)
     }
 
     /// When the path was first missed, of which these are all entries: by a job after the last
@@ -103,15 +199,13 @@ impl Search {
     pub(super) fn begin(
         catalog: &Catalog,
         index: &Index,
-        ranges: &[KeyRange],
+        (pattern, ranges): (&Pattern, &[KeyRange]),
+        versions: Versions,
         options: &FindOptions,
     ) -> Answer<Search> {
-        let base = Base::begin(catalog, index, options)?;
-        let ranges = base.plan(index, ranges)?;
-        Ok(Search {
-            base: Arc::new(base),
-            ranges,
-        })
+        let base = Base::of(catalog, index, options)?;
+        let ranges = base.plan(index, pattern, ranges, versions)?;
+        Ok(Search { base, ranges })
     }
 }
 
@@ -137,10 +231,10 @@ impl Catalog {
     ///
     /// The ledger cannot be read.
     pub fn view(&self, options: &FindOptions) -> Result<View<'_>, CatalogError> {
-        let base = self.ask(|index| Base::begin(self, index, options))?;
+        let base = self.ask(|index| Base::of(self, index, options))?;
         Ok(View {
             catalog: self,
-            base: Arc::new(base),
+            base,
         })
     }
 }
@@ -153,7 +247,11 @@ impl View<'_> {
         ranges: Vec<KeyRange>,
     ) -> Result<Hits, CatalogError> {
         let ranges = self.catalog.ask(|index| {
-            let mut plan = self.base.plan(index, &ranges)?;
+            let newest = Versions::Newest;
+            let mut plan = self.base.plan(index, pattern, &ranges, newest)?;
+            if index.tip() == self.base.tip {
+                return Ok(plan);
+            }
             // A receipt that was replaced since has no blocks in the index any more.
             for (number, source) in self.base.sources.iter().enumerate() {
                 if index.receipt(source.row.seq)?.is_none() {

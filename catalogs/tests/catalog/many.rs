@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use catalogs::model::{Entry, FileTime};
-use catalogs::{FindOptions, OpenOptions, Pattern};
+use catalogs::{FindOptions, OpenOptions, Pattern, Reading};
 
 use crate::support::*;
 
@@ -52,6 +52,47 @@ fn every_name_in_many_blocks_is_found_by_itself_and_in_its_directory() {
     assert_eq!(find(&catalog, "tree/00?/*", &options).len(), 400);
     assert_eq!(find(&catalog, "", &options).len(), names.len());
     assert_eq!(find(&catalog, "tree/*", &options).len(), 600);
+}
+
+#[test]
+fn a_search_passes_over_blocks_without_losing_a_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    catalog.append(at(1), &labelled(1)).unwrap();
+    catalog
+        .append(at(1), &started(1, "one", &[""], &[]))
+        .unwrap();
+    let name = |number: u64| format!("d{:03}/f{number:05}", number / 500);
+    // More than the blocks that are compressed together, given in no order.
+    let numbers = (0..40_000).map(|number| number * 7_919 % 40_000);
+    let entries: Vec<Entry> = numbers.map(|number| file(name(number), 1)).collect();
+    catalog.commit(at(2), receipt(1, 1, 1), entries).unwrap();
+    let report = catalog.check().unwrap();
+    assert!(report.damaged.is_empty() && report.entries == 40_000);
+    let cases = [
+        ("", Reading::Name),
+        ("f00000", Reading::Substring),
+        ("/d07", Reading::Substring),
+        ("d07", Reading::Substring),
+        ("/f399", Reading::Substring),
+        ("77/f3", Reading::Substring),
+        ("nowhere", Reading::Substring),
+        ("", Reading::Substring),
+        ("0[05]00$", Reading::Regex),
+        ("**/f2?000", Reading::Name),
+        ("d01[0-3]/*7", Reading::Name),
+        ("d079", Reading::Name),
+        ("d079/f39999", Reading::Name),
+    ];
+    for (text, reading) in cases {
+        let pattern = Pattern::read(text.as_bytes(), reading, false).unwrap();
+        let hits = catalog.find(&pattern, &FindOptions::default()).unwrap();
+        let found: Vec<Vec<u8>> = hits.map(|hit| hit.unwrap().entry.path).collect();
+        let all = (0..40_000).map(|number| name(number).into_bytes());
+        let expected: Vec<Vec<u8>> = all.filter(|path| pattern.matches(path)).collect();
+        assert_eq!(found, expected, "{text}");
+        assert_eq!(expected.is_empty(), text == "nowhere", "{text}");
+    }
 }
 
 /// `cargo test --release -p catalogs -- --ignored --nocapture scale`
