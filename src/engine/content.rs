@@ -3,7 +3,7 @@
 //! Holes count as the zeros that a reader of the file would see, so that a digest does
 //! not depend on where the source's file system happened to have holes.
 
-use crate::volume::index::Digest;
+use crate::volume::index::{Digest, DigestAlgorithm, Hasher};
 
 /// Zeros hashed at once where a hole is.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
@@ -15,7 +15,7 @@ pub(crate) const HOLE_STEP_BYTES: u64 = 256 << 20;
 /// Hashes what a member covers of its file, in order.
 #[derive(Debug)]
 pub(crate) struct ContentDigest {
-    hasher: blake3::Hasher,
+    hasher: Hasher,
     position_bytes: u64,
 }
 
@@ -24,9 +24,9 @@ pub(crate) struct ContentDigest {
 pub(crate) struct OutOfOrder;
 
 impl ContentDigest {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(algorithm: DigestAlgorithm) -> Self {
         Self {
-            hasher: blake3::Hasher::new(),
+            hasher: algorithm.hasher(),
             position_bytes: 0,
         }
     }
@@ -61,7 +61,7 @@ impl ContentDigest {
 
     /// The digest of everything so far.
     pub(crate) fn finish(&self) -> Digest {
-        self.hasher.finalize().into()
+        self.hasher.finish()
     }
 }
 
@@ -73,17 +73,19 @@ mod tests {
     fn holes_count_as_zeros() {
         let mut content = vec![0_u8; 300_000];
         content[100_000..100_005].copy_from_slice(b"piece");
-        let mut digest = ContentDigest::new();
-        assert_eq!(digest.advance_to(100_000), Ok(true));
-        digest.update(b"piece");
-        assert_eq!(digest.advance_to(300_000), Ok(true));
-        assert_eq!(digest.advance_to(299_999), Err(OutOfOrder));
-        assert_eq!(digest.finish(), blake3::hash(&content).into());
+        for algorithm in [DigestAlgorithm::Blake3, DigestAlgorithm::Sha256] {
+            let mut digest = ContentDigest::new(algorithm);
+            assert_eq!(digest.advance_to(100_000), Ok(true));
+            digest.update(b"piece");
+            assert_eq!(digest.advance_to(300_000), Ok(true));
+            assert_eq!(digest.advance_to(299_999), Err(OutOfOrder));
+            assert_eq!(digest.finish(), algorithm.digest(&content));
+        }
     }
 
     #[test]
     fn a_hole_without_end_can_be_left() {
-        let mut digest = ContentDigest::new();
+        let mut digest = ContentDigest::new(DigestAlgorithm::Blake3);
         assert_eq!(digest.advance_to(u64::MAX), Ok(false));
         assert_eq!(digest.position_bytes, HOLE_STEP_BYTES);
     }

@@ -4,12 +4,14 @@
 //! adopted from a tail or found by a scan, so that the catalog can always be rebuilt.
 
 use catalogs::Catalog;
-use catalogs::model::event::{DigestAlgorithm, Event, JobStarted, Level as catalog_level, Receipt};
+use catalogs::model::event::{
+    DigestAlgorithm as CatalogAlgorithm, Event, JobStarted, Level as catalog_level, Receipt,
+};
 use catalogs::model::{self as catalog_model, Entry};
 
 use super::{ByteText, JobError};
 use crate::clock::Clock;
-use crate::volume::index::{Codec, FileLine, JobHeader, Level, SegmentInfo};
+use crate::volume::index::{Codec, DigestAlgorithm, FileLine, JobHeader, Level, SegmentInfo};
 use crate::volume::member::{Condition, FileTime, Kind};
 use crate::volume::receipt::SegmentReceipt;
 
@@ -65,6 +67,22 @@ pub(crate) fn job_started(job: &JobHeader, pool: String) -> JobStarted {
             Level::Incremental => catalog_level::Incremental,
         },
         base: job.base,
+        digest_algorithm: catalog_algorithm(job.digest),
+    }
+}
+
+fn catalog_algorithm(algorithm: DigestAlgorithm) -> CatalogAlgorithm {
+    match algorithm {
+        DigestAlgorithm::Blake3 => CatalogAlgorithm::Blake3,
+        DigestAlgorithm::Sha256 => CatalogAlgorithm::Sha256,
+    }
+}
+
+/// The catalog's algorithm in the tape format's words.
+pub(crate) fn digest_algorithm(algorithm: CatalogAlgorithm) -> DigestAlgorithm {
+    match algorithm {
+        CatalogAlgorithm::Blake3 => DigestAlgorithm::Blake3,
+        CatalogAlgorithm::Sha256 => DigestAlgorithm::Sha256,
     }
 }
 
@@ -110,7 +128,7 @@ fn receipt_of(info: &SegmentInfo, end_block: u64) -> Result<Receipt, JobError> {
         },
         files: info.files,
         file_bytes: info.file_bytes,
-        digest_algorithm: DigestAlgorithm::Blake3,
+        digest_algorithm: catalog_algorithm(info.job.digest),
     })
 }
 
@@ -241,6 +259,7 @@ mod tests {
                 excludes: Vec::new(),
                 level: Level::Full,
                 base: None,
+                digest: DigestAlgorithm::Blake3,
             },
             written_at: jiff::Timestamp::UNIX_EPOCH,
             first_block: BlockAddress(2),

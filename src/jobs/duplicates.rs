@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::browse::Told;
-use super::{ByteText, JobError, Site, catalog};
+use super::{ByteText, JobError, Site, catalog, convert};
 use crate::volume::index::Digest;
 
 /// So many entries are held at once: some hundred megabytes.
@@ -29,6 +29,8 @@ pub struct DuplicateOptions {
 pub struct Duplicated {
     /// Digest of the content in hexadecimal.
     pub digest: String,
+    /// How it was made: `blake3`, `sha256`.
+    pub digest_algorithm: &'static str,
     /// Its size in bytes.
     pub size_bytes: u64,
     /// What all but one of them take, in bytes.
@@ -64,6 +66,7 @@ pub fn duplicates(
         let others = found.paths.len() as u64 - 1;
         let duplicated = Duplicated {
             digest: Digest(found.digest).to_string(),
+            digest_algorithm: convert::digest_algorithm(found.algorithm).name(),
             size_bytes: found.size_bytes,
             more_bytes: found.size_bytes.saturating_mul(others),
             paths: found.paths.into_iter().map(ByteText).collect(),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{ByteText, JobError, Site, catalog};
+use super::{ByteText, JobError, Site, catalog, convert};
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::index::Digest;
 
@@ -76,6 +76,9 @@ pub struct Found {
     /// Digest of the content in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// How it was made: `blake3`, `sha256`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest_algorithm: Option<&'static str>,
     /// Number of the part, if the file was cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<u32>,
@@ -261,6 +264,7 @@ fn found(hit: Hit) -> Found {
         gone_since,
     } = hit;
     let link = matches!(entry.kind, Kind::Symlink | Kind::Hardlink);
+    let algorithm = convert::digest_algorithm(receipt.receipt.digest_algorithm);
     Found {
         path: ByteText(entry.path),
         kind: kind_text(entry.kind),
@@ -273,6 +277,7 @@ fn found(hit: Hit) -> Found {
         mtime: (entry.mtime.seconds, entry.mtime.nanoseconds),
         link: link.then_some(ByteText(entry.link_target)),
         digest: entry.digest.map(|digest| Digest(digest).to_string()),
+        digest_algorithm: entry.digest.map(|_| algorithm.name()),
         part: entry.part.map(|part| part.number),
         condition: condition_text(entry.condition),
         gone,

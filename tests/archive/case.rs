@@ -12,7 +12,7 @@ use tapewright::engine::archive::{
 };
 use tapewright::engine::source::Source;
 use tapewright::monitor::Silent;
-use tapewright::volume::index::{Digest, FileLine, JobHeader, Level, read_index};
+use tapewright::volume::index::{Digest, DigestAlgorithm, FileLine, JobHeader, Level, read_index};
 use tapewright::volume::member::Kind;
 use tapewright::volume::read::RecordReader;
 use tapewright::volume::receipt::SegmentReceipt;
@@ -51,6 +51,7 @@ impl Case {
                 excludes: Vec::new(),
                 level: Level::Full,
                 base: None,
+                digest: DigestAlgorithm::Blake3,
             },
             sources: vec![Source::Paths(vec![place.path().to_owned()])],
             excludes: Vec::new(),

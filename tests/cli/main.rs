@@ -4,6 +4,7 @@
 mod browsing;
 mod catalog_loss;
 mod compression;
+mod digests;
 mod doctor;
 mod existing;
 mod exits;

@@ -132,6 +132,7 @@ fn a_job_without_owner_is_closed_as_interrupted() {
         software: "test".to_owned(),
         level: Level::Full,
         base: None,
+        digest_algorithm: catalogs::model::event::DigestAlgorithm::Blake3,
     };
     let open = || Catalog::open(&lab.path("state/catalog"), OpenOptions::default()).unwrap();
     open()

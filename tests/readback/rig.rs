@@ -12,7 +12,7 @@ use tapewright::engine::verify::{SegmentPlace, VerifyPlan, VolumeSegments};
 use tapewright::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
 use tapewright::volume::append::AppendPoint;
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{Codec, Digest, JobHeader, Level};
+use tapewright::volume::index::{Codec, Digest, DigestAlgorithm, JobHeader, Level};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, FileTime, Kind, Member, Part};
 use tapewright::volume::receipt::SegmentReceipt;
@@ -163,6 +163,7 @@ impl Volume {
             excludes: Vec::new(),
             level: Level::Full,
             base: None,
+            digest: DigestAlgorithm::Blake3,
         };
         let start = SegmentStart {
             label: &self.label,
@@ -218,6 +219,7 @@ impl Volume {
                     path: line.path.clone(),
                     name: line.path.clone(),
                     digest: line.digest.map(|digest| digest.0),
+                    digest_algorithm: DigestAlgorithm::Blake3,
                     part: line.part,
                     job: Uuid::from_u128(7),
                     read_on_records: 0,

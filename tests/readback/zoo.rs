@@ -15,7 +15,7 @@ use tapewright::engine::verify::verify;
 use tapewright::engine::{BoxedError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use tapewright::monitor::Silent;
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{JobHeader, Level};
+use tapewright::volume::index::{DigestAlgorithm, JobHeader, Level};
 use tapewright::volume::receipt::SegmentReceipt;
 use uuid::Uuid;
 
@@ -96,6 +96,7 @@ fn archived(tree: &Path, segment_limit_bytes: u64, compression: Option<Compressi
         excludes: Vec::new(),
         level: Level::Full,
         base: None,
+        digest: DigestAlgorithm::Blake3,
     };
     let plan = ArchivePlan {
         job,

@@ -6,7 +6,7 @@ use tapewright::drive::SequentialDevice;
 use tapewright::units::BlockAddress;
 use tapewright::volume::append::{AppendPoint, VolumeAppender};
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{Codec, Digest, JobHeader, Level};
+use tapewright::volume::index::{Codec, Digest, DigestAlgorithm, JobHeader, Level};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, Kind, Member};
 use tapewright::volume::segment::{
@@ -40,6 +40,7 @@ pub fn job() -> JobHeader {
         excludes: Vec::new(),
         level: Level::Full,
         base: None,
+        digest: DigestAlgorithm::Blake3,
     }
 }
 

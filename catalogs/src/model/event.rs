@@ -202,16 +202,31 @@ pub struct JobStarted {
     /// The job that it is measured against, if it is not full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Uuid>,
+    /// How the digests of its files are made.
+    #[serde(default, skip_serializing_if = "DigestAlgorithm::is_default")]
+    pub digest_algorithm: DigestAlgorithm,
 }
 
-/// By which function the digests of a receipt's entries were made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// By which function the digests of a receipt's entries were made. Digests of two functions say
+/// nothing of each other.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DigestAlgorithm {
     /// BLAKE3, 32 bytes.
+    #[default]
     Blake3,
     /// SHA-256.
     Sha256,
+}
+
+impl DigestAlgorithm {
+    /// Whether it is the one of jobs that say nothing of it.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One segment proven to be on its medium: all that a catalog accepts.

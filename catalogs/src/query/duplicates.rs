@@ -8,6 +8,7 @@ use super::{FindOptions, Hit, View};
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
 use crate::model::Kind;
+use crate::model::event::DigestAlgorithm;
 use crate::pattern::Pattern;
 
 /// The table has at most so many places, of two bits: 256 MiB.
@@ -20,6 +21,8 @@ const PLACES_PER_ENTRY: u64 = 8;
 pub struct Duplicate {
     /// Digest of the content.
     pub digest: [u8; 32],
+    /// How it was made.
+    pub algorithm: DigestAlgorithm,
     /// Its size in bytes.
     pub size_bytes: u64,
     /// The paths, in directory order.
@@ -29,7 +32,8 @@ pub struct Duplicate {
 impl Catalog {
     /// Contents of at least `least_bytes` that are under several of the paths that `pattern` means,
     /// in their newest versions as `options` have it; in the order of their digests. Files in
-    /// parts have no digest of their whole, and do not count; nor does what is gone.
+    /// parts have no digest of their whole, and do not count; nor does what is gone. Contents with
+    /// digests by different algorithms do not meet.
     ///
     /// Memory: `at_once` entries or what has one and the same content, and the table.
     ///
@@ -59,6 +63,9 @@ impl Catalog {
     }
 }
 
+/// What stands for a content.
+type Content = ([u8; 32], DigestAlgorithm);
+
 type Answer = Result<Duplicate, CatalogError>;
 
 /// See [`Catalog::duplicates`].
@@ -82,7 +89,7 @@ impl Duplicates<'_> {
                 Err(error) => failed.push(Err(error)),
                 Ok(hit) => {
                     // Copies of one path are one.
-                    if let Some(digest) = self.content(&hit)
+                    if let Some((digest, _)) = self.content(&hit)
                         && hit.entry.path != last
                     {
                         self.table.mark(&digest);
@@ -94,11 +101,12 @@ impl Duplicates<'_> {
         Ok(failed)
     }
 
-    fn content(&self, hit: &Hit) -> Option<[u8; 32]> {
+    fn content(&self, hit: &Hit) -> Option<Content> {
         let entry = &hit.entry;
         let whole = entry.kind == Kind::File && entry.part.is_none();
         let wanted = whole && !hit.gone && entry.size_bytes >= self.least_bytes;
-        entry.digest.filter(|_| wanted)
+        let digest = entry.digest.filter(|_| wanted)?;
+        Some((digest, hit.receipt.receipt.digest_algorithm))
     }
 
     /// The contents of one share of the digests.
@@ -108,32 +116,35 @@ impl Duplicates<'_> {
             let scaled = u128::from(number(digest)) * u128::from(self.passes);
             (scaled >> 64) as u64
         };
-        let mut found: Vec<([u8; 32], u64, Vec<u8>)> = Vec::new();
+        let mut found: Vec<(Content, u64, Vec<u8>)> = Vec::new();
         for hit in self.view.search(&self.pattern, self.pattern.ranges())? {
             let hit = match hit {
                 Ok(hit) => hit,
                 Err(CatalogError::Stopped) => return Err(CatalogError::Stopped),
                 Err(_) => continue,
             };
-            let Some(digest) = self.content(&hit) else {
+            let Some(content) = self.content(&hit) else {
                 continue;
             };
-            let again = |last: &([u8; 32], u64, Vec<u8>)| last.2 == hit.entry.path;
-            if self.table.may_be_twice(&digest)
-                && share(&digest) == pass
+            let again = |last: &(Content, u64, Vec<u8>)| last.2 == hit.entry.path;
+            if self.table.may_be_twice(&content.0)
+                && share(&content.0) == pass
                 && !found.last().is_some_and(again)
             {
-                found.push((digest, hit.entry.size_bytes, hit.entry.path));
+                found.push((content, hit.entry.size_bytes, hit.entry.path));
             }
         }
         // Stable: paths stay in their order.
-        found.sort_by_key(|(digest, _, _)| *digest);
+        found.sort_by_key(|(content, _, _)| *content);
         let mut groups: Vec<Duplicate> = Vec::new();
-        for (digest, size_bytes, path) in found {
+        for ((digest, algorithm), size_bytes, path) in found {
             match groups.last_mut() {
-                Some(group) if group.digest == digest => group.paths.push(path),
+                Some(group) if (group.digest, group.algorithm) == (digest, algorithm) => {
+                    group.paths.push(path)
+                }
                 _ => groups.push(Duplicate {
                     digest,
+                    algorithm,
                     size_bytes,
                     paths: vec![path],
                 }),

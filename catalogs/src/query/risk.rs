@@ -60,7 +60,7 @@ impl AtRisk {
         let newest = lost.iter().chain(&others).map(|hit| hit.job.order()).max();
         let mut losses: Vec<Loss> = Vec::new();
         for hit in lost {
-            let again = |other: &Hit| is_good(other) && same_content(&other.entry, &hit.entry);
+            let again = |other: &Hit| is_good(other) && same_content(other, &hit);
             if others.iter().any(again) {
                 continue;
             }
@@ -95,13 +95,16 @@ impl Iterator for AtRisk {
 }
 
 /// Whether one entry does for the other: of files by digest, of others by what they are.
-fn same_content(a: &Entry, b: &Entry) -> bool {
+fn same_content(a: &Hit, b: &Hit) -> bool {
+    let algorithm = |hit: &Hit| hit.receipt.receipt.digest_algorithm;
+    let comparable = algorithm(a) == algorithm(b);
+    let (a, b) = (&a.entry, &b.entry);
     let part = |entry: &Entry| entry.part.map(|part| (part.number, part.offset_bytes));
     a.kind == b.kind
         && a.size_bytes == b.size_bytes
         && part(a) == part(b)
         && match (a.digest, b.digest) {
-            (Some(a), Some(b)) => a == b,
+            (Some(a), Some(b)) => comparable && a == b,
             (None, None) => {
                 (a.mtime, &a.link_target, a.device) == (b.mtime, &b.link_target, b.device)
             }

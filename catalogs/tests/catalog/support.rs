@@ -73,6 +73,7 @@ pub fn started(job: u64, name: &str, roots: &[&str], excludes: &[&str]) -> Event
         software: "test 1".into(),
         level: Level::Full,
         base: None,
+        digest_algorithm: DigestAlgorithm::Blake3,
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use catalogs::model::Kind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tapewright::jobs::archive::Compress;
+use tapewright::jobs::archive::{Compress, DigestAlgorithm};
 use tapewright::units::{ByteSize, TimeSpan};
 
 use crate::filter;
@@ -270,7 +270,7 @@ pub struct ArchiveArgs {
     /// files those that are not on tape yet
     #[arg(long, value_name = "JOB", conflicts_with_all = ["paths", "files_from", "tar_command",
         "command", "job", "pool", "copy_pool", "name", "exclude", "one_file_system", "level",
-        "base", "dry_run"])]
+        "base", "dry_run", "digest"])]
     pub resume: Option<String>,
     /// A second copy from the same read, to this pool, on a second drive
     #[arg(long, value_name = "POOL")]
@@ -298,6 +298,10 @@ pub struct ArchiveArgs {
     /// Threads that compress with zstd [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub compress_threads: Option<u16>,
+    /// Digest files by this function: `blake3`, or `sha256` where a policy asks for it
+    /// [default: blake3]
+    #[arg(long, value_name = "FUNCTION")]
+    pub digest: Option<DigestAlgorithm>,
     /// Run this first; if it fails, no tape moves
     #[arg(long, value_name = "CMD")]
     pub before: Option<String>,

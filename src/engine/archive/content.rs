@@ -4,7 +4,7 @@ use super::destination::Destination;
 use super::payload::{Payload, ScannerGone};
 use crate::engine::content::ContentDigest;
 use crate::monitor::Monitor;
-use crate::volume::index::Digest;
+use crate::volume::index::{Digest, DigestAlgorithm};
 use crate::volume::member::{Extent, Kind, Member};
 
 /// Pushes the content of `member`, which was begun, and ends it; gives it up where no
@@ -16,10 +16,12 @@ pub(super) fn write(
     destinations: &mut [Destination<'_>],
     member: &Member,
     payload: &mut Payload<'_, '_>,
+    algorithm: DigestAlgorithm,
     monitor: &dyn Monitor,
 ) -> Result<(), ScannerGone> {
     let known = payload.known_digest().filter(|_| member.part.is_none());
-    let mut digest = (member.kind == Kind::File && known.is_none()).then(ContentDigest::new);
+    let unknown = member.kind == Kind::File && known.is_none();
+    let mut digest = unknown.then(|| ContentDigest::new(algorithm));
     let wanted = match &mut digest {
         Some(digest) => data(destinations, member, payload, digest, monitor)?,
         None => whole_data(destinations, member, payload, monitor)?,
@@ -94,8 +96,12 @@ fn data(
 }
 
 /// The digest of a file that came whole; `None` if it has holes, which count as zeros.
-pub(super) fn whole_digest(member: &Member, data: &[u8]) -> Option<Digest> {
-    (member.kind == Kind::File && member.extents.is_none()).then(|| blake3::hash(data).into())
+pub(super) fn whole_digest(
+    member: &Member,
+    data: &[u8],
+    algorithm: DigestAlgorithm,
+) -> Option<Digest> {
+    (member.kind == Kind::File && member.extents.is_none()).then(|| algorithm.digest(data))
 }
 
 /// A hole counts as done like the data that it stands for.

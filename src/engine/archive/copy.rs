@@ -25,7 +25,7 @@ use crate::monitor::Monitor;
 use crate::units::BlockAddress;
 use crate::volume::VolumeError;
 use crate::volume::failure::{ReadFailure, judge};
-use crate::volume::index::{FileLine, Index, JobHeader, read_index};
+use crate::volume::index::{DigestAlgorithm, FileLine, Index, JobHeader, read_index};
 use crate::volume::member::{Condition, Kind, Member};
 use crate::volume::read::RecordReader;
 use crate::volume::resume::ResumingReader;
@@ -281,7 +281,8 @@ impl Copying<'_> {
         let mut reader = RecordReader::new(device, index.info.block_bytes);
         reader.check_against(index);
         reader.open_member(&line.place);
-        let mut push = Push::new(&mut self.destination, line, self.monitor);
+        let algorithms = [index.info.job.digest, self.plan.job.digest];
+        let mut push = Push::new(&mut self.destination, line, algorithms, self.monitor);
         let read = push.all(&mut reader);
         let was_begun = push.member.is_some();
         let what = match read {
@@ -389,6 +390,8 @@ struct Push<'a, 'b> {
     /// As it was begun.
     member: Option<Member>,
     digest: ContentDigest,
+    /// By the algorithm of the copy, where it has another than what is copied.
+    other: Option<ContentDigest>,
     payload_bytes: u64,
 }
 
@@ -396,6 +399,7 @@ impl<'a, 'b> Push<'a, 'b> {
     fn new(
         destination: &'a mut Destination<'b>,
         line: &'a FileLine,
+        [read, written]: [DigestAlgorithm; 2],
         monitor: &'a dyn Monitor,
     ) -> Self {
         Self {
@@ -403,7 +407,8 @@ impl<'a, 'b> Push<'a, 'b> {
             line,
             monitor,
             member: None,
-            digest: ContentDigest::new(),
+            digest: ContentDigest::new(read),
+            other: (written != read).then(|| ContentDigest::new(written)),
             payload_bytes: 0,
         }
     }
@@ -462,21 +467,25 @@ impl<'a, 'b> Push<'a, 'b> {
 
     fn data(&mut self, at_bytes: u64, bytes: &[u8]) -> Result<(), Unread> {
         self.advance(at_bytes)?;
-        self.digest.update(bytes);
+        self.digests().for_each(|digest| digest.update(bytes));
         self.payload_bytes += bytes.len() as u64;
         self.destination.data(bytes, Condition::Whole);
         self.monitor.advance(0, bytes.len() as u64);
         Ok(())
     }
 
+    fn digests(&mut self) -> impl Iterator<Item = &mut ContentDigest> {
+        std::iter::once(&mut self.digest).chain(&mut self.other)
+    }
+
     fn advance(&mut self, to_bytes: u64) -> Result<(), Unread> {
-        loop {
-            match self.digest.advance_to(to_bytes) {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(_) => return Err(Unread::Bad("its data are out of order".to_owned())),
-            }
+        for digest in self.digests() {
+            while !digest
+                .advance_to(to_bytes)
+                .map_err(|_| Unread::Bad("its data are out of order".to_owned()))?
+            {}
         }
+        Ok(())
     }
 
     fn end(&mut self, covered_bytes: u64) -> Result<(), Unread> {
@@ -491,6 +500,8 @@ impl<'a, 'b> Push<'a, 'b> {
                 "its content has the digest {digest} instead of {written}"
             ))),
             _ => {
+                let other = self.other.as_ref().map(ContentDigest::finish);
+                let digest = other.unwrap_or(digest);
                 self.destination.end(Some(digest), self.line.condition);
                 Ok(())
             }

@@ -12,7 +12,7 @@ use super::records::DriveStopped;
 use crate::engine::EngineError;
 use crate::engine::content::ContentDigest;
 use crate::engine::source::FileState;
-use crate::volume::index::Digest;
+use crate::volume::index::{Digest, DigestAlgorithm};
 use crate::volume::member::{Condition, Extent, Member};
 use crate::volume::segment::SegmentError;
 
@@ -85,7 +85,7 @@ impl Work {
 }
 
 impl Cut {
-    fn new(member: Member) -> Self {
+    fn new(member: Member, algorithm: DigestAlgorithm) -> Self {
         let whole = [Extent {
             offset_bytes: 0,
             length_bytes: member.covered_bytes(),
@@ -95,7 +95,7 @@ impl Cut {
         Self {
             pieces: pieces.copied().collect(),
             member,
-            digest: ContentDigest::new(),
+            digest: ContentDigest::new(algorithm),
         }
     }
 
@@ -280,7 +280,8 @@ impl Destination<'_> {
             };
             open.written
                 .push(Written::Member(WrittenMember::part(&part, rest)));
-            self.work().part = Some(Cut::new(part));
+            let algorithm = self.shared.job.digest;
+            self.work().part = Some(Cut::new(part, algorithm));
             return Ok(Begun::Taken);
         }
     }

@@ -14,6 +14,7 @@ use super::content::whole_digest;
 use super::stage::spawn;
 use crate::engine::EngineError;
 use crate::engine::source::{Leaves, Looked, Looker, ReadEnd, Walk};
+use crate::volume::index::DigestAlgorithm;
 
 /// Files up to this size travel whole, with their metadata.
 pub(super) const SMALL_FILE_BYTES: u64 = 256 << 10;
@@ -61,6 +62,7 @@ pub(super) struct Readers {
     done: Receiver<Result<Done, Died>>,
     threads: Vec<JoinHandle<()>>,
     lookers: Vec<Looker>,
+    algorithm: DigestAlgorithm,
     under_way: usize,
     /// Mean time of an object, over the last tasks.
     object: Duration,
@@ -100,7 +102,7 @@ impl Shared {
 
 impl Readers {
     /// Starts as many threads as there are processors.
-    pub(super) fn start(walk: &Walk) -> Result<Self, EngineError> {
+    pub(super) fn start(walk: &Walk, algorithm: DigestAlgorithm) -> Result<Self, EngineError> {
         let (to_us, done) = channel();
         let mut readers = Self {
             shared: Arc::default(),
@@ -108,6 +110,7 @@ impl Readers {
             done,
             threads: Vec::new(),
             lookers: (0..THREADS_MAX).map(|_| walk.looker()).collect(),
+            algorithm,
             under_way: 0,
             object: Duration::ZERO,
         };
@@ -123,8 +126,9 @@ impl Readers {
             return Ok(());
         };
         let (shared, to_scanner) = (Arc::clone(&self.shared), self.to_us.clone());
+        let algorithm = self.algorithm;
         self.threads.push(spawn("reader", move || {
-            work(&shared, looker, &to_scanner);
+            work(&shared, looker, algorithm, &to_scanner);
         })?);
         Ok(())
     }
@@ -208,15 +212,20 @@ impl Drop for Alarm<'_> {
     }
 }
 
-fn work(shared: &Shared, mut looker: Looker, to_scanner: &Sender<Result<Done, Died>>) {
+fn work(
+    shared: &Shared,
+    mut looker: Looker,
+    algorithm: DigestAlgorithm,
+    to_scanner: &Sender<Result<Done, Died>>,
+) {
     let _alarm = Alarm(to_scanner);
     while let Some((task, leaves)) = shared.next() {
         // The scanner listens as long as there are threads.
-        let _ = to_scanner.send(Ok(prepare(task, leaves, &mut looker)));
+        let _ = to_scanner.send(Ok(prepare(task, leaves, &mut looker, algorithm)));
     }
 }
 
-fn prepare(task: u64, mut leaves: Leaves, looker: &mut Looker) -> Done {
+fn prepare(task: u64, mut leaves: Leaves, looker: &mut Looker, algorithm: DigestAlgorithm) -> Done {
     let started = Instant::now();
     let mut prepared = Vec::new();
     let (mut read_bytes, mut opened) = (0, false);
@@ -231,7 +240,7 @@ fn prepare(task: u64, mut leaves: Leaves, looker: &mut Looker) -> Done {
             if object.member.payload_bytes() <= SMALL_FILE_BYTES {
                 let reader = object.reader.take().expect("it is there");
                 let (bytes, mut end) = read_whole(reader, object.member.payload_bytes());
-                end.digest = whole_digest(&object.member, &bytes);
+                end.digest = whole_digest(&object.member, &bytes, algorithm);
                 read_bytes += bytes.len();
                 data = Some((bytes, end));
             } else {

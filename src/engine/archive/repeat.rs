@@ -91,7 +91,8 @@ impl<'a> Repeat<'a> {
         }
         let destinations = std::slice::from_mut(destination);
         // It comes from no scanner that could be gone.
-        let written = content::write(destinations, &member, &mut payload, &Silent);
+        let algorithm = self.plan.job.digest;
+        let written = content::write(destinations, &member, &mut payload, algorithm, &Silent);
         debug_assert!(written.is_ok());
         if let Ok(Some(what)) = payload.finish().map(|end| end.what) {
             self.remarks.push(Remark::problem(&member.path, what));

@@ -117,7 +117,8 @@ fn carry_out(
     };
     let shared = Shared::new(manner, job, sink, clock, monitor);
     let repeat = Repeat::new(plan, feed.rereader());
-    let scanner = Scanner::start(feed, given_up, plan.memory.read_ahead_bytes)?;
+    let read_ahead_bytes = plan.memory.read_ahead_bytes;
+    let scanner = Scanner::start(feed, given_up, read_ahead_bytes, plan.job.digest)?;
     let resume = plan.resume.as_ref();
     shared.set_problems(Some(0));
     let mut run = Run {
@@ -285,7 +286,9 @@ impl Run<'_> {
                 return self.mend();
             }
         }
-        content::write(&mut self.destinations, &member, payload, self.monitor)?;
+        let algorithm = self.shared.job.digest;
+        let destinations = &mut self.destinations;
+        content::write(destinations, &member, payload, algorithm, self.monitor)?;
         self.placed += 1;
         self.directories += u64::from(member.kind == Kind::Directory);
         if let Some(written_bytes) = self.destinations.iter().find_map(|one| one.cut_off) {

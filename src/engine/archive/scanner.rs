@@ -16,6 +16,7 @@ use crate::engine::source::{
     CommandEnd, Compared, Feed, FileReader, Leaves, Object, Opened, Pour, ReadEnd, Remark, Settled,
     Step, Streams, Unwanted, Walk,
 };
+use crate::volume::index::DigestAlgorithm;
 use crate::volume::member::{Condition, Member};
 
 /// Items, or bytes, that are handed on at a time.
@@ -101,11 +102,12 @@ pub(super) struct ScanEnd {
 }
 
 impl Scanner {
-    /// Starts reading. `given_up` is among the feed's stops.
+    /// Starts reading. `given_up` is among the feed's stops. Small files come with a digest.
     pub(super) fn start(
         feed: Feed,
         given_up: Arc<AtomicBool>,
         read_ahead_bytes: usize,
+        algorithm: DigestAlgorithm,
     ) -> Result<Self, EngineError> {
         // Half lies before the order is made, half behind.
         let budget_bytes = read_ahead_bytes / 2;
@@ -121,7 +123,9 @@ impl Scanner {
             admitted_bytes: 0,
             begun: 0,
         };
-        let thread = spawn("scanner", move || scan(feed, outlet, budget_bytes))?;
+        let thread = spawn("scanner", move || {
+            scan(feed, outlet, budget_bytes, algorithm)
+        })?;
         Ok(Self {
             items,
             ahead,
@@ -204,7 +208,12 @@ impl Pour for Outlet {
     }
 }
 
-fn scan(feed: Feed, mut outlet: Outlet, budget_bytes: usize) -> ScanEnd {
+fn scan(
+    feed: Feed,
+    mut outlet: Outlet,
+    budget_bytes: usize,
+    algorithm: DigestAlgorithm,
+) -> ScanEnd {
     let started = Instant::now();
     let (sources, mut streams) = feed.into_parts();
     let mut walked = Walked::default();
@@ -212,7 +221,7 @@ fn scan(feed: Feed, mut outlet: Outlet, budget_bytes: usize) -> ScanEnd {
         sources,
         &mut streams,
         &mut outlet,
-        budget_bytes,
+        (budget_bytes, algorithm),
         &mut walked,
     ) {
         Ok(()) => {}
@@ -252,13 +261,14 @@ fn send_all(
     sources: Vec<Opened>,
     streams: &mut Streams,
     outlet: &mut Outlet,
-    budget_bytes: usize,
+    (budget_bytes, algorithm): (usize, DigestAlgorithm),
     walked: &mut Walked,
 ) -> Result<(), Stop> {
     for source in sources {
         match source {
             Opened::Walk(walk) => {
-                let mut scan = Scan::new(*walk, budget_bytes).map_err(Stop::Threadless)?;
+                let scan = Scan::new(*walk, budget_bytes, algorithm);
+                let mut scan = scan.map_err(Stop::Threadless)?;
                 let sent = scan.send_all(outlet);
                 walked.excluded += scan.walk.excluded() + scan.excluded;
                 walked.compared += scan.walk.compared();
@@ -321,9 +331,13 @@ struct Scan {
 }
 
 impl Scan {
-    fn new(walk: Walk, budget_bytes: usize) -> Result<Self, EngineError> {
+    fn new(
+        walk: Walk,
+        budget_bytes: usize,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Self, EngineError> {
         Ok(Self {
-            readers: Readers::start(&walk)?,
+            readers: Readers::start(&walk, algorithm)?,
             walk,
             slots: VecDeque::new(),
             walked: false,

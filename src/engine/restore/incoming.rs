@@ -171,7 +171,8 @@ impl<'a> Incoming<'a> {
         check_header(&member, self.read)?;
         if member.kind == Kind::File {
             let base_bytes = member.part.map_or(0, |part| part.offset_bytes);
-            let digest = self.read.digest.map(|_| ContentDigest::new());
+            let algorithm = self.read.digest_algorithm;
+            let digest = self.read.digest.map(|_| ContentDigest::new(algorithm));
             self.data = Some(FileData {
                 writer: begin(&member)?,
                 base_bytes,

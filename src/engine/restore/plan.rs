@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::engine::target::TargetOptions;
 use crate::units::BlockAddress;
+use crate::volume::index::DigestAlgorithm;
 use crate::volume::member::Part;
 
 /// Everything one restore does.
@@ -60,9 +61,11 @@ pub struct MemberRead {
     /// Where it goes, relative to the target: bytes without leading slash, empty, `.` or
     /// `..` components. Mostly equal to `path`. All parts of a file share one name.
     pub name: Vec<u8>,
-    /// BLAKE3 of the logical content (for a part, of the part) from the index; `None`
+    /// Digest of the logical content (for a part, of the part) from the index; `None`
     /// for what has no data, and where the index is lost: then nothing can be verified.
     pub digest: Option<[u8; 32]>,
+    /// How that digest was made.
+    pub digest_algorithm: DigestAlgorithm,
     /// Which part of a cut file this is. All parts of the file must be in the plan.
     pub part: Option<Part>,
     /// The run that archived it: a hard link's first name is one of the same run.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::engine::content::ContentDigest;
 use crate::engine::target::shown;
 use crate::monitor::Monitor;
-use crate::volume::index::{Codec, FileLine, Index};
+use crate::volume::index::{Codec, DigestAlgorithm, FileLine, Index};
 use crate::volume::tar::{Event, MemberParser};
 
 /// What is known of a member that begins in one record and goes on in the next.
@@ -68,6 +68,7 @@ enum Start {
 pub(super) struct MemberCheck<'a> {
     monitor: &'a dyn Monitor,
     lines: &'a [FileLine],
+    algorithm: DigestAlgorithm,
     codec: Codec,
     record_bytes: u64,
     next: usize,
@@ -83,6 +84,7 @@ impl<'a> MemberCheck<'a> {
         Self {
             monitor,
             lines: &index.files,
+            algorithm: index.info.job.digest,
             codec: index.info.codec,
             record_bytes: u64::from(index.info.block_bytes),
             next: 0,
@@ -103,7 +105,8 @@ impl<'a> MemberCheck<'a> {
                 Some(_) => Start::Within(0),
                 None => start(line, piece),
             };
-            let open = self.open.get_or_insert_with(|| OpenMember::new(line));
+            let begin = || OpenMember::new(line, self.algorithm);
+            let open = self.open.get_or_insert_with(begin);
             match start {
                 Start::Behind => {
                     self.open = None;
@@ -158,7 +161,8 @@ impl<'a> MemberCheck<'a> {
     pub(super) fn finish(mut self, report: &mut dyn FnMut(BadMember)) -> u64 {
         while let Some(line) = self.lines.get(self.next) {
             let block = line.place.block.0;
-            let open = self.open.get_or_insert_with(|| OpenMember::new(line));
+            let begin = || OpenMember::new(line, self.algorithm);
+            let open = self.open.get_or_insert_with(begin);
             open.fail(match self.lost.contains(&block) {
                 true => lies_in(block),
                 false => "the segment ends before its end".to_owned(),
@@ -171,7 +175,7 @@ impl<'a> MemberCheck<'a> {
     fn close(&mut self, report: &mut dyn FnMut(BadMember)) {
         let (line, open) = (&self.lines[self.next], self.open.take());
         self.next += 1;
-        let open = open.unwrap_or_else(|| OpenMember::new(line));
+        let open = open.unwrap_or_else(|| OpenMember::new(line, self.algorithm));
         match open.finish(line, self.monitor) {
             Ok(verified) => self.verified += u64::from(verified),
             Err(what) => report(BadMember {
@@ -200,13 +204,13 @@ fn start(line: &FileLine, piece: &Piece<'_>) -> Start {
 }
 
 impl OpenMember {
-    fn new(line: &FileLine) -> Self {
+    fn new(line: &FileLine, algorithm: DigestAlgorithm) -> Self {
         Self {
             left_bytes: line.place.length_bytes,
             parser: MemberParser::new(),
             seen: false,
             ended: false,
-            digest: ContentDigest::new(),
+            digest: ContentDigest::new(algorithm),
             covered_bytes: 0,
             bad: None,
             doubt: None,

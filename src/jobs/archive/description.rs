@@ -7,6 +7,7 @@ use super::compress::Compress;
 use crate::engine::source::{CommandSource, FileList, Source};
 use crate::jobs::{JobErrorKind, Level, Outcome};
 use crate::units::ByteSize;
+use crate::volume::index::DigestAlgorithm;
 
 /// A job as it is asked for: from flags, from a file, or from a program. `docs/sources.md`
 /// explains every field.
@@ -30,6 +31,8 @@ pub struct JobDescription {
     pub compress: Option<Compress>,
     /// Threads that compress; `None` is one for each processor.
     pub compress_threads: Option<u16>,
+    /// How the digests of files are made.
+    pub digest: DigestAlgorithm,
     /// Memory for records that wait for the drive; `None` goes by the host's memory: see
     /// [`buffer::default_bytes`](super::buffer::default_bytes).
     pub buffer: Option<ByteSize>,

@@ -11,6 +11,7 @@ use super::description::{Hooks, JobDescription};
 use crate::engine::source::{CommandSource, FileList, Source};
 use crate::jobs::{JobError, Level};
 use crate::units::{ByteSize, TimeSpan};
+use crate::volume::index::DigestAlgorithm;
 
 /// The largest file that is read.
 const FILE_BYTES: u64 = 1 << 20;
@@ -54,6 +55,8 @@ struct JobToml {
     #[serde(default, deserialize_with = "parsed")]
     compress: Option<Compress>,
     compress_threads: Option<u16>,
+    #[serde(default, deserialize_with = "parsed")]
+    digest: Option<DigestAlgorithm>,
     #[serde(default, deserialize_with = "parsed")]
     buffer: Option<ByteSize>,
     start_at: Option<u8>,
@@ -114,6 +117,7 @@ fn parse(text: &str) -> Result<JobDescription, String> {
         segment_limit: job.segment_size,
         compress: job.compress,
         compress_threads: job.compress_threads,
+        digest: job.digest.unwrap_or_default(),
         buffer: job.buffer,
         start_at: job.start_at,
         resume_at: job.resume_at,
@@ -198,6 +202,7 @@ mod tests {
             segment_size = "32GiB"
             compress = "zstd:9"
             compress_threads = 2
+            digest = "sha256"
             buffer = "4GiB"
             start_at = 30
             resume_at = 70
@@ -231,6 +236,7 @@ mod tests {
         assert_eq!(job.segment_limit, Some(ByteSize(32 << 30)));
         let compress = (job.compress, job.compress_threads);
         assert_eq!(compress, (Some(Compress::Zstd(9)), Some(2)));
+        assert_eq!(job.digest, DigestAlgorithm::Sha256);
         let buffer = (job.buffer, job.start_at, job.resume_at);
         assert_eq!(buffer, (Some(ByteSize(4 << 30)), Some(30), Some(70)));
         let level = (job.level, job.base.as_deref());
@@ -259,9 +265,10 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_its_line_and_a_hint() {
-        let cases: [(&str, &[&str]); 11] = [
+        let cases: [(&str, &[&str]); 12] = [
             ("level = \"half\"", &["line 1", "`half`", "`incremental`"]),
             ("compress = \"gzip\"", &["line 1", "`gzip` is not `off`"]),
+            ("digest = \"md5\"", &["line 1", "`md5` is not `blake3`"]),
             ("pool = \"p\"\npol = \"q\"", &["line 2", "`pol`", "`pool`"]),
             ("\n[[source]]\npath = []", &["line 3", "`path`", "`paths`"]),
             (

@@ -29,6 +29,7 @@ use base::Basis;
 use hooks::HookRun;
 
 pub use crate::engine::source::{CommandSource, FileList, Source};
+pub use crate::volume::index::DigestAlgorithm;
 pub use base::BaseJob;
 pub use compress::Compress;
 pub use description::{Hooks, JobDescription};
@@ -205,6 +206,7 @@ fn plan(
             excludes: job.excludes.clone(),
             level: Level::Full,
             base: None,
+            digest: job.digest,
         },
         sources: job.sources.clone(),
         excludes: job.excludes.clone(),

@@ -15,7 +15,7 @@ use super::{JobDescription, Source, host_name};
 use crate::engine::archive::{BegunFile, Resume};
 use crate::engine::source::{FileState, Known};
 use crate::jobs::known::{StateKey, state_key};
-use crate::jobs::{ByteText, JobError, Outcome, catalog};
+use crate::jobs::{ByteText, JobError, Outcome, catalog, convert};
 use crate::volume::member::FileTime;
 
 /// The job to go on with.
@@ -96,6 +96,7 @@ pub(super) fn description(given: &JobDescription, job: &Job) -> JobDescription {
         excludes: start.excludes.clone(),
         one_file_system: start.one_file_system,
         level: start.level,
+        digest: convert::digest_algorithm(start.digest_algorithm),
         base: None,
         ..given.clone()
     }

@@ -236,6 +236,7 @@ impl Need {
                 excludes: start.excludes.clone(),
                 level: convert::volume_level(start.level),
                 base: start.base,
+                digest: convert::digest_algorithm(start.digest_algorithm),
             },
             segments: self.missing.segments.clone(),
             segments_before: self.before,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::copies::Tapes;
 use crate::engine::restore::MemberRead;
+use crate::jobs::convert;
 use crate::units::BlockAddress;
 use crate::volume::member::{FileTime, Part};
 
@@ -119,6 +120,7 @@ impl Found {
                 name: entry.path.clone(),
                 path: entry.path,
                 digest: entry.digest,
+                digest_algorithm: convert::digest_algorithm(receipt.digest_algorithm),
                 part: entry.part.map(|part| Part {
                     number: part.number,
                     offset_bytes: part.offset_bytes,

@@ -69,13 +69,18 @@ fn same_content_elsewhere(
         let Some(digest) = hit.entry.digest else {
             continue;
         };
-        match hit.receipt.receipt.volume == volume {
-            true => drop(here.insert(digest)),
-            false => elsewhere.push((digest, hit.receipt.receipt.volume)),
+        let receipt = &hit.receipt.receipt;
+        let content = (receipt.digest_algorithm, digest);
+        match receipt.volume == volume {
+            true => drop(here.insert(content)),
+            false => elsewhere.push((content, receipt.volume)),
         }
     }
     let mut tapes = BTreeSet::new();
-    for (_, other) in elsewhere.iter().filter(|(digest, _)| here.contains(digest)) {
+    for (_, other) in elsewhere
+        .iter()
+        .filter(|(content, _)| here.contains(content))
+    {
         tapes.insert(catalog::volume(catalog, *other)?.label.what.barcode);
     }
     Ok(tapes)

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::DigestAlgorithm;
 use crate::units::BlockAddress;
 use crate::volume::{FORMAT, FORMAT_OF_FRAMES};
 
@@ -39,6 +40,8 @@ pub struct JobHeader {
     pub level: Level,
     /// The run that it is measured against, if it is not full.
     pub base: Option<Uuid>,
+    /// How the digests of what it archives are made.
+    pub digest: DigestAlgorithm,
 }
 
 /// How the archive of a segment is stored.

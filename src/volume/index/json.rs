@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Codec, FileLine, JobHeader, Level, Place, SegmentInfo};
+use super::{Codec, DigestAlgorithm, FileLine, JobHeader, Level, Place, SegmentInfo};
 use crate::units::BlockAddress;
 use crate::volume::FORMAT_OF_CHANGES;
 use crate::volume::member::{Condition, FileTime, Kind, Part};
@@ -199,7 +199,7 @@ impl<'a> SegmentJson<'a> {
             files: info.files,
             file_bytes: info.file_bytes,
             gone: info.gone,
-            digest: "blake3".into(),
+            digest: job.digest.name().into(),
             codec: info.codec.name().into(),
             previous_indexes: (&info.previous_indexes[..]).into(),
             job_segment: info.job_segment,
@@ -210,11 +210,12 @@ impl<'a> SegmentJson<'a> {
 
     /// The error says what this version cannot read.
     pub fn into_info(self) -> Result<SegmentInfo, String> {
-        let codec = Codec::of(self.format, &self.codec).filter(|_| self.digest == "blake3");
-        let codec = codec.ok_or_else(|| {
+        let codec = Codec::of(self.format, &self.codec)
+            .ok_or_else(|| format!("codec `{}` in format {}", self.codec, self.format))?;
+        let digest: DigestAlgorithm = self.digest.parse().map_err(|_| {
             format!(
-                "digest `{}` and codec `{}` in format {}",
-                self.digest, self.codec, self.format
+                "digests by `{}`, which this program does not know",
+                self.digest
             )
         })?;
         let roots = self.roots.into_iter().map(PathJson::into_path);
@@ -245,6 +246,7 @@ impl<'a> SegmentJson<'a> {
                 excludes: self.excludes.into_owned(),
                 level,
                 base: self.base,
+                digest,
             },
             written_at: self.written_at,
             first_block: self.first_block,

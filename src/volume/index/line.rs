@@ -1,51 +1,8 @@
 //! A line of `files.jsonl`: one member, where it is, and the digest of its data.
 
-use std::fmt;
-use std::str::FromStr;
-
+use super::Digest;
 use crate::units::BlockAddress;
 use crate::volume::member::{Condition, FileTime, Kind, Member, Part};
-
-/// A BLAKE3 digest; shown as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(pub [u8; 32]);
-
-impl From<blake3::Hash> for Digest {
-    fn from(hash: blake3::Hash) -> Self {
-        Self(*hash.as_bytes())
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A text that is no digest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a digest of 64 hexadecimal digits")]
-pub struct NotADigest;
-
-impl FromStr for Digest {
-    type Err = NotADigest;
-
-    fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let lower = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let hash = blake3::Hash::from_hex(text).map_err(|_| NotADigest)?;
-        if lower {
-            Ok(hash.into())
-        } else {
-            Err(NotADigest)
-        }
-    }
-}
 
 /// Where a member is, with everything from its first header to the end of its padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

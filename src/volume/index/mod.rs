@@ -3,6 +3,7 @@
 //! A decoded index has passed its own digests (`B3SUMS`), and agrees with itself.
 
 mod archive;
+mod digest;
 mod info;
 mod json;
 mod line;
@@ -10,8 +11,9 @@ mod lines;
 
 pub use archive::decode;
 pub(crate) use archive::{LinesBytes, Texts, bound_bytes, encode, segment_json};
+pub use digest::{Digest, DigestAlgorithm, Hasher, NoDigestAlgorithm, NotADigest};
 pub use info::{Codec, JobHeader, Level, SegmentInfo};
-pub use line::{Digest, FileLine, NotADigest, Place};
+pub use line::{FileLine, Place};
 pub(crate) use lines::{Lines, gone_bytes, line_bytes};
 
 use super::VolumeError;

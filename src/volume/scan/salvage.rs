@@ -12,7 +12,8 @@ use crate::drive::{DriveErrorKind, SequentialDevice};
 use crate::units::BlockAddress;
 use crate::volume::append::AppendPoint;
 use crate::volume::index::{
-    Codec, FileLine, JobHeader, Level, MAX_LINES_BYTES, MAX_MEMBERS, Place, SegmentInfo,
+    Codec, DigestAlgorithm, FileLine, JobHeader, Level, MAX_LINES_BYTES, MAX_MEMBERS, Place,
+    SegmentInfo,
 };
 use crate::volume::label::Label;
 use crate::volume::member::{Condition, Kind};
@@ -315,6 +316,8 @@ impl Salvage {
                 excludes: Vec::new(),
                 level: identity.level,
                 base: None,
+                // Headers have none.
+                digest: DigestAlgorithm::default(),
             },
             |before| before.job.clone(),
         );

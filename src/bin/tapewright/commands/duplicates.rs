@@ -43,7 +43,10 @@ fn lines(output: &mut Output, found: &Duplicated) -> std::io::Result<()> {
         found.paths.len(),
         ByteSize(found.size_bytes),
         ByteSize(found.more_bytes),
-        found.digest
+        match found.digest_algorithm {
+            "blake3" => found.digest.clone(),
+            other => format!("{other} {}", found.digest),
+        }
     ))?;
     found
         .paths

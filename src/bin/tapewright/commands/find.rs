@@ -179,10 +179,17 @@ fn long_line(output: &mut Output, hit: &Found) -> std::io::Result<()> {
         hit.offset_bytes,
         hit.job_name,
         dates::minute(hit.archived_at),
-        hit.digest
-            .as_ref()
-            .map_or_else(String::new, |digest| format!(", {digest}"))
+        digest(hit)
     ))
+}
+
+/// The digest, with its function where that is not the usual one.
+fn digest(hit: &Found) -> String {
+    match (&hit.digest, hit.digest_algorithm) {
+        (Some(digest), Some("blake3")) => format!(", {digest}"),
+        (Some(digest), Some(other)) => format!(", {other} {digest}"),
+        _ => String::new(),
+    }
 }
 
 fn notes(hit: &Found) -> String {
