@@ -145,8 +145,7 @@ fn open_existing(site: Site<'_>) -> Result<Catalog, JobError> {
         let state = site.state.root().to_owned();
         return Err(JobError::NoCatalog { state });
     }
-    let options = OpenOptions::default();
-    Ok(Catalog::open(&site.state.catalog_dir(), options)?)
+    Ok(Catalog::open(&site.state.catalog_dir(), options(site))?)
 }
 
 fn create_anew(site: Site<'_>) -> Result<Opened<'_>, JobError> {
@@ -155,9 +154,16 @@ fn create_anew(site: Site<'_>) -> Result<Opened<'_>, JobError> {
         site.clock.now(),
         site.clock.new_id(),
         SOFTWARE,
-        OpenOptions::default(),
+        options(site),
     )?;
     Ok(Opened::new(site, catalog, true))
+}
+
+fn options(site: Site<'_>) -> OpenOptions {
+    OpenOptions {
+        memory_index: site.state.is_catalog_brief(),
+        ..OpenOptions::default()
+    }
 }
 
 /// Whether there is a catalog, or was one.

@@ -89,6 +89,15 @@ struct LibraryFile {
 #[derive(Debug, Clone)]
 pub struct StateDir {
     root: PathBuf,
+    /// What is used in place of what is in it.
+    instead: Option<Instead>,
+}
+
+/// A catalog that lives as long as one command, and the library that it is for.
+#[derive(Debug, Clone)]
+struct Instead {
+    catalog: PathBuf,
+    library: Option<LibraryConfig>,
 }
 
 impl StateDir {
@@ -117,7 +126,27 @@ impl StateDir {
     pub fn at(root: &Path) -> StateDir {
         StateDir {
             root: root.to_owned(),
+            instead: None,
         }
+    }
+
+    /// The same with the catalog in `catalog`, made for one command, and with another library
+    /// if one is given: those in the state directory are neither read nor written. The locks
+    /// are the same.
+    pub(crate) fn with_brief_catalog(
+        &self,
+        catalog: PathBuf,
+        library: Option<LibraryConfig>,
+    ) -> StateDir {
+        StateDir {
+            root: self.root.clone(),
+            instead: Some(Instead { catalog, library }),
+        }
+    }
+
+    /// Whether the catalog is made for one command.
+    pub(crate) fn is_catalog_brief(&self) -> bool {
+        self.instead.is_some()
     }
 
     /// The directory itself.
@@ -127,7 +156,10 @@ impl StateDir {
 
     /// Where the catalog lives.
     pub fn catalog_dir(&self) -> PathBuf {
-        self.root.join("catalog")
+        match &self.instead {
+            Some(instead) => instead.catalog.clone(),
+            None => self.root.join("catalog"),
+        }
     }
 
     /// Where front ends put their log files.
@@ -171,6 +203,10 @@ impl StateDir {
     /// [`StateError::NoLibrary`] before the first `library create`; otherwise what is wrong
     /// with the file.
     pub fn library(&self) -> Result<LibraryConfig, StateError> {
+        let instead = self.instead.as_ref();
+        if let Some(library) = instead.and_then(|instead| instead.library.clone()) {
+            return Ok(library);
+        }
         let path = self.library_file();
         let text = match read_bounded(&path) {
             Ok(text) => text,

@@ -23,4 +23,5 @@ mod root;
 mod small_disk;
 mod sources;
 mod whole_system;
+mod worst_day;
 mod zoo;

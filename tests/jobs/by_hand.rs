@@ -1,5 +1,6 @@
 //! One drive without a changer: a person brings the tapes.
 
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -9,10 +10,13 @@ use tape_sim::fault::{Effect, FaultScript};
 use tapewright::changer::{Changer, ElementKind};
 use tapewright::jobs::label::label;
 use tapewright::jobs::library::LibraryConfig;
-use tapewright::jobs::{JobError, Operator, Outcome, Reply, TapeRequest, VolumeState, tapes};
+use tapewright::jobs::restore::{FromTapes, RestoreOptions, TapesAlone, restore};
+use tapewright::jobs::{
+    JobError, Operator, Outcome, Reply, Site, StateDir, TapeRequest, VolumeState, tapes,
+};
 use tapewright::transport::sim::SimTransport;
 
-use crate::lab::{A, B, Lab, assert_same_tree, fault, label_options, plant};
+use crate::lab::{A, B, Lab, archive_path, assert_same_tree, fault, label_options, plant};
 
 /// Puts into the drive what the next line of the script says, whatever is asked for.
 struct Scripted {
@@ -153,4 +157,36 @@ fn a_tape_that_cannot_be_loaded_by_hand_is_asked_about_and_none_is_marked() {
     assert_eq!(*asked.lock().unwrap(), [A]);
     let listed = tapes::list(lab.site()).unwrap();
     assert_eq!(listed[0].state, VolumeState::Appendable);
+}
+
+#[test]
+fn a_tape_is_restored_from_the_drive_it_is_in_without_library_or_catalog() {
+    let (lab, asked) = by_hand(&[A]);
+    lab.label(&[A], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    bring(&lab.library_dir(), A);
+    asked.lock().unwrap().clear();
+    let new = StateDir::open(&lab.path("new machine")).unwrap();
+    let site = Site {
+        state: &new,
+        ..lab.site()
+    };
+    let scratch = lab.path("scratch");
+    fs::create_dir(&scratch).unwrap();
+    let drive = FromTapes::Drive(lab.library_dir());
+    let alone = TapesAlone::read(site, &drive, &scratch).unwrap();
+    assert_eq!(alone.volumes()[0].barcode, A);
+    let source = archive_path(&lab.path("source"));
+    let options = RestoreOptions {
+        patterns: vec![source.clone()],
+        target: lab.path("target"),
+        alone: alone.volumes().to_vec(),
+        ..RestoreOptions::default()
+    };
+    let restored = restore(alone.site(site), &options).unwrap();
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    let copy = lab.path("target").join(String::from_utf8(source).unwrap());
+    assert_same_tree(&lab.path("source"), &copy);
+    assert_eq!(*asked.lock().unwrap(), [""; 0], "nobody is asked for it");
+    assert!(!lab.path("new machine/catalog").exists());
 }

@@ -500,6 +500,10 @@ pub struct RestoreArgs {
     /// Restore below this directory
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
+    /// Ask no catalog, only this tape itself: a barcode, or the drive that it is in, such as
+    /// /dev/nst0. Repeat for several tapes
+    #[arg(long, value_name = "TAPE")]
+    pub from_tape: Vec<String>,
     /// The tree as it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<String>,

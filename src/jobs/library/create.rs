@@ -135,13 +135,7 @@ pub fn create_hardware(
 ) -> Result<LibraryConfig, JobError> {
     let config = match (changer, drives) {
         (Some(changer), drives) => with_changer(site, changer, drives)?,
-        (None, [drive]) => {
-            let opened = open_exclusive(drive)?;
-            LibraryConfig::SingleDrive {
-                drive: drive.clone(),
-                serial: opened.identity().serial.clone(),
-            }
-        }
+        (None, [drive]) => drive_alone(drive)?,
         (None, []) => {
             let what = "a library needs a drive".to_owned();
             return Err(JobError::Request { what });
@@ -153,6 +147,15 @@ pub fn create_hardware(
     };
     site.state.set_library(&config)?;
     Ok(config)
+}
+
+/// One drive served by hand.
+pub(crate) fn drive_alone(device: &Path) -> Result<LibraryConfig, JobError> {
+    let opened = open_exclusive(device)?;
+    Ok(LibraryConfig::SingleDrive {
+        drive: device.to_owned(),
+        serial: opened.identity().serial.clone(),
+    })
 }
 
 fn with_changer(

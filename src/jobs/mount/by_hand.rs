@@ -19,6 +19,18 @@ enum Claim {
 }
 
 impl Mounter<'_> {
+    /// The tape that is in the only drive, whichever it is: its label will tell.
+    pub(crate) fn mount_loaded(&mut self) -> Result<Bay, JobError> {
+        let drive = self.devices.open_only_drive()?;
+        let name = format!("in {}", drive.name());
+        let mut bay = Bay::new(drive, &name, None);
+        bay.unread = true;
+        wait_ready(self.site, &mut bay.drive, NOTICES_WITHIN)
+            .and_then(|()| self.prepare(&mut bay))
+            .map_err(|error| drive_error(&name, error))?;
+        Ok(bay)
+    }
+
     pub(super) fn mount_by_hand(
         &mut self,
         barcode: &str,

@@ -1,5 +1,6 @@
 //! Rebuilding the catalog from the tapes.
 
+mod alone;
 mod claims;
 mod seen;
 
@@ -10,6 +11,7 @@ use catalogs::model::event::{CatalogRebuilt, Event, VolumeLabelled, VolumeReinst
 use serde::Serialize;
 use uuid::Uuid;
 
+pub(crate) use self::alone::{WhichTapes, read_alone};
 use self::seen::SeenJobs;
 use super::append_check::read_label;
 use super::label::{SkippedTape, medium};

@@ -61,6 +61,7 @@ pub(super) fn plan(
         places,
         as_of: options.as_of,
         names: Names(&options.maps),
+        is_alone: !options.alone.is_empty(),
     };
     let mut selection = Selection::new();
     let mut deleted = 0;
@@ -108,6 +109,8 @@ pub(super) struct Chooser<'a> {
     places: &'a Places,
     as_of: Option<Timestamp>,
     names: Names<'a>,
+    /// Only what a few tapes say of themselves is known.
+    is_alone: bool,
 }
 
 impl Chooser<'_> {
@@ -153,6 +156,7 @@ impl Chooser<'_> {
                         *chosen = older;
                         format!("the newest job was cut off in it; this is its version of {job}")
                     }
+                    None if self.is_alone => chosen.parts_here(),
                     None => "a job was cut off in it, and no older version is whole".to_owned(),
                 }
             };

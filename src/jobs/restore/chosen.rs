@@ -282,6 +282,20 @@ impl Chosen {
         chains.into_iter().next().unwrap_or_default()
     }
 
+    /// Which parts there are of a file that lacks others, where more tapes may have them.
+    pub(super) fn parts_here(&self) -> String {
+        let number = |at: Option<&usize>| at.map_or(0, |&at| self.found[at].number());
+        let (first, last) = (number(self.picked.first()), number(self.picked.last()));
+        let here = match first == last {
+            true => format!("only its part {first} is here"),
+            false => format!("only its parts {first} to {last} are here"),
+        };
+        format!(
+            "{here}: the others are on other tapes, or a job was cut off in it; where they are, no \
+             tape says: name those tapes as well"
+        )
+    }
+
     /// True if no part is missing.
     pub(super) fn is_whole(&self) -> bool {
         is_whole(&self.found, &self.picked)

@@ -3,6 +3,7 @@
 //! Plan, show, carry out: [`prepare`] makes the plan, from which [`Prepared::restore`] does not
 //! depart. `docs/restore.md` says what is in it.
 
+mod alone;
 mod arrange;
 mod choose;
 mod chosen;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+pub use alone::{FromTapes, TapesAlone};
 use arrange::Arranged;
 use choose::Choice;
 use record::Record;
@@ -34,6 +36,7 @@ use super::catalog::Opened;
 use super::engine_error::from_engine;
 pub use super::error::RestoreError;
 use super::mount::Mounter;
+use super::rebuild::RebuiltVolume;
 use super::source::LibrarySource;
 use super::{JobError, Site, catalog};
 use crate::engine::restore::{self as engine, RestorePlan};
@@ -67,6 +70,9 @@ pub struct RestoreOptions {
     pub existing: ExistingPolicy,
     /// By what owners are given.
     pub owners: Owners,
+    /// The tapes whose own indexes are all that is known ([`TapesAlone::volumes`]); empty where
+    /// the catalog is asked.
+    pub alone: Vec<RebuiltVolume>,
 }
 
 /// Says what a restore would do, each read named. Moves no tape and writes nothing.
@@ -130,6 +136,7 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
     }
     let room = Room::of(&choice, &options.target);
     let outlook = RestoreOutlook::of(&choice, &places, room, site.clock.now());
+    let outlook = outlook.of_tapes_alone(&options.alone);
     Ok(Prepared {
         site,
         options,

@@ -10,6 +10,7 @@ use super::room::Room;
 use super::timeline::{Finish, TapeTimes};
 use crate::access_order::Approach;
 use crate::jobs::mount::Places;
+use crate::jobs::rebuild::RebuiltVolume;
 use crate::jobs::{ByteText, Problems};
 use crate::units::BlockAddress;
 
@@ -103,6 +104,9 @@ pub struct RestoreOutlook {
     /// Objects that will not be what their names promise: files that were not whole when they
     /// were archived, and older versions in place of newer ones that a job left cut off.
     pub remarks: Problems,
+    /// The tapes whose own indexes are all that is known, if it is so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<RebuiltVolume>,
     /// All reads in their order, where the plan itself was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<PlannedRead>,
@@ -138,8 +142,14 @@ impl RestoreOutlook {
             pick_list: missing.map(pick).collect(),
             tapes,
             remarks: choice.remarks.clone(),
+            alone: Vec::new(),
             reads: Vec::new(),
         }
+    }
+
+    pub(super) fn of_tapes_alone(mut self, alone: &[RebuiltVolume]) -> RestoreOutlook {
+        self.alone = alone.to_vec();
+        self
     }
 
     /// The same with each read.

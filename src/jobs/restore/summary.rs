@@ -10,6 +10,7 @@ use super::timed::Spans;
 use super::timeline::Finish;
 use crate::engine::restore::{self as engine, RestoreReport};
 use crate::engine::target::NotSet;
+use crate::jobs::rebuild::RebuiltVolume;
 use crate::jobs::{ByteText, FailedTape, JobError, Outcome, Problem, Problems};
 
 /// How a restore went.
@@ -49,6 +50,9 @@ pub struct RestoreSummary {
     pub problems: Problems,
     /// Metadata that could not be set, for lack of privilege for example.
     pub metadata_not_set: Problems,
+    /// The tapes whose own indexes were all that was known, if it was so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<RebuiltVolume>,
 }
 
 /// Planned times beside real ones.
@@ -172,6 +176,7 @@ pub(super) fn summarise(
         renamed: renamed(report.renamed),
         problems,
         metadata_not_set: not_set(report.metadata_not_set),
+        alone: outlook.alone.clone(),
     }
 }
 

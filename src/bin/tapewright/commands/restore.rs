@@ -5,9 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use jiff::tz::TimeZone;
 use tapewright::jobs::Outcome;
+use tapewright::jobs::rebuild::RebuiltVolume;
 use tapewright::jobs::restore::{
-    self, Certainty, ExistingPolicy, Finish, LostWithTape, Mapping, Owners, PlannedRead,
-    RestoreOptions, RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming, Timing,
+    self, Certainty, ExistingPolicy, Finish, FromTapes, LostWithTape, Mapping, Owners, PlannedRead,
+    RestoreOptions, RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming,
+    TapesAlone, Timing,
 };
 use tapewright::units::ByteSize;
 
@@ -16,7 +18,7 @@ use super::find::pattern_bytes;
 use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::args::{ExistingArg, RestoreArgs};
 use crate::dates;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted};
 
 /// What the remarks of a plan are about.
@@ -28,7 +30,46 @@ const LISTED: usize = 100;
 
 /// Plans, shows the plan, restores.
 pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
-    let options = RestoreOptions {
+    let mut options = options(args)?;
+    let scratch = tempfile::tempdir()
+        .map_err(|error| Failure::Io("making a temporary directory".to_owned(), error))?;
+    let alone = match from_tapes(&args.from_tape)? {
+        Some(tapes) => Some(TapesAlone::read(context.site, &tapes, scratch.path())?),
+        None => None,
+    };
+    let site = match &alone {
+        Some(alone) => {
+            options.alone = alone.volumes().to_vec();
+            tell_alone(context, alone.volumes());
+            alone.site(context.site)
+        }
+        None => context.site,
+    };
+    if args.dry_run {
+        let outlook = restore::plan(site, &options)?;
+        if context.output.is_json() {
+            context.output.json(&outlook)?;
+        } else {
+            render_outlook(&mut context.output, &outlook)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let prepared = restore::prepare(site, &options)?;
+    tell_finish(context, prepared.outlook());
+    let summary = prepared.restore()?;
+    let exit = match Exit::of_failed(&summary.failed_tapes) {
+        _ if summary.outcome == Outcome::Interrupted => Exit::Interrupted,
+        // What a tape did not give came from another.
+        _ if summary.outcome == Outcome::Complete && summary.from_other_copies > 0 => Exit::Done,
+        Some(exit) => exit,
+        None if summary.missing_tapes.is_empty() => Exit::from(summary.outcome),
+        None => Exit::NeedsOperator,
+    };
+    conclude(context, exit, &summary, render)
+}
+
+fn options(args: &RestoreArgs) -> Result<RestoreOptions, Failure> {
+    Ok(RestoreOptions {
         patterns: args
             .patterns
             .iter()
@@ -55,28 +96,39 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
         } else {
             Owners::Names
         },
-    };
-    if args.dry_run {
-        let outlook = restore::plan(context.site, &options)?;
-        if context.output.is_json() {
-            context.output.json(&outlook)?;
-        } else {
-            render_outlook(&mut context.output, &outlook)?;
-        }
-        return Ok(Exit::Done);
+        alone: Vec::new(),
+    })
+}
+
+/// The tapes that are asked in place of the catalog. What has a slash is a device.
+fn from_tapes(given: &[String]) -> Result<Option<FromTapes>, Failure> {
+    let is_device = |tape: &String| tape.contains('/');
+    match given {
+        [] => Ok(None),
+        [device] if is_device(device) => Ok(Some(FromTapes::Drive(device.into()))),
+        tapes if tapes.iter().any(is_device) => Err(Failure::Usage(
+            "with several tapes --from-tape takes barcodes, or only one drive".to_owned(),
+        )),
+        tapes => Ok(Some(FromTapes::Barcodes(tapes.to_vec()))),
     }
-    let prepared = restore::prepare(context.site, &options)?;
-    tell_finish(context, prepared.outlook());
-    let summary = prepared.restore()?;
-    let exit = match Exit::of_failed(&summary.failed_tapes) {
-        _ if summary.outcome == Outcome::Interrupted => Exit::Interrupted,
-        // What a tape did not give came from another.
-        _ if summary.outcome == Outcome::Complete && summary.from_other_copies > 0 => Exit::Done,
-        Some(exit) => exit,
-        None if summary.missing_tapes.is_empty() => Exit::from(summary.outcome),
-        None => Exit::NeedsOperator,
-    };
-    conclude(context, exit, &summary, render)
+}
+
+/// Says on stderr what is known, and what is not.
+fn tell_alone(context: &Context<'_>, volumes: &[RebuiltVolume]) {
+    context.terminal.clear();
+    for volume in volumes {
+        eprintln!(
+            "note: {} (pool {}) says of itself: {}, {}",
+            volume.barcode,
+            volume.pool,
+            counted(volume.segments, "segment"),
+            counted(volume.files, "object")
+        );
+    }
+    eprintln!(
+        "note: no catalog was asked: newer versions, other copies, and parts of files on other \
+         tapes are not known"
+    );
 }
 
 /// Says on stderr when a restore that begins will be done.

@@ -1,0 +1,78 @@
+//! A catalog of a few tapes alone, for who reads them at once.
+
+use std::collections::HashSet;
+
+use super::{Rebuild, RebuiltVolume, SeenJobs};
+use crate::jobs::append_check::read_label;
+use crate::jobs::mount::{Bay, Mounter, Purpose};
+use crate::jobs::{JobError, Site, catalog};
+use crate::volume::label::Label;
+
+/// The tapes to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum WhichTapes<'a> {
+    /// These.
+    Named(&'a [String]),
+    /// The one in the only drive.
+    Loaded,
+}
+
+/// Reads the indexes of the tapes into the catalog of `site`, which is made if it is not there. A
+/// tape that was read stays in its drive: it is wanted next.
+///
+/// # Errors
+///
+/// One of them cannot be read, or is no volume.
+pub(crate) fn read_alone(
+    site: Site<'_>,
+    which: WhichTapes<'_>,
+) -> Result<Vec<RebuiltVolume>, JobError> {
+    let mut mounter = Mounter::open(site)?;
+    let catalog = catalog::open_to_rebuild(site)?;
+    let mut rebuild = Rebuild {
+        site,
+        catalog: &catalog,
+        jobs: SeenJobs::default(),
+        barcodes: HashSet::new(),
+        stopped: false,
+    };
+    let mut volumes = Vec::new();
+    match which {
+        WhichTapes::Named(barcodes) => {
+            for barcode in barcodes {
+                let read = |bay: &mut Bay| read_label(bay, false);
+                let mounted = mounter.mount_then(barcode, Purpose::Volume, read)?;
+                volumes.push(rebuild.read_in(&mut mounter, mounted)?);
+            }
+        }
+        WhichTapes::Loaded => {
+            let mut bay = mounter.mount_loaded()?;
+            let label = match read_label(&mut bay, false) {
+                Ok(label) => label,
+                Err(error) => return Err(mounter.give_up(bay, error)),
+            };
+            bay.barcode.clone_from(&label.barcode);
+            volumes.push(rebuild.read_in(&mut mounter, (bay, label))?);
+        }
+    }
+    rebuild.jobs.settle(site, &catalog)?;
+    Ok(volumes)
+}
+
+impl Rebuild<'_> {
+    fn read_in(
+        &mut self,
+        mounter: &mut Mounter<'_>,
+        (mut bay, label): (Bay, Label),
+    ) -> Result<RebuiltVolume, JobError> {
+        let (bay, read) = match self.name_volume(&mut bay, &label) {
+            Ok(()) => self.scan(bay, label),
+            Err(error) => (bay, Err(error)),
+        };
+        match read {
+            Ok(_) if self.stopped => Err(mounter.give_up(bay, JobError::Stopped)),
+            Ok(volume) => Ok(volume),
+            Err(error) => Err(mounter.give_up(bay, error)),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Restoring with nothing but the tapes.
+
+use std::fs;
+
+use crate::harness::{Place, assert_same_tree, random_files, restored};
+
+const NO_MORE: [&str; 0] = [];
+
+/// A place with a job on one tape, and its source.
+fn archived() -> (Place, std::path::PathBuf) {
+    let place = Place::with_pool("1GB", 2);
+    let source = place.path("data");
+    random_files(&source.join("deep"), 5, 20, 9_000);
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    (place, source)
+}
+
+#[test]
+fn a_new_machine_restores_from_a_tape_without_a_catalog() {
+    let (place, source) = archived();
+    fs::remove_dir_all(place.path("state")).expect("the state is there");
+    place
+        .run(["library", "use", "--sim"], [place.path("library")])
+        .expect_done();
+    let [to, all] = [&place.path("back"), &source].map(|path| path.display().to_string());
+    let words = ["restore", "--from-tape", "SIM001L9", "--to", &to, &all];
+    let plan = &place.json([&words[..], &["--dry-run"]].concat())[0];
+    assert_eq!(plan["objects"], 22, "{plan}");
+    assert_eq!(plan["alone"][0]["barcode"], "SIM001L9", "{plan}");
+    let ran = place.run(words, NO_MORE).expect_done();
+    let said = ran.stderr();
+    assert!(said.contains("no catalog was asked"), "{said}");
+    assert_same_tree(&source, &restored(to.as_ref(), &source));
+    assert!(!place.path("state/catalog").exists(), "no catalog was made");
+    let status = place.run(["library", "status"], NO_MORE).stdout();
+    assert!(status.contains("SIM001L9"), "{status}");
+
+    let wrong = ["restore", "--from-tape", "SIM003L9", "--to", &to, &all];
+    let blank = place.run(wrong, NO_MORE).expect_exit(4).stderr();
+    assert!(blank.contains("SIM003L9"), "{blank}");
+}
+
+#[test]
+fn what_the_catalog_knows_plays_no_part_and_stays_as_it_is() {
+    let (place, source) = archived();
+    let before = fs::read(source.join("deep/0003")).expect("a file");
+    fs::write(source.join("deep/0003"), "newer, on another tape").expect("a write");
+    place
+        .run(["tape", "label", "--pool", "q"], ["SIM003L9"])
+        .expect_done();
+    place
+        .run(["archive", "--pool", "q"], [&source])
+        .expect_done();
+    let ledger = place.path("state/catalog/ledger.jsonl");
+    let known = fs::read(&ledger).expect("a ledger");
+    let [to, all] = [&place.path("back"), &source].map(|path| path.display().to_string());
+    let words = ["restore", "--from-tape", "SIM001L9", "--to", &to, &all];
+    place.run(words, NO_MORE).expect_done();
+    let there = restored(to.as_ref(), &source);
+    let old = fs::read(there.join("deep/0003")).expect("a file");
+    assert_eq!(old, before, "what this tape has is what comes back");
+    assert_eq!(fs::read(&ledger).expect("a ledger"), known);
+
+    let both = ["--from-tape", "SIM001L9", "--from-tape", "SIM003L9"];
+    let words = [&["restore"][..], &both, &["--overwrite", "--to", &to, &all]].concat();
+    place.run(words, NO_MORE).expect_done();
+    assert_same_tree(&source, &there);
+}
+
+#[test]
+fn a_file_that_goes_on_on_another_tape_is_named_and_whole_once_both_are_read() {
+    let place = Place::with_pool("48MB", 2);
+    let source = place.path("data");
+    random_files(&source, 8, 1, 60_000_000);
+    fs::write(source.join("small"), "whole").expect("a file");
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    let [to, all] = [&place.path("back"), &source].map(|path| path.display().to_string());
+    let words = ["restore", "--from-tape", "SIM001L9", "--to", &to, &all];
+    let ran = place.run(words, NO_MORE).expect_exit(7);
+    let told = ran.stdout();
+    for words in ["data/0000", "here", "no tape says"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(!restored(to.as_ref(), &source).join("0000").exists());
+
+    let both = ["--from-tape", "SIM001L9", "--from-tape", "SIM002L9"];
+    let words = [&["restore"][..], &both, &["--overwrite", "--to", &to, &all]].concat();
+    place.run(words, NO_MORE).expect_done();
+    assert_same_tree(&source, &restored(to.as_ref(), &source));
+}
