@@ -10,6 +10,7 @@
 pub mod archive;
 pub mod dump;
 pub mod process;
+pub mod rescue;
 pub mod restore;
 pub mod scan;
 pub mod source;

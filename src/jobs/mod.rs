@@ -36,6 +36,7 @@ pub mod moves;
 mod operator;
 pub mod portable;
 pub mod rebuild;
+pub mod rescue;
 pub mod restore;
 mod source;
 pub mod state;

@@ -92,3 +92,27 @@ fn a_file_that_goes_on_on_another_tape_is_named_and_whole_once_both_are_read() {
     place.run(words, NO_MORE).expect_done();
     assert_same_tree(&source, &restored(to.as_ref(), &source));
 }
+
+#[test]
+fn a_rescue_saves_what_is_on_a_tape_into_a_new_directory_alone() {
+    let (place, source) = archived();
+    fs::remove_dir_all(place.path("state")).expect("the state is there");
+    place
+        .run(["library", "use", "--sim"], [place.path("library")])
+        .expect_done();
+    let to = place.path("saved").display().to_string();
+    let summary = &place.json(["tape", "rescue", "SIM001L9", "--to", &to])[0];
+    assert_eq!(summary["end"], "end_of_data", "{summary}");
+    assert_eq!(summary["lost_total"], 0, "{summary}");
+    let segment = place.path("saved/file-00001");
+    assert_same_tree(&source, &restored(&segment, &source));
+    assert!(place.path("saved/file-00000/README.txt").exists());
+    assert!(!place.path("state/catalog").exists(), "no catalog was made");
+
+    let again = ["tape", "rescue", "SIM001L9", "--to", &to];
+    let refused = place.run(again, NO_MORE).expect_exit(2).stderr();
+    assert!(refused.contains("not empty"), "{refused}");
+    let blank = place.path("blank").display().to_string();
+    let nothing = ["tape", "rescue", "SIM003L9", "--to", &blank];
+    place.run(nothing, NO_MORE).expect_exit(9);
+}

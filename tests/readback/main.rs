@@ -6,6 +6,7 @@ mod compressed;
 mod damage;
 mod hostile;
 mod rereads;
+mod rescue;
 mod restored;
 mod rig;
 #[path = "../common/root.rs"]

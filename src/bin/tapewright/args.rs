@@ -227,6 +227,9 @@ pub enum TapeCommand {
     },
     /// What would be lost with these tapes: files that are on no other good tape
     AtRisk(AtRiskArgs),
+    /// Save what is left on a tape, whoever wrote it: every file that comes whole, past what
+    /// cannot be read
+    Rescue(RescueArgs),
     /// Write one raw tape file to stdout: for tar, zstd and the sceptic
     Dump {
         /// The tape
@@ -235,6 +238,29 @@ pub enum TapeCommand {
         #[arg(long, value_name = "N")]
         file: u64,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct RescueArgs {
+    /// The tape: its barcode, or the drive that it is in, such as /dev/nst0
+    #[arg(value_name = "BARCODE")]
+    pub tape: String,
+    /// Save below this new directory, each tape file in one of its own
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Try a block that cannot be read so often again
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub retries: u32,
+    /// Give the rest of a tape file up once so many blocks in a row cannot be read
+    #[arg(long, value_name = "BLOCKS", default_value_t = 65536,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub most_bad: u64,
+    /// Keep what came of files that are not whole, as NAME.tapewright-partial
+    #[arg(long)]
+    pub keep_partial: bool,
+    /// Set owner and group by number, not by name
+    #[arg(long)]
+    pub numeric_owner: bool,
 }
 
 #[derive(Debug, Args)]

@@ -62,6 +62,22 @@ impl Target {
         metadata::apply(object, name, member, &mut self.owners, &mut self.not_set);
         self.settle(writer.temporary, member.mtime)
     }
+
+    /// As [`finish_file`](Self::finish_file) for a file that is not whole: it gets a name with
+    /// `suffix` behind it.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish_file`](Self::finish_file).
+    pub fn finish_partial(
+        &mut self,
+        mut writer: FileWriter,
+        member: &Member,
+        suffix: &[u8],
+    ) -> Result<(), TargetError> {
+        writer.temporary.extend_name(suffix);
+        self.finish_file(writer, member)
+    }
 }
 
 impl FileWriter {

@@ -88,6 +88,10 @@ impl Temporary {
         &self.name
     }
 
+    pub(super) fn extend_name(&mut self, suffix: &[u8]) {
+        self.name.extend_from_slice(suffix);
+    }
+
     /// Moves the object, last modified at `mtime`, to its name; gives the name that it got
     /// instead, if it was to be renamed.
     pub(super) fn place(

@@ -149,8 +149,15 @@ pub fn create_hardware(
     Ok(config)
 }
 
-/// One drive served by hand.
-pub(crate) fn drive_alone(device: &Path) -> Result<LibraryConfig, JobError> {
+/// A drive served by hand; the directory of a simulated library stands for its drive 0.
+pub(crate) fn device_alone(device: &Path) -> Result<LibraryConfig, JobError> {
+    match device.canonicalize() {
+        Ok(dir) if dir.is_dir() => Ok(LibraryConfig::SimulatedDrive { dir }),
+        _ => drive_alone(device),
+    }
+}
+
+fn drive_alone(device: &Path) -> Result<LibraryConfig, JobError> {
     let opened = open_exclusive(device)?;
     Ok(LibraryConfig::SingleDrive {
         drive: device.to_owned(),

@@ -23,7 +23,7 @@ pub use status::{
     CartridgeKind, CartridgeStatus, DriveStatus, KnownVolume, LibraryStatus, SlotStatus, status,
 };
 
-pub(crate) use create::drive_alone;
+pub(crate) use create::device_alone;
 pub use devices::trace_to;
 pub(crate) use devices::{Devices, open_exclusive};
 pub(crate) use lost::{forget_found, lost_tapes, note_lost};

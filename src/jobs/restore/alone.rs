@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::jobs::library::{LibraryConfig, drive_alone};
+use crate::jobs::library::{LibraryConfig, device_alone};
 use crate::jobs::rebuild::{RebuiltVolume, WhichTapes, read_alone};
 use crate::jobs::{JobError, Site, StateDir};
 
@@ -32,7 +32,7 @@ impl TapesAlone {
     pub fn read(site: Site<'_>, tapes: &FromTapes, scratch: &Path) -> Result<Self, JobError> {
         let (library, which): (Option<LibraryConfig>, _) = match tapes {
             FromTapes::Barcodes(barcodes) => (None, WhichTapes::Named(barcodes)),
-            FromTapes::Drive(device) => (Some(library_of(device)?), WhichTapes::Loaded),
+            FromTapes::Drive(device) => (Some(device_alone(device)?), WhichTapes::Loaded),
         };
         let catalog = scratch.join("catalog");
         let state = site.state.with_brief_catalog(catalog, library);
@@ -59,13 +59,5 @@ impl TapesAlone {
     #[must_use]
     pub fn volumes(&self) -> &[RebuiltVolume] {
         &self.volumes
-    }
-}
-
-/// A drive served by hand; the directory of a simulated library stands for its drive 0.
-fn library_of(device: &Path) -> Result<LibraryConfig, JobError> {
-    match device.canonicalize() {
-        Ok(dir) if dir.is_dir() => Ok(LibraryConfig::SimulatedDrive { dir }),
-        _ => drive_alone(device),
     }
 }

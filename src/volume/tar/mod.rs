@@ -7,6 +7,7 @@
 mod acl;
 mod decode;
 mod encode;
+mod find;
 mod foreign;
 mod header;
 mod parse;
@@ -15,7 +16,8 @@ mod pieces;
 mod sparse;
 
 pub use encode::{END, encode_global, encode_member, encode_plain};
-pub use parse::{Event, Limits, MemberParser, find_member};
+pub use find::{find_foreign_member, find_member};
+pub use parse::{Event, Limits, MemberParser};
 
 /// Headers and the data behind them come in blocks of this many bytes.
 pub const BLOCK: usize = 512;

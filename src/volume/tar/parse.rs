@@ -4,7 +4,7 @@
 
 use super::decode::{self, Decoded, Extended, Fault, too_large};
 use super::foreign::{self, OldMap};
-use super::header::{Header, looks_like_header};
+use super::header::Header;
 use super::pieces::{Pieces, split};
 use super::sparse::{self, MapReader};
 use super::{BLOCK, MAX_EXTENDED_BYTES, MAX_EXTENTS, MAX_NAME_BYTES, TarError, padding};
@@ -580,21 +580,4 @@ impl MemberParser {
 fn until_nul(records: &[u8]) -> Vec<u8> {
     let end = records.iter().position(|&b| b == 0);
     records[..end.unwrap_or(records.len())].to_vec()
-}
-
-/// Where in `bytes`, in steps of a block, a member as this format writes them begins: at an
-/// extended header. To find the way back into a damaged archive; an archive that
-/// was itself archived may be mistaken for it if this format wrote it.
-#[must_use]
-pub fn find_member(bytes: &[u8]) -> Option<usize> {
-    let is_start = |block: &[u8]| {
-        let block: &[u8; BLOCK] = block.try_into().expect("chunks are of exactly one block");
-        looks_like_header(block)
-            && Header::decode(block)
-                .is_ok_and(|h| h.typeflag == b'x' && h.name.starts_with(b"PaxHeaders/"))
-    };
-    bytes
-        .chunks_exact(BLOCK)
-        .position(is_start)
-        .map(|index| index * BLOCK)
 }

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod duplicates;
 pub mod find;
 pub mod library;
+pub mod rescue;
 pub mod restore;
 pub mod tape;
 pub mod verify;

@@ -27,6 +27,7 @@ pub fn run(context: &mut Context<'_>, command: &TapeCommand) -> Ended {
             long,
         } => super::find::contents(context, barcode, pattern, *long),
         TapeCommand::AtRisk(args) => super::at_risk::run(context, args),
+        TapeCommand::Rescue(args) => super::rescue::run(context, args),
         TapeCommand::Dump { barcode, file } => run_dump(context, barcode, *file),
     }
 }

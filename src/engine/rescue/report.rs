@@ -1,0 +1,174 @@
+//! What a rescue saved, and what it could not save.
+
+use crate::engine::EngineError;
+use crate::engine::target::NotSet;
+use crate::units::{BlockAddress, TapeFile};
+
+/// Lost files, and gaps, listed by name; further ones are only counted.
+pub const LISTED_MOST: usize = 100_000;
+/// What the name of a file ends with that is not whole.
+pub const PARTIAL_SUFFIX: &[u8] = b".tapewright-partial";
+/// Pieces of a lost file that are listed.
+pub(super) const PIECES_MOST: usize = 1_000;
+
+/// How a rescue ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RescueEnd {
+    /// At the end of what is on the tape.
+    #[default]
+    EndOfData,
+    /// Where nothing more is recorded, though no mark says that it ends there: the last session
+    /// on the tape was cut off.
+    NoEndOfData,
+    /// Too many blocks in a row could not be read, and no filemark was found behind them.
+    GaveUp,
+    /// No room is left in the target.
+    TargetFull,
+    /// The user asked to stop.
+    Stopped,
+    /// The drive, or the target, failed.
+    Failed,
+}
+
+/// A place of a tape file that did not come, or made no sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The tape file.
+    pub file: TapeFile,
+    /// Where.
+    pub block: BlockAddress,
+    /// How many blocks; 0 where they could be read.
+    pub blocks: u64,
+    /// What is wrong with it.
+    pub what: String,
+    /// Bytes behind it that were passed over until a member began. What it was part of has no
+    /// name, unless it is the lost file before.
+    pub passed_bytes: u64,
+}
+
+/// A file or other object that was not saved whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostFile {
+    /// The tape file.
+    pub file: TapeFile,
+    /// Its path in the archive.
+    pub path: Vec<u8>,
+    /// Where on tape its header was read.
+    pub block: BlockAddress,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Bytes of its data that came.
+    pub had_bytes: u64,
+    /// Pieces of it that did not come: from and to, in bytes.
+    pub missing: Vec<(u64, u64)>,
+    /// Why.
+    pub why: String,
+    /// Name of what was kept of it.
+    pub kept_as: Option<Vec<u8>>,
+}
+
+/// What came of one tape file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TapeFileReport {
+    /// Its number.
+    pub file: TapeFile,
+    /// Its first block.
+    pub first_block: BlockAddress,
+    /// Blocks that were read.
+    pub blocks: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Blocks that could not be read.
+    pub blocks_lost: u64,
+    /// Objects saved.
+    pub objects: u64,
+    /// Regular files among them.
+    pub files: u64,
+    /// Bytes of those.
+    pub file_bytes: u64,
+    /// Objects that are not whole.
+    pub lost: u64,
+}
+
+impl TapeFileReport {
+    pub(super) fn new(file: TapeFile, first_block: BlockAddress) -> Self {
+        Self {
+            file,
+            first_block,
+            blocks: 0,
+            bytes: 0,
+            blocks_lost: 0,
+            objects: 0,
+            files: 0,
+            file_bytes: 0,
+            lost: 0,
+        }
+    }
+}
+
+/// What a rescue did.
+#[derive(Debug, Default)]
+pub struct RescueReport {
+    /// How it ended.
+    pub end: RescueEnd,
+    /// Why, if it failed.
+    pub failure: Option<EngineError>,
+    /// The tape files, in order.
+    pub tape_files: Vec<TapeFileReport>,
+    /// What was not saved whole, at most [`LISTED_MOST`].
+    pub lost: Vec<LostFile>,
+    /// All of it.
+    pub lost_count: u64,
+    /// What of the tape did not come, at most [`LISTED_MOST`] places.
+    pub gaps: Vec<Gap>,
+    /// All of them.
+    pub gap_count: u64,
+    /// Names that came twice in one tape file, and those of the later ones instead.
+    pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Saved objects that could not be given all of their metadata.
+    pub metadata_not_set: Vec<NotSet>,
+}
+
+/// What of one tape file goes into the report.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) lost: Vec<LostFile>,
+    pub(super) lost_count: u64,
+    pub(super) gaps: Vec<Gap>,
+    pub(super) gap_count: u64,
+    pub(super) renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) not_set: NotSet,
+}
+
+impl RescueReport {
+    pub(super) fn add(&mut self, found: Found, file: TapeFileReport) {
+        let room = |len: usize| LISTED_MOST.saturating_sub(len);
+        let lost_room = room(self.lost.len());
+        self.lost.extend(found.lost.into_iter().take(lost_room));
+        self.lost_count += found.lost_count;
+        let gap_room = room(self.gaps.len());
+        self.gaps.extend(found.gaps.into_iter().take(gap_room));
+        self.gap_count += found.gap_count;
+        let renamed_room = room(self.renamed.len());
+        self.renamed
+            .extend(found.renamed.into_iter().take(renamed_room));
+        if found.not_set.count > 0 {
+            self.metadata_not_set.push(found.not_set);
+        }
+        if self.tape_files.len() < LISTED_MOST {
+            self.tape_files.push(file);
+        }
+    }
+
+    /// Objects saved.
+    #[must_use]
+    pub fn objects(&self) -> u64 {
+        self.tape_files.iter().map(|file| file.objects).sum()
+    }
+
+    /// True if all that is on the tape came, and whole.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.end == RescueEnd::EndOfData && self.lost_count == 0 && self.gap_count == 0
+    }
+}
