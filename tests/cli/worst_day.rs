@@ -116,3 +116,41 @@ fn a_rescue_saves_what_is_on_a_tape_into_a_new_directory_alone() {
     let nothing = ["tape", "rescue", "SIM003L9", "--to", &blank];
     place.run(nothing, NO_MORE).expect_exit(9);
 }
+
+#[test]
+fn one_file_goes_to_stdout_with_its_parts_joined_and_nothing_else() {
+    let place = Place::with_pool("48MB", 2);
+    let source = place.path("data");
+    random_files(&source, 8, 1, 60_000_000);
+    fs::write(source.join("small"), "whole").expect("a file");
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    let stdout = |name: &str| {
+        let path = source.join(name).display().to_string();
+        let ran = place.run(["restore", "--to-stdout", &path], NO_MORE);
+        ran.expect_done().0.stdout
+    };
+    assert!(stdout("0000") == fs::read(source.join("0000")).expect("a file"));
+    assert_eq!(stdout("small"), b"whole");
+    for (words, code, said) in [
+        (
+            vec!["restore", "--to-stdout", source.to_str().expect("UTF-8")],
+            2,
+            "more than one",
+        ),
+        (
+            vec!["restore", "--to-stdout", "/no/such/file"],
+            9,
+            "no/such/file",
+        ),
+    ] {
+        let ran = place.run(words, NO_MORE).expect_exit(code);
+        assert!(ran.0.stdout.is_empty());
+        assert!(ran.stderr().contains(said), "{}", ran.stderr());
+    }
+    let path = source.join("0000").display().to_string();
+    let alone = ["restore", "--from-tape", "SIM001L9", "--to-stdout", &path];
+    let cut = place.run(alone, NO_MORE).expect_exit(7);
+    assert!(cut.stderr().contains("no tape says"), "{}", cut.stderr());
+}

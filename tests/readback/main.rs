@@ -5,6 +5,7 @@
 mod compressed;
 mod damage;
 mod hostile;
+mod pour;
 mod rereads;
 mod rescue;
 mod restored;

@@ -321,6 +321,7 @@ pub fn before(run: u64) -> Vec<Event> {
             Level::Incremental
         },
         base: (!full).then(|| job(run - 1)),
+        digest_algorithm: DigestAlgorithm::Blake3,
     }));
     events
 }

@@ -524,8 +524,12 @@ pub struct RestoreArgs {
     #[arg(required = true)]
     pub patterns: Vec<String>,
     /// Restore below this directory
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "to_stdout")]
+    pub to: Option<PathBuf>,
+    /// Write the content of one file to stdout, and nothing else
+    #[arg(long, conflicts_with_all = ["to", "map", "existing", "overwrite", "dry_run",
+        "ignore_room", "numeric_owner"])]
+    pub to_stdout: bool,
     /// Ask no catalog, only this tape itself: a barcode, or the drive that it is in, such as
     /// /dev/nst0. Repeat for several tapes
     #[arg(long, value_name = "TAPE")]

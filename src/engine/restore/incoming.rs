@@ -185,7 +185,7 @@ impl<'a> Incoming<'a> {
 }
 
 /// The header on tape must name the object that the plan expects there.
-fn check_header(member: &Member, read: &MemberRead) -> Result<(), Lost> {
+pub(super) fn check_header(member: &Member, read: &MemberRead) -> Result<(), Lost> {
     if member.path != read.path {
         let found = crate::engine::target::shown(&member.path);
         return Err(Lost::Doubt(format!("`{found}` is at its place on tape")));
@@ -233,7 +233,11 @@ impl FileData {
 }
 
 /// Hashes the hole up to `to_bytes`; one of a size that no disk has can be stopped.
-fn hash_hole(digest: &mut ContentDigest, to_bytes: u64, monitor: &dyn Monitor) -> Result<(), Lost> {
+pub(super) fn hash_hole(
+    digest: &mut ContentDigest,
+    to_bytes: u64,
+    monitor: &dyn Monitor,
+) -> Result<(), Lost> {
     loop {
         match digest.advance_to(to_bytes) {
             Ok(true) => return Ok(()),

@@ -15,11 +15,13 @@ mod links;
 mod parts;
 mod pass;
 mod plan;
+mod pour;
 mod read;
 mod report;
 mod run;
 
 pub use plan::{MemberRead, RestorePlan, Turn, VolumeReads};
+pub use pour::{PourReport, pour};
 pub use report::{PROBLEMS_LISTED, RestoreOutcome, RestoreReport, VolumeFailure};
 
 use crate::engine::target::Target;

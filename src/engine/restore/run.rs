@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
 }
 
 /// What of the mounted volume is not as the plan says.
-fn mismatch(mounted: &MountedVolume, reads: &VolumeReads) -> Option<EngineError> {
+pub(super) fn mismatch(mounted: &MountedVolume, reads: &VolumeReads) -> Option<EngineError> {
     let label = &mounted.label;
     let what = if label.volume != reads.volume {
         format!("volume {} was expected", reads.volume)

@@ -23,6 +23,15 @@ pub enum RestoreError {
         /// The first of them.
         first: Vec<String>,
     },
+    /// The content of one file was asked for, and there are more, or none is a file.
+    #[error(
+        "{}; one file can be written to stdout; no tape was moved",
+        several(first)
+    )]
+    NotOneFile {
+        /// The first two.
+        first: Vec<String>,
+    },
     /// It cannot be seen what is in the target.
     #[error("the target cannot be looked through: {what}; no tape was moved")]
     Unseen {
@@ -47,7 +56,7 @@ pub enum RestoreError {
 impl RestoreError {
     pub(super) fn kind(&self) -> JobErrorKind {
         match self {
-            RestoreError::Exists { .. } => JobErrorKind::Request,
+            RestoreError::Exists { .. } | RestoreError::NotOneFile { .. } => JobErrorKind::Request,
             RestoreError::Unseen { .. } | RestoreError::NoRoom { .. } => JobErrorKind::Host,
         }
     }
@@ -60,6 +69,9 @@ impl RestoreError {
                  that are older than the archived ones, rename restores beside them, overwrite \
                  replaces them. Or restore below another directory with --to."
             }
+            RestoreError::NotOneFile { .. } => {
+                "Name one file, or restore them below a directory with --to."
+            }
             RestoreError::Unseen { .. } => {
                 "Check rights there, or restore below another directory with --to."
             }
@@ -68,5 +80,15 @@ impl RestoreError {
                  time. If the file system compresses and may hold it all the same: --ignore-room."
             }
         }
+    }
+}
+
+fn several(first: &[String]) -> String {
+    match first {
+        [] => "nothing is left to be written".to_owned(),
+        _ => format!(
+            "what was asked for is more than one object, such as {}",
+            list(first, "")
+        ),
     }
 }

@@ -369,6 +369,9 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             first: vec![text()],
         }),
         JobError::Restore(RestoreError::Unseen { what: text() }),
+        JobError::Restore(RestoreError::NotOneFile {
+            first: vec![text()],
+        }),
         JobError::Restore(RestoreError::NoRoom {
             target: PathBuf::from("/back"),
             free_bytes: 1,

@@ -4,13 +4,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use jiff::tz::TimeZone;
-use tapewright::jobs::Outcome;
 use tapewright::jobs::rebuild::RebuiltVolume;
 use tapewright::jobs::restore::{
     self, Certainty, ExistingPolicy, Finish, FromTapes, LostWithTape, Mapping, Owners, PlannedRead,
     RestoreOptions, RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming,
     TapesAlone, Timing,
 };
+use tapewright::jobs::{Outcome, Site};
 use tapewright::units::ByteSize;
 
 use super::archive::outcome_words;
@@ -45,6 +45,9 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
         }
         None => context.site,
     };
+    if args.to_stdout {
+        return pour(context, site, &options);
+    }
     if args.dry_run {
         let outlook = restore::plan(site, &options)?;
         if context.output.is_json() {
@@ -68,6 +71,52 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
     conclude(context, exit, &summary, render)
 }
 
+/// Writes one file to stdout. All words go to stderr.
+fn pour(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> Ended {
+    if context.output.is_json() {
+        let what = "--to-stdout writes the file there: --json has no place";
+        return Err(Failure::Usage(what.to_owned()));
+    }
+    let poured = restore::pour_file(site, options, &mut io::stdout().lock())?;
+    context.terminal.clear();
+    let report = &poured.report;
+    for problem in &poured.remarks.listed {
+        eprintln!("note: /{}: {}", problem.path, problem.what);
+    }
+    let (bytes, failures) = (ByteSize(report.bytes), report.failures.join("; "));
+    let exit = match report.agrees {
+        _ if report.stopped => Exit::Interrupted,
+        _ if !report.is_whole => {
+            eprintln!("tapewright: only its first {bytes} were written: {failures}");
+            match Exit::of_failed(&poured.failed_tapes) {
+                Some(exit) => exit,
+                None if poured.missing_tapes.is_empty() => Exit::Partial,
+                None => Exit::NeedsOperator,
+            }
+        }
+        Some(false) => {
+            eprintln!(
+                "tapewright: what was written is not what was archived: its digest is another. \
+                 Do not use it, and restore it with --to, which turns to another copy"
+            );
+            Exit::Partial
+        }
+        None => {
+            eprintln!("note: no digest is known of it: nothing was compared");
+            Exit::Done
+        }
+        Some(true) if !failures.is_empty() => {
+            eprintln!("note: it came from another copy in part: {failures}");
+            Exit::Done
+        }
+        Some(true) => Exit::Done,
+    };
+    match exit {
+        Exit::Done if poured.remarks.total > 0 => Ok(Exit::Partial),
+        exit => Ok(exit),
+    }
+}
+
 fn options(args: &RestoreArgs) -> Result<RestoreOptions, Failure> {
     Ok(RestoreOptions {
         patterns: args
@@ -75,7 +124,7 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions, Failure> {
             .iter()
             .map(|text| pattern_bytes(text))
             .collect::<Result<_, _>>()?,
-        target: args.to.clone(),
+        target: args.to.clone().unwrap_or_default(),
         maps: args
             .map
             .iter()

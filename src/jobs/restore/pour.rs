@@ -1,0 +1,118 @@
+//! One file of the catalog onto an output: to a pipe, say.
+
+use std::io::Write;
+
+use super::arrange::Arranged;
+use super::choose::{self, Choice};
+use super::{ExistingPolicy, RestoreError, RestoreOptions};
+use crate::engine::restore::{MemberRead, PourReport, VolumeReads, pour};
+use crate::jobs::engine_error::from_engine;
+use crate::jobs::mount::Mounter;
+use crate::jobs::source::LibrarySource;
+use crate::jobs::{FailedTape, JobError, Problems, Site, catalog};
+
+/// What came of a file that was poured out.
+#[derive(Debug)]
+pub struct Poured {
+    /// Bytes given out, whether all came, and whether they agree with the digest.
+    pub report: PourReport,
+    /// Tapes that could not be had or read.
+    pub failed_tapes: Vec<FailedTape>,
+    /// Barcodes of tapes that someone has to bring.
+    pub missing_tapes: Vec<String>,
+    /// Why the file is not what its name promises, if it is not.
+    pub remarks: Problems,
+}
+
+/// Pours the content of the one file that `options` name into `output`, parts joined and holes as
+/// zeros. Of the options only patterns and moment count.
+///
+/// # Errors
+///
+/// Nothing matches, or more than one object ([`RestoreError::NotOneFile`]); catalog or library
+/// cannot be asked; `output` takes no more.
+pub fn pour_file(
+    site: Site<'_>,
+    options: &RestoreOptions,
+    output: &mut dyn Write,
+) -> Result<Poured, JobError> {
+    let options = RestoreOptions {
+        existing: ExistingPolicy::Overwrite,
+        ..options.clone()
+    };
+    let catalog = catalog::open(site)?;
+    let mut mounter = Mounter::open(site)?;
+    let places = mounter.places()?;
+    let Choice {
+        volumes,
+        spares,
+        remarks,
+        ..
+    } = choose::plan(&catalog, &places, &options)?;
+    let name = the_one(&volumes)?;
+    let copies: Vec<Vec<VolumeReads>> = [volumes, spares]
+        .into_iter()
+        .map(|volumes| in_order(&name, volumes))
+        .filter(|copy| !copy.is_empty())
+        .collect();
+    let mut source = LibrarySource::new(site, &catalog, mounter, None);
+    let report = pour(&copies, &mut source, output, site.monitor);
+    let (missing_tapes, failed_tapes) = FailedTape::sort(source.finish());
+    Ok(Poured {
+        report: report.map_err(from_engine)?,
+        failed_tapes,
+        missing_tapes,
+        remarks,
+    })
+}
+
+/// The one object that is chosen; directories above it do not count.
+fn the_one(volumes: &[Arranged]) -> Result<Vec<u8>, RestoreError> {
+    let reads = volumes.iter().flat_map(|volume| &volume.reads.reads);
+    let mut names: Vec<&[u8]> = reads.map(|read| read.name.as_slice()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let is_above = |name: &[u8], other: &[u8]| {
+        other.len() > name.len() && other.starts_with(name) && other[name.len()] == b'/'
+    };
+    let objects: Vec<&[u8]> = names
+        .iter()
+        .filter(|name| !names.iter().any(|other| is_above(name, other)))
+        .copied()
+        .take(2)
+        .collect();
+    match objects[..] {
+        [only] => Ok(only.to_vec()),
+        _ => Err(RestoreError::NotOneFile {
+            first: objects
+                .iter()
+                .map(|name| format!("/{}", String::from_utf8_lossy(name)))
+                .collect(),
+        }),
+    }
+}
+
+/// The reads of one file by part, and by volume in turn.
+fn in_order(name: &[u8], volumes: Vec<Arranged>) -> Vec<VolumeReads> {
+    let mut all: Vec<(u32, VolumeReads)> = Vec::new();
+    for Arranged { reads, .. } in volumes {
+        let of_file = |read: &&MemberRead| read.name == name;
+        for read in reads.reads.iter().filter(of_file) {
+            let one = VolumeReads {
+                reads: vec![read.clone()],
+                barcode: reads.barcode.clone(),
+                ..reads
+            };
+            all.push((read.part.map_or(0, |part| part.number), one));
+        }
+    }
+    all.sort_by_key(|(part, _)| *part);
+    let mut volumes: Vec<VolumeReads> = Vec::new();
+    for (_, one) in all {
+        match volumes.last_mut().filter(|last| last.volume == one.volume) {
+            Some(last) => last.reads.extend(one.reads),
+            None => volumes.push(one),
+        }
+    }
+    volumes
+}
