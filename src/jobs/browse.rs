@@ -159,6 +159,62 @@ pub fn list(
     tree(site, &options, each)
 }
 
+/// Tells what is directly in the path, as [`list`] does, without what lies below each: directories
+/// have no size and no `below`. Costs as much as is in the path, however much lies below. An empty
+/// directory is no error. By name; directories of which only what lies below tells come last.
+///
+/// # Errors
+///
+/// As [`list`].
+pub fn names(
+    site: Site<'_>,
+    options: &BrowseOptions,
+    each: &mut dyn FnMut(Listed) -> ControlFlow<()>,
+) -> Result<u64, JobError> {
+    let browsing = Browsing::begin(site, options)?;
+    let mut told = Told::default();
+    let mut is_empty_directory = false;
+    browsing.view(|view| {
+        let top = plain_path(&options.path)?;
+        let mut ended = Ok(());
+        view.names(top, &mut |child| match told.sort(child) {
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(child)) => {
+                told.count += 1;
+                let listed = Listed::new(child, 1);
+                each(Listed {
+                    below: None,
+                    ..listed
+                })
+            }
+            Err(error) => {
+                ended = Err(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        ended?;
+        if told.count == 0
+            && let Some(held) = view.entry(top)?
+        {
+            let itself = Child {
+                path: top.to_vec(),
+                held,
+                below: Totals::default(),
+            };
+            is_empty_directory = itself.is_directory();
+            if !is_empty_directory {
+                told.count = 1;
+                let _ = each(Listed::new(itself, 0));
+            }
+        }
+        Ok(())
+    })?;
+    match is_empty_directory {
+        true => told.whole(),
+        false => told.finish(&browsing, options),
+    }
+}
+
 /// As [`list`], and what is in the directories, each below its own line.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
+use std::ops::ControlFlow;
 
 use super::group::Groups;
 use super::{Hit, View};
@@ -73,6 +74,15 @@ pub struct Child {
 }
 
 impl Child {
+    /// What lies below it is not counted.
+    fn alone(path: Vec<u8>, held: Vec<Hit>) -> Child {
+        Child {
+            path,
+            held,
+            below: Totals::default(),
+        }
+    }
+
     /// Size of a file, in bytes.
     pub fn size_bytes(&self) -> u64 {
         size_bytes(&self.held)
@@ -116,6 +126,92 @@ impl View<'_> {
         })
     }
 
+    /// Tells what is directly in `directory` (empty: the top), without what lies below it: this
+    /// costs as much as is in it, however much lies below. What is gone does not count. By name;
+    /// after all others those directories that only what lies below them tells of.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be read. What cannot be read of the entries is told as an error.
+    pub fn names(
+        &self,
+        directory: &[u8],
+        each: &mut dyn FnMut(Result<Child, CatalogError>) -> ControlFlow<()>,
+    ) -> Result<(), CatalogError> {
+        let own = KeyRange::children(directory);
+        let mut directories = Vec::new();
+        for held in Groups::new(self.search(&Pattern::everything(), vec![own])?) {
+            let child = match held {
+                Ok(held) if held.iter().all(|hit| hit.gone) => continue,
+                Ok(held) => Ok(Child::alone(held[0].entry.path.clone(), held)),
+                Err(error) => Err(error),
+            };
+            if let Ok(child) = &child
+                && child.is_directory()
+            {
+                directories.push(child.path.clone());
+            }
+            if each(child).is_break() {
+                return Ok(());
+            }
+        }
+        let KeyRange { mut from, to: end } = KeyRange::deeper(directory);
+        for known in directories {
+            let known = KeyRange::below(&known);
+            let gap = KeyRange {
+                from,
+                to: Some(known.from),
+            };
+            if self.names_in_gap(directory, gap, each)?.is_break() {
+                return Ok(());
+            }
+            from = known.to.expect("what is below a name ends somewhere");
+        }
+        let gap = KeyRange { from, to: end };
+        self.names_in_gap(directory, gap, each).map(|_| ())
+    }
+
+    /// The children of `directory` that only names in `gap` tell of: all below one is skipped
+    /// once its first name is read.
+    fn names_in_gap(
+        &self,
+        directory: &[u8],
+        mut gap: KeyRange,
+        each: &mut dyn FnMut(Result<Child, CatalogError>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, CatalogError> {
+        while gap.to.as_ref().is_none_or(|to| gap.from < *to) {
+            let hits = self.search(&Pattern::everything(), vec![gap.clone()])?;
+            let mut first = None;
+            for held in Groups::new(hits) {
+                match held {
+                    Ok(held) if held.iter().all(|hit| hit.gone) => {}
+                    Ok(held) => {
+                        first = Some(child_of(directory, &held[0].entry.path));
+                        break;
+                    }
+                    Err(error) => {
+                        if each(Err(error)).is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                    }
+                }
+            }
+            let Some(path) = first else {
+                break;
+            };
+            let below = KeyRange::below(&path).to;
+            gap.from = below.expect("what is below a name ends somewhere");
+            // A file, below which there was something at another time.
+            if self.entry(&path)?.is_some() {
+                continue;
+            }
+            if each(Ok(Child::alone(path, Vec::new()))).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
     /// What the catalog holds of the one path, unless it is gone.
     ///
     /// # Errors
@@ -152,6 +248,16 @@ impl View<'_> {
     }
 }
 
+/// The child of `directory` that `path` lies in or is.
+fn child_of(directory: &[u8], path: &[u8]) -> Vec<u8> {
+    let start = match directory.len() {
+        0 => 0,
+        length => length + 1,
+    };
+    let name = path[start..].iter().position(|&byte| byte == b'/');
+    path[..name.map_or(path.len(), |end| start + end)].to_vec()
+}
+
 /// See [`View::children`].
 #[derive(Debug)]
 pub struct Children {
@@ -163,16 +269,6 @@ pub struct Children {
 }
 
 impl Children {
-    /// The child that `path` lies in or is.
-    fn child_of(&self, path: &[u8]) -> Vec<u8> {
-        let start = match self.directory.len() {
-            0 => 0,
-            length => length + 1,
-        };
-        let name = path[start..].iter().position(|&byte| byte == b'/');
-        path[..name.map_or(path.len(), |end| start + end)].to_vec()
-    }
-
     /// Drops what is gone; `Err` is an error that comes first.
     fn settle(groups: &mut Peekable<Groups>) -> Result<(), CatalogError> {
         while let Some(next) = groups.next_if(|next| match next {
@@ -198,15 +294,11 @@ impl Children {
         Children::settle(&mut self.own)?;
         Children::settle(&mut self.deep)?;
         let own = Children::peek(&mut self.own);
-        let deep = Children::peek(&mut self.deep).map(|path| self.child_of(&path));
+        let deep = Children::peek(&mut self.deep).map(|path| child_of(&self.directory, &path));
         let Some(path) = own.iter().chain(&deep).min().cloned() else {
             return Ok(None);
         };
-        let mut child = Child {
-            held: Vec::new(),
-            below: Totals::default(),
-            path,
-        };
+        let mut child = Child::alone(path, Vec::new());
         if own.as_ref() == Some(&child.path)
             && let Some(Ok(held)) = self.own.next()
         {

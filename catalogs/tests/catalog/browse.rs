@@ -1,6 +1,7 @@
 //! Directories, sums and risks, worked out the obvious way beside.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use catalogs::model::event::{Event, VolumeState, VolumeStateChanged};
 use catalogs::model::{Entry, Kind};
@@ -119,7 +120,19 @@ proptest! {
             let children: Vec<_> = children.map(Result::unwrap).collect();
             let names: Vec<_> = children.iter().map(|child| child.path.clone()).collect();
             let due: Vec<_> = expected.keys().map(|path| path.clone().into_bytes()).collect();
-            prop_assert_eq!(names, due, "{:?} as of {:?}", top, as_of);
+            prop_assert_eq!(&names, &due, "{:?} as of {:?}", top, as_of);
+            let mut alone = Vec::new();
+            view.names(top.as_bytes(), &mut |child| {
+                let child = child.unwrap();
+                alone.push((child.path.clone(), child.held.first().map(|hit| hit.entry.digest)));
+                ControlFlow::Continue(())
+            }).unwrap();
+            alone.sort();
+            let held = |child: &catalogs::Child| child.held.first().map(|hit| hit.entry.digest);
+            let due: Vec<_> = children.iter()
+                .map(|child| (child.path.clone(), held(child)))
+                .collect();
+            prop_assert_eq!(alone, due, "{:?} as of {:?}", top, as_of);
             for child in children {
                 let (held, totals) = expected[std::str::from_utf8(&child.path).unwrap()];
                 prop_assert_eq!(child.below, totals, "{:?}", top);

@@ -69,6 +69,8 @@ pub enum Command {
     Tree(DepthArgs),
     /// How much lies below each directory
     Du(DepthArgs),
+    /// Look around in the archived tree on the full screen, mark files, restore them
+    Browse(BrowserArgs),
     /// Files with the same content under several paths
     Duplicates(DuplicatesArgs),
     /// Bring archived files back
@@ -467,6 +469,19 @@ pub struct BrowseArgs {
     /// Only what lies on this tape
     #[arg(long, value_name = "BARCODE")]
     pub on_tape: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct BrowserArgs {
+    /// The directory to begin in [default: the top]
+    #[arg(default_value = "/")]
+    pub path: String,
+    /// The tree as it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<String>,
+    /// Offer this directory to restore below [default: restored]
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -50,7 +50,12 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     }
     let root = state_root(cli.global.state.as_deref())?;
     let state = state_dir(&root, cli)?;
-    if let Err(error) = logging::start(&state.log_dir(), cli.global.verbose) {
+    // Lines on stderr would run through the screen.
+    let verbose = match cli.command {
+        Command::Browse(_) => 0,
+        _ => cli.global.verbose,
+    };
+    if let Err(error) = logging::start(&state.log_dir(), verbose) {
         let what = format!(
             "opening the log in {} (--state DIR names another place)",
             root.display()
@@ -123,6 +128,7 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> commands::Ended {
         Command::Ls(args) => commands::browse::list(context, args),
         Command::Tree(args) => commands::browse::tree(context, args),
         Command::Du(args) => commands::browse::usage(context, args),
+        Command::Browse(args) => commands::browser::run(context, args),
         Command::Duplicates(args) => commands::duplicates::run(context, args),
         Command::Restore(args) => commands::restore::run(context, args),
         Command::Verify(args) => commands::verify::run(context, args),

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod at_risk;
 pub mod browse;
+pub mod browser;
 pub mod catalog;
 pub mod copy;
 pub mod demo;

@@ -57,7 +57,12 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
         }
         return Ok(Exit::Done);
     }
-    let prepared = restore::prepare(site, &options)?;
+    carry_out(context, site, &options)
+}
+
+/// Restores, with its finish told before and a summary after.
+pub fn carry_out(context: &mut Context<'_>, site: Site<'_>, options: &RestoreOptions) -> Ended {
+    let prepared = restore::prepare(site, options)?;
     tell_finish(context, prepared.outlook());
     let summary = prepared.restore()?;
     let exit = match Exit::of_failed(&summary.failed_tapes) {
@@ -190,7 +195,7 @@ fn tell_finish(context: &Context<'_>, outlook: &RestoreOutlook) {
     );
 }
 
-fn how_much(outlook: &RestoreOutlook) -> String {
+pub fn how_much(outlook: &RestoreOutlook) -> String {
     format!(
         "to restore: {}, {}, from {}",
         counted(outlook.objects, "object"),
@@ -200,7 +205,7 @@ fn how_much(outlook: &RestoreOutlook) -> String {
 }
 
 /// What it takes in the target, and what is there for it.
-fn room_words(room: Room) -> String {
+pub fn room_words(room: Room) -> String {
     let needed = ByteSize(room.needed_bytes);
     match room.free_bytes {
         None => format!("{needed} to write; the file system does not tell its free room"),
@@ -215,7 +220,7 @@ fn room_words(room: Room) -> String {
 }
 
 /// When it will be done, and how sure that is.
-fn finish_words(finish: &Finish) -> String {
+pub fn finish_words(finish: &Finish) -> String {
     let local = finish.at.to_zoned(TimeZone::system());
     let (moment, span) = (local.strftime("%Y-%m-%d %H:%M"), span_words(finish.seconds));
     let how_sure = match (finish.certainty, finish.percent) {
