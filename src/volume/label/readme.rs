@@ -109,10 +109,11 @@ The index of data file 1 is tape file 2:
     b3sum -c B3SUMS
     zstd -d files.jsonl.zst
 
-files.jsonl has a line for each file: its path, its BLAKE3 digest (as b3sum
-prints it), and where it is: block (counted from the beginning of the tape,
-filemarks included), offset in that block, and length, all of the archive's
-headers included. So for a line with \"block\":5, \"offset\":1024, \"length\":9216
+files.jsonl has a line for each file: its path, its digest, and where it is:
+block (counted from the beginning of the tape, filemarks included), offset in
+that block, and length, all of the archive's headers included. \"digest\" in
+segment.json names the function of the digests: blake3, as b3sum prints it, or
+sha256, as sha256sum does. So for a line with \"block\":5, \"offset\":1024, \"length\":9216
 
     mt -f /dev/nst0 seek 5
     dd if=/dev/nst0 bs=@BLOCK@ | tail -c +1025 | head -c 9216 | tar -xpf -

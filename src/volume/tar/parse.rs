@@ -208,7 +208,8 @@ impl MemberParser {
 
     /// Passes over `bytes` that cannot be read. True if they are all data or padding of the
     /// present member, so that the parser can go on behind them; else it is of no use
-    /// any more, and [`find_member`] finds where another can begin.
+    /// any more, and [`find_member`](super::find_member)
+    /// finds where another can begin.
     pub fn lost(&mut self, bytes: u64) -> bool {
         let inside = match &mut self.state {
             State::Data {
