@@ -11,6 +11,7 @@ mod logging;
 mod operator;
 mod output;
 mod progress;
+mod restore_args;
 mod source_flags;
 
 use std::path::{Path, PathBuf};

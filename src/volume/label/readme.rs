@@ -113,7 +113,8 @@ files.jsonl has a line for each file: its path, its digest, and where it is:
 block (counted from the beginning of the tape, filemarks included), offset in
 that block, and length, all of the archive's headers included. \"digest\" in
 segment.json names the function of the digests: blake3, as b3sum prints it, or
-sha256, as sha256sum does. So for a line with \"block\":5, \"offset\":1024, \"length\":9216
+sha256, as sha256sum does.
+So for a line with \"block\":5, \"offset\":1024, \"length\":9216
 
     mt -f /dev/nst0 seek 5
     dd if=/dev/nst0 bs=@BLOCK@ | tail -c +1025 | head -c 9216 | tar -xpf -

@@ -184,7 +184,8 @@ fn assert_table(activity: &Activity, bench: &Bench) {
             found.1.extend(wrong);
         }
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
+    // Mostly they wait: for drives that do not answer, or are not ready.
+    let threads = 8 * thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(work);

@@ -16,10 +16,10 @@ use tapewright::units::ByteSize;
 use super::archive::outcome_words;
 use super::find::pattern_bytes;
 use super::{Context, Ended, conclude, failed_tapes, problems};
-use crate::args::{ExistingArg, RestoreArgs};
 use crate::dates;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted};
+use crate::restore_args::{ExistingArg, RestoreArgs};
 
 /// What the remarks of a plan are about.
 const REMARKS: &str = "restored otherwise than their names promise";

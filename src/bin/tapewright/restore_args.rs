@@ -1,0 +1,59 @@
+//! What the user may type behind `restore`, as clap sees it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExistingArg {
+    /// Restore nothing
+    Refuse,
+    /// Leave it and list it
+    Skip,
+    /// Replace it if the archived one was modified later
+    Newer,
+    /// Leave it, and restore under a name with `.restored-1` behind it
+    Rename,
+    /// Replace it
+    Overwrite,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// Paths (a directory: all below it) or globs with `**`
+    #[arg(required = true)]
+    pub patterns: Vec<String>,
+    /// Restore below this directory
+    #[arg(long, value_name = "DIR", required_unless_present = "to_stdout")]
+    pub to: Option<PathBuf>,
+    /// Write the content of one file to stdout, and nothing else
+    #[arg(long, conflicts_with_all = ["to", "map", "existing", "overwrite", "dry_run",
+        "ignore_room", "numeric_owner"])]
+    pub to_stdout: bool,
+    /// Ask no catalog, only this tape itself: a barcode, or the drive that it is in, such as
+    /// /dev/nst0. Repeat for several tapes
+    #[arg(long, value_name = "TAPE")]
+    pub from_tape: Vec<String>,
+    /// The tree as it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<String>,
+    /// Show the plan (tapes, places, files) and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Restore what is below the archived path OLD below DIR/NEW instead of DIR/OLD
+    #[arg(long, value_name = "OLD=NEW")]
+    pub map: Vec<OsString>,
+    /// What to do where something exists already
+    #[arg(long, value_enum, value_name = "HOW", default_value = "refuse")]
+    pub existing: ExistingArg,
+    /// The same as --existing overwrite
+    #[arg(long, conflicts_with = "existing")]
+    pub overwrite: bool,
+    /// Begin even if the file system seems to have too little room
+    #[arg(long)]
+    pub ignore_room: bool,
+    /// Set owner and group by number, not by name
+    #[arg(long)]
+    pub numeric_owner: bool,
+}
