@@ -12,7 +12,11 @@
 //! room for 12 GB. `TAPEWRIGHT_BENCH_SOURCE`: a directory to archive instead of the cases.
 //! `TAPEWRIGHT_BENCH_ROUNDS`: rounds, 5 unless it says otherwise.
 
-mod support;
+mod support {
+    pub mod fuse;
+    pub mod installation;
+    pub mod measure;
+}
 
 use std::fs;
 use std::io::{self, Read};

@@ -6,7 +6,10 @@
 //! an hour; `-- tiny` or `-- sparse` runs one of the two.
 //! `TAPEWRIGHT_BENCH_SCALE`: run with one of so many of the files and bytes.
 
-mod support;
+mod support {
+    pub mod fuse;
+    pub mod installation;
+}
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

@@ -9,7 +9,10 @@
 //! room for four times the source. `TAPEWRIGHT_BENCH_SOURCE`: another source than /usr.
 //! `TAPEWRIGHT_BENCH_ROUNDS`: rounds, 3 unless it says otherwise.
 
-mod support;
+mod support {
+    pub mod installation;
+    pub mod measure;
+}
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,14 @@
 //! Restoring with nothing but the tapes.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::harness::{Place, assert_same_tree, random_files, restored};
 
 const NO_MORE: [&str; 0] = [];
 
 /// A place with a job on one tape, and its source.
-fn archived() -> (Place, std::path::PathBuf) {
+fn archived() -> (Place, PathBuf) {
     let place = Place::with_pool("1GB", 2);
     let source = place.path("data");
     random_files(&source.join("deep"), 5, 20, 9_000);
@@ -69,8 +70,8 @@ fn what_the_catalog_knows_plays_no_part_and_stays_as_it_is() {
     assert_same_tree(&source, &there);
 }
 
-#[test]
-fn a_file_that_goes_on_on_another_tape_is_named_and_whole_once_both_are_read() {
+/// A file that goes on on another tape, and a small one.
+fn archived_over_two_tapes() -> (Place, PathBuf) {
     let place = Place::with_pool("48MB", 2);
     let source = place.path("data");
     random_files(&source, 8, 1, 60_000_000);
@@ -78,6 +79,12 @@ fn a_file_that_goes_on_on_another_tape_is_named_and_whole_once_both_are_read() {
     place
         .run(["archive", "--pool", "p"], [&source])
         .expect_done();
+    (place, source)
+}
+
+#[test]
+fn a_file_that_goes_on_on_another_tape_is_named_and_whole_once_both_are_read() {
+    let (place, source) = archived_over_two_tapes();
     let [to, all] = [&place.path("back"), &source].map(|path| path.display().to_string());
     let words = ["restore", "--from-tape", "SIM001L9", "--to", &to, &all];
     let ran = place.run(words, NO_MORE).expect_exit(7);
@@ -119,13 +126,7 @@ fn a_rescue_saves_what_is_on_a_tape_into_a_new_directory_alone() {
 
 #[test]
 fn one_file_goes_to_stdout_with_its_parts_joined_and_nothing_else() {
-    let place = Place::with_pool("48MB", 2);
-    let source = place.path("data");
-    random_files(&source, 8, 1, 60_000_000);
-    fs::write(source.join("small"), "whole").expect("a file");
-    place
-        .run(["archive", "--pool", "p"], [&source])
-        .expect_done();
+    let (place, source) = archived_over_two_tapes();
     let stdout = |name: &str| {
         let path = source.join(name).display().to_string();
         let ran = place.run(["restore", "--to-stdout", &path], NO_MORE);

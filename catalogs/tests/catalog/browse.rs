@@ -262,11 +262,7 @@ proptest! {
 #[test]
 fn names_without_regard_to_case_mean_what_they_mean_otherwise() {
     let directory = tempfile::tempdir().unwrap();
-    let catalog = create(directory.path());
-    catalog.append(at(1), &labelled(1)).unwrap();
-    catalog
-        .append(at(1), &started(1, "one", &[""], &[]))
-        .unwrap();
+    let catalog = create_with_job(directory.path());
     let paths: [&[u8]; 6] = [
         b"Home/A",
         b"home/a/x",

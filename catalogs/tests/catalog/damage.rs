@@ -367,11 +367,7 @@ fn committing_a_segment_again_heals_its_entry_file() {
 #[test]
 fn a_search_opens_only_receipts_whose_names_reach_into_its_range() {
     let directory = tempfile::tempdir().unwrap();
-    let catalog = create(directory.path());
-    catalog.append(at(1), &labelled(1)).unwrap();
-    catalog
-        .append(at(1), &started(1, "one", &[""], &[]))
-        .unwrap();
+    let catalog = create_with_job(directory.path());
     for (segment, names) in [(1, ["b", "c"]), (2, ["d", "e"]), (3, ["f", "g"])] {
         let entries = names.iter().map(|name| file(name, 1)).collect();
         catalog

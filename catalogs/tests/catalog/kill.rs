@@ -80,11 +80,7 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
         commit_for_ever(Path::new(&directory));
     }
     let directory = tempfile::tempdir().unwrap();
-    let catalog = create(directory.path());
-    catalog.append(at(1), &labelled(1)).unwrap();
-    catalog
-        .append(at(1), &started(1, "one", &[""], &[]))
-        .unwrap();
+    let catalog = create_with_job(directory.path());
     drop(catalog);
     let seed = from_environment("CATALOGS_KILL_SEED", 0x5eed);
     let mut random = Random(seed);

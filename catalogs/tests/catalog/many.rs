@@ -22,11 +22,7 @@ fn names() -> Vec<String> {
 #[test]
 fn every_name_in_many_blocks_is_found_by_itself_and_in_its_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let catalog = create(directory.path());
-    catalog.append(at(1), &labelled(1)).unwrap();
-    catalog
-        .append(at(1), &started(1, "one", &[""], &[]))
-        .unwrap();
+    let catalog = create_with_job(directory.path());
     let names = names();
     for segment in [1, 2] {
         let half = names
@@ -57,11 +53,7 @@ fn every_name_in_many_blocks_is_found_by_itself_and_in_its_directory() {
 #[test]
 fn a_search_passes_over_blocks_without_losing_a_name() {
     let directory = tempfile::tempdir().unwrap();
-    let catalog = create(directory.path());
-    catalog.append(at(1), &labelled(1)).unwrap();
-    catalog
-        .append(at(1), &started(1, "one", &[""], &[]))
-        .unwrap();
+    let catalog = create_with_job(directory.path());
     let name = |number: u64| format!("d{:03}/f{number:05}", number / 500);
     // More than the blocks that are compressed together, given in no order.
     let numbers = (0..40_000).map(|number| number * 7_919 % 40_000);
@@ -101,11 +93,7 @@ fn a_search_passes_over_blocks_without_losing_a_name() {
 fn scale_of_a_million_entries() {
     const ENTRIES: u64 = 1_000_000;
     let directory = tempfile::tempdir().unwrap();
-    let catalog = create(directory.path());
-    catalog.append(at(1), &labelled(1)).unwrap();
-    catalog
-        .append(at(1), &started(1, "one", &[""], &[]))
-        .unwrap();
+    let catalog = create_with_job(directory.path());
     let mut place = 0u64;
     let name = |number: u64| {
         format!(

@@ -254,11 +254,7 @@ fn hostile_exports_are_refused_by_line_and_reason() {
 #[test]
 fn a_check_finds_receipts_that_contradict_each_other_or_their_entries() {
     let place = tempfile::tempdir().unwrap();
-    let catalog = create(place.path());
-    catalog.append(at(1), &labelled(1)).unwrap();
-    catalog
-        .append(at(1), &started(1, "one", &[""], &[]))
-        .unwrap();
+    let catalog = create_with_job(place.path());
     let inside = |name: &str, block| Entry {
         block,
         ..file(name, 1)

@@ -41,6 +41,16 @@ pub fn create(directory: &Path) -> Catalog {
     Catalog::create(directory, at(0), Uuid::from_u128(1), "test 1", quick()).unwrap()
 }
 
+/// One with a volume, and a job of everything that has begun.
+pub fn create_with_job(directory: &Path) -> Catalog {
+    let catalog = create(directory);
+    catalog.append(at(1), &labelled(1)).unwrap();
+    catalog
+        .append(at(1), &started(1, "one", &[""], &[]))
+        .unwrap();
+    catalog
+}
+
 pub fn open(directory: &Path) -> Catalog {
     Catalog::open(directory, quick()).unwrap()
 }

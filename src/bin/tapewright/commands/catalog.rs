@@ -6,9 +6,9 @@ use tapewright::jobs::portable::{self, Carried, CatalogFault, CheckedCatalog};
 use tapewright::jobs::rebuild::{self, RebuildSummary};
 
 use super::restore::place_words;
-use super::{Context, Ended, conclude, failed_tapes, problems, told_failure};
+use super::{Context, Ended, conclude, conclude_or_tell, failed_tapes, problems};
 use crate::args::CatalogCommand;
-use crate::exit::{Exit, after_printing};
+use crate::exit::Exit;
 use crate::output::{Output, counted};
 
 /// Rebuilds, checks or carries the catalog.
@@ -78,15 +78,8 @@ fn render_check(output: &mut Output, checked: &CheckedCatalog) -> io::Result<()>
 fn run_rebuild(context: &mut Context<'_>, barcodes: &[String]) -> Ended {
     let summary = rebuild::rebuild(context.site, barcodes)?;
     let exit = Exit::from(summary.outcome);
-    let ended = conclude(context, exit, &summary, render)?;
-    // What was read comes first: it is in the catalog, whatever came then.
-    match &summary.failure {
-        None => Ok(ended),
-        Some(failure) => {
-            let printed = context.output.flush();
-            after_printing(told_failure(context, failure), printed)
-        }
-    }
+    let failure = summary.failure.as_ref();
+    conclude_or_tell(context, exit, &summary, failure, render)
 }
 
 fn render(output: &mut Output, summary: &RebuildSummary) -> io::Result<()> {

@@ -9,9 +9,9 @@ use tapewright::jobs::library::{
 use tapewright::jobs::moves::{self, MoveSummary};
 
 use super::restore::place_words;
-use super::{Context, Ended, conclude, state_words, told_failure};
+use super::{Context, Ended, conclude_or_tell, state_words};
 use crate::args::{LibraryCommand, LibraryCreateArgs};
-use crate::exit::{Exit, Failure, after_printing};
+use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted};
 
 /// Creates or shows the library.
@@ -47,14 +47,8 @@ pub fn run(context: &mut Context<'_>, command: &LibraryCommand) -> Ended {
 
 fn moved(context: &mut Context<'_>, summary: &MoveSummary) -> Ended {
     let exit = Exit::of_failed(&summary.failed_tapes).unwrap_or(Exit::from(summary.outcome));
-    let ended = conclude(context, exit, summary, render_moves)?;
-    match &summary.failure {
-        None => Ok(ended),
-        Some(failure) => {
-            let printed = context.output.flush();
-            after_printing(told_failure(context, failure), printed)
-        }
-    }
+    let failure = summary.failure.as_ref();
+    conclude_or_tell(context, exit, summary, failure, render_moves)
 }
 
 /// What was moved, for people.

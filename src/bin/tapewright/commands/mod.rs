@@ -19,7 +19,7 @@ pub mod verify;
 use std::io;
 
 use serde::Serialize;
-use tapewright::jobs::{FailedTape, Problem, Problems, Site, VolumeState};
+use tapewright::jobs::{FailedTape, Failure as JobFailure, Problem, Problems, Site, VolumeState};
 
 use crate::exit::{Exit, Failure, after_printing};
 use crate::output::Output;
@@ -55,8 +55,27 @@ fn conclude<T: Serialize>(
     after_printing(exit, printed)
 }
 
+/// The same, and behind it, where the job was ended before its end, what ended it: what was done
+/// until then is done, whatever came.
+fn conclude_or_tell<T: Serialize>(
+    context: &mut Context<'_>,
+    exit: Exit,
+    summary: &T,
+    failure: Option<&JobFailure>,
+    render: impl FnOnce(&mut Output, &T) -> io::Result<()>,
+) -> Ended {
+    let ended = conclude(context, exit, summary, render)?;
+    match failure {
+        None => Ok(ended),
+        Some(failure) => {
+            let printed = context.output.flush();
+            after_printing(told_failure(context, failure), printed)
+        }
+    }
+}
+
 /// Says on stderr what ended a job before its end, and gives its exit code.
-fn told_failure(context: &Context<'_>, failure: &tapewright::jobs::Failure) -> Exit {
+fn told_failure(context: &Context<'_>, failure: &JobFailure) -> Exit {
     context.terminal.clear();
     eprintln!("tapewright: {}", failure.what);
     if let Some(advice) = &failure.advice {

@@ -9,9 +9,9 @@ use tapewright::jobs::rescue::{
 use tapewright::jobs::restore::Owners;
 use tapewright::units::ByteSize;
 
-use super::{Context, Ended, conclude, problems, told_failure};
+use super::{Context, Ended, conclude_or_tell, problems};
 use crate::args::RescueArgs;
-use crate::exit::{Exit, after_printing};
+use crate::exit::Exit;
 use crate::output::{Output, counted};
 
 /// So much of what was lost is listed for people.
@@ -40,15 +40,8 @@ pub fn run(context: &mut Context<'_>, args: &RescueArgs) -> Ended {
         _ if summary.outcome == Outcome::Complete && summary.objects == 0 => Exit::NotFound,
         _ => Exit::from(summary.outcome),
     };
-    let ended = conclude(context, exit, &summary, render)?;
-    // What was saved comes first, whatever came then.
-    match &summary.failure {
-        None => Ok(ended),
-        Some(failure) => {
-            let printed = context.output.flush();
-            after_printing(told_failure(context, failure), printed)
-        }
-    }
+    let failure = summary.failure.as_ref();
+    conclude_or_tell(context, exit, &summary, failure, render)
 }
 
 fn render(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {

@@ -31,10 +31,13 @@ const LISTED: usize = 100;
 /// Plans, shows the plan, restores.
 pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
     let mut options = options(args)?;
-    let scratch = tempfile::tempdir()
-        .map_err(|error| Failure::Io("making a temporary directory".to_owned(), error))?;
+    let scratch;
     let alone = match from_tapes(&args.from_tape)? {
-        Some(tapes) => Some(TapesAlone::read(context.site, &tapes, scratch.path())?),
+        Some(tapes) => {
+            scratch = tempfile::tempdir()
+                .map_err(|error| Failure::Io("making a temporary directory".to_owned(), error))?;
+            Some(TapesAlone::read(context.site, &tapes, scratch.path())?)
+        }
         None => None,
     };
     let site = match &alone {
