@@ -13,6 +13,7 @@
 //! `TAPEWRIGHT_BENCH_ROUNDS`: rounds, 5 unless it says otherwise.
 
 mod support {
+    pub mod bacula;
     pub mod fuse;
     pub mod installation;
     pub mod measure;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use support::bacula::Bacula;
 use support::fuse::MadeUp;
 use support::installation::Installation;
 use support::measure::{Program, Spent, compare, size, spend};
@@ -38,6 +40,8 @@ struct Case {
     _mounted: Option<support::fuse::Mounted>,
     medium: Medium,
     peers: &'static [Peer],
+    /// Bacula is measured, too, if it is installed.
+    bacula: bool,
     rounds: usize,
 }
 
@@ -117,6 +121,7 @@ fn case(name: &'static str, source: PathBuf, medium: Medium) -> Case {
         _mounted: None,
         medium,
         peers: if medium.stores() { &[TAR_FILE] } else { ALL },
+        bacula: !medium.stores(),
         rounds: rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(5),
     }
 }
@@ -168,6 +173,7 @@ fn slow(name: &'static str, work: &Path, medium: Medium) -> io::Result<Case> {
     Ok(Case {
         _mounted: Some(mounted),
         peers: &[TAR],
+        bacula: false,
         rounds: 3,
         ..case(name, source, medium)
     })
@@ -214,6 +220,17 @@ fn measure(case: &Case, work: &Path) {
         .collect();
     for (peer, closure) in peers.iter().zip(&mut closures) {
         programs.push((peer.0, closure));
+    }
+    let bacula = case.bacula.then(|| Bacula::prepare(work));
+    if let Some(Err(why)) = &bacula {
+        println!("Bacula is left out: {why}");
+    }
+    let bacula = bacula.and_then(Result::ok);
+    let mut backup = bacula
+        .as_ref()
+        .map(|bacula| || spend(&mut bacula.command("backup", &case.source)));
+    if let Some(backup) = &mut backup {
+        programs.push(("Bacula, PostgreSQL, files", backup));
     }
     compare(&mut programs, amount, case.rounds);
 }

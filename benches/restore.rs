@@ -1,4 +1,4 @@
-//! Restoring from the simulator beside `tar -x` from a file: the same tree, in turn, in one run.
+//! Restoring from the simulator beside `tar -x` from a file and Bacula: the same tree, in turn, in one run.
 //!
 //! `cargo bench --bench restore` archives a copy of /usr to a simulated tape that stores its data
 //! and to a tar file, and restores all of it from both. Whole processes are timed; each writes
@@ -6,10 +6,11 @@
 //! record sums and the digest of each file. Method and results: docs/performance.md.
 //!
 //! `TAPEWRIGHT_BENCH_DIR`: a directory to work in (default: the temporary directory), with
-//! room for four times the source. `TAPEWRIGHT_BENCH_SOURCE`: another source than /usr.
+//! room for five times the source. `TAPEWRIGHT_BENCH_SOURCE`: another source than /usr.
 //! `TAPEWRIGHT_BENCH_ROUNDS`: rounds, 3 unless it says otherwise.
 
 mod support {
+    pub mod bacula;
     pub mod installation;
     pub mod measure;
 }
@@ -18,8 +19,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use support::bacula::Bacula;
 use support::installation::Installation;
-use support::measure::{Spent, compare, size, spend};
+use support::measure::{Program, Spent, compare, size, spend};
 use tape_sim::cartridge::Medium;
 
 fn main() {
@@ -85,14 +87,21 @@ fn main() {
             command
         })
     };
-    compare(
-        &mut [
-            ("tapewright", &mut ours),
-            ("tar -xp from a file", &mut theirs),
-        ],
-        amount,
-        rounds,
-    );
+    let bacula = Bacula::prepare(work.path()).inspect_err(|why| {
+        println!("Bacula is left out: {why}");
+    });
+    let mut by_bacula = bacula.as_ref().ok().map(|bacula| {
+        succeed(&mut bacula.command("backup", &source));
+        || restored(&target, &mut |target| bacula.command("restore", target))
+    });
+    let mut programs: Vec<Program<'_>> = vec![
+        ("tapewright", &mut ours),
+        ("tar -xp from a file", &mut theirs),
+    ];
+    if let Some(by_bacula) = &mut by_bacula {
+        programs.push(("Bacula, PostgreSQL, files", by_bacula));
+    }
+    compare(&mut programs, amount, rounds);
 }
 
 /// One run into an empty directory.

@@ -2,8 +2,8 @@
 
 use crate::memory_tape::{MemoryTape, Object};
 use crate::support::{
-    self, BLOCK_BYTES, add, block, builder, file, label, noise, segment, write_volume,
-    write_volume_as,
+    self, BLOCK_BYTES, Records, UNLIMITED, add, block, builder, builder_as, file, label, noise,
+    segment, write_volume, write_volume_as,
 };
 use crate::zoo;
 use tapewright::drive::{FilemarkReturns, SequentialDevice};
@@ -13,7 +13,9 @@ use tapewright::volume::index::{Codec, read_index};
 use tapewright::volume::label::{Identity, identify, write_label};
 use tapewright::volume::member::Kind;
 use tapewright::volume::read::RecordReader;
-use tapewright::volume::segment::{RecordSink, SegmentError, SegmentLimits, minimum_segment_bytes};
+use tapewright::volume::segment::{
+    ClosedSegment, RecordSink, SegmentError, SegmentLimits, minimum_segment_bytes,
+};
 use tapewright::volume::tar::{Event, MemberParser};
 
 #[test]
@@ -140,6 +142,39 @@ fn a_segment_is_confirmed_when_its_last_filemark_is_on_the_medium() {
     appender.synchronize().unwrap();
     assert_eq!(appender.confirmed().unwrap(), finished.receipt.end_block);
     assert_eq!(finished.receipt.end_block, finished.next.next_block);
+}
+
+#[test]
+fn a_packed_segment_becomes_the_same_receipt_as_one_that_is_not() {
+    let label = label(BLOCK_BYTES);
+    for codec in [Codec::Plain, Codec::Zstd] {
+        let finish = || {
+            let at = AppendPoint::first();
+            let mut builder = builder_as(codec, &label, &at, UNLIMITED, Records::default());
+            for (member, data) in zoo::members() {
+                add(&mut builder, &member, &data);
+            }
+            assert!(builder.gone(b"a/name that is gone"));
+            builder.set_job_problems(Some(3));
+            builder.finish(support::written_at(), true).unwrap()
+        };
+        for taken in [false, true] {
+            let (mut plain, mut packed) = (
+                ClosedSegment::new(finish()),
+                ClosedSegment::packed(finish()),
+            );
+            assert!(packed.segment().receipt.files.is_empty());
+            assert_eq!(packed.end_block(), plain.end_block());
+            if taken {
+                plain.index_taken();
+                packed.index_taken();
+            }
+            let whole = finish().receipt;
+            assert!(!whole.files.is_empty() && !whole.gone.is_empty());
+            assert_eq!(plain.into_receipt().unwrap(), whole, "{codec:?}");
+            assert_eq!(packed.into_receipt().unwrap(), whole, "{codec:?}");
+        }
+    }
 }
 
 #[test]

@@ -17,12 +17,15 @@ use crate::engine::{EngineError, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Problem;
 use crate::volume::failure::is_cancelled;
-use crate::volume::receipt::SegmentReceipt;
-use crate::volume::segment::{SegmentBuilder, SegmentLimits, SegmentStart};
+use crate::volume::segment::{ClosedSegment, SegmentBuilder, SegmentLimits, SegmentStart};
 
 /// So many volumes that fail one after another, with nothing committed between, speak against
 /// the drive.
 const VOLUMES_MAY_FAIL: usize = 2;
+
+/// Full segments that may wait for the drive's word with their members as they are: 90 MB of
+/// ordinary names and the default size. Further ones are packed.
+const UNPACKED_SEGMENTS: u64 = 3;
 
 /// Why a destination cannot go on as it was.
 #[derive(Debug)]
@@ -274,12 +277,18 @@ impl<'a> Destination<'a> {
         let Some(mut open) = current.segment.take() else {
             return Ok(());
         };
+        // Beside these the members are kept a second time, to be written again if need be.
+        let packed =
+            self.pending.members() as u64 >= UNPACKED_SEGMENTS * self.shared.memory.members;
         self.pending.close(open.written);
         open.builder.set_job_problems(self.shared.problems.get());
         let finished = open.builder.finish(self.shared.clock.now(), job_ends);
         // Only the sink can fail here.
         let finished = finished.map_err(|_| Stop::Drive)?;
-        current.close(finished)?;
+        current.close(match packed {
+            true => ClosedSegment::packed(finished),
+            false => ClosedSegment::new(finished),
+        })?;
         Ok(())
     }
 
@@ -296,18 +305,30 @@ impl<'a> Destination<'a> {
         let Some(current) = &self.current else {
             return Ok(());
         };
-        let receipts: Vec<_> = current.confirmed().collect();
-        let mut receipts = receipts.into_iter();
-        receipts
-            .try_for_each(|receipt| self.commit(receipt))
+        let closed: Vec<_> = current.confirmed().collect();
+        let mut closed = closed.into_iter();
+        closed
+            .try_for_each(|closed| self.commit(closed))
             .map_err(Stop::Over)
     }
 
-    fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), EngineError> {
+    fn commit(&mut self, closed: ClosedSegment) -> Result<(), EngineError> {
         if self.shared.sink_failed.get() {
             return Ok(());
         }
-        let (barcode, number) = (receipt.info.barcode.clone(), receipt.info.number);
+        let info = &closed.segment().receipt.info;
+        let (barcode, number) = (info.barcode.clone(), info.number);
+        let sink_failed = &self.shared.sink_failed;
+        let failed = |source| {
+            sink_failed.set(true);
+            EngineError::Commit {
+                barcode: barcode.clone(),
+                number,
+                source,
+            }
+        };
+        let receipt = closed.into_receipt();
+        let receipt = receipt.map_err(|error| failed(error.into()))?;
         let members = (receipt.files.len() + receipt.gone.len()) as u64;
         let files = receipt
             .files
@@ -315,14 +336,7 @@ impl<'a> Destination<'a> {
             .filter(|line| line.part.is_none_or(|part| part.last));
         let (files, bytes) = (files.count() as u64, receipt.info.file_bytes);
         let committed = self.shared.sink.borrow_mut().commit(receipt);
-        committed.map_err(|source| {
-            self.shared.sink_failed.set(true);
-            EngineError::Commit {
-                barcode,
-                number,
-                source,
-            }
-        })?;
+        committed.map_err(failed)?;
         self.pending.commit();
         self.last_failure = None;
         self.failed_in_a_row.clear();
@@ -346,8 +360,8 @@ impl<'a> Destination<'a> {
         };
         let (barcode, low) = (current.label.barcode.clone(), current.low());
         let mut committed = Ok(());
-        let left = current.leave(|receipt| {
-            let commit = self.commit(receipt);
+        let left = current.leave(|closed| {
+            let commit = self.commit(closed);
             if committed.is_ok() {
                 committed = commit;
             }

@@ -17,8 +17,7 @@ use crate::drive::DriveErrorKind;
 use crate::engine::{EngineError, MountedVolume};
 use crate::volume::VolumeError;
 use crate::volume::append::{AppendPoint, Room, VolumeAppender};
-use crate::volume::receipt::SegmentReceipt;
-use crate::volume::segment::FinishedSegment;
+use crate::volume::segment::ClosedSegment;
 
 /// The drive is asked this often how far it has come, while anything is unconfirmed or the
 /// pool has run low.
@@ -41,7 +40,7 @@ pub(super) enum ToDrive {
     /// Write this record.
     Record(Vec<u8>),
     /// Close the segment whose records have all come.
-    Close(Box<FinishedSegment>),
+    Close(Box<ClosedSegment>),
     /// Say at once what room is left behind everything told before.
     Room(SyncSender<RoomLeft>),
 }
@@ -67,7 +66,7 @@ struct Signs {
 pub(super) struct Drive {
     to_drive: SyncSender<ToDrive>,
     /// Segments as they are confirmed, in order. Closed once the thread is through.
-    pub(super) confirmed: Receiver<SegmentReceipt>,
+    pub(super) confirmed: Receiver<ClosedSegment>,
     signs: Arc<Signs>,
     thread: JoinHandle<DriveEnd>,
 }
@@ -152,14 +151,14 @@ impl Drive {
     }
 
     /// Closes the segment whose records have all been sent.
-    pub(super) fn close(&self, segment: FinishedSegment) -> Result<(), DriveStopped> {
+    pub(super) fn close(&self, segment: ClosedSegment) -> Result<(), DriveStopped> {
         self.to_drive
             .send(ToDrive::Close(Box::new(segment)))
             .map_err(|_| DriveStopped)
     }
 
     /// Lets the thread flush and end, once the records' senders are gone as well.
-    pub(super) fn finish(self) -> (Receiver<SegmentReceipt>, Ending) {
+    pub(super) fn finish(self) -> (Receiver<ClosedSegment>, Ending) {
         (self.confirmed, Ending(self.thread))
     }
 }
@@ -182,7 +181,7 @@ struct Worker {
     /// Everyone who could give orders is gone.
     closed: bool,
     give_back: Sender<Vec<u8>>,
-    report: Sender<SegmentReceipt>,
+    report: Sender<ClosedSegment>,
     signs: Arc<Signs>,
     block_bytes: u64,
     /// The most records that are pooled.
@@ -193,7 +192,7 @@ struct Worker {
     backlog: VecDeque<ToDrive>,
     waiting: usize,
     /// Closed segments that are not confirmed yet, oldest first.
-    pending: Vec<SegmentReceipt>,
+    pending: Vec<ClosedSegment>,
     polled_at: Instant,
     starved: Duration,
     written: u64,
@@ -203,7 +202,7 @@ impl Worker {
     fn new(
         orders: Receiver<ToDrive>,
         give_back: Sender<Vec<u8>>,
-        report: Sender<SegmentReceipt>,
+        report: Sender<ClosedSegment>,
         records: usize,
         marks: Marks,
     ) -> Self {
@@ -325,7 +324,7 @@ impl Worker {
             let orders = self.backlog.iter();
             let waiting = orders.map(|order| match order {
                 ToDrive::Record(record) => record.len() as u64,
-                ToDrive::Close(segment) => segment.index_records.len() as u64,
+                ToDrive::Close(segment) => segment.segment().index_records.len() as u64,
                 ToDrive::Room(_) => 0,
             });
             bytes.saturating_sub(waiting.sum())
@@ -345,9 +344,10 @@ impl Worker {
     /// Carries out the oldest order, with as many records as are best written at once.
     fn carry_out(&mut self, appender: &mut VolumeAppender<'_>) -> Result<(), VolumeError> {
         if let Some(ToDrive::Close(_)) = self.backlog.front() {
-            if let Some(ToDrive::Close(segment)) = self.backlog.pop_front() {
-                self.note(appender.close_segment(&segment)?);
-                self.pending.push(segment.receipt);
+            if let Some(ToDrive::Close(mut closed)) = self.backlog.pop_front() {
+                self.note(appender.close_segment(closed.segment())?);
+                closed.index_taken();
+                self.pending.push(*closed);
             }
             return Ok(());
         }
@@ -398,10 +398,10 @@ impl Worker {
         let proven = self
             .pending
             .iter()
-            .take_while(|receipt| receipt.end_block <= confirmed);
-        for receipt in self.pending.drain(..proven.count()) {
+            .take_while(|closed| closed.end_block() <= confirmed);
+        for closed in self.pending.drain(..proven.count()) {
             // Framing listens until this thread has ended.
-            let _ = self.report.send(receipt);
+            let _ = self.report.send(closed);
         }
         let buffered = appender.next_block().0.saturating_sub(confirmed.0);
         self.gate.heard(self.waiting, buffered * self.block_bytes);

@@ -24,7 +24,7 @@ pub(super) struct WrittenMember {
     /// Bytes of the file that it covers, holes included.
     pub(super) bytes: u64,
     /// `None` for what is whole.
-    pub(super) part: Option<Rest>,
+    pub(super) part: Option<Box<Rest>>,
 }
 
 /// A cut file from one of its parts on.
@@ -65,18 +65,18 @@ impl WrittenMember {
             kind: Kind::File,
             mtime: file.state.mtime,
             bytes: file.state.size_bytes.saturating_sub(file.offset_bytes),
-            part: Some(Rest {
+            part: Some(Box::new(Rest {
                 state: file.state,
                 number: file.number,
                 offset_bytes: file.offset_bytes,
-            }),
+            })),
         }
     }
 
     /// A part, as it was begun.
     pub(super) fn part(part: &Member, rest: Rest) -> Self {
         Self {
-            part: Some(rest),
+            part: Some(Box::new(rest)),
             ..Self::of(part)
         }
     }
@@ -93,6 +93,11 @@ impl Pending {
     /// A segment was closed.
     pub(super) fn close(&mut self, segment: Vec<Written>) {
         self.segments.push_back(segment);
+    }
+
+    /// Members, and names that are gone, in segments that are not committed.
+    pub(super) fn members(&self) -> usize {
+        self.segments.iter().map(Vec::len).sum()
     }
 
     /// The oldest segment was committed.

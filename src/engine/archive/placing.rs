@@ -78,7 +78,7 @@ impl Work {
         });
         Written::Member(WrittenMember {
             bytes: self.whole.size_bytes.saturating_sub(self.offset_bytes),
-            part,
+            part: part.map(Box::new),
             ..WrittenMember::of(&self.whole)
         })
     }

@@ -14,8 +14,7 @@ use crate::units::ByteSize;
 use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
 use crate::volume::label::Label;
-use crate::volume::receipt::SegmentReceipt;
-use crate::volume::segment::{FinishedSegment, SegmentBuilder, minimum_segment_bytes};
+use crate::volume::segment::{ClosedSegment, SegmentBuilder, minimum_segment_bytes};
 
 /// Where the drive does not tell what is left, segments are kept this short, so that the
 /// early-warning zone has room to close one.
@@ -155,19 +154,19 @@ impl Current {
     }
 
     /// Sends a finished segment's end to the drive.
-    pub(super) fn close(&mut self, segment: FinishedSegment) -> Result<(), DriveStopped> {
-        self.next = segment.next.clone();
+    pub(super) fn close(&mut self, segment: ClosedSegment) -> Result<(), DriveStopped> {
+        self.next = segment.segment().next.clone();
         self.drive.close(segment)
     }
 
     /// The segments confirmed by now.
-    pub(super) fn confirmed(&self) -> impl Iterator<Item = SegmentReceipt> {
+    pub(super) fn confirmed(&self) -> impl Iterator<Item = ClosedSegment> {
         self.drive.confirmed.try_iter()
     }
 
-    /// Lets the drive write what was sent, flush and end. Each receipt that is confirmed
+    /// Lets the drive write what was sent, flush and end. Each segment that is confirmed
     /// meanwhile goes to `take`.
-    pub(super) fn leave(self, mut take: impl FnMut(SegmentReceipt)) -> Result<Left, EngineError> {
+    pub(super) fn leave(self, mut take: impl FnMut(ClosedSegment)) -> Result<Left, EngineError> {
         let Self {
             segment,
             mut waited,
@@ -179,8 +178,8 @@ impl Current {
         let blocked = records.blocked();
         drop(records);
         let (confirmed, thread) = drive.finish();
-        while let Ok(receipt) = timed(&mut waited, || confirmed.recv()) {
-            take(receipt);
+        while let Ok(closed) = timed(&mut waited, || confirmed.recv()) {
+            take(closed);
         }
         let drive = timed(&mut waited, || thread.join())?;
         Ok(Left {

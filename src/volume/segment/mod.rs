@@ -8,10 +8,12 @@
 //! most [`SegmentLimits::members`] of both. For a compressed segment 2 MiB more for the frame
 //! being filled, and for each that is being compressed.
 
+mod closed;
 mod compressed;
 mod limits;
 mod lines;
 
+pub use closed::ClosedSegment;
 pub use compressed::{Compressed, FrameCompressor, InPlace};
 
 pub use limits::{DEFAULT_MEMBERS, DEFAULT_SEGMENT_BYTES, SegmentLimits, minimum_segment_bytes};
