@@ -279,6 +279,28 @@ fn a_failing_drive_says_nothing_of_the_tape() {
     let [first, second, other] = &report.segments[..] else {
         panic!("{report:?}")
     };
+#[test]
+fn where_the_index_is_damaged_too_the_headers_name_what_is_lost() {
+    let cases: [(&[u64], &[&str]); 5] = [
+        (&[], &[]),
+        // What begins in a record that is lost has no name.
+        (&[4], &["d/a"]),
+        (&[6, 7, 8], &["d/c"]),
+        (&[6, 11], &["d/c", "d/e"]),
+        (&[2], &[]),
+    ];
+    for (bad, named) in cases {
+        let volume = volume();
+        volume.tape.flip(volume.receipts[0].info.index_block.0, 600);
+        volume.tape.medium().bad.extend(bad);
+        let report = verified(&volume);
+        let first = &report.segments[0];
+        assert_eq!(first.verdict, SegmentVerdict::Bad, "{bad:?}");
+        assert_eq!(first.bad_record_count, bad.len() as u64, "{bad:?}");
+        assert_eq!(bad_paths(first), named, "{bad:?}: {report:?}");
+    }
+}
+
     assert!(inconclusive(first) && inconclusive(second), "{report:?}");
     assert_eq!(other.verdict, SegmentVerdict::Good);
     assert!(

@@ -95,9 +95,19 @@ fn from_headers(line: &FileLine) -> FileLine {
 
 #[test]
 fn a_damaged_index_is_replaced_by_the_headers_of_its_segment() {
-    for unreadable in [false, true] {
+    // Which numbers in the run its neighbours tell: of two in a row the second one's alone.
+    let cases: [(&[usize], &[u64]); 4] = [
+        (&[0, 1], &[0, 2]),
+        (&[0], &[1]),
+        (&[1], &[2]),
+        (&[0, 1, 2], &[0, 0, 0]),
+    ];
+    for ((numbers, job_segments), unreadable) in cases
+        .into_iter()
+        .flat_map(|case| [(case, false), (case, true)])
+    {
         let (mut tape, receipts) = tape();
-        for number in [0, 1] {
+        for &number in numbers {
             let at = receipts[number].info.index_block;
             if unreadable {
                 tape.objects[at.0 as usize] = Object::Unreadable;
@@ -106,12 +116,26 @@ fn a_damaged_index_is_replaced_by_the_headers_of_its_segment() {
             }
         }
         let scanned = scan(&mut tape, Depth::Indexes);
-        let damaged = [0, 1].map(|number: usize| receipts[number].info.index_block.0);
-        assert_eq!(scanned.damage, damaged);
+        let damaged = numbers
+            .iter()
+            .map(|&number| receipts[number].info.index_block.0);
+        assert_eq!(scanned.damage, damaged.collect::<Vec<_>>());
         assert_eq!(scanned.segments.len(), 3);
-        assert_eq!(scanned.segments[2], receipts[2]);
-        for (salvaged, receipt) in scanned.segments[..2].iter().zip(&receipts) {
+        for (number, receipt) in receipts.iter().enumerate() {
+            if !numbers.contains(&number) {
+                assert_eq!(scanned.segments[number], *receipt);
+            }
+        }
+        for (&number, &job_segment) in numbers.iter().zip(job_segments) {
+            let (salvaged, receipt) = (&scanned.segments[number], &receipts[number]);
             assert!(salvaged.salvaged);
+            assert_eq!(salvaged.info.job_segment, job_segment, "{numbers:?}");
+            let known = salvaged.info.job == receipt.info.job;
+            assert_eq!(
+                known,
+                numbers.len() < 3,
+                "the run, from a segment beside it"
+            );
             let expected: Vec<FileLine> = receipt.files.iter().map(from_headers).collect();
             assert_eq!(salvaged.files, expected);
             assert_eq!(salvaged.end_block, receipt.end_block);

@@ -1,6 +1,7 @@
 //! Verifying one segment of a mounted volume.
 
 use crate::drive::SequentialDevice;
+use crate::engine::target::shown;
 use crate::error_text::with_causes;
 use crate::monitor::{Monitor, Problem};
 use crate::units::BlockAddress;
@@ -9,6 +10,7 @@ use crate::volume::check::{FaultKind, RecordState, compare};
 use crate::volume::failure::{self, ReadFailure};
 use crate::volume::index::{Codec, Index, read_index};
 use crate::volume::read::{Found, RecordReader};
+use crate::volume::scan::Headers;
 
 use super::check::{BadMember, MemberCheck, Piece, Taken};
 use super::frames::Unpacked;
@@ -160,7 +162,8 @@ fn describe(kind: FaultKind) -> String {
     }
 }
 
-/// Without an index, all that can be said is whether the drive can read the records.
+/// Without an index, all that can be said is whether the drive can read the records, and by their
+/// headers which members lack something.
 fn read_records(
     device: &mut dyn SequentialDevice,
     block_bytes: u32,
@@ -168,6 +171,7 @@ fn read_records(
     found: &mut Findings<'_>,
 ) -> Result<(), Ended> {
     let mut reader = RecordReader::new(device, block_bytes);
+    let mut headers = Headers::new(block_bytes);
     for record in 0..place.records() {
         if found.monitor.stop_requested() {
             return Err(Ended::Stopped);
@@ -177,6 +181,7 @@ fn read_records(
             Ok(Some(bytes)) => {
                 found.report.records += 1;
                 found.monitor.advance(0, bytes.len() as u64);
+                headers.record(block, bytes);
             }
             Ok(None) => {
                 found.bad_record(block, "the segment ends here, too early".to_owned());
@@ -185,9 +190,18 @@ fn read_records(
             Err(error) => {
                 let what = with_causes(&error);
                 damaged(error)?;
+                headers.lost(block, &what);
                 found.bad_record(block, what);
             }
         }
+    }
+    for path in headers.hurt() {
+        found.bad_member(BadMember {
+            path: shown(&path),
+            what: "a part of it is lost; it is known from its header, since the index of its \
+                   segment is damaged, and so those that begin in what is lost are not named"
+                .to_owned(),
+        });
     }
     Ok(())
 }

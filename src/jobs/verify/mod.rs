@@ -378,7 +378,7 @@ fn about_tape(what: String) -> Problem {
     }
 }
 
-/// Bad files by name; bad records only where no file suffers from them.
+/// Bad files by name; bad records only where no file suffers from them, or not all have names.
 fn list_damage(segment: &SegmentReport, problems: &mut Problems) {
     let before = problems.total;
     for file in &segment.bad_files {
@@ -392,7 +392,7 @@ fn list_damage(segment: &SegmentReport, problems: &mut Problems) {
     if let Some(what) = &segment.index_damage {
         problems.push(about_segment(segment, &format!("its index: {what}")));
     }
-    if segment.bad_file_count == 0 {
+    if segment.bad_file_count == 0 || segment.index_damage.is_some() {
         for record in &segment.bad_records {
             let what = format!("block {}: {}", record.block, record.what);
             problems.push(about_segment(segment, &what));

@@ -18,6 +18,11 @@ use super::receipt::SegmentReceipt;
 use crate::drive::{DriveError, DriveErrorKind, ReadOutcome, SequentialDevice};
 use crate::error_text::with_causes;
 use crate::units::BlockAddress;
+use salvage::Beside;
+pub use salvage::Headers;
+
+/// How many segments behind a salvaged one are asked for what they know of its run.
+const LOOK_BEHIND: usize = 16;
 
 /// What a scan finds, in tape order.
 #[derive(Debug)]
@@ -92,7 +97,7 @@ struct Scan<'a> {
     label: &'a Label,
     depth: Depth,
     point: AppendPoint,
-    /// The segment before, whose run a salvaged one may belong to.
+    /// The segment before: a salvaged one may be of its run.
     last: Option<SegmentInfo>,
 }
 
@@ -194,13 +199,13 @@ impl Scan<'_> {
             block: index_block,
             what,
         }];
-        let salvaged = salvage::salvage(
-            self.device,
-            self.label,
-            &self.point,
-            index_block,
-            self.last.as_ref(),
-        )?;
+        let behind = self.info_behind(end_block)?;
+        let beside = Beside {
+            before: self.last.as_ref(),
+            behind: behind.as_ref(),
+        };
+        let (device, label) = (&mut *self.device, self.label);
+        let salvaged = salvage::salvage(device, label, &self.point, index_block, beside)?;
         let damage = salvaged.damage.into_iter();
         findings.extend(damage.map(|(block, what)| Finding::Damage { block, what }));
         let (info, files) = (salvaged.info, salvaged.files);
@@ -213,6 +218,37 @@ impl Scan<'_> {
         };
         findings.push(self.emit(receipt));
         Ok(findings)
+    }
+
+    /// What the first index says that can be read, of the segments from this block on.
+    fn info_behind(&mut self, block: BlockAddress) -> Result<Option<SegmentInfo>, VolumeError> {
+        match self.device.locate(block) {
+            Err(error) if is_end(&error) => return Ok(None),
+            located => located.map_err(VolumeError::drive("moving to a segment", block))?,
+        }
+        for _ in 0..LOOK_BEHIND {
+            match self.behind_filemark(block) {
+                Ok(true) => {}
+                Err(error) if !is_damage(&error) => return Err(error),
+                Ok(false) | Err(_) => return Ok(None),
+            }
+            let at = self.position()?;
+            match read_index(self.device, self.label.block_bytes, at) {
+                Ok(index) => {
+                    let own = index.info.volume == self.label.volume;
+                    return Ok(own.then_some(index.info));
+                }
+                Err(VolumeError::UnexpectedEndOfData { .. }) => return Ok(None),
+                Err(error) if !is_damage(&error) => return Err(error),
+                Err(_) => self.locate(at)?,
+            }
+            match self.behind_filemark(at) {
+                Ok(true) => {}
+                Err(error) if !is_damage(&error) => return Err(error),
+                Ok(false) | Err(_) => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// Finds the index of the segment at the point: behind the next filemark, or if the

@@ -31,12 +31,49 @@ const LINE_BYTES: u64 = 256;
 /// What could be saved: no more members and text than an index may have, whatever a hostile
 /// tape holds.
 pub(super) struct Salvaged {
-    /// Of the run only the identity is known, unless the segment before is of the same; then
+    /// Of the run only the identity is known, unless a segment beside it is of the same; then
     /// all but times and counts is taken from there. What is unknown is empty, 0, or 1970.
     pub info: SegmentInfo,
     pub files: Vec<FileLine>,
     /// What was wrong, and where.
     pub damage: Vec<(BlockAddress, String)>,
+}
+
+/// The segments beside a salvaged one, which may be of its run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beside<'a> {
+    /// The one before.
+    pub before: Option<&'a SegmentInfo>,
+    /// The first one behind it whose index can be read.
+    pub behind: Option<&'a SegmentInfo>,
+}
+
+impl Beside<'_> {
+    /// Those of this run.
+    fn of_job(self, job: Uuid) -> Self {
+        let of_job = |info: &&SegmentInfo| info.job.id == job;
+        Self {
+            before: self.before.filter(of_job),
+            behind: self.behind.filter(of_job),
+        }
+    }
+
+    /// The run, as far as they know it.
+    fn job(self) -> Option<JobHeader> {
+        let told = self.behind.or(self.before);
+        told.map(|info| info.job.clone())
+    }
+
+    /// The number in its run of segment `number` of the volume, next to them; 0 if they do not
+    /// tell.
+    fn job_segment(self, number: u64) -> u64 {
+        let behind = self.behind.filter(|info| info.number == number + 1);
+        let before = self.before.filter(|info| info.job_segment > 0);
+        let behind = behind.map(|info| info.job_segment.saturating_sub(1));
+        behind
+            .or(before.map(|info| info.job_segment + 1))
+            .unwrap_or(0)
+    }
 }
 
 /// Reads the segment at `point`, whose index starts at `index_block`.
@@ -45,7 +82,7 @@ pub(super) fn salvage(
     label: &Label,
     point: &AppendPoint,
     index_block: BlockAddress,
-    before: Option<&SegmentInfo>,
+    beside: Beside<'_>,
 ) -> Result<Salvaged, VolumeError> {
     let mut salvage = Salvage::new(label.block_bytes);
     let mut unpack = Unpack::new(label.block_bytes);
@@ -66,7 +103,54 @@ pub(super) fn salvage(
             Err(error) => return Err(error),
         }
     }
-    Ok(salvage.finish(unpack.codec(), label, point, index_block, before))
+    Ok(salvage.finish(unpack.codec(), label, point, index_block, beside))
+}
+
+/// The members of a segment by their headers alone, while its records come: which of them are
+/// hurt where no index tells it.
+pub struct Headers {
+    unpack: Unpack,
+    salvage: Salvage,
+}
+
+impl Headers {
+    /// Of a segment with records of this size.
+    #[must_use]
+    pub fn new(block_bytes: u32) -> Self {
+        Self {
+            unpack: Unpack::new(block_bytes),
+            salvage: Salvage::new(block_bytes),
+        }
+    }
+
+    /// Takes the next record.
+    pub fn record(&mut self, block: BlockAddress, bytes: &[u8]) {
+        self.unpack.record(block, bytes, &mut self.salvage);
+    }
+
+    /// The next record cannot be had.
+    pub fn lost(&mut self, block: BlockAddress, what: &str) {
+        self.unpack.lost(block, what, &mut self.salvage);
+    }
+
+    /// Archive paths of the members that lost something, and whose headers were found: one that
+    /// begins in what is lost has no name.
+    #[must_use]
+    pub fn hurt(mut self) -> Vec<Vec<u8>> {
+        self.salvage.hurt();
+        let files = self.salvage.files.into_iter();
+        let hurt = files.filter(|line| line.condition == Condition::Unreadable);
+        hurt.map(|line| line.path).collect()
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let members = self.salvage.files.len();
+        f.debug_struct("Headers")
+            .field("members", &members)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A piece of the archive, as it lies on tape: a record, or the content of a frame.
@@ -287,7 +371,7 @@ impl Salvage {
         label: &Label,
         point: &AppendPoint,
         index_block: BlockAddress,
-        before: Option<&SegmentInfo>,
+        beside: Beside<'_>,
     ) -> Salvaged {
         self.hurt();
         let mut more = |count: u64, what: &str| {
@@ -304,23 +388,8 @@ impl Salvage {
         let identity = self
             .identity
             .unwrap_or_else(|| Identity::unknown(label, point));
-        let before = before.filter(|before| before.job.id == identity.job);
-        let job = before.map_or_else(
-            || JobHeader {
-                id: identity.job,
-                name: String::new(),
-                started_at: Timestamp::UNIX_EPOCH,
-                host: String::new(),
-                software: String::new(),
-                roots: Vec::new(),
-                excludes: Vec::new(),
-                level: identity.level,
-                base: None,
-                // Headers have none.
-                digest: DigestAlgorithm::default(),
-            },
-            |before| before.job.clone(),
-        );
+        let beside = beside.of_job(identity.job);
+        let job = beside.job().unwrap_or_else(|| identity.header());
         let info = SegmentInfo {
             format: identity.format.max(codec.least_format()),
             volume: label.volume,
@@ -343,7 +412,7 @@ impl Salvage {
             file_bytes: self.files.iter().map(FileLine::covered_bytes).sum(),
             gone: 0,
             previous_indexes: point.previous_indexes.clone(),
-            job_segment: before.map_or(0, |before| before.job_segment + 1),
+            job_segment: beside.job_segment(point.next_number),
             job_ends: false,
             job_problems: None,
         };
@@ -385,6 +454,23 @@ impl Identity {
             job: value("job=")?,
             level,
         })
+    }
+
+    /// The run, of which nothing else is known.
+    fn header(&self) -> JobHeader {
+        JobHeader {
+            id: self.job,
+            name: String::new(),
+            started_at: Timestamp::UNIX_EPOCH,
+            host: String::new(),
+            software: String::new(),
+            roots: Vec::new(),
+            excludes: Vec::new(),
+            level: self.level,
+            base: None,
+            // Headers have none.
+            digest: DigestAlgorithm::default(),
+        }
     }
 
     /// Where the global header is lost: always the same for the same place.
