@@ -3,9 +3,11 @@
 use std::fs;
 
 use tapewright::clock::SystemClock;
-use tapewright::jobs::archive::{JobDescription, archive};
+use tapewright::jobs::archive::{DigestAlgorithm, JobDescription, archive};
+use tapewright::jobs::find::Found;
 use tapewright::jobs::label::label;
 use tapewright::jobs::restore::{RestoreOptions, TapePlace, restore};
+use tapewright::jobs::verify::verify;
 use tapewright::jobs::{
     JobError, NoOperator, Operator, Outcome, Reply, Site, StateDir, TapeRequest, VolumeState, tapes,
 };
@@ -70,6 +72,39 @@ fn a_job_goes_on_to_the_next_tape_and_parts_come_back_whole() {
     let (restored, copy) = lab.restore("source", "target");
     assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
     assert_eq!(restored.files, 25);
+    assert_same_tree(&lab.path("source"), &copy);
+}
+
+#[test]
+fn a_file_in_parts_on_two_tapes_is_verified_and_restored_by_sha256() {
+    let lab = Lab::new();
+    plant_much(&lab);
+    lab.label(&[A, B], "docs");
+    let job = JobDescription {
+        digest: DigestAlgorithm::Sha256,
+        ..options(&lab)
+    };
+    let summary = archive(lab.site(), &job).unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    let parts = lab.find(b"**/whole");
+    let on = |barcode| parts.iter().any(|part| part.barcode == barcode);
+    assert!(on(A) && on(B), "{parts:?}");
+    let by_sha256 = |part: &Found| part.digest_algorithm == Some("sha256") && part.digest.is_some();
+    assert!(parts.iter().all(by_sha256), "{parts:?}");
+    let mut files = 0;
+    for barcode in [A, B] {
+        let verified = verify(lab.site(), barcode).unwrap();
+        assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+        files += verified.volumes[0].files;
+    }
+    assert_eq!(
+        files,
+        24 + parts.len() as u64,
+        "each file, and each part of the one"
+    );
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    assert_eq!(restored.verified_files, 25, "{restored:?}");
     assert_same_tree(&lab.path("source"), &copy);
 }
 

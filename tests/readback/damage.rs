@@ -15,6 +15,7 @@ use tapewright::monitor::{Monitor, Silent};
 use tapewright::units::{BlockAddress, TapeFile};
 use tapewright::volume::VolumeError;
 use tapewright::volume::append::AppendPoint;
+use tapewright::volume::index::DigestAlgorithm;
 use tapewright::volume::member::Kind;
 use tapewright::volume::receipt::SegmentReceipt;
 use tapewright::volume::scan::Depth;
@@ -26,7 +27,12 @@ use crate::tape::Object;
 
 /// Blocks of the test volume: 2 to 12 are segment 1, with this in it.
 fn volume() -> Volume {
+    volume_digested_by(DigestAlgorithm::Blake3)
+}
+
+fn volume_digested_by(algorithm: DigestAlgorithm) -> Volume {
     Volume::new("A00001L9")
+        .digested_by(algorithm)
         .write(&[
             node("d", Kind::Directory),
             // Ends in block 4.
@@ -155,13 +161,24 @@ const DAMAGES: &[Damage] = &[
     },
 ];
 
+/// Each kind of damage, to segments with digests of each kind.
+fn damaged_volumes() -> impl Iterator<Item = (&'static Damage, Volume)> {
+    let algorithms = [DigestAlgorithm::Blake3, DigestAlgorithm::Sha256];
+    let pairs = DAMAGES
+        .iter()
+        .flat_map(move |one| algorithms.map(|algorithm| (one, algorithm)));
+    pairs.map(|(damage, algorithm)| {
+        let volume = volume_digested_by(algorithm);
+        (damage.inflict)(&volume);
+        (damage, volume)
+    })
+}
+
 const FILES: [&str; 7] = ["d", "d/a", "d/b", "d/c", "d/d", "d/e", "second"];
 
 #[test]
 fn a_restore_loses_exactly_what_is_damaged() {
-    for damage in DAMAGES {
-        let volume = volume();
-        (damage.inflict)(&volume);
+    for (damage, volume) in damaged_volumes() {
         let directory = tempfile::tempdir().unwrap();
         let mut shelf = Shelf::of(&[&volume]);
         let plan = plan(directory.path(), TargetOptions::default(), &[&volume]);
@@ -202,9 +219,7 @@ fn bad_paths(segment: &SegmentReport) -> Vec<&str> {
 
 #[test]
 fn a_verification_pins_bad_records_to_files() {
-    for damage in DAMAGES {
-        let volume = volume();
-        (damage.inflict)(&volume);
+    for (damage, volume) in damaged_volumes() {
         let report = verified(&volume);
         let [first, second] = &report.segments[..] else {
             panic!("{report:?}")
@@ -265,21 +280,6 @@ fn a_damaged_index_is_bad_and_costs_no_file() {
 }
 
 #[test]
-fn a_failing_drive_says_nothing_of_the_tape() {
-    let (one, two) = (
-        volume(),
-        Volume::new("A00002L9").write(&[file("other", b"fine")]),
-    );
-    one.tape.medium().drive_fails_at = Some(7);
-    let mut shelf = Shelf::of(&[&one, &two]);
-    let report = verify(&verify_plan(&[&one, &two]), &mut shelf, &Silent);
-    let inconclusive = |segment: &SegmentReport| {
-        matches!(segment.verdict, SegmentVerdict::Inconclusive(_)) && segment.bad_file_count == 0
-    };
-    let [first, second, other] = &report.segments[..] else {
-        panic!("{report:?}")
-    };
-#[test]
 fn where_the_index_is_damaged_too_the_headers_name_what_is_lost() {
     let cases: [(&[u64], &[&str]); 5] = [
         (&[], &[]),
@@ -301,6 +301,21 @@ fn where_the_index_is_damaged_too_the_headers_name_what_is_lost() {
     }
 }
 
+#[test]
+fn a_failing_drive_says_nothing_of_the_tape() {
+    let (one, two) = (
+        volume(),
+        Volume::new("A00002L9").write(&[file("other", b"fine")]),
+    );
+    one.tape.medium().drive_fails_at = Some(7);
+    let mut shelf = Shelf::of(&[&one, &two]);
+    let report = verify(&verify_plan(&[&one, &two]), &mut shelf, &Silent);
+    let inconclusive = |segment: &SegmentReport| {
+        matches!(segment.verdict, SegmentVerdict::Inconclusive(_)) && segment.bad_file_count == 0
+    };
+    let [first, second, other] = &report.segments[..] else {
+        panic!("{report:?}")
+    };
     assert!(inconclusive(first) && inconclusive(second), "{report:?}");
     assert_eq!(other.verdict, SegmentVerdict::Good);
     assert!(

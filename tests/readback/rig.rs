@@ -107,6 +107,8 @@ pub struct Volume {
     pub tape: Tape,
     pub label: Label,
     pub receipts: Vec<SegmentReceipt>,
+    /// How the digests of its files are made.
+    pub digest: DigestAlgorithm,
 }
 
 struct Records<'a>(&'a Tape);
@@ -137,7 +139,13 @@ impl Volume {
             tape,
             label,
             receipts: Vec::new(),
+            digest: DigestAlgorithm::Blake3,
         }
+    }
+
+    /// The same with digests of files without holes made so.
+    pub fn digested_by(self, digest: DigestAlgorithm) -> Self {
+        Self { digest, ..self }
     }
 
     pub fn next(&self) -> AppendPoint {
@@ -163,7 +171,7 @@ impl Volume {
             excludes: Vec::new(),
             level: Level::Full,
             base: None,
-            digest: DigestAlgorithm::Blake3,
+            digest: self.digest,
         };
         let start = SegmentStart {
             label: &self.label,
@@ -189,7 +197,11 @@ impl Volume {
         for item in items {
             builder.begin(&item.member).unwrap();
             builder.data(&item.payload).unwrap();
-            builder.end(item.digest, Condition::Whole).unwrap();
+            let digest = match self.digest {
+                DigestAlgorithm::Blake3 => item.digest,
+                other => item.digest.map(|_| other.digest(&item.payload)),
+            };
+            builder.end(digest, Condition::Whole).unwrap();
         }
         let finished = builder.finish(Timestamp::UNIX_EPOCH, true).unwrap();
         let mut medium = self.tape.medium();
@@ -219,7 +231,7 @@ impl Volume {
                     path: line.path.clone(),
                     name: line.path.clone(),
                     digest: line.digest.map(|digest| digest.0),
-                    digest_algorithm: DigestAlgorithm::Blake3,
+                    digest_algorithm: self.digest,
                     part: line.part,
                     job: Uuid::from_u128(7),
                     read_on_records: 0,
