@@ -241,9 +241,9 @@ impl<'a> ResumingReader<'a> {
 
     fn tell(&self, error: &DriveError, block: BlockAddress) {
         let what = format!(
-            "reading was interrupted: {}; the tape is proved by its label again, and read on \
+            "reading in {} was interrupted: {}; the tape is proved by its label again, and read on \
              from block {block}",
-            error.what
+            error.drive, error.what
         );
         tracing::warn!(barcode = self.label.barcode, %error, "{what}");
         self.monitor.problem(&Problem {
