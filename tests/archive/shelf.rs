@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tapewright::drive::{
     DriveError, DriveErrorKind, FilemarkReturns, Position, ReadOutcome, SequentialDevice, Waiting,
@@ -40,6 +42,8 @@ pub struct TestDrive {
     pub confirms_before: u64,
     /// Claims after its fault that all is on the medium.
     pub boasts: bool,
+    /// Writes nothing before this is up.
+    pub held_until: Option<Arc<AtomicBool>>,
 }
 
 impl TestDrive {
@@ -62,6 +66,12 @@ impl TestDrive {
 impl SequentialDevice for TestDrive {
     fn write_block(&mut self, data: &[u8]) -> Result<Written, DriveError> {
         self.check()?;
+        if let Some(let_go) = &self.held_until {
+            let since = Instant::now();
+            while !let_go.load(Ordering::Relaxed) && since.elapsed() < Duration::from_secs(30) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         let mut tape = self.tape.lock().unwrap();
         let written = tape.write_block(data);
         tape.on_medium = tape.on_medium.max(tape.next.saturating_sub(self.lag));
@@ -147,6 +157,8 @@ pub struct Shelf {
     pub confirms_before: u64,
     /// The drive claims after its fault that all is on the medium.
     pub boasts: bool,
+    /// The drive writes nothing before this is up.
+    pub held_until: Option<Arc<AtomicBool>>,
     /// Giving a tape back fails.
     pub keeps_tapes: bool,
     /// Called with the number of each tape that is given back, from 0.
@@ -212,6 +224,7 @@ impl VolumeSource for Shelf {
             mute: self.mute,
             confirms_before: self.confirms_before,
             boasts: self.boasts,
+            held_until: self.held_until.clone(),
         });
         Ok(MountedVolume {
             device,
