@@ -315,7 +315,9 @@ pub(super) fn condition_sentence(condition: Condition) -> &'static str {
         Condition::Changed => "it was modified while it was archived",
         Condition::Shrank => "it became shorter while it was archived: its end is zeros",
         Condition::Grew => "it became longer while it was archived: what was added is missing",
-        Condition::Unreadable => "it could not be read to its end: from there on it is zeros",
+        Condition::Unreadable => {
+            "it could not be read to its end: what is missing is zeros or cut off"
+        }
     }
 }
 

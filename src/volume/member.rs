@@ -67,7 +67,8 @@ pub enum Condition {
     Shrank,
     /// It became longer; the tape has its first `size_bytes` bytes.
     Grew,
-    /// Reading failed part-way; from there on the tape has zeros.
+    /// Reading failed part-way; from there on the tape has zeros, or nothing of what a command
+    /// was to write.
     Unreadable,
 }
 

@@ -4,6 +4,7 @@
 
 mod case;
 mod changing;
+mod cut_streams;
 mod failing;
 #[expect(
     dead_code,

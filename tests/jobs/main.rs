@@ -19,6 +19,7 @@ mod round_trip;
 mod sick_drives;
 mod spanning;
 mod stopping;
+mod streams;
 mod trouble;
 mod verifying;
 mod write_failure;

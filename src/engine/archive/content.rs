@@ -83,9 +83,6 @@ fn data(
             let taken_bytes = data.len() as u64;
             left_bytes -= taken_bytes;
             monitor.advance(0, taken_bytes);
-            if payload.cut_short() {
-                destinations.iter_mut().for_each(Destination::cut_short);
-            }
             if !destinations.iter().any(Destination::is_at_work) {
                 return Ok(false);
             }

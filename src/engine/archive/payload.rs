@@ -61,8 +61,6 @@ pub(super) struct Payload<'a, 'b> {
     taken: usize,
     end: Option<ReadEnd>,
     so_far: Condition,
-    /// A stream ended in the file: what is missing of the member in work is zeros.
-    cut_short: bool,
 }
 
 /// Where further chunks come from.
@@ -84,7 +82,6 @@ impl<'a, 'b> Payload<'a, 'b> {
             taken: 0,
             so_far: end.condition,
             end: Some(end),
-            cut_short: false,
         }
     }
 
@@ -106,12 +103,11 @@ impl<'a, 'b> Payload<'a, 'b> {
             taken: 0,
             end,
             so_far: Condition::Whole,
-            cut_short: false,
         }
     }
 
     /// Up to `limit` bytes, at least one, and the state of the file behind them. As much comes
-    /// as the member declares; where a stream ends the file early, the rest is made up of zeros.
+    /// as the member declares.
     pub(super) fn take(&mut self, limit: u64) -> Result<(&[u8], Condition), ScannerGone> {
         if self.taken == self.chunk.len() {
             self.refill()?;
@@ -124,10 +120,6 @@ impl<'a, 'b> Payload<'a, 'b> {
     }
 
     fn refill(&mut self) -> Result<(), ScannerGone> {
-        if self.cut_short {
-            self.taken = 0;
-            return Ok(());
-        }
         if self.end.is_some() {
             return Err(ScannerGone);
         }
@@ -138,13 +130,6 @@ impl<'a, 'b> Payload<'a, 'b> {
                 Item::Chunk(chunk, condition) if !chunk.is_empty() => {
                     self.chunk = chunk;
                     self.so_far = condition;
-                    Ok(())
-                }
-                Item::End(end) => {
-                    self.so_far = end.condition;
-                    self.end = Some(end);
-                    self.cut_short = true;
-                    self.chunk = vec![0; CHUNK_BYTES];
                     Ok(())
                 }
                 _ => Err(ScannerGone),
@@ -165,11 +150,6 @@ impl<'a, 'b> Payload<'a, 'b> {
         }
         self.chunk.clear();
         self.taken = 0;
-    }
-
-    /// True if the file ended early: no further part of it is worth writing.
-    pub(super) fn cut_short(&self) -> bool {
-        self.cut_short
     }
 
     /// Nobody wants the rest: the scanner need not read it.

@@ -33,8 +33,6 @@ pub(super) struct Work {
     number: u32,
     offset_bytes: u64,
     part: Option<Cut>,
-    /// A stream ended in it: no further part is worth writing.
-    cut_short: bool,
 }
 
 /// The part under way.
@@ -54,7 +52,6 @@ impl Work {
             number: 0,
             offset_bytes: 0,
             part: None,
-            cut_short: false,
         }
     }
 
@@ -65,7 +62,6 @@ impl Work {
             number: rest.number,
             offset_bytes: rest.offset_bytes,
             part: None,
-            cut_short: false,
         }
     }
 
@@ -154,13 +150,6 @@ impl Destination<'_> {
             && let Err(stop) = self.try_data(data, so_far)
         {
             self.note(stop);
-        }
-    }
-
-    /// The data that come are zeros for what a stream has not brought.
-    pub(super) fn cut_short(&mut self) {
-        if let Some(work) = &mut self.work {
-            work.cut_short = true;
         }
     }
 
@@ -294,10 +283,6 @@ impl Destination<'_> {
             let cut = self.work().part.as_mut().expect("a part was begun");
             let Some((now, later)) = cut.take(data) else {
                 self.end_part(so_far)?;
-                if self.work().cut_short {
-                    self.work = None;
-                    return Ok(());
-                }
                 if self.alone && self.shared.monitor.stop_requested() {
                     self.cut_off = Some(self.work().offset_bytes);
                     return Ok(());
@@ -350,9 +335,6 @@ impl Destination<'_> {
         // Behind the last piece of data there may be a hole that goes to a part of its own.
         while !self.work().part.as_ref().is_some_and(Cut::is_last) {
             self.end_part(condition)?;
-            if self.work().cut_short {
-                return Ok(());
-            }
             self.next_part()?;
         }
         self.end_part(condition)

@@ -155,7 +155,10 @@ impl<'a> Run<'a> {
             None => (writer, member.size_bytes, verified),
             Some(part) => match self.cut_files.add(name.bytes(), part, writer, verified)? {
                 None => return Ok(Done::Later),
-                Some(joined) => (joined.writer, joined.size_bytes, joined.verified),
+                Some(joined) => {
+                    joined.writer.set_size(joined.size_bytes)?;
+                    (joined.writer, joined.size_bytes, joined.verified)
+                }
             },
         };
         self.target.finish_file(writer, member)?;

@@ -15,6 +15,7 @@ mod exclude;
 mod feed;
 mod file;
 mod footprint;
+mod growing;
 mod inode;
 mod known;
 mod links;

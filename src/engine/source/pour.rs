@@ -15,13 +15,14 @@ pub trait Pour {
     /// An object with all its data.
     fn object(&mut self, member: Member, data: Vec<u8>, end: ReadEnd) -> Result<(), Unwanted>;
 
-    /// A file whose data follow, in chunks of at most 1 MiB, then an end.
+    /// A file, or a part of one. As much data as it declares follow, in chunks of at most 1 MiB,
+    /// then an end.
     fn begin(&mut self, member: Member) -> Result<(), Unwanted>;
 
     /// Data of the file, with what is known of its state so far.
     fn chunk(&mut self, data: Vec<u8>, so_far: Condition) -> Result<(), Unwanted>;
 
-    /// The file ends. Data that it still lacks become zeros.
+    /// The file ends.
     fn end(&mut self, end: ReadEnd) -> Result<(), Unwanted>;
 }
 

@@ -1,10 +1,12 @@
 //! A command that writes a tar archive, whose members become members of ours one by one.
 //!
-//! What comes may be hostile or cut off: what was whole until then is kept.
+//! What comes may be hostile or cut off: what was whole until then is kept, and no more of a file
+//! is claimed than came.
 
 use std::io::{self, Read};
 
 use super::Remark;
+use super::growing::{Growing, end_early, part_bytes};
 use super::pour::{Pour, Unwanted};
 use super::stream::{Context, StreamEnd, StreamSource};
 use super::{ReadEnd, unpack};
@@ -70,14 +72,17 @@ struct Members<'a> {
 }
 
 /// The member whose data come.
-#[derive(Debug)]
 enum Current {
     /// None, or one that is left out.
     None,
     /// Its data are collected.
     Small { member: Box<Member>, data: Vec<u8> },
-    /// Its data are handed on in chunks; the one that is being filled.
-    Large { path: Vec<u8>, chunk: Vec<u8> },
+    /// Its data are handed on in parts, if it is longer than one; the chunk that is being filled.
+    Large {
+        file: Box<Growing>,
+        size_bytes: u64,
+        chunk: Vec<u8>,
+    },
 }
 
 impl Members<'_> {
@@ -119,7 +124,7 @@ impl Members<'_> {
                 ))
             }
             Event::Data { bytes, .. } => self.data(bytes),
-            Event::MemberEnd => self.member_end(ReadEnd::whole()),
+            Event::MemberEnd => self.member_end(None),
             Event::Global(_) | Event::End => Ok(()),
         }
     }
@@ -156,11 +161,13 @@ impl Members<'_> {
             };
             return Ok(());
         }
+        let part_bytes = part_bytes(self.context.segment_limit_bytes);
         self.current = Current::Large {
-            path: member.path.clone(),
+            size_bytes: member.size_bytes,
+            file: Box::new(Growing::new(member, part_bytes)),
             chunk: Vec::with_capacity(OUTPUT_CHUNK_BYTES),
         };
-        self.sink.begin(member)
+        Ok(())
     }
 
     /// Where a name of the stream is on tape.
@@ -218,7 +225,7 @@ impl Members<'_> {
                 data.extend_from_slice(bytes);
                 Ok(())
             }
-            Current::Large { chunk, .. } => {
+            Current::Large { file, chunk, .. } => {
                 while !bytes.is_empty() {
                     let count = bytes.len().min(OUTPUT_CHUNK_BYTES - chunk.len());
                     let (now, later) = bytes.split_at(count);
@@ -227,7 +234,7 @@ impl Members<'_> {
                     if chunk.len() == OUTPUT_CHUNK_BYTES {
                         let empty = Vec::with_capacity(OUTPUT_CHUNK_BYTES);
                         let full = std::mem::replace(chunk, empty);
-                        self.sink.chunk(full, Condition::Whole)?;
+                        file.chunk(full, &mut *self.sink)?;
                     }
                 }
                 Ok(())
@@ -235,18 +242,27 @@ impl Members<'_> {
         }
     }
 
-    fn member_end(&mut self, end: ReadEnd) -> Result<(), Unwanted> {
+    /// The member ends; `cut`: before all its data came, as this says.
+    fn member_end(&mut self, cut: Option<ReadEnd>) -> Result<(), Unwanted> {
+        let early = cut.is_some();
+        let end = cut.unwrap_or_else(ReadEnd::whole);
         match std::mem::replace(&mut self.current, Current::None) {
             Current::None => Ok(()),
-            Current::Small { member, mut data } => {
-                data.resize(member.payload_bytes() as usize, 0);
+            Current::Small { mut member, data } => {
+                if early {
+                    end_early(&mut member, data.len() as u64);
+                }
                 self.sink.object(*member, data, end)
             }
-            Current::Large { chunk, .. } => {
+            Current::Large {
+                mut file,
+                size_bytes,
+                chunk,
+            } => {
                 if !chunk.is_empty() {
-                    self.sink.chunk(chunk, end.condition)?;
+                    file.chunk(chunk, &mut *self.sink)?;
                 }
-                self.sink.end(end)
+                file.end((!early).then_some(size_bytes), end, &mut *self.sink)
             }
         }
     }
@@ -256,8 +272,8 @@ impl Members<'_> {
         let whole = read.is_ok() && self.parser.may_end();
         let cut = match &self.current {
             Current::None => None,
-            Current::Small { member, .. } => Some(&member.path),
-            Current::Large { path, .. } => Some(path),
+            Current::Small { member, .. } => Some(&member.path[..]),
+            Current::Large { file, .. } => Some(file.path()),
         };
         let at_byte = self.parser.position();
         let what = match (&read, ended.ending) {
@@ -281,11 +297,11 @@ impl Members<'_> {
             None => what,
             Some(path) => format!("{what}; cut off in /{}", String::from_utf8_lossy(path)),
         };
-        self.member_end(ReadEnd {
+        self.member_end(Some(ReadEnd {
             condition: Condition::Unreadable,
-            what: Some("the stream ended in it; what is missing is zeros on tape".to_owned()),
+            what: Some("the stream ended in it; what came of it is on tape".to_owned()),
             digest: None,
-        })?;
+        }))?;
         self.sink.remark(Remark::problem(&self.source.place, what))
     }
 }

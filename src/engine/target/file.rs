@@ -81,6 +81,17 @@ impl Target {
 }
 
 impl FileWriter {
+    /// Makes the file end at `size_bytes`: a part behind the first may have brought its end.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the system.
+    pub fn set_size(&self, size_bytes: u64) -> Result<(), TargetError> {
+        ftruncate(&self.file, size_bytes).map_err(|errno| {
+            TargetError::system(self.temporary.name(), "making room for it", errno)
+        })
+    }
+
     /// Writes `data` at `offset_bytes`.
     ///
     /// # Errors
