@@ -9,8 +9,8 @@ use crate::volume::index::{Digest, DigestAlgorithm, Hasher};
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Bytes of hole hashed by one call of [`ContentDigest::advance_to`]: a tape can claim
-/// holes of any size, so that the caller must get the chance to stop.
-pub(crate) const HOLE_STEP_BYTES: u64 = 256 << 20;
+/// holes of any size, and so can a source, so that the caller must get the chance to stop.
+pub(crate) const HOLE_STEP_BYTES: u64 = 64 << 20;
 
 /// Hashes what a member covers of its file, in order.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ mod case;
 mod changing;
 mod cut_streams;
 mod failing;
+mod holes;
 #[expect(
     dead_code,
     reason = "each test binary uses its own part of the tape in memory"

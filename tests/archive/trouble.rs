@@ -21,7 +21,7 @@ use crate::case::{Case, noise, read_all};
 use crate::shelf::{BLOCK_BYTES, Fault, Ledger, Shelf};
 
 /// Asks to stop once so many files are done.
-struct StopAfter {
+pub struct StopAfter {
     files: u64,
     bytes: u64,
     done: AtomicU64,
@@ -29,7 +29,7 @@ struct StopAfter {
 }
 
 impl StopAfter {
-    fn new(files: u64, bytes: u64) -> Self {
+    pub fn new(files: u64, bytes: u64) -> Self {
         Self {
             files,
             bytes,

@@ -8,6 +8,7 @@ mod imperfect;
 mod interrupted;
 mod lab;
 mod labelling;
+mod left_hole;
 mod levels;
 mod levels_joined;
 mod misloading;

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use uuid::Uuid;
 
 use super::compress::Compression;
+use super::content;
 use super::destination::Destination;
 use super::placing::{Begun, Work};
 use super::plan::Memory;
@@ -21,7 +22,7 @@ use crate::engine::content::ContentDigest;
 use crate::engine::source::Remark;
 use crate::engine::{EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Silent};
 use crate::units::BlockAddress;
 use crate::volume::VolumeError;
 use crate::volume::failure::{ReadFailure, judge};
@@ -374,6 +375,8 @@ impl Copying<'_> {
     }
 }
 
+const LEFT_HOLE: &str = "stopped on request in a hole of it; `copy` of the job copies it again";
+
 /// Why a member was not read.
 enum Unread {
     /// It is not on tape as it was written, for this reason.
@@ -389,7 +392,8 @@ struct Push<'a, 'b> {
     monitor: &'a dyn Monitor,
     /// As it was begun.
     member: Option<Member>,
-    digest: ContentDigest,
+    /// None once a hole was left on request.
+    digest: Option<ContentDigest>,
     /// By the algorithm of the copy, where it has another than what is copied.
     other: Option<ContentDigest>,
     payload_bytes: u64,
@@ -407,7 +411,7 @@ impl<'a, 'b> Push<'a, 'b> {
             line,
             monitor,
             member: None,
-            digest: ContentDigest::new(read),
+            digest: Some(ContentDigest::new(read)),
             other: (written != read).then(|| ContentDigest::new(written)),
             payload_bytes: 0,
         }
@@ -475,15 +479,15 @@ impl<'a, 'b> Push<'a, 'b> {
     }
 
     fn digests(&mut self) -> impl Iterator<Item = &mut ContentDigest> {
-        std::iter::once(&mut self.digest).chain(&mut self.other)
+        self.digest.iter_mut().chain(&mut self.other)
     }
 
+    /// Digests the hole up to there, unless the user asks to stop meanwhile.
     fn advance(&mut self, to_bytes: u64) -> Result<(), Unread> {
-        for digest in self.digests() {
-            while !digest
-                .advance_to(to_bytes)
-                .map_err(|_| Unread::Bad("its data are out of order".to_owned()))?
-            {}
+        let shared = self.destination.shared;
+        for digest in [&mut self.digest, &mut self.other] {
+            content::hole(digest, to_bytes, shared, &Silent)
+                .map_err(|_| Unread::Bad("its data are out of order".to_owned()))?;
         }
         Ok(())
     }
@@ -494,7 +498,10 @@ impl<'a, 'b> Push<'a, 'b> {
             return Ok(());
         }
         self.advance(covered_bytes)?;
-        let digest = self.digest.finish();
+        if self.destination.shared.left_hole.take() {
+            return Err(Unread::Bad(LEFT_HOLE.to_owned()));
+        }
+        let digest = self.digest.take().expect("no hole was left").finish();
         match self.line.digest {
             Some(written) if written != digest => Err(Unread::Bad(format!(
                 "its content has the digest {digest} instead of {written}"

@@ -5,13 +5,16 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::rc::Rc;
 
+use super::content;
 use super::destination::{Destination, Stop};
 use super::parts;
 use super::pending::{Rest, Written, WrittenMember};
 use super::records::DriveStopped;
+use super::shared::Shared;
 use crate::engine::EngineError;
 use crate::engine::content::ContentDigest;
 use crate::engine::source::FileState;
+use crate::monitor::Silent;
 use crate::volume::index::{Digest, DigestAlgorithm};
 use crate::volume::member::{Condition, Extent, Member};
 use crate::volume::segment::SegmentError;
@@ -41,7 +44,8 @@ struct Cut {
     member: Member,
     /// Its pieces that hold data and have not come.
     pieces: VecDeque<Extent>,
-    digest: ContentDigest,
+    /// None once a hole was left.
+    digest: Option<ContentDigest>,
 }
 
 impl Work {
@@ -91,7 +95,7 @@ impl Cut {
         Self {
             pieces: pieces.copied().collect(),
             member,
-            digest: ContentDigest::new(algorithm),
+            digest: Some(ContentDigest::new(algorithm)),
         }
     }
 
@@ -100,12 +104,14 @@ impl Cut {
     }
 
     /// Takes from `data` what belongs into the present piece; `None` once all pieces came.
-    fn take<'d>(&mut self, data: &'d [u8]) -> Option<(&'d [u8], &'d [u8])> {
+    fn take<'d>(&mut self, data: &'d [u8], shared: &Shared<'_>) -> Option<(&'d [u8], &'d [u8])> {
         let piece = self.pieces.front_mut()?;
-        advance(&mut self.digest, piece.offset_bytes);
+        pass_hole(&mut self.digest, piece.offset_bytes, shared);
         let fits = usize::try_from(piece.length_bytes).unwrap_or(usize::MAX);
         let (now, later) = data.split_at(data.len().min(fits));
-        self.digest.update(now);
+        if let Some(digest) = &mut self.digest {
+            digest.update(now);
+        }
         piece.offset_bytes += now.len() as u64;
         piece.length_bytes -= now.len() as u64;
         if piece.length_bytes == 0 {
@@ -114,15 +120,17 @@ impl Cut {
         Some((now, later))
     }
 
-    fn finish(mut self) -> (Digest, Member) {
-        advance(&mut self.digest, self.member.covered_bytes());
-        (self.digest.finish(), self.member)
+    /// Also gives its digest, unless a hole was left.
+    fn finish(mut self, shared: &Shared<'_>) -> (Option<Digest>, Member) {
+        pass_hole(&mut self.digest, self.member.covered_bytes(), shared);
+        (self.digest.map(|digest| digest.finish()), self.member)
     }
 }
 
-fn advance(digest: &mut ContentDigest, to_bytes: u64) {
-    let in_order = "the pieces of a member are in order";
-    while !digest.advance_to(to_bytes).expect(in_order) {}
+/// Digests a hole; that of the whole file counts as progress.
+fn pass_hole(digest: &mut Option<ContentDigest>, to_bytes: u64, shared: &Shared<'_>) {
+    let passed = content::hole(digest, to_bytes, shared, &Silent);
+    passed.expect("the pieces of a member are in order");
 }
 
 impl Destination<'_> {
@@ -279,9 +287,10 @@ impl Destination<'_> {
         if self.work().number == 0 {
             return self.builder_data(data);
         }
+        let shared = self.shared;
         while !data.is_empty() {
             let cut = self.work().part.as_mut().expect("a part was begun");
-            let Some((now, later)) = cut.take(data) else {
+            let Some((now, later)) = cut.take(data, shared) else {
                 self.end_part(so_far)?;
                 if self.alone && self.shared.monitor.stop_requested() {
                     self.cut_off = Some(self.work().offset_bytes);
@@ -307,9 +316,10 @@ impl Destination<'_> {
     fn end_part(&mut self, condition: Condition) -> Result<(), Stop> {
         let cut = self.work().part.take().expect("a part was begun");
         let last = cut.is_last();
-        let (digest, part) = cut.finish();
+        let (digest, part) = cut.finish(self.shared);
+        let condition = digest.map_or(Condition::Unreadable, |_| condition);
         let open = self.open_segment()?;
-        open.builder.end(Some(digest), condition).map_err(stopped)?;
+        open.builder.end(digest, condition).map_err(stopped)?;
         if last {
             return Ok(());
         }

@@ -99,6 +99,9 @@ impl<'a> Repeat<'a> {
         }
     }
 
+        if destinations[0].shared.left_hole.take() {
+            self.remarks.push(content::left_hole(&member.path));
+        }
     /// A file of its own instead of a further name of one that was lost; `None` if that one was
     /// not lost.
     pub(super) fn instead_of_link(&mut self, link: &Member) -> Option<Result<Object, Remark>> {

@@ -298,11 +298,15 @@ impl Run<'_> {
         }
         if let Some(what) = payload.finish()?.what {
             self.remark(Remark::problem(&member.path, what));
+        let left_hole = self.shared.left_hole.take();
         }
         self.mend()
     }
 
     /// Notes a name that is gone at every destination.
+        if left_hole {
+            self.remark(content::left_hole(&member.path));
+        }
     fn gone(&mut self, path: &[u8]) -> Result<(), Halt> {
         for destination in &mut self.destinations {
             if destination.takes() {

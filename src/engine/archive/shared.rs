@@ -33,6 +33,8 @@ pub(super) struct Shared<'a> {
     pub(super) sink_failed: Cell<bool>,
     /// Problems of the job so far, if they are known.
     pub(super) problems: Cell<Option<u64>>,
+    /// On request to stop, a hole was left before it was digested: since this was taken last.
+    pub(super) left_hole: Cell<bool>,
 }
 
 impl<'a> Shared<'a> {
@@ -54,6 +56,7 @@ impl<'a> Shared<'a> {
             sink: RefCell::new(sink),
             sink_failed: Cell::new(false),
             problems: Cell::new(None),
+            left_hole: Cell::new(false),
         }
     }
 
