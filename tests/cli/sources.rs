@@ -267,3 +267,59 @@ fn a_command_does_not_outlive_tapewright() {
         }
     }
 }
+
+#[test]
+fn a_job_with_commands_that_failed_or_was_killed_goes_on_with_its_sources_named_again() {
+    let place = Place::with_pool("512MB", 1);
+    let dump = crate::random::Random(5).bytes(20_000_000);
+    fs::write(place.path("dump"), &dump).expect("a dump");
+    let file = |ending: &str| {
+        let job = format!(
+            "pool = \"p\"\nname = \"j\"\nsegment_size = \"4MiB\"\n\
+             [[source]]\ncommand = \"echo >>{0}/runs; cat {0}/dump; {ending}\"\nas = \"db\"\n",
+            place.path("").display()
+        );
+        fs::write(place.path("job.toml"), job).expect("a job file");
+    };
+    let job = text(&place, "job.toml");
+
+    // Killed with the first parts on tape.
+    file("sleep 60");
+    let mut killed = place.command();
+    let killed = killed
+        .args(["archive", "--job", &job])
+        .stdout(Stdio::null());
+    let mut killed = killed.spawn().expect("it starts");
+    let ledger = place.path("state/catalog/ledger.jsonl");
+    let committed = || {
+        let lines = fs::read_to_string(&ledger).expect("a ledger");
+        lines.contains("\"type\":\"receipt\"")
+    };
+    let started = Instant::now();
+    while !committed() && started.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    killed.kill().expect("it runs");
+    killed.wait().expect("it ended");
+
+    let refused = place
+        .run(["archive", "--resume", "j"], [""; 0])
+        .expect_exit(2);
+    let told = refused.stderr();
+    assert!(told.contains("--resume JOB --job FILE"), "{told}");
+    // What failed runs again, what did not does not.
+    for (ending, code) in [("exit 1", 7), ("exit 0", 0)] {
+        file(ending);
+        place
+            .run(["archive", "--resume", "j"], ["--job", &job])
+            .expect_exit(code);
+    }
+    let done = place
+        .run(["archive", "--resume", "j"], ["--job", &job])
+        .expect_exit(2);
+    assert!(done.stderr().contains("nothing to resume"));
+    assert_eq!(fs::read(place.path("runs")).expect("runs").len(), 3);
+    let back = place.path("back");
+    place.run(["restore", "db", "--to"], [&back]).expect_done();
+    assert!(fs::read(back.join("db")).expect("the dump") == dump);
+}

@@ -221,33 +221,6 @@ fn a_compressed_job_with_a_stream_in_parts_is_copied_from_tape_to_tape() {
 }
 
 #[test]
-fn a_job_whose_sources_the_catalog_does_not_keep_is_not_resumed() {
-    let lab = Lab::new();
-    lab.label(&[A], "onsite");
-    let job = JobDescription {
-        copy_pool: None,
-        sources: vec![Source::Command(CommandSource {
-            command: "echo some; exit 1".to_owned(),
-            place: "db/dump".to_owned(),
-            timeout: None,
-        })],
-        ..options(&lab)
-    };
-    let summary = archive(lab.site(), &job).unwrap();
-    assert_eq!(summary.outcome, Outcome::Partial, "{summary:?}");
-    let resumed = JobDescription {
-        resume: Some(summary.job.to_string()),
-        ..JobDescription::default()
-    };
-    let error = archive(lab.site(), &resumed).unwrap_err();
-    assert_eq!(error.kind(), JobErrorKind::Request);
-    assert!(
-        error.to_string().contains("run the whole job again"),
-        "{error}"
-    );
-}
-
-#[test]
 fn what_one_copy_does_not_give_comes_from_the_other() {
     type Trouble = (&'static str, fn(&Lab), std::ops::RangeInclusive<u64>);
     let trouble: [Trouble; 2] = [

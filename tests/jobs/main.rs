@@ -16,6 +16,7 @@ mod moving;
 mod planned;
 mod rebuilding;
 mod refusals;
+mod resumed_streams;
 mod round_trip;
 mod sick_drives;
 mod spanning;

@@ -342,6 +342,9 @@ pub struct CommandEnded {
     /// The end of what it wrote to its standard error.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stderr: String,
+    /// It ended well, and all that it wrote is on tape: a resumed job does not run it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub complete: bool,
 }
 
 /// A volume was read back and compared with its CRCs and digests.

@@ -295,10 +295,9 @@ pub struct ArchiveArgs {
     #[arg(long, required_unless_present_any = ["job", "resume"])]
     pub pool: Option<String>,
     /// Go on with this job (name or id) where it was cut off: its paths, its pools, and of its
-    /// files those that are not on tape yet
-    #[arg(long, value_name = "JOB", conflicts_with_all = ["paths", "files_from", "tar_command",
-        "command", "job", "pool", "copy_pool", "name", "exclude", "one_file_system", "level",
-        "base", "dry_run", "digest"])]
+    /// files those not on tape yet. Lists and commands are named again, or their --job FILE
+    #[arg(long, value_name = "JOB", conflicts_with_all = ["pool", "copy_pool", "name", "exclude",
+        "one_file_system", "level", "base", "dry_run", "digest"])]
     pub resume: Option<String>,
     /// A second copy from the same read, to this pool, on a second drive
     #[arg(long, value_name = "POOL")]

@@ -45,6 +45,8 @@ pub struct Resume {
     pub known: Arc<dyn Known>,
     /// Files of which the first parts are on tape, and no more. They are ended first.
     pub begun: Vec<BegunFile>,
+    /// Archive paths of streams that are on tape whole: their commands are not run.
+    pub streams: Vec<Vec<u8>>,
     /// Segments of the job on volumes of each destination.
     pub segments_before: Vec<u64>,
 }
@@ -90,6 +92,8 @@ impl ArchivePlan {
             one_file_system: self.one_file_system,
             never: self.never.clone(),
             known: self.resume.as_ref().map(|resume| Arc::clone(&resume.known)),
+            streams_done: (self.resume.as_ref())
+                .map_or_else(Vec::new, |resume| resume.streams.clone()),
             segment_limit_bytes: self.segment_limit_bytes,
         }
     }

@@ -40,6 +40,11 @@ impl<'a> Repeat<'a> {
         self.lost.len() as u64
     }
 
+    /// Their archive paths.
+    pub(super) fn lost_paths(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.lost.iter()
+    }
+
     pub(super) fn take_remarks(&mut self) -> Vec<Remark> {
         std::mem::take(&mut self.remarks)
     }
@@ -94,14 +99,14 @@ impl<'a> Repeat<'a> {
         let algorithm = self.plan.job.digest;
         let written = content::write(destinations, &member, &mut payload, algorithm, &Silent);
         debug_assert!(written.is_ok());
+        if destinations[0].shared.left_hole.take() {
+            self.remarks.push(content::left_hole(&member.path));
+        }
         if let Ok(Some(what)) = payload.finish().map(|end| end.what) {
             self.remarks.push(Remark::problem(&member.path, what));
         }
     }
 
-        if destinations[0].shared.left_hole.take() {
-            self.remarks.push(content::left_hole(&member.path));
-        }
     /// A file of its own instead of a further name of one that was lost; `None` if that one was
     /// not lost.
     pub(super) fn instead_of_link(&mut self, link: &Member) -> Option<Result<Object, Remark>> {

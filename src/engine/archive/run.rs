@@ -20,7 +20,9 @@ use super::shared::{Manner, Shared};
 use super::stage::StageTime;
 use super::total::with_total;
 use crate::clock::Clock;
-use crate::engine::source::{Base, Compared, Feed, Object, Remark, Severity};
+use crate::engine::source::{
+    Base, CommandEnd, Compared, Feed, Object, Remark, Severity, is_at_or_below,
+};
 use crate::engine::{EngineError, ReceiptSink, VolumeSource};
 use crate::monitor::{Monitor, Problem};
 use crate::volume::index::JobHeader;
@@ -139,6 +141,7 @@ fn carry_out(
         placed: 0,
         directories: 0,
         gone: 0,
+        streams_taken: 0,
     };
     let begun = resume.map_or(&[][..], |resume| &resume.begun);
     run.destinations[0]
@@ -153,10 +156,11 @@ fn carry_out(
         Err(error) => (Some(error), ScanEnd::default()),
     };
     let (outcome, failure) = run.conclude(halt, scan.compared, resume.is_some())?;
+    let commands = run.judge(scan.commands);
     let mut report = run.report(outcome, started.elapsed(), starved);
     report.failure = failure.or(report.failure).or(stopped);
     report.excluded = scan.excluded;
-    report.commands = scan.commands;
+    report.commands = commands;
     report.compared = scan.compared;
     report.timings.scan = scan.time;
     Ok(report)
@@ -196,6 +200,8 @@ struct Run<'a> {
     directories: u64,
     /// Names noted as gone.
     gone: u64,
+    /// Streams that were taken to their end.
+    streams_taken: usize,
 }
 
 impl Run<'_> {
@@ -220,6 +226,7 @@ impl Run<'_> {
                 Item::Begin(member) => self.object(*member, &mut Payload::streamed(inlet))?,
                 Item::Remark(remark) => self.remark(remark),
                 Item::Gone(path) => self.gone(&path)?,
+                Item::StreamEnd => self.streams_taken += 1,
                 Item::Failed(error) => return Err(Halt::Failed(error)),
                 Item::Done => return Ok(()),
                 Item::Chunk(..) | Item::End(_) => return Err(ScannerGone.into()),
@@ -291,22 +298,22 @@ impl Run<'_> {
         content::write(destinations, &member, payload, algorithm, self.monitor)?;
         self.placed += 1;
         self.directories += u64::from(member.kind == Kind::Directory);
+        let left_hole = self.shared.left_hole.take();
         if let Some(written_bytes) = self.destinations.iter().find_map(|one| one.cut_off) {
             let what = format!("stopped on request behind its first {written_bytes} bytes");
             self.remark(Remark::problem(&member.path, what));
             return Err(Halt::Interrupted);
         }
+        if left_hole {
+            self.remark(content::left_hole(&member.path));
+        }
         if let Some(what) = payload.finish()?.what {
             self.remark(Remark::problem(&member.path, what));
-        let left_hole = self.shared.left_hole.take();
         }
         self.mend()
     }
 
     /// Notes a name that is gone at every destination.
-        if left_hole {
-            self.remark(content::left_hole(&member.path));
-        }
     fn gone(&mut self, path: &[u8]) -> Result<(), Halt> {
         for destination in &mut self.destinations {
             if destination.takes() {
@@ -401,6 +408,23 @@ impl Run<'_> {
             Some(error) => Err(error),
             None => Ok((outcome, None)),
         }
+    }
+
+    /// Of which commands all is on tape that they wrote.
+    fn judge(&self, mut commands: Vec<CommandEnd>) -> Vec<CommandEnd> {
+        for (at, command) in commands.iter_mut().enumerate() {
+            command.is_whole &= at < self.streams_taken && self.has_all_below(&command.place);
+        }
+        commands
+    }
+
+    /// True if nothing at or below `place` was refused or lost, and all of it is confirmed at the
+    /// first destination.
+    fn has_all_below(&self, place: &[u8]) -> bool {
+        let first = &self.destinations[0];
+        let failed = self.refused.iter().chain(self.repeat.lost_paths());
+        let mut below = failed.filter(|path| is_at_or_below(path, place));
+        !first.is_over() && first.has_all() && below.next().is_none()
     }
 
     /// Has every destination end its last segment, confirmed and committed.

@@ -44,6 +44,8 @@ pub(super) enum Item {
     Remark(Remark),
     /// A name of the base that is gone.
     Gone(Vec<u8>),
+    /// The end of a stream: all that it brought came before.
+    StreamEnd,
     /// The walk could not go on.
     Failed(EngineError),
     /// The source is exhausted. The channel closing without this is a failure.
@@ -59,7 +61,7 @@ impl Item {
             Self::Chunk(..) => CHUNK_BYTES,
             Self::Remark(remark) => ITEM_BYTES + remark.path.len() + remark.what.len(),
             Self::Gone(path) => ITEM_BYTES + path.len(),
-            Self::End(_) | Self::Failed(_) | Self::Done => 0,
+            Self::End(_) | Self::StreamEnd | Self::Failed(_) | Self::Done => 0,
         }
     }
 
@@ -274,7 +276,10 @@ fn send_all(
                 walked.compared += scan.walk.compared();
                 sent?;
             }
-            Opened::Stream(stream) => streams.pour(&stream, outlet).map_err(|Unwanted| Closed)?,
+            Opened::Stream(stream) => {
+                streams.pour(&stream, outlet).map_err(|Unwanted| Closed)?;
+                outlet.send(Item::StreamEnd)?;
+            }
         }
     }
     outlet.send(Item::Done)?;

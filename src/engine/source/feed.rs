@@ -11,7 +11,7 @@ use super::exclude::Excludes;
 use super::known::Known;
 use super::list::{FileList, ListedRoots, Taken};
 use super::place::{is_at_or_below, meets_none, place};
-use super::pour::{CommandEnd, Pour, Unwanted};
+use super::pour::{CommandEnd, Pour, Unwanted, Watched};
 use super::seen::Seen;
 use super::stream::{Context, Form, StreamSource};
 use super::walk::{Selection, Walk};
@@ -41,6 +41,14 @@ pub struct CommandSource {
     pub place: String,
     /// How long it may take; `None` as long as it wants.
     pub timeout: Option<Duration>,
+}
+
+impl CommandSource {
+    /// The archive path that its place says, if it says one.
+    #[must_use]
+    pub fn archive_path(&self) -> &[u8] {
+        self.place.trim_matches('/').as_bytes()
+    }
 }
 
 impl std::fmt::Debug for CommandSource {
@@ -74,6 +82,8 @@ pub struct Rules {
     pub never: Vec<PathBuf>,
     /// What walks pass over, since it is archived already.
     pub known: Option<Arc<dyn Known>>,
+    /// Places of streams that are archived whole already: their commands are not run.
+    pub streams_done: Vec<Vec<u8>>,
     /// The bound of a segment: a part of a stream is shorter.
     pub segment_limit_bytes: u64,
 }
@@ -116,7 +126,9 @@ impl Streams {
         stream: &Stream,
         sink: &mut dyn Pour,
     ) -> Result<(), Unwanted> {
-        let end = stream.0.pour(&self.context, sink)?;
+        let mut watched = Watched::new(sink);
+        let mut end = stream.0.pour(&self.context, &mut watched)?;
+        end.command.is_whole &= !watched.has_problem;
         self.excluded += end.excluded;
         self.commands.push(end.command);
         Ok(())
@@ -193,7 +205,7 @@ pub(in crate::engine) fn is_streamed(source: &Source, path: &[u8]) -> bool {
     match source {
         Source::Paths(_) | Source::List(_) => false,
         Source::Tar(stream) | Source::Command(stream) => {
-            is_at_or_below(path, stream.place.trim_matches('/').as_bytes())
+            is_at_or_below(path, stream.archive_path())
         }
     }
 }
@@ -250,7 +262,9 @@ impl Feed {
                     Some(Opened::Walk(Box::new(walk)))
                 }
                 Source::Tar(_) | Source::Command(_) => {
-                    streams.next().map(Stream).map(Opened::Stream)
+                    let is_due = |one: &StreamSource| !rules.streams_done.contains(&one.place);
+                    let stream = streams.next().filter(is_due);
+                    stream.map(Stream).map(Opened::Stream)
                 }
             };
             opened.extend(source);

@@ -1,6 +1,6 @@
 //! What a stream brings, handed on in its order.
 
-use super::{ReadEnd, Remark};
+use super::{ReadEnd, Remark, Severity};
 use crate::volume::member::{Condition, Member};
 
 /// Nobody takes what the source brings any more.
@@ -35,4 +35,45 @@ pub struct CommandEnd {
     pub ending: String,
     /// The last 64 KiB of its standard error.
     pub stderr: Vec<u8>,
+    /// All that it was to write came, and it ended well; at the end of a run also that all of it is
+    /// confirmed on tapes of the first destination.
+    pub is_whole: bool,
+}
+
+/// Hands everything on, and hears whether anything was wrong with it.
+pub(super) struct Watched<'a> {
+    sink: &'a mut dyn Pour,
+    pub(super) has_problem: bool,
+}
+
+impl<'a> Watched<'a> {
+    pub(super) fn new(sink: &'a mut dyn Pour) -> Self {
+        let has_problem = false;
+        Self { sink, has_problem }
+    }
+}
+
+impl Pour for Watched<'_> {
+    fn remark(&mut self, remark: Remark) -> Result<(), Unwanted> {
+        self.has_problem |= remark.severity == Severity::Problem;
+        self.sink.remark(remark)
+    }
+
+    fn object(&mut self, member: Member, data: Vec<u8>, end: ReadEnd) -> Result<(), Unwanted> {
+        self.has_problem |= end.what.is_some();
+        self.sink.object(member, data, end)
+    }
+
+    fn begin(&mut self, member: Member) -> Result<(), Unwanted> {
+        self.sink.begin(member)
+    }
+
+    fn chunk(&mut self, data: Vec<u8>, so_far: Condition) -> Result<(), Unwanted> {
+        self.sink.chunk(data, so_far)
+    }
+
+    fn end(&mut self, end: ReadEnd) -> Result<(), Unwanted> {
+        self.has_problem |= end.what.is_some();
+        self.sink.end(end)
+    }
 }

@@ -94,6 +94,7 @@ impl StreamSource {
             place: self.place.clone(),
             ending,
             stderr: Vec::new(),
+            is_whole: false,
         })
     }
 
@@ -102,6 +103,7 @@ impl StreamSource {
             place: self.place.clone(),
             ending: ended.ending.to_string(),
             stderr: ended.stderr.clone(),
+            is_whole: ended.ending.is_success(),
         }
     }
 }

@@ -47,8 +47,9 @@ pub struct JobDescription {
     pub base: Option<String>,
     /// What to run before and after.
     pub hooks: Hooks,
-    /// Goes on with this job (name or identity) instead of a new one: sources, pools and patterns
-    /// are those with which it began, whatever they are here.
+    /// Goes on with this job (name or identity) instead of a new one: pools and patterns are those
+    /// with which it began, whatever they are here. Without sources here, so are its paths; a job
+    /// that had others needs all of them again.
     pub resume: Option<String>,
 }
 

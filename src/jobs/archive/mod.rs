@@ -8,6 +8,7 @@ mod hooks;
 mod job_file;
 mod preview;
 mod resume;
+mod streams;
 mod summary;
 
 use std::path::PathBuf;
@@ -60,7 +61,7 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
     let catalog = catalog::open_to_write_tapes(site)?;
     interrupted::settle(site, &catalog)?;
     let before = match &job.resume {
-        Some(name) => Some(resume::job(&catalog, name)?),
+        Some(name) => Some(resume::job(&catalog, name, job)?),
         None => None,
     };
     let job = &match &before {
@@ -89,7 +90,11 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
         let outcome = result
             .as_ref()
             .map_or_else(outcome_of, |summary| summary.outcome);
-        interrupted::finish(site, &catalog, id, outcome, ended(&result))?;
+        let mut ended = ended(&result);
+        if let Some(before) = &before {
+            streams::keep_commands(&mut ended.commands, before);
+        }
+        interrupted::finish(site, &catalog, id, outcome, ended)?;
         owner.retire();
     }
     result
@@ -124,6 +129,7 @@ fn begin<'a>(
     let basis = match before {
         Some(before) => {
             plan.job.started_at = before.start.time;
+            streams::check_sources(before, &plan.job.roots)?;
             base::of_resumed(catalog, job, &mut plan.job, before)?
         }
         None => base::find(catalog, job, &mut plan.job)?,
@@ -330,7 +336,7 @@ fn adopt(
         pools.push(pool);
     }
     if job.resume.is_some() {
-        plan.resume = Some(resume::state(catalog, id, &pools)?);
+        plan.resume = Some(resume::state(catalog, plan, &pools)?);
     }
     Ok(())
 }

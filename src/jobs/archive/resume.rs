@@ -1,25 +1,26 @@
 //! A job that was cut off goes on: what of it is on tape, by the catalog.
 //!
-//! Memory: 48 bytes for each object that is on tape.
+//! Memory: 48 bytes for each object that is on tape and came from no stream.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use catalogs::model::event::ReceiptRecord;
+use catalogs::model::event::{Receipt, ReceiptRecord};
 use catalogs::model::{Condition, Entry, Kind};
 use catalogs::{Catalog, Job};
 use uuid::Uuid;
 
+use super::streams::{Outputs, lacks_sources, streams_done};
 use super::{JobDescription, Source, host_name};
-use crate::engine::archive::{BegunFile, Resume};
+use crate::engine::archive::{ArchivePlan, BegunFile, Resume};
 use crate::engine::source::{FileState, Known};
 use crate::jobs::known::{StateKey, state_key};
 use crate::jobs::{ByteText, JobError, Outcome, catalog, convert};
 use crate::volume::member::FileTime;
 
-/// The job to go on with.
-pub(super) fn job(catalog: &Catalog, name: &str) -> Result<Job, JobError> {
+/// The job to go on with. What of its sources the catalog does not keep has to be in `given`.
+pub(super) fn job(catalog: &Catalog, name: &str, given: &JobDescription) -> Result<Job, JobError> {
     let Some(job) = catalog.job(name)? else {
         return Err(JobError::NoSuchBarcodeOrJob {
             name: name.to_owned(),
@@ -35,9 +36,9 @@ pub(super) fn job(catalog: &Catalog, name: &str) -> Result<Job, JobError> {
             let of = &job.start.what.host;
             format!("job {name} archives files of host {of}, and this is {host}")
         }
-        Some(_) if job.start.what.more_sources || job.start.what.roots.is_empty() => format!(
+        Some(_) if lacks_sources(&job, given) => format!(
             "job {name} archives what lists name or commands write, which the catalog does not \
-             keep: run the whole job again"
+             keep: name all its sources as when it began, as in `archive --resume JOB --job FILE`"
         ),
         Some(_) => match built_on(catalog, &job)? {
             None => return Ok(job),
@@ -89,7 +90,10 @@ pub(super) fn description(given: &JobDescription, job: &Job) -> JobDescription {
         PathBuf::from(std::ffi::OsString::from_vec(path))
     };
     JobDescription {
-        sources: vec![Source::Paths(start.roots.iter().map(path).collect())],
+        sources: match &given.sources[..] {
+            [] => vec![Source::Paths(start.roots.iter().map(path).collect())],
+            given => given.to_vec(),
+        },
         pool: start.pool.clone(),
         copy_pool: start.copy_pool.clone(),
         name: Some(start.name.clone()),
@@ -117,8 +121,14 @@ pub(super) fn last_volume(
 }
 
 /// What the job has on tapes of its pools, the first of which decides what is known.
-pub(super) fn state(catalog: &Catalog, job: Uuid, pools: &[&str]) -> Result<Resume, JobError> {
+pub(super) fn state(
+    catalog: &Catalog,
+    plan: &ArchivePlan,
+    pools: &[&str],
+) -> Result<Resume, JobError> {
+    let job = plan.job.id;
     let mut on_tape = OnTape::default();
+    let mut outputs = Outputs::of(&plan.sources);
     let mut segments_before = Vec::new();
     for (at, pool) in pools.iter().enumerate() {
         let receipts = receipts(catalog, job, pool)?;
@@ -128,13 +138,17 @@ pub(super) fn state(catalog: &Catalog, job: Uuid, pools: &[&str]) -> Result<Resu
             continue;
         }
         for record in &receipts {
-            on_tape.add(catalog, record)?;
+            let entries = catalog.entries_in_tape_order(record)?;
+            entries.iter().for_each(|entry| outputs.take(entry));
+            let is_walked = |entry: &Entry| plan.can_be_read_again(&entry.path);
+            on_tape.add(entries, &record.receipt, is_walked);
         }
     }
     let begun = on_tape.take_begun();
     Ok(Resume {
         known: Arc::new(on_tape),
         begun,
+        streams: streams_done(catalog, plan, pools[0], &outputs)?,
         segments_before,
     })
 }
@@ -163,9 +177,8 @@ struct OnTape {
 }
 
 impl OnTape {
-    fn add(&mut self, catalog: &Catalog, record: &ReceiptRecord) -> Result<(), JobError> {
-        let entries = catalog.entries_in_tape_order(record)?;
-        let receipt = &record.receipt;
+    /// Takes in a segment. What is not walked, it leaves aside.
+    fn add(&mut self, entries: Vec<Entry>, receipt: &Receipt, is_walked: impl Fn(&Entry) -> bool) {
         // How long a part is, only the sum of its segment tells.
         let others = entries.iter().map(|entry| match entry.part {
             Some(part) if part.last => entry.size_bytes.saturating_sub(part.offset_bytes),
@@ -178,7 +191,7 @@ impl OnTape {
         let members = entries.iter().filter(|e| e.kind != Kind::Gone).count();
         let certain = open.count() <= 1 && members as u64 == receipt.files;
         let part_bytes = receipt.file_bytes.checked_sub(others.sum());
-        for entry in entries {
+        for entry in entries.into_iter().filter(is_walked) {
             if entry.kind == Kind::Gone {
                 self.gone.insert(gone_key(&entry.path));
                 continue;
@@ -197,7 +210,6 @@ impl OnTape {
                 }
             }
         }
-        Ok(())
     }
 
     /// A part that is not the last. `next`: where the next one starts, if that is certain.

@@ -375,7 +375,7 @@ pub(super) fn ended(result: &Result<ArchiveSummary, JobError>) -> Ended {
 }
 
 /// Commands that are recorded, and bytes of all that they said: a line of the ledger is bounded.
-const COMMANDS_MAX: usize = 64;
+pub(super) const COMMANDS_MAX: usize = 64;
 const STDERR_BYTES_MAX: usize = 128 << 10;
 
 fn commands(ends: Vec<CommandEnd>) -> Vec<CommandEnded> {
@@ -384,6 +384,7 @@ fn commands(ends: Vec<CommandEnd>) -> Vec<CommandEnded> {
         place: ByteText(end.place),
         ending: end.ending,
         stderr: tail(&end.stderr, share_bytes),
+        complete: end.is_whole,
     });
     recorded.collect()
 }

@@ -2,8 +2,9 @@
 //! file more than one attempt.
 //!
 //! Parts of two copies need not be cut alike, and a file that changed before it was written
-//! again was begun anew. So only parts that were written one after the other make a file: those
-//! of one pool, in the order of the job's segments, numbered without a gap.
+//! again was begun anew, and so was a command that was run again. So only parts that were written
+//! one after the other make a file: those of one pool and one state, in the order of the job's
+//! segments, numbered without a gap.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -94,6 +95,11 @@ impl Found {
     /// 0 for what was not cut.
     fn number(&self) -> u32 {
         self.entry.part.map_or(0, |part| part.number)
+    }
+
+    /// What is the same of all parts of a file. Their sizes are not, where they came from a stream.
+    fn state(&self) -> [(i64, u32); 2] {
+        [self.entry.ctime, self.entry.mtime].map(|time| (time.seconds, time.nanoseconds))
     }
 
     fn is_last(&self) -> bool {
@@ -217,10 +223,7 @@ impl Chosen {
                 None => newest.push(chain),
             }
         }
-        let state = |chain: &Vec<usize>| {
-            let entry = &self.found[chain[0]].entry;
-            [entry.ctime, entry.mtime].map(|time| (time.seconds, time.nanoseconds))
-        };
+        let state = |chain: &Vec<usize>| self.found[chain[0]].state();
         if let Some(last) = newest.iter().map(state).max() {
             newest.retain(|chain| state(chain) == last);
         }
@@ -326,24 +329,78 @@ fn is_whole(found: &[Found], chain: &[usize]) -> bool {
 
 /// What may make the object: each member that was not cut, each row of parts.
 fn chains(found: &[Found]) -> Vec<Vec<usize>> {
-    let mut chains: Vec<Vec<usize>> = Vec::new();
-    for (at, one) in found.iter().enumerate() {
-        let goes_on = chains.last_mut().filter(|chain| {
-            let before = &found[chain[chain.len() - 1]];
-            one.number() > 1 && before.number() > 0 && before.order().0 == one.order().0
+    rows(found.iter().map(|one| Piece {
+        pool: one.order().0,
+        number: one.number(),
+        state: one.state(),
+    }))
+}
+
+/// What tells of a member whether it goes on where another one ends.
+#[derive(Debug, Clone, Copy)]
+struct Piece<'a> {
+    pool: &'a str,
+    /// 0 for what was not cut.
+    number: u32,
+    state: [(i64, u32); 2],
+}
+
+/// Rows of pieces that make a file, in their order: numbers of these pieces.
+fn rows<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> Vec<Vec<usize>> {
+    let mut rows: Vec<(Piece<'_>, Vec<usize>)> = Vec::new();
+    for (at, one) in pieces.enumerate() {
+        let goes_on = rows.last_mut().filter(|(before, _)| {
+            let same = (before.pool, before.state) == (one.pool, one.state);
+            one.number > 1 && before.number > 0 && same
         });
         match goes_on {
-            None => chains.push(vec![at]),
-            Some(chain) => {
-                let last = found[chain[chain.len() - 1]].number();
-                if one.number() == last + 1 {
-                    chain.push(at);
-                } else if one.number() > last + 1 {
-                    chains.push(vec![at]);
-                }
-                // Else a part is there a second time, on a tape that failed.
+            Some((before, row)) if one.number == before.number + 1 => {
+                row.push(at);
+                *before = one;
             }
+            // A part is there a second time, on a tape that failed.
+            Some((before, _)) if one.number <= before.number => {}
+            _ => rows.push((one, vec![at])),
         }
     }
-    chains
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_parts_of_one_pool_and_state_that_follow_each_other_make_a_file() {
+        type Pieces = &'static [(&'static str, u32, i64)];
+        type Rows = &'static [&'static [usize]];
+        let cases: [(Pieces, Rows); 8] = [
+            (&[("p", 0, 1), ("p", 0, 2)], &[&[0], &[1]]),
+            (&[("p", 1, 1), ("p", 2, 1), ("p", 3, 1)], &[&[0, 1, 2]]),
+            (
+                &[("p", 1, 1), ("p", 2, 1), ("p", 2, 1), ("p", 3, 1)],
+                &[&[0, 1, 3]],
+            ),
+            (&[("p", 1, 1), ("q", 2, 1)], &[&[0], &[1]]),
+            (&[("p", 1, 1), ("p", 3, 1), ("p", 4, 1)], &[&[0], &[1, 2]]),
+            // A command that was run again, whole and without what a tape lost of it.
+            (
+                &[("p", 1, 1), ("p", 2, 1), ("p", 1, 2), ("p", 2, 2)],
+                &[&[0, 1], &[2, 3]],
+            ),
+            (
+                &[("p", 1, 1), ("p", 2, 1), ("p", 3, 2), ("p", 4, 2)],
+                &[&[0, 1], &[2, 3]],
+            ),
+            (&[("p", 1, 1), ("p", 0, 2)], &[&[0], &[1]]),
+        ];
+        for (pieces, expected) in cases {
+            let pieces = pieces.iter().map(|&(pool, number, time)| Piece {
+                pool,
+                number,
+                state: [(time, 0); 2],
+            });
+            assert_eq!(rows(pieces.clone()), expected, "{pieces:?}");
+        }
+    }
 }
