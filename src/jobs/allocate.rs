@@ -45,12 +45,15 @@ pub(crate) fn choose(candidates: Vec<Candidate>) -> Choice {
     choice
 }
 
+/// Of a volume that somebody can bring.
+pub(crate) const ELSEWHERE: &str = "is not in the library";
+
 fn obstacle(candidate: &Candidate) -> Option<&'static str> {
     match candidate.state {
         VolumeState::Full => Some("is full"),
         VolumeState::Suspect => Some("is suspect"),
         VolumeState::ReadOnly => Some("is read-only"),
-        VolumeState::Appendable if !candidate.within_reach => Some("is not in the library"),
+        VolumeState::Appendable if !candidate.within_reach => Some(ELSEWHERE),
         VolumeState::Appendable => None,
     }
 }

@@ -207,6 +207,11 @@ fn a_pool_without_tapes_or_with_tapes_elsewhere_is_named() {
         "{error:?}"
     );
     assert_eq!(error.kind(), JobErrorKind::NeedsOperator);
+    let advice = error.advice().unwrap();
+    assert!(
+        advice.starts_with("Put back what is not in the library"),
+        "{advice}"
+    );
 }
 
 pub fn address_of(lab: &Lab, barcode: &str) -> u16 {

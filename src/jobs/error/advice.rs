@@ -8,6 +8,7 @@ use super::device::is_disk_full;
 use super::{JobError, JobErrorKind, StateError, device};
 use crate::drive::{DriveError, DriveErrorKind};
 use crate::engine::EngineError;
+use crate::jobs::allocate::ELSEWHERE;
 use crate::jobs::library::Misplaced;
 use crate::transport::TransportErrorKind;
 use crate::volume::VolumeError;
@@ -396,6 +397,14 @@ impl JobError {
             JobError::DriveBusy { .. }
             | JobError::LibraryBusy { .. }
             | JobError::TapeBusy { .. } => "Wait for it, or stop it, and try again.".to_owned(),
+            JobError::NoAppendableVolume { pool, volumes }
+                if volumes.iter().any(|volume| volume.ends_with(ELSEWHERE)) =>
+            {
+                format!(
+                    "Put back what is not in the library, its magazine too, or label a blank tape \
+                     for the pool: `tape label BARCODE --pool {pool}`."
+                )
+            }
             JobError::NoSuchPool { pool, .. } | JobError::NoAppendableVolume { pool, .. } => {
                 format!("Label a blank tape for it: `tape label BARCODE --pool {pool}`.")
             }
