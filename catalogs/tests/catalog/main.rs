@@ -7,6 +7,7 @@
 mod answers;
 mod browse;
 mod damage;
+mod disk;
 mod golden;
 mod index_damage;
 mod kill;
@@ -16,5 +17,7 @@ mod model;
 mod naive;
 mod order;
 mod portable;
+mod power_cut;
 mod store;
 mod support;
+mod witness;

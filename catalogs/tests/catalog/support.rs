@@ -301,3 +301,9 @@ impl Random {
         self.0 % bound
     }
 }
+
+/// A number that whoever runs the tests may set.
+pub fn from_environment(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.map_or(default, |value| value.parse().unwrap())
+}
