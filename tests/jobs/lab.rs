@@ -208,12 +208,17 @@ impl Lab {
 
     /// What was the label of a tape is garbage, which is returned.
     pub fn spoil_label(&self, barcode: &str) -> Vec<u8> {
+        self.spoil(barcode, 0)
+    }
+
+    /// What was the record at a block of a tape is garbage, which is returned.
+    pub fn spoil(&self, barcode: &str, block: u64) -> Vec<u8> {
         let cartridge = self.library().cartridge(barcode).unwrap();
         let mut partitions = cartridge.open_partitions().unwrap();
-        let label = partitions[0].record(0).unwrap();
-        let garbage = vec![0xA5; label.length_bytes as usize];
+        let record = partitions[0].record(block).unwrap();
+        let garbage = vec![0xA5; record.length_bytes as usize];
         partitions[0]
-            .write_data(label.data_bytes, &garbage)
+            .write_data(record.data_bytes, &garbage)
             .unwrap();
         garbage
     }

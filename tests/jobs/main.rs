@@ -23,5 +23,6 @@ mod spanning;
 mod stopping;
 mod streams;
 mod trouble;
+mod twenty_tapes;
 mod verifying;
 mod write_failure;
