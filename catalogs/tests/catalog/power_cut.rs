@@ -113,6 +113,39 @@ fn nothing_acknowledged_is_lost_by_a_power_cut() {
     assert!(receipts > 0);
 }
 
+/// The proof can fail: on a disk that lies about one sort of sync, something is lost.
+#[test]
+fn a_disk_that_ignores_a_sync_is_found_out() {
+    let place = tempfile::tempdir().unwrap();
+    let recorder = compile_recorder(place.path());
+    let work = tempfile::tempdir().unwrap();
+    let begin = Disk::of(work.path(), false);
+    let operations = record(work.path(), place.path(), &recorder);
+    let ends = |path: &Path, end: &str| path.to_str().is_some_and(|path| path.ends_with(end));
+    for ignored in ["ledger.jsonl", ".tmp", "entries"] {
+        let mut random = Random(0x11e5);
+        let found_out = (0..200).any(|_| {
+            let moment = random.below(operations.len() as u64 + 1) as usize;
+            let mut disk = begin.clone();
+            for operation in &operations[..moment] {
+                match operation {
+                    Operation::Sync(path) if ends(path, ignored) => {}
+                    operation => disk.take(operation),
+                }
+            }
+            let left = tempfile::tempdir().unwrap();
+            disk::plant(left.path(), &disk.lose_power(&mut random));
+            let acknowledged = told(&operations[..moment]);
+            let check = || witness::check(left.path(), &acknowledged, ignored);
+            std::panic::catch_unwind(check).is_err()
+        });
+        assert!(
+            found_out,
+            "nothing is lost where syncs of {ignored} are ignored"
+        );
+    }
+}
+
 /// An operation without its bytes.
 fn short(operation: &Operation) -> String {
     match operation {
