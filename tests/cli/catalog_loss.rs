@@ -104,6 +104,101 @@ fn a_rebuild_that_cannot_begin_leaves_no_empty_catalog() {
     assert_restores(&place, &source);
 }
 
+/// What becomes of a file of the catalog.
+type Damage = (&'static str, fn(good: &[u8]) -> Option<Vec<u8>>);
+
+const DAMAGES: [Damage; 4] = [
+    ("flipped", |good| {
+        let mut bad = good.to_vec();
+        bad[good.len() / 2] ^= 1;
+        Some(bad)
+    }),
+    ("cut short", |good| Some(good[..good.len() / 2].to_vec())),
+    ("emptied", |_| Some(Vec::new())),
+    ("missing", |_| None),
+];
+
+fn put(path: &Path, bytes: Option<Vec<u8>>) {
+    match bytes {
+        Some(bytes) => fs::write(path, bytes).expect("damage"),
+        None => fs::remove_file(path).expect("it is there"),
+    }
+}
+
+#[test]
+fn a_damaged_entry_file_is_named_with_its_cure_which_cures() {
+    let (place, source, before) = archived();
+    for (damage, damaged) in DAMAGES {
+        let file = newest_entry_file(&place);
+        put(&file, damaged(&fs::read(&file).expect("it is there")));
+        let told = place
+            .run(["find", "--all-versions", "**"], [""; 0])
+            .expect_exit(1);
+        let name = file
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        assert!(told.stderr().contains(&name), "{damage}: {}", told.stderr());
+        assert!(
+            told.stderr().contains("catalog rebuild"),
+            "{damage}: {}",
+            told.stderr()
+        );
+        place.run(["catalog", "check"], [""; 0]).expect_exit(1);
+        place.run(["catalog", "rebuild"], [""; 0]).expect_done();
+        assert_eq!(answers(&place), before, "{damage}");
+    }
+    assert_restores(&place, &source);
+}
+
+fn newest_entry_file(place: &Place) -> std::path::PathBuf {
+    let listing = fs::read_dir(place.path("state/catalog/entries")).expect("entry files");
+    let files = listing.map(|file| file.expect("a file").path());
+    files.max().expect("an entry file")
+}
+
+#[test]
+fn an_altered_ledger_is_told_by_its_line_with_its_cure_which_cures() {
+    let (place, source, before) = archived();
+    let catalog = place.path("state/catalog");
+    let ledger = catalog.join("ledger.jsonl");
+    let good = fs::read(&ledger).expect("a ledger");
+    // A torn end is no line: it is cut off, and nothing is missing.
+    fs::write(&ledger, [&good[..], b"{\"seq\":99,"].concat()).expect("a write");
+    assert_eq!(answers(&place), before);
+    let mut bad = fs::read(&ledger).expect("a ledger");
+    let at = bad.len() / 2;
+    bad[at] ^= 1;
+    let line = 1 + bad[..at].iter().filter(|byte| **byte == b'\n').count();
+    fs::write(&ledger, &bad).expect("damage");
+    let told = place.run(["find", "**"], [""; 0]).expect_exit(1).stderr();
+    for words in [
+        "ledger.jsonl",
+        &format!("line {line}"),
+        "Move the directory",
+        "catalog rebuild",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let pool = place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_exit(1);
+    assert!(
+        pool.stderr().contains("catalog rebuild"),
+        "no tape is written"
+    );
+    assert_eq!(
+        fs::read(&ledger).expect("a ledger"),
+        bad,
+        "it is left as it is"
+    );
+    fs::rename(&catalog, place.path("aside")).expect("as it was advised");
+    place.run(["catalog", "rebuild"], [""; 0]).expect_done();
+    assert_eq!(answers(&place), before);
+    assert_restores(&place, &source);
+}
+
 /// What becomes of the ledger, of which `early` is an older copy.
 type Loss = (&'static str, fn(ledger: &Path, early: &[u8]));
 
