@@ -2,6 +2,9 @@
 //!
 //! The chain is checked on bytes before JSON is looked at. No I/O here.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use blake3::Hash;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,7 +26,7 @@ const LINE_END: &[u8] = b"\"}";
 pub(crate) const TAIL_BYTES: usize = SUM_FIELD.len() + HEX_BYTES + LINE_END.len();
 
 /// Types of events this version knows. An event of a known type must have its fields.
-const KNOWN_TYPES: [&str; 11] = [
+const KNOWN_TYPES: [&str; 12] = [
     "catalog_created",
     "volume_labelled",
     "volume_retired",
@@ -35,6 +38,7 @@ const KNOWN_TYPES: [&str; 11] = [
     "job_finished",
     "verified",
     "catalog_rebuilt",
+    "restored",
 ];
 
 /// What is wrong with a line.
@@ -67,6 +71,9 @@ pub enum LineFault {
     /// Line 1 does not say `catalog_created`, or a later line does.
     #[error("catalog_created must be the first line and no other")]
     NotFirst,
+    /// Names an entry file by more than a file name.
+    #[error("its entry file {0:?} would be outside of the catalog")]
+    EntryFileName(String),
     /// Refers to a job or volume that no earlier line names.
     #[error("it refers to {what} {id}, which no earlier line names")]
     Unnamed {
@@ -172,6 +179,7 @@ pub(crate) fn sum_of_tail(tail: &[u8]) -> Option<Hash> {
 pub(crate) fn parse(line: &[u8]) -> Result<Recorded<Parsed>, LineFault> {
     let error = match serde_json::from_slice::<LineIn<Event>>(line) {
         Ok(LineIn { seq, time, event }) => {
+            check_entry_file_name(&event)?;
             return Ok(Recorded {
                 seq,
                 time,
@@ -190,6 +198,19 @@ pub(crate) fn parse(line: &[u8]) -> Result<Recorded<Parsed>, LineFault> {
         time,
         what: Parsed::Unknown(event.r#type),
     })
+}
+
+/// Whoever forges a ledger must not have other files read in place of entry files.
+fn check_entry_file_name(event: &Event) -> Result<(), LineFault> {
+    match event {
+        Event::Receipt(record) => {
+            let name = &record.entry_file.name;
+            let plain = Path::new(name).file_name() == Some(OsStr::new(name));
+            let outside = || LineFault::EntryFileName(name.clone());
+            plain.then_some(()).ok_or_else(outside)
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -241,8 +262,15 @@ mod tests {
     fn unknown_types_are_kept_apart_from_known_types_with_missing_fields() {
         let later = br#"{"seq":9,"time":"2026-01-01T00:00:00Z","event":{"type":"hold","x":[1]}}"#;
         assert_eq!(parse(later).unwrap().what, Parsed::Unknown("hold".into()));
-        let short = br#"{"seq":9,"time":"2026-01-01T00:00:00Z","event":{"type":"receipt"}}"#;
-        assert!(matches!(parse(short), Err(LineFault::Json(_))));
+        for known in KNOWN_TYPES {
+            let short = format!(
+                r#"{{"seq":9,"time":"2026-01-01T00:00:00Z","event":{{"type":"{known}"}}}}"#
+            );
+            assert!(
+                matches!(parse(short.as_bytes()), Err(LineFault::Json(_))),
+                "{known}"
+            );
+        }
     }
 
     #[test]

@@ -220,7 +220,21 @@ fn a_line_of_a_known_type_that_cannot_be_read_is_told() {
         r#"{{"type":"job_finished","job":"{}","outcome":"failed","files":0,"file_bytes":0}}"#,
         job_id(99)
     );
-    for event in [r#"{"type":"receipt"}"#, r#"{"type":7}"#, &unknown_job] {
+    let receipt = text
+        .lines()
+        .find(|line| line.contains(r#""receipt""#))
+        .unwrap();
+    let (_, receipt) = receipt.split_once(r#""event":"#).unwrap();
+    let (receipt, _) = receipt.rsplit_once(r#","sum""#).unwrap();
+    let named = |name: &str| receipt.replace(r#""name":""#, &format!(r#""name":"{name}"#));
+    let (above, root) = (named("../"), named("/"));
+    for event in [
+        r#"{"type":"receipt"}"#,
+        r#"{"type":7}"#,
+        &unknown_job,
+        &above,
+        &root,
+    ] {
         let copy =
             sample.with_ledger(format!("{text}{}", ledger_line(seq + 1, &sum, event)).as_bytes());
         assert_eq!(altered_line(in_memory(copy.path())), seq + 1, "{event}");

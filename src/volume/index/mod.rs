@@ -81,7 +81,7 @@ impl Index {
             .find(|at| *at > next);
         let known = later.map_or(segment_end, |(block, offset)| block + u64::from(offset > 0));
         let longest = u64::from(next.1) + MAX_STORED_BYTES as u64;
-        known.min(next.0 + longest.div_ceil(block_bytes))
+        known.min(next.0.saturating_add(longest.div_ceil(block_bytes)))
     }
 
     /// What is known of the segment, with where its index ends.
