@@ -10,6 +10,7 @@ mod housekeeping;
 mod memory;
 mod opener;
 mod records;
+mod retention;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -164,6 +164,11 @@ impl Index {
             }
             Event::Receipt(record) => self.take_in_receipt(seq, at, record)?,
             Event::CatalogCreated(_) | Event::CatalogRebuilt(_) | Event::Restored(_) => {}
+            // These are known from the ledger, which whoever opens the catalog reads to its end.
+            Event::RetentionSet(_)
+            | Event::HoldPlaced(_)
+            | Event::HoldReleased(_)
+            | Event::JobExpired(_) => {}
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 pub(crate) mod error;
 mod known;
 pub(crate) mod line;
+mod retained;
 pub(crate) mod scan;
 pub(crate) mod seen;
 
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 pub use error::LedgerError;
 pub(crate) use known::Known;
 pub use line::LineFault;
+pub use retained::{Hold, Kept, Retained};
 
 use crate::disk::sync_directory;
 use crate::lock::FileLock;
@@ -162,6 +164,12 @@ impl Ledger {
         &self.known
     }
 
+    /// Takes in what others have appended, as far as it is whole.
+    pub(crate) fn look_again(&mut self) -> Result<(), LedgerError> {
+        // A torn end is being written, or is cut off by whoever appends next.
+        self.catch_up().map(|_| ())
+    }
+
     /// Types of events that later software wrote, and how many of each.
     pub(crate) fn unknown_events(&self) -> &BTreeMap<String, u64> {
         &self.unknown_events
@@ -285,7 +293,7 @@ impl Ledger {
             end: self.tip.end + line.len() as u64,
             sum,
         };
-        self.known.observe(seq, event);
+        self.known.observe(seq, time, event);
         if self.lost.is_none() {
             self.remember(&Seen::from(self.tip));
             self.witnessed = true;
@@ -329,7 +337,7 @@ impl Ledger {
                                     fault,
                                 }
                             })?;
-                            self.known.observe(recorded.seq, &event);
+                            self.known.observe(recorded.seq, recorded.time, &event);
                         }
                         Parsed::Unknown(kind) => {
                             *self.unknown_events.entry(kind).or_default() += 1;

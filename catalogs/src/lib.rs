@@ -29,7 +29,7 @@ pub use catalog::{
 pub use entries::{ENTRIES_DIRECTORY, ENTRIES_MAX, EntriesError, Fault};
 pub use error::CatalogError;
 pub use index::IndexError;
-pub use ledger::{LEDGER_FILE, LedgerError, LineFault, LostLines};
+pub use ledger::{Hold, Kept, LEDGER_FILE, LedgerError, LineFault, LostLines, Retained};
 pub use lock::LockError;
 pub use pattern::{Pattern, PatternError, Reading};
 pub use query::{

@@ -6,6 +6,7 @@
 pub mod event;
 pub mod path;
 pub mod problem;
+pub mod retention;
 pub mod text;
 
 use crate::model::path::{PathFault, check_path};

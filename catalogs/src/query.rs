@@ -49,6 +49,8 @@ pub struct FindOptions {
     pub as_of: Option<Timestamp>,
     /// Only what is on this volume.
     pub on_volume: Option<Uuid>,
+    /// What only expired jobs hold, too.
+    pub expired: bool,
 }
 
 /// One entry that was looked for, with all that is needed to get it back.

@@ -324,6 +324,7 @@ impl<'a> Browsing<'a> {
             all_versions: false,
             as_of: options.as_of,
             on_volume: volume_of(&catalog, options.on_tape.as_deref())?,
+            expired: false,
         };
         Ok(Browsing { catalog, options })
     }

@@ -21,6 +21,8 @@ pub struct FindOptions {
     pub pattern: Vec<u8>,
     /// Every version, not only the newest.
     pub all_versions: bool,
+    /// What only expired jobs hold, too.
+    pub expired: bool,
     /// Only what is on the tape with this barcode.
     pub on_tape: Option<String>,
     /// Only jobs that started at this time or before.
@@ -188,6 +190,7 @@ fn search(
         all_versions: options.all_versions,
         as_of: options.as_of,
         on_volume: volume_of(catalog, options.on_tape.as_deref())?,
+        expired: options.expired,
     };
     let pattern = Pattern::read(&options.pattern, options.reading, options.ignore_case)?;
     let mut damage = None;

@@ -38,10 +38,12 @@ pub mod portable;
 pub mod rebuild;
 pub mod rescue;
 pub mod restore;
+pub mod retention;
 mod source;
 pub mod state;
 pub mod tapes;
 pub mod verify;
+mod who;
 
 use crate::clock::Clock;
 use crate::monitor::Monitor;
@@ -50,7 +52,7 @@ use crate::transport::tap::Tap;
 pub use catalogs::model::event::{Level, Outcome, VolumeState};
 pub use catalogs::model::problem::{Problem, Problems};
 pub use catalogs::model::text::ByteText;
-pub use error::{BaseError, FailedTape, Failure, JobError, JobErrorKind};
+pub use error::{BaseError, FailedTape, Failure, JobError, JobErrorKind, RetentionError};
 pub use operator::{MailRequest, NoOperator, Operator, Reply, TapeRequest};
 pub use state::StateDir;
 

@@ -1,7 +1,7 @@
 //! What the catalog knows of tapes, and how they are.
 
-use catalogs::Volume;
 use catalogs::model::event::Receipt;
+use catalogs::{Retained, Volume};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::append_check::append_point;
 use super::mount::{Mounter, Places};
 use super::restore::TapePlace;
+use super::retention::is_free;
 use super::{JobError, Site, VolumeState, catalog};
 use crate::volume::index::Codec;
 
@@ -31,6 +32,8 @@ pub struct TapeInfo {
     pub place: TapePlace,
     /// Native capacity in bytes.
     pub capacity_bytes: u64,
+    /// All jobs on it are expired, and no hold is on it: it may be labelled anew.
+    pub free: bool,
     /// Bytes of its records.
     pub used_bytes: u64,
     /// What is left of the capacity, before early warning is taken off.
@@ -108,10 +111,11 @@ pub fn list(site: Site<'_>) -> Result<Vec<TapeInfo>, JobError> {
     }
     let catalog = catalog::open(site)?;
     let places = Mounter::open(site)?.places()?;
+    let retained = catalog.retained()?;
     let mut tapes = Vec::new();
     for volume in catalog::live_volumes(&catalog)? {
         let receipts = catalog::receipts_of_volume(&catalog, volume.label.what.volume)?;
-        tapes.push(info(volume, &receipts, &places));
+        tapes.push(info(volume, &receipts, &places, &retained));
     }
     tapes.sort_by(|a, b| (&a.pool, &a.barcode).cmp(&(&b.pool, &b.barcode)));
     Ok(tapes)
@@ -155,13 +159,13 @@ pub fn show(site: Site<'_>, barcode: &str) -> Result<TapeDetail, JobError> {
     Ok(TapeDetail {
         block_bytes: volume.label.what.block_bytes,
         medium_serial: volume.label.what.medium_serial.clone(),
-        info: info(volume, &receipts, &places),
+        info: info(volume, &receipts, &places, &catalog.retained()?),
         contents,
         tape_alerts: mounter.alerts_of_loaded(barcode)?,
     })
 }
 
-fn info(volume: Volume, receipts: &[Receipt], places: &Places) -> TapeInfo {
+fn info(volume: Volume, receipts: &[Receipt], places: &Places, retained: &Retained) -> TapeInfo {
     let next_block = append_point(receipts).next_block.0;
     // Each segment ends with two filemarks, the label with one; they hold no bytes.
     let filemarks = receipts.len() as u64 * 2 + 1;
@@ -176,6 +180,7 @@ fn info(volume: Volume, receipts: &[Receipt], places: &Places) -> TapeInfo {
         pool: label.pool,
         generation: label.generation,
         state: volume.state,
+        free: is_free(retained, label.volume, receipts),
         state_reason: Some(volume.state_reason).filter(|reason| !reason.is_empty()),
         capacity_bytes: label.capacity_bytes,
         used_bytes,

@@ -18,6 +18,7 @@ mod main_job;
 mod random;
 mod readable_without_us;
 mod resume;
+mod retention;
 #[path = "../common/root.rs"]
 mod root;
 #[path = "../common/small_disk.rs"]

@@ -17,6 +17,7 @@ mod planned;
 mod rebuilding;
 mod refusals;
 mod resumed_streams;
+mod retention;
 mod round_trip;
 mod sick_drives;
 mod spanning;

@@ -3,10 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::line::LineFault;
-use crate::model::event::{EntryFileRef, Event, Receipt};
+use super::retained::Retained;
+use crate::model::event::{EntryFileRef, Event, Held, Receipt};
 
 /// Identities named so far, with the line that counts.
 #[derive(Debug, Default)]
@@ -14,11 +16,13 @@ pub(crate) struct Known {
     volumes: HashMap<Uuid, u64>,
     jobs: HashMap<Uuid, u64>,
     receipts: HashMap<(Uuid, Uuid), (u64, EntryFileRef)>,
+    retained: Retained,
 }
 
 impl Known {
     /// Takes in the event of line `seq`.
-    pub(crate) fn observe(&mut self, seq: u64, event: &Event) {
+    pub(crate) fn observe(&mut self, seq: u64, time: Timestamp, event: &Event) {
+        self.retained.observe(time, event);
         match event {
             Event::VolumeLabelled(labelled) => {
                 self.volumes.insert(labelled.volume, seq);
@@ -45,9 +49,20 @@ impl Known {
             Event::Verified(verified) => (Some(verified.volume), None),
             Event::Receipt(record) => (Some(record.receipt.volume), Some(record.receipt.job)),
             Event::JobFinished(finished) => (None, Some(finished.job)),
+            Event::RetentionSet(set) => (None, Some(set.job)),
+            Event::JobExpired(expired) => (None, Some(expired.job)),
+            Event::HoldPlaced(placed) => match placed.on {
+                Held::Job { job } => (None, Some(job)),
+                Held::Volume { volume } => (Some(volume), None),
+            },
             _ => (None, None),
         };
         let unnamed = |what, id| Err(LineFault::Unnamed { what, id });
+        if let Event::HoldReleased(released) = event
+            && !self.retained.has_hold(&released.hold)
+        {
+            return unnamed("hold", released.hold);
+        }
         match (volume, job) {
             (Some(id), _) if !self.volumes.contains_key(&id) => unnamed("volume", id),
             (_, Some(id)) if !self.jobs.contains_key(&id) => unnamed("job", id),
@@ -72,6 +87,11 @@ impl Known {
     /// Whether a receipt that counts is in line `seq`.
     pub(crate) fn has_receipt_in_line(&self, seq: u64) -> bool {
         self.receipts.values().any(|(line, _)| *line == seq)
+    }
+
+    /// How long jobs are kept, and holds.
+    pub(crate) fn retained(&self) -> &Retained {
+        &self.retained
     }
 
     /// The segments of all receipts that count.

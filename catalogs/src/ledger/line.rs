@@ -26,7 +26,7 @@ const LINE_END: &[u8] = b"\"}";
 pub(crate) const TAIL_BYTES: usize = SUM_FIELD.len() + HEX_BYTES + LINE_END.len();
 
 /// Types of events this version knows. An event of a known type must have its fields.
-const KNOWN_TYPES: [&str; 12] = [
+const KNOWN_TYPES: [&str; 16] = [
     "catalog_created",
     "volume_labelled",
     "volume_retired",
@@ -39,6 +39,10 @@ const KNOWN_TYPES: [&str; 12] = [
     "verified",
     "catalog_rebuilt",
     "restored",
+    "retention_set",
+    "hold_placed",
+    "hold_released",
+    "job_expired",
 ];
 
 /// What is wrong with a line.
@@ -74,10 +78,10 @@ pub enum LineFault {
     /// Names an entry file by more than a file name.
     #[error("its entry file {0:?} would be outside of the catalog")]
     EntryFileName(String),
-    /// Refers to a job or volume that no earlier line names.
+    /// Refers to a job, volume or hold that no earlier line names.
     #[error("it refers to {what} {id}, which no earlier line names")]
     Unnamed {
-        /// `job` or `volume`.
+        /// `job`, `volume` or `hold`.
         what: &'static str,
         /// The UUID.
         id: uuid::Uuid,

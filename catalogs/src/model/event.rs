@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::problem::Problems;
+pub use super::retention::{Held, HoldPlaced, HoldReleased, JobExpired, RetentionSet};
 use super::text::ByteText;
 
 /// A change of state, as written in a ledger line's `event`.
@@ -40,6 +41,14 @@ pub enum Event {
     CatalogRebuilt(CatalogRebuilt),
     /// A restore came to its end.
     Restored(Restored),
+    /// How long a job is kept.
+    RetentionSet(RetentionSet),
+    /// A job or volume is kept until further notice.
+    HoldPlaced(HoldPlaced),
+    /// A hold is over.
+    HoldReleased(HoldReleased),
+    /// A job's time is over.
+    JobExpired(JobExpired),
 }
 
 /// First line of a ledger: who and which format.

@@ -1,7 +1,7 @@
 //! The catalog as of one moment: receipts, jobs and what they prove, for many searches.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -74,6 +74,10 @@ impl Base {
             .map(|(rank, job)| (job.start.what.job, rank))
             .collect();
         let volumes = volumes_by_id(catalog, index)?;
+        let expired = match options.expired {
+            true => HashSet::new(),
+            false => catalog.expired()?,
+        };
         let mut sources = Vec::new();
         for row in index.receipts() {
             let row = row?;
@@ -89,7 +93,7 @@ impl Base {
                 path: catalog.entry_path(&entry_file_name(row.seq, &row.segment)),
                 rank,
                 volume: Arc::clone(volume),
-                offered: wanted && volume.retired.is_none(),
+                offered: wanted && volume.retired.is_none() && !expired.contains(&row.job),
             });
         }
         let evidence = Evidence::new(&jobs, |_| true);

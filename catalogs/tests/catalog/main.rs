@@ -18,6 +18,7 @@ mod naive;
 mod order;
 mod portable;
 mod power_cut;
+mod retention;
 mod store;
 mod support;
 mod witness;

@@ -126,6 +126,7 @@ fn ask(catalog: &Catalog, pattern: &str, options: &NaiveOptions) -> Vec<NaiveHit
         all_versions: options.all_versions,
         as_of: options.as_of.map(at),
         on_volume: options.on_volume.map(|volume| volume_id(volume as u64)),
+        expired: false,
     };
     let number = |id: uuid::Uuid| id.as_u64_pair().1 as usize;
     let hits = find(catalog, pattern, &options).into_iter().map(|hit| {

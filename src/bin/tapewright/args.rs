@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use catalogs::model::Kind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tapewright::jobs::archive::{Compress, DigestAlgorithm};
+use tapewright::jobs::retention::KeepFor;
 use tapewright::units::{ByteSize, TimeSpan};
 
 use crate::filter;
 use crate::restore_args::RestoreArgs;
+use crate::retention_args::{ExpireArgs, HoldCommand, KeepArgs};
 use crate::source_flags::SourceFlags;
 
 /// Archives data to LTO tape and gets it back decades later.
@@ -75,6 +77,14 @@ pub enum Command {
     Duplicates(DuplicatesArgs),
     /// Bring archived files back
     Restore(RestoreArgs),
+    /// Set how long jobs are kept
+    Keep(KeepArgs),
+    /// Keep a job, or all that is on a tape, whatever its time
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// Give up jobs whose time is over: they are not offered any more, and their tapes become
+    /// free. Erases nothing
+    Expire(ExpireArgs),
     /// Read a tape or a job's tapes and check every record and every file
     Verify(VerifyArgs),
     /// The catalog: check it, carry it elsewhere, rebuild it from the tapes
@@ -113,6 +123,8 @@ impl Command {
             }
             Command::Find(_) | Command::Ls(_) | Command::Tree(_) | Command::Du(_) => true,
             Command::Duplicates(_) | Command::Doctor => true,
+            Command::Hold(command) => matches!(command, HoldCommand::List { .. }),
+            Command::Expire(args) => args.dry_run,
             _ => false,
         }
     }
@@ -329,6 +341,10 @@ pub struct ArchiveArgs {
     /// [default: blake3]
     #[arg(long, value_name = "FUNCTION")]
     pub digest: Option<DigestAlgorithm>,
+    /// Keep the job for so long from its start: 10y, 6m, 2w, 90d, or forever [default: forever,
+    /// until `keep` says otherwise]
+    #[arg(long, value_name = "TIME")]
+    pub keep: Option<KeepFor>,
     /// Run this first; if it fails, no tape moves
     #[arg(long, value_name = "CMD")]
     pub before: Option<String>,
@@ -420,6 +436,9 @@ pub struct FindArgs {
     /// The newest version at that moment: 2026-11-01, or with time 2026-11-01T18:30
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<String>,
+    /// What only expired jobs hold, too
+    #[arg(long)]
+    pub expired: bool,
 }
 
 /// What a version has to be like.

@@ -12,6 +12,7 @@ mod operator;
 mod output;
 mod progress;
 mod restore_args;
+mod retention_args;
 mod source_flags;
 
 use std::path::{Path, PathBuf};
@@ -132,6 +133,9 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> commands::Ended {
         Command::Browse(args) => commands::browser::run(context, args),
         Command::Duplicates(args) => commands::duplicates::run(context, args),
         Command::Restore(args) => commands::restore::run(context, args),
+        Command::Keep(args) => commands::retention::keep(context, args),
+        Command::Hold(command) => commands::retention::hold(context, command),
+        Command::Expire(args) => commands::retention::expire(context, args),
         Command::Verify(args) => commands::verify::run(context, args),
         Command::Catalog(command) => commands::catalog::run(context, command),
         Command::Doctor => commands::doctor::run(context),

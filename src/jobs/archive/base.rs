@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::JobDescription;
 use crate::engine::BoxedError;
 use crate::engine::source::{Base, KnownKind, KnownName, KnownVersion, Listing};
-use crate::jobs::{BaseError, JobError, Level, convert};
+use crate::jobs::{BaseError, JobError, Level, convert, retention};
 use crate::monitor::Problem as Notice;
 use crate::volume::index::JobHeader;
 use crate::volume::member;
@@ -164,7 +164,7 @@ pub(super) fn find(
             for_want_of_base: false,
         });
     }
-    let jobs = catalog.jobs()?;
+    let jobs = retention::kept_jobs(catalog)?;
     if let Some(later) = jobs
         .iter()
         .rev()
@@ -210,7 +210,7 @@ pub(super) fn of_resumed(
             for_want_of_base: false,
         });
     };
-    let mut jobs = catalog.jobs()?;
+    let mut jobs = retention::kept_jobs(catalog)?;
     jobs.retain(|other| other.start.time < before.start.time);
     // A name with the date in it was not given, and nobody looked at names then.
     let made = options.default_name(&job.roots, before.start.time);
@@ -338,6 +338,7 @@ impl Series<'_> {
         })?;
         let unfit = match self.difference(&base, job) {
             Some(what) => what,
+            None if !self.jobs.iter().any(|kept| id(kept) == id(&base)) => "it is expired",
             None if !ended_well(&base) => "it was not done, or is not done yet",
             None => return Ok(base),
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::compress::Compress;
 use crate::engine::source::{CommandSource, FileList, Source};
+use crate::jobs::retention::KeepFor;
 use crate::jobs::{JobErrorKind, Level, Outcome};
 use crate::units::ByteSize;
 use crate::volume::index::DigestAlgorithm;
@@ -45,6 +46,8 @@ pub struct JobDescription {
     pub level: Level,
     /// The job to measure against, by name or identity; `None` is the last that suits.
     pub base: Option<String>,
+    /// How long to keep the job; `None`: for ever, until `keep` says otherwise.
+    pub keep: Option<KeepFor>,
     /// What to run before and after.
     pub hooks: Hooks,
     /// Goes on with this job (name or identity) instead of a new one: pools and patterns are those

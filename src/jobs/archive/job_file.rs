@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::compress::Compress;
 use super::description::{Hooks, JobDescription};
 use crate::engine::source::{CommandSource, FileList, Source};
+use crate::jobs::retention::KeepFor;
 use crate::jobs::{JobError, Level};
 use crate::units::{ByteSize, TimeSpan};
 use crate::volume::index::DigestAlgorithm;
@@ -64,6 +65,8 @@ struct JobToml {
     #[serde(default)]
     level: Level,
     base: Option<String>,
+    #[serde(default, deserialize_with = "parsed")]
+    keep: Option<KeepFor>,
     before: Option<String>,
     after: Option<String>,
     #[serde(default, deserialize_with = "parsed")]
@@ -123,6 +126,7 @@ fn parse(text: &str) -> Result<JobDescription, String> {
         resume_at: job.resume_at,
         level: job.level,
         base: job.base,
+        keep: job.keep,
         hooks: Hooks {
             before: job.before,
             after: job.after,

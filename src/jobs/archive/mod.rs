@@ -21,7 +21,7 @@ use super::engine_error::from_writing;
 use super::lock::Lock;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource};
-use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library};
+use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library, retention};
 use crate::engine::archive::{self as engine, ArchivePlan};
 use crate::engine::source::{self, Base};
 use crate::volume::index::{JobHeader, Level, SegmentInfo};
@@ -149,6 +149,9 @@ fn begin<'a>(
         ..convert::job_started(&plan.job, job.pool.clone())
     };
     catalog.append(plan.job.started_at, &Event::JobStarted(started))?;
+    if let Some(keep) = job.keep {
+        retention::set(site, catalog, id, keep.until(plan.job.started_at))?;
+    }
     Ok(Begun {
         plan,
         basis,

@@ -13,7 +13,7 @@ use super::engine_error::from_writing;
 use super::error::Failure;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource};
-use super::{JobError, Outcome, Problems, Site, catalog, convert, interrupted};
+use super::{JobError, Outcome, Problems, Site, catalog, convert, interrupted, retention};
 use crate::engine::archive::{self as engine, Compression, CopyPlan, Memory};
 use crate::volume::frames::Effort;
 use crate::volume::index::{JobHeader, SegmentInfo};
@@ -124,7 +124,7 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
 /// The job that was named, or all that want a copy. One that runs is not looked at.
 fn jobs(catalog: &Catalog, options: &CopyOptions) -> Result<Vec<Job>, JobError> {
     let Some(name) = &options.job else {
-        let mut jobs = catalog.jobs()?;
+        let mut jobs = retention::kept_jobs(catalog)?;
         jobs.retain(|job| job.start.what.copy_pool.is_some() && job.finish.is_some());
         return Ok(jobs);
     };

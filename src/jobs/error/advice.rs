@@ -79,6 +79,7 @@ impl JobError {
             JobError::Volume { source, .. } => volume_kind(source),
             JobError::Base(error) => error.kind(),
             JobError::Restore(error) => error.kind(),
+            JobError::Retention(error) => error.kind(),
             JobError::NoSuchPool { .. }
             | JobError::NoSuchVolume { .. }
             | JobError::NoSuchBarcodeOrJob { .. }
@@ -413,6 +414,7 @@ impl JobError {
             }
             JobError::Base(error) => error.advice().to_owned(),
             JobError::Restore(error) => error.advice().to_owned(),
+            JobError::Retention(error) => error.advice().to_owned(),
             JobError::Hook(_) => {
                 "The log in the state directory has all it said. Run it by hand, put it right, and \
                  start the job again."

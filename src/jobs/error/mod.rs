@@ -10,6 +10,7 @@ mod device;
 mod failure;
 mod kind;
 mod restore;
+mod retention;
 mod words;
 
 pub use base::BaseError;
@@ -17,6 +18,7 @@ pub use failure::{FailedTape, Failure};
 use jiff::Timestamp;
 pub use kind::JobErrorKind;
 pub use restore::RestoreError;
+pub use retention::RetentionError;
 use std::io;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -26,9 +28,7 @@ use words::{
     pid_text, without_segments,
 };
 
-use super::Outcome;
-use super::library::Misplaced;
-use super::state::StateError;
+use super::{Outcome, library::Misplaced, state::StateError};
 use crate::changer::ChangerError;
 use crate::drive::DriveError;
 use crate::engine::EngineError;
@@ -494,6 +494,9 @@ pub enum JobError {
     /// What keeps a restore from beginning.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// What is kept must not be overwritten.
+    #[error(transparent)]
+    Retention(#[from] RetentionError),
     /// A job that ended, or was cut off, before its first segment was confirmed.
     #[error(
         "no segment of job {job} (`{name}`) is confirmed on a tape: {}",
@@ -519,7 +522,6 @@ pub enum JobError {
         /// When the first job of the catalog began, if a moment was asked for and one did.
         first_job: Option<Timestamp>,
     },
-
     /// A pattern that means nothing.
     #[error(transparent)]
     Pattern(#[from] catalogs::PatternError),
@@ -557,9 +559,7 @@ pub enum JobError {
         source: DriveError,
     },
     /// A segment says a number that no volume reaches.
-    #[error(
-        "tape {barcode} says that a segment of it has number {number}, which no volume reaches"
-    )]
+    #[error("tape {barcode} has a segment of number {number}, which no volume reaches")]
     SegmentNumber {
         /// The tape.
         barcode: String,

@@ -377,6 +377,19 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             free_bytes: 1,
             needed_bytes: 2,
         }),
+        JobError::Retention(RetentionError::Held {
+            barcode: text(),
+            hold: uuid::Uuid::nil(),
+            since: Timestamp::UNIX_EPOCH,
+            reason: text(),
+            by: text(),
+        }),
+        JobError::Retention(RetentionError::Unexpired {
+            barcode: text(),
+            job: text(),
+            until: None,
+        }),
+        JobError::Retention(RetentionError::NoSuchHold { name: text() }),
         JobError::Base(BaseError::NoSuchJob { name: text() }),
         JobError::Base(BaseError::ClockBehind {
             name: text(),

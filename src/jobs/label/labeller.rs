@@ -12,7 +12,7 @@ use crate::jobs::append_check::{check_path, volume_error};
 use crate::jobs::mount::{Bay, Listed, Mounter, Purpose, drive_error};
 use crate::jobs::rebuild::reinstate;
 use crate::jobs::source::lock_volume;
-use crate::jobs::{JobError, Outcome, SOFTWARE, Site, catalog};
+use crate::jobs::{JobError, Outcome, SOFTWARE, Site, catalog, retention};
 use crate::monitor::Problem;
 use crate::scsi::density::{Density, Generation};
 use crate::volume::FORMAT;
@@ -129,6 +129,9 @@ impl<'a> Labeller<'a> {
                 what,
                 known: true,
             });
+        }
+        if let Some(known) = &known {
+            retention::check_overwrite(self.catalog, known.label.what.volume, barcode)?;
         }
         let _writer = match &known {
             Some(known) => Some(lock_volume(self.site, known.label.what.volume, barcode)?),

@@ -5,12 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 use catalogs::Catalog;
 use catalogs::model::event::{Event, Restored, RestoredFrom};
 use jiff::Timestamp;
-use nix::unistd::{Uid, User};
 
 use super::RestoreOptions;
 use super::outlook::{RestoreOutlook, TapeNeed};
 use super::summary::{RestoreSummary, Timing};
 use crate::error_text::with_causes;
+use crate::jobs::who::user_name;
 use crate::jobs::{ByteText, JobError, Outcome, Problem, Problems, SOFTWARE, Site};
 use crate::monitor;
 
@@ -126,12 +126,6 @@ fn failure(error: &JobError) -> Problems {
         what: with_causes(error),
     });
     problems
-}
-
-fn user_name() -> String {
-    let id = Uid::effective();
-    let user = User::from_uid(id).ok().flatten();
-    user.map_or_else(|| id.to_string(), |user| user.name)
 }
 
 fn host_name() -> String {

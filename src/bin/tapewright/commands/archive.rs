@@ -57,6 +57,7 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     job.compress = args.compress.or(job.compress);
     job.compress_threads = args.compress_threads.or(job.compress_threads);
     job.digest = args.digest.unwrap_or(job.digest);
+    job.keep = args.keep.or(job.keep);
     job.buffer = args.buffer.or(job.buffer);
     job.start_at = args.start_at.or(job.start_at);
     job.resume_at = args.resume_at.or(job.resume_at);

@@ -21,6 +21,7 @@ pub fn run(context: &mut Context<'_>, args: &FindArgs) -> Ended {
             false => pattern_bytes(&args.pattern)?,
         },
         all_versions: args.all_versions,
+        expired: args.expired,
         on_tape: args.on_tape.clone(),
         as_of: dates::as_of(args.as_of.as_deref())?,
         reading: match (args.regex, args.substring) {
@@ -43,6 +44,7 @@ pub fn contents(context: &mut Context<'_>, barcode: &str, pattern: &str, long: b
     let options = FindOptions {
         pattern: pattern_bytes(pattern)?,
         all_versions: true,
+        expired: true,
         on_tape: Some(barcode.to_owned()),
         ..FindOptions::default()
     };

@@ -13,6 +13,7 @@ pub mod find;
 pub mod library;
 pub mod rescue;
 pub mod restore;
+pub mod retention;
 pub mod tape;
 pub mod verify;
 

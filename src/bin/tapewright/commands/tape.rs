@@ -118,7 +118,12 @@ fn list_row(tape: &TapeInfo) -> Vec<String> {
     vec![
         tape.barcode.clone(),
         tape.pool.clone(),
-        state_words(tape.state).to_owned(),
+        if tape.free {
+            "free"
+        } else {
+            state_words(tape.state)
+        }
+        .to_owned(),
         place_words(&tape.place),
         ByteSize(tape.used_bytes).to_string(),
         ByteSize(tape.free_bytes).to_string(),

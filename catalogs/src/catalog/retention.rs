@@ -1,0 +1,29 @@
+//! How long things are kept, as the ledger has it. `docs/retention.md`.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use super::Catalog;
+use crate::error::CatalogError;
+use crate::ledger::{LedgerError, Retained};
+
+impl Catalog {
+    /// Retention times, expiries and holds, as of now.
+    ///
+    /// # Errors
+    ///
+    /// The ledger is altered or cannot be read.
+    pub fn retained(&self) -> Result<Retained, CatalogError> {
+        let mut ledger = self.ledger();
+        ledger.look_again()?;
+        Ok(ledger.known().retained().clone())
+    }
+
+    /// The jobs that are expired, as of now.
+    pub(crate) fn expired(&self) -> Result<HashSet<Uuid>, LedgerError> {
+        let mut ledger = self.ledger();
+        ledger.look_again()?;
+        Ok(ledger.known().retained().expired())
+    }
+}

@@ -1,0 +1,107 @@
+//! How long jobs are kept: retention times, holds, and what is expired. `docs/retention.md`.
+//!
+//! Nothing here touches a tape. What is said goes into the ledger, and what follows is
+//! worked out from it each time.
+
+mod expire;
+mod hold;
+mod overwrite;
+mod plan;
+mod span;
+
+use catalogs::model::event::{Event, RetentionSet};
+use catalogs::{Catalog, Job};
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+pub use expire::{ExpireOptions, ExpireSummary, JobFate, KeptBy, TapeFate, expire};
+pub use hold::{HoldInfo, HoldOn, Release, hold, holds, release};
+pub(crate) use overwrite::{check_overwrite, is_free};
+pub use span::{KeepFor, KeepUnit, NotAKeepFor};
+
+use super::who::user_name;
+use super::{JobError, Site, catalog};
+
+/// Until when jobs are to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// For some time from their start.
+    For(KeepFor),
+    /// Until this moment.
+    Until(Timestamp),
+}
+
+/// A job whose time was set.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeptJob {
+    /// The job.
+    pub job: Uuid,
+    /// Its name.
+    pub name: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Until when it is kept; `None`: for ever.
+    pub until: Option<Timestamp>,
+    /// It was expired, and is offered again.
+    pub was_expired: bool,
+}
+
+/// Sets the time of jobs, by name or identity. Expiries before are taken back.
+///
+/// # Errors
+///
+/// A job is not known: then none was changed; or the catalog cannot be used.
+pub fn keep(site: Site<'_>, names: &[String], keep: Keep) -> Result<Vec<KeptJob>, JobError> {
+    let catalog = catalog::open(site)?;
+    let jobs = names.iter().map(|name| named(&catalog, name));
+    let jobs = jobs.collect::<Result<Vec<Job>, JobError>>()?;
+    let mut kept = Vec::new();
+    for job in jobs {
+        let started_at = job.start.time;
+        let until = match keep {
+            Keep::For(span) => span.until(started_at),
+            Keep::Until(until) => Some(until),
+        };
+        let id = job.start.what.job;
+        let was_expired = catalog.retained()?.is_expired(&id);
+        set(site, &catalog, id, until)?;
+        kept.push(KeptJob {
+            job: id,
+            name: job.start.what.name,
+            started_at,
+            until,
+            was_expired,
+        });
+    }
+    Ok(kept)
+}
+
+/// Records the time of a job.
+pub(crate) fn set(
+    site: Site<'_>,
+    catalog: &Catalog,
+    job: Uuid,
+    until: Option<Timestamp>,
+) -> Result<(), JobError> {
+    let by = user_name();
+    let event = Event::RetentionSet(RetentionSet { job, until, by });
+    catalog.append(site.clock.now(), &event)?;
+    Ok(())
+}
+
+/// All jobs that are not expired, the oldest first.
+pub(crate) fn kept_jobs(catalog: &Catalog) -> Result<Vec<Job>, JobError> {
+    let retained = catalog.retained()?;
+    let mut jobs = catalog.jobs()?;
+    jobs.retain(|job| !retained.is_expired(&job.start.what.job));
+    Ok(jobs)
+}
+
+fn named(catalog: &Catalog, name: &str) -> Result<Job, JobError> {
+    catalog
+        .job(name)?
+        .ok_or_else(|| JobError::NoSuchBarcodeOrJob {
+            name: name.to_owned(),
+        })
+}

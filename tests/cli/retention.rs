@@ -1,0 +1,64 @@
+//! `keep`, `hold` and `expire` as they are typed.
+
+use std::fs;
+
+use crate::harness::Place;
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn a_tape_is_freed_by_its_jobs_and_not_while_something_keeps_it() {
+    let place = Place::with_pool("1GB", 1);
+    let source = place.path("data");
+    fs::create_dir(&source).expect("a directory");
+    fs::write(source.join("letter"), "Dear reader").expect("a write");
+    let words = ["archive", "--pool", "p", "--name", "one", "--keep", "10y"];
+    place.run(words, [&source]).expect_done();
+    let erase = ["tape", "label", "--pool", "p", "--erase", "SIM001L9"];
+    let refused = place.run(erase, NONE).expect_exit(4).stderr();
+    assert!(
+        refused.contains("`one`") && refused.contains("expire --dry-run"),
+        "{refused}"
+    );
+    place
+        .run(["keep", "one", "--until", "2001-01-31"], NONE)
+        .expect_done();
+    let shown = place
+        .run(["expire", "--dry-run"], NONE)
+        .expect_done()
+        .stdout();
+    for words in ["one", "2001-01-31", "SIM001L9"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let add = ["hold", "add", "--tape", "SIM001L9", "--reason", "case 7"];
+    place.run(add, NONE).expect_done();
+    let held = place.run(["expire"], NONE).expect_done().stdout();
+    assert!(held.contains("no job is due"), "{held}");
+    let shown = place
+        .run(["expire", "--preview"], NONE)
+        .expect_done()
+        .stdout();
+    assert!(shown.contains("hold: case 7"), "{shown}");
+    let refused = place.run(erase, NONE).expect_exit(4).stderr();
+    assert!(
+        refused.contains("case 7") && refused.contains("hold release"),
+        "{refused}"
+    );
+    let holds = place.json(["hold", "list"]);
+    let hold = holds[0]["hold"].as_str().expect("an identity").to_owned();
+    assert_eq!((holds.len(), &holds[0]["reason"]), (1, &"case 7".into()));
+    place
+        .run(["hold", "release", &hold, "--reason", "settled"], NONE)
+        .expect_done();
+    let gone = place.run(["expire"], NONE).expect_done().stdout();
+    assert!(gone.contains("1 job expired; nothing was erased"), "{gone}");
+    place.run(["find", "**"], NONE).expect_exit(9);
+    place.run(["find", "--expired", "**"], NONE).expect_done();
+    let tapes = place.run(["tape", "list"], NONE).expect_done().stdout();
+    assert!(tapes.contains("free"), "{tapes}");
+    place.run(erase, NONE).expect_done();
+    place
+        .run(["keep", "none", "--forever"], NONE)
+        .expect_exit(9);
+    place.run(["keep", "one"], NONE).expect_exit(2);
+}
