@@ -5,6 +5,7 @@
 //! catalog/       the catalog, see docs/catalog.md
 //! log/           log files of the front ends
 //! lost-tapes.json  tapes that a robot lost, see library/lost.rs
+//! restores/      what restores were asked for that can be gone on with, see restore/journal.rs
 //! lock/          one file for each thing that has one owner at a time
 //! ```
 //!
@@ -185,6 +186,11 @@ impl StateDir {
         }
         let path = self.root.clone();
         Err(StateError::NoRoom { path, free_bytes })
+    }
+
+    /// Where restores are kept that can be gone on with.
+    pub(crate) fn restores_dir(&self) -> PathBuf {
+        self.root.join("restores")
     }
 
     /// Where tapes are remembered that a robot lost.

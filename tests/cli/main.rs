@@ -17,6 +17,7 @@ mod library;
 mod main_job;
 mod random;
 mod readable_without_us;
+mod restore_resume;
 mod resume;
 mod retention;
 #[path = "../common/root.rs"]

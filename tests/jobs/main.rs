@@ -18,6 +18,7 @@ mod rebuilding;
 mod refusals;
 mod resumed_streams;
 mod retention;
+mod resuming;
 mod round_trip;
 mod sick_drives;
 mod spanning;

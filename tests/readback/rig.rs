@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use tapewright::drive::SequentialDevice;
-use tapewright::engine::restore::{MemberRead, RestorePlan, Turn, VolumeReads};
+use tapewright::engine::restore::{MemberRead, RestorePlan, Resume, Turn, VolumeReads};
 use tapewright::engine::target::TargetOptions;
 use tapewright::engine::verify::{SegmentPlace, VerifyPlan, VolumeSegments};
 use tapewright::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
@@ -285,6 +285,7 @@ pub fn plan(target: &Path, options: TargetOptions, volumes: &[&Volume]) -> Resto
         options,
         volumes,
         spares: Vec::new(),
+        resume: Resume::default(),
     }
 }
 

@@ -22,11 +22,16 @@ pub enum ExistingArg {
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
     /// Paths (a directory: all below it) or globs with `**`
-    #[arg(required = true)]
+    #[arg(required_unless_present = "resume")]
     pub patterns: Vec<String>,
     /// Restore below this directory
-    #[arg(long, value_name = "DIR", required_unless_present = "to_stdout")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["to_stdout", "resume"])]
     pub to: Option<PathBuf>,
+    /// Go on with the restore whose id begins so: what it was asked for, without what is there
+    /// already as it was archived
+    #[arg(long, value_name = "ID", conflicts_with_all = ["patterns", "to", "to_stdout",
+        "from_tape", "as_of", "map", "numeric_owner"])]
+    pub resume: Option<String>,
     /// Write the content of one file to stdout, and nothing else
     #[arg(long, conflicts_with_all = ["to", "map", "existing", "overwrite", "dry_run",
         "ignore_room", "numeric_owner"])]
@@ -44,9 +49,9 @@ pub struct RestoreArgs {
     /// Restore what is below the archived path OLD below DIR/NEW instead of DIR/OLD
     #[arg(long, value_name = "OLD=NEW")]
     pub map: Vec<OsString>,
-    /// What to do where something exists already
-    #[arg(long, value_enum, value_name = "HOW", default_value = "refuse")]
-    pub existing: ExistingArg,
+    /// What to do where something exists already [default: refuse; with --resume as before]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub existing: Option<ExistingArg>,
     /// The same as --existing overwrite
     #[arg(long, conflicts_with = "existing")]
     pub overwrite: bool,

@@ -44,7 +44,7 @@ impl Placed {
 pub(super) struct FirstNames<'a>(HashMap<(Uuid, &'a [u8]), Option<&'a [u8]>>);
 
 impl<'a> FirstNames<'a> {
-    /// Finds what was restored in this run of the first names that `links` wait for.
+    /// Finds what was restored, in this run or before it, of the first names that `links` wait for.
     pub(super) fn find(
         links: &'a [WaitingLink<'_>],
         plan: &'a RestorePlan,
@@ -65,6 +65,11 @@ impl<'a> FirstNames<'a> {
                 if let Some(name) = names.get_mut(&(read.job, read.path.as_slice())) {
                     *name = Some(&read.name);
                 }
+            }
+        }
+        for first in &plan.resume.first_names {
+            if let Some(name @ None) = names.get_mut(&(first.job, first.path.as_slice())) {
+                *name = Some(&first.name);
             }
         }
         Self(names)

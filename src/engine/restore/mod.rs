@@ -18,10 +18,12 @@ mod plan;
 mod pour;
 mod read;
 mod report;
+mod resume;
 mod run;
 
 pub use plan::{MemberRead, RestorePlan, Turn, VolumeReads};
 pub use pour::{PourReport, pour};
+pub use resume::{FirstName, Resume};
 pub use report::{PROBLEMS_LISTED, RestoreOutcome, RestoreReport, VolumeFailure};
 
 use crate::engine::target::Target;
@@ -43,11 +45,14 @@ pub fn restore(
     volumes: &mut dyn VolumeSource,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, EngineError> {
-    let target =
+    let mut target =
         Target::open(&plan.target, plan.options).map_err(|source| EngineError::Target {
             path: plan.target.clone(),
             source,
         })?;
+    if let Some(restore) = plan.resume.restore {
+        target.take_up(restore, &plan.resume.directories, monitor);
+    }
     Ok(restore_into(target, plan, volumes, monitor))
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
+use super::resume::Resume;
 use crate::engine::target::TargetOptions;
 use crate::units::BlockAddress;
 use crate::volume::index::DigestAlgorithm;
@@ -26,6 +27,8 @@ pub struct RestorePlan {
     /// Another copy of some of the objects in `volumes`, each with all its parts: read for those
     /// alone of which the first copy cannot be read, once all volumes are done.
     pub spares: Vec<VolumeReads>,
+    /// What the restore is told by, and what it goes on with.
+    pub resume: Resume,
 }
 
 /// What is read from one volume.

@@ -90,6 +90,18 @@ impl Directories {
         fstat(directory).is_ok_and(|stat| self.created.contains(&(stat.st_dev, stat.st_ino)))
     }
 
+    /// Takes the directory `path`, which is there, for one that this restore made: an earlier run
+    /// of it did.
+    pub(super) fn adopt(&mut self, path: &[u8]) -> Result<Arc<OwnedFd>, TargetError> {
+        let open = self.open(path)?;
+        let stat = fstat(&open).map_err(|errno| self.explain(path, errno))?;
+        self.created.insert((stat.st_dev, stat.st_ino));
+        if stat.st_mode & 0o7777 == NEW_MODE.as_raw_mode() {
+            self.implied.insert(path.to_vec());
+        }
+        Ok(open)
+    }
+
     /// Length of the longest beginning of `path` that is open, and that directory.
     fn nearest(&mut self, path: &[u8]) -> (usize, Arc<OwnedFd>) {
         let mut end = path.len();

@@ -11,6 +11,7 @@
 //! Knows nothing of tapes; whether content is right is decided by the caller, before it
 //! finishes a file.
 
+mod alike;
 mod beneath;
 mod directories;
 mod error;
@@ -24,7 +25,9 @@ mod owners;
 mod place;
 mod present;
 mod room;
+mod taken_up;
 
+pub use alike::{Likeness, PartDigest};
 pub use beneath::Resolver;
 pub(crate) use error::shown;
 pub use error::{TargetError, TargetErrorKind};
@@ -34,6 +37,7 @@ pub use notset::{NOT_SET_LISTED, NotSet, NotSetItem};
 pub use options::{Existing, Owners, TargetOptions};
 pub use present::{Presence, Present};
 pub use room::free_bytes;
+pub use taken_up::FoundDirectory;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -99,7 +103,7 @@ impl Target {
         Ok(Self {
             directories: Directories::new(root, resolver),
             options,
-            temporaries: Temporaries::new(),
+            temporaries: Temporaries::of(std::process::id()),
             owners: OwnerTable::new(options.owners, geteuid().is_root()),
             not_set: NotSet::default(),
             pending: Vec::new(),

@@ -3,10 +3,13 @@
 //! Everything is made under a temporary name in its final directory and moved in one
 //! step, so that nobody ever meets half an object under a real name.
 
+use std::fmt::Display;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, RenameFlags, linkat, renameat, renameat_with, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, Mode, OFlags, RenameFlags, linkat, openat, renameat, renameat_with, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::error::TargetError;
@@ -30,16 +33,32 @@ const NAME_ATTEMPTS: usize = 1000;
 /// Makes temporary names for one restore.
 #[derive(Debug)]
 pub(super) struct Temporaries {
-    process: u32,
+    /// What all of them begin with.
+    prefix: String,
     next: u64,
 }
 
 impl Temporaries {
-    pub(super) fn new() -> Self {
+    /// Of a restore that is told by `mark`.
+    pub(super) fn of(mark: impl Display) -> Self {
         Self {
-            process: std::process::id(),
+            prefix: format!(".tapewright-{mark}-"),
             next: 0,
         }
+    }
+
+    /// Removes from a directory what an earlier run of this restore left there half done.
+    pub(super) fn clear(&self, directory: &OwnedFd) -> Result<(), Errno> {
+        let readable = openat(directory, ".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut left = Vec::new();
+        for entry in Dir::read_from(&readable)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if name.starts_with(self.prefix.as_bytes()) {
+                left.push(name);
+            }
+        }
+        left.iter()
+            .try_for_each(|name| unlinkat(directory, name.as_slice(), AtFlags::empty()))
     }
 
     /// Calls `make` with names until one is free, and takes charge of what it made.
@@ -52,7 +71,7 @@ impl Temporaries {
         mut make: impl FnMut(&OwnedFd, &[u8]) -> Result<T, Errno>,
     ) -> Result<(Temporary, T), TargetError> {
         for _ in 0..NAME_ATTEMPTS {
-            let temporary = format!(".tapewright-{}-{}", self.process, self.next).into_bytes();
+            let temporary = format!("{}{}", self.prefix, self.next).into_bytes();
             self.next += 1;
             match make(directory, &temporary) {
                 Ok(made) => {

@@ -58,13 +58,46 @@ impl Present {
     ///
     /// The system refuses to say.
     pub fn look(&mut self, name: Name<'_>) -> Result<Presence, TargetError> {
-        let Some(root) = &self.root else {
-            return Ok(Presence::Free);
+        match self.place(name) {
+            Ok(None) => Ok(Presence::Free),
+            Ok(Some((directory, last))) => presence(directory, last),
+            Err(Errno::NOENT) => Ok(Presence::Free),
+            Err(Errno::NOTDIR) => Ok(Presence::Blocked),
+            Err(errno) => Err(errno),
+        }
+        .map_err(|errno| TargetError::system(name.bytes(), "looking at its place", errno))
+    }
+
+    /// Does something to the object `name`; `None` if it is not there.
+    pub(super) fn at<T>(
+        &mut self,
+        name: Name<'_>,
+        act: impl FnOnce(&OwnedFd, &[u8]) -> Result<T, Errno>,
+    ) -> Result<Option<T>, TargetError> {
+        let done = match self.place(name) {
+            Ok(None) => return Ok(None),
+            Ok(Some((directory, last))) => act(directory, last),
+            Err(errno) => Err(errno),
         };
-        let fail = |errno| TargetError::system(name.bytes(), "looking at its place", errno);
+        match done {
+            Ok(done) => Ok(Some(done)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(errno) => Err(TargetError::system(
+                name.bytes(),
+                "looking at its place",
+                errno,
+            )),
+        }
+    }
+
+    /// The open directory that `name` is in, and its last component; `None` without a target.
+    fn place<'n>(&mut self, name: Name<'n>) -> Result<Option<(&OwnedFd, &'n [u8])>, Errno> {
+        let Some(root) = &self.root else {
+            return Ok(None);
+        };
         let (parent, last) = name.split();
         if parent.is_empty() {
-            return presence(root, last).map_err(fail);
+            return Ok(Some((root, last)));
         }
         if self.parent.as_ref().is_none_or(|(path, _)| path != parent) {
             let open = self.resolver.open(root.as_fd(), parent, OFlags::PATH);
@@ -72,10 +105,8 @@ impl Present {
         }
         let opened = self.parent.as_ref().map(|(_, opened)| opened);
         match opened.expect("it was set above") {
-            Ok(directory) => presence(directory, last).map_err(fail),
-            Err(Errno::NOENT) => Ok(Presence::Free),
-            Err(Errno::NOTDIR) => Ok(Presence::Blocked),
-            Err(errno) => Err(fail(*errno)),
+            Ok(directory) => Ok(Some((directory, last))),
+            Err(errno) => Err(*errno),
         }
     }
 }

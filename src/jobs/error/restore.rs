@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
 use super::JobErrorKind;
 use super::words::list;
 use crate::units::ByteSize;
@@ -38,6 +40,42 @@ pub enum RestoreError {
         /// The first object, and why.
         what: String,
     },
+    /// No restore that can be gone on with has such an identity.
+    #[error(
+        "no restore that can be gone on with has an id that begins with `{id}`; of those that can \
+         there is {}",
+        list(open, "none")
+    )]
+    NoSuch {
+        /// What was given.
+        id: String,
+        /// Identities of the restores that can be gone on with.
+        open: Vec<String>,
+    },
+    /// The beginning of an identity is that of several restores.
+    #[error("the ids of several restores begin with `{id}`: {}", list(found, ""))]
+    Several {
+        /// What was given.
+        id: String,
+        /// Their identities.
+        found: Vec<String>,
+    },
+    /// Another process carries this restore out.
+    #[error("restore {restore} is being carried out{}", super::words::pid_text(*pid))]
+    Runs {
+        /// The restore.
+        restore: Uuid,
+        /// The process, if it is known.
+        pid: Option<u32>,
+    },
+    /// What a restore was asked for cannot be read.
+    #[error("{} does not say what a restore was asked for: {what}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The target's file system cannot hold it.
     #[error(
         "{} has room for {}, and {} are to be restored; no tape was moved",
@@ -56,8 +94,14 @@ pub enum RestoreError {
 impl RestoreError {
     pub(super) fn kind(&self) -> JobErrorKind {
         match self {
-            RestoreError::Exists { .. } | RestoreError::NotOneFile { .. } => JobErrorKind::Request,
-            RestoreError::Unseen { .. } | RestoreError::NoRoom { .. } => JobErrorKind::Host,
+            RestoreError::Exists { .. }
+            | RestoreError::NotOneFile { .. }
+            | RestoreError::Several { .. } => JobErrorKind::Request,
+            RestoreError::NoSuch { .. } => JobErrorKind::NotFound,
+            RestoreError::Runs { .. } => JobErrorKind::Busy,
+            RestoreError::Unseen { .. }
+            | RestoreError::NoRoom { .. }
+            | RestoreError::Malformed { .. } => JobErrorKind::Host,
         }
     }
 
@@ -65,12 +109,22 @@ impl RestoreError {
         match self {
             RestoreError::Exists { .. } => {
                 "Say what is to become of them: --existing skip leaves them and restores the \
-                 others (and so goes on with a restore that was broken off), newer replaces those \
-                 that are older than the archived ones, rename restores beside them, overwrite \
-                 replaces them. Or restore below another directory with --to."
+                 others, newer replaces those that are older than the archived ones, rename \
+                 restores beside them, overwrite replaces them. Or restore below another directory \
+                 with --to. To go on with a restore that was broken off: `restore --resume ID`."
             }
             RestoreError::NotOneFile { .. } => {
                 "Name one file, or restore them below a directory with --to."
+            }
+            RestoreError::NoSuch { .. } => {
+                "A restore tells its id at its end, and the catalog's ledger has it. One \
+                 that brought everything back is not kept, nor one --from-tape: that is begun \
+                 again, with --existing skip."
+            }
+            RestoreError::Several { .. } => "Give more of the id.",
+            RestoreError::Runs { .. } => "Wait for it to end.",
+            RestoreError::Malformed { .. } => {
+                "Ask for the restore anew, with --existing skip: what is there is then left."
             }
             RestoreError::Unseen { .. } => {
                 "Check rights there, or restore below another directory with --to."

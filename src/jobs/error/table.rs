@@ -369,6 +369,22 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             first: vec![text()],
         }),
         JobError::Restore(RestoreError::Unseen { what: text() }),
+        JobError::Restore(RestoreError::NoSuch {
+            id: text(),
+            open: vec![text()],
+        }),
+        JobError::Restore(RestoreError::Several {
+            id: text(),
+            found: vec![text()],
+        }),
+        JobError::Restore(RestoreError::Runs {
+            restore: Uuid::nil(),
+            pid: Some(7),
+        }),
+        JobError::Restore(RestoreError::Malformed {
+            path: text().into(),
+            what: text(),
+        }),
         JobError::Restore(RestoreError::NotOneFile {
             first: vec![text()],
         }),

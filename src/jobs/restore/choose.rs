@@ -17,12 +17,14 @@ use super::arrange::{Arranged, arrange};
 use super::chosen::{Chosen, Member};
 use super::copies;
 use super::existing::{self, Found};
+use super::resumed;
 use super::links::{LinkFinder, plan_links};
 use super::names::Names;
 use super::{RestoreOptions, TapePlace};
 use crate::jobs::find::{condition_sentence, nothing_found};
 use crate::jobs::mount::Places;
 use crate::jobs::{ByteText, JobError, Problem, Problems, catalog};
+use crate::monitor::Monitor;
 
 /// Objects by archive path, in bytewise order.
 pub(super) type Selection = BTreeMap<Vec<u8>, Chosen>;
@@ -55,6 +57,7 @@ pub(super) fn plan(
     catalog: &Catalog,
     places: &Places,
     options: &RestoreOptions,
+    monitor: &dyn Monitor,
 ) -> Result<Choice, JobError> {
     let chooser = Chooser {
         catalog,
@@ -76,11 +79,14 @@ pub(super) fn plan(
     chooser.add_ancestors(&mut selection)?;
     let remarks = chooser.prefer_whole_versions(&mut selection)?;
     chooser.names.settle(&mut selection)?;
-    let found = existing::look(options, &mut selection)?;
+    let finder = LinkFinder { chooser: &chooser };
+    let found = match &options.resumed {
+        None => existing::look(options, &mut selection)?,
+        Some(resumed) => resumed::look(options, resumed, &mut selection, &finder, monitor)?,
+    };
     copies::settle(&mut selection, &chooser.loaded()?);
     let file_bytes = selection.values().map(|chosen| chosen.size_bytes).sum();
-    let finder = LinkFinder { chooser: &chooser };
-    let mut members = plan_links(selection, &finder)?;
+    let mut members = plan_links(selection, &finder, &found.earlier.first_names)?;
     for member in members.first.iter_mut().chain(&mut members.spare) {
         member.read.name = chooser.names.of(&member.read.name);
     }

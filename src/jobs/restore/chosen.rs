@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::copies::Tapes;
 use crate::engine::restore::MemberRead;
+use crate::engine::target::PartDigest;
 use crate::jobs::convert;
 use crate::units::BlockAddress;
 use crate::volume::member::{FileTime, Part};
@@ -297,6 +298,23 @@ impl Chosen {
             "{here}: the others are on other tapes, or a job was cut off in it; where they are, no \
              tape says: name those tapes as well"
         )
+    }
+
+    /// The digests of its content, part by part from its beginning on; `None` if one is not known.
+    pub(super) fn digests(&self) -> Option<Vec<PartDigest>> {
+        let begin = |at: usize| self.found[at].entry.part.map_or(0, |part| part.offset_bytes);
+        let digest = |(number, &at): (usize, &usize)| {
+            let next = self.picked.get(number + 1).map(|&next| begin(next));
+            let one = &self.found[at];
+            let algorithm = one.receipt.receipt.digest_algorithm;
+            Some(PartDigest {
+                length_bytes: next.unwrap_or(self.size_bytes).checked_sub(begin(at))?,
+                algorithm: convert::digest_algorithm(algorithm),
+                digest: one.entry.digest?,
+            })
+        };
+        let whole = self.is_whole().then(|| self.picked.iter().enumerate());
+        whole?.map(digest).collect()
     }
 
     /// True if no part is missing.

@@ -1,12 +1,16 @@
 //! What of a selection is in the target already, and what becomes of it.
 
+use std::collections::HashSet;
+
 use catalogs::model::Kind;
+use serde::{Deserialize, Serialize};
 
 use super::RestoreOptions;
 use super::choose::Selection;
 use super::chosen::Chosen;
 use super::names::Names;
-use crate::engine::target::{Existing, Name, Presence, Present};
+use super::resumed::Earlier;
+use crate::engine::target::{Existing, Name, Presence, Present, TargetError};
 use crate::error_text::with_causes;
 use crate::jobs::error::RestoreError;
 use crate::jobs::{ByteText, JobError, Problem, Problems};
@@ -14,7 +18,8 @@ use crate::volume::member::FileTime;
 
 /// What is done where something is that would be restored. Directories that are there are
 /// used in any case, and nothing ever takes a directory's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExistingPolicy {
     /// Nothing is restored at all.
     #[default]
@@ -48,22 +53,86 @@ pub(super) struct Found {
     pub(super) objects: Problems,
     /// Bytes that are free once what is replaced is gone.
     pub(super) replaced_bytes: u64,
+    /// Directories that are there, above objects of the restore or among them.
+    pub(super) directories: Vec<Vec<u8>>,
+    /// What earlier runs of a restore that goes on have left.
+    pub(super) earlier: Earlier,
+    /// Of what is left of the selection nothing is new but directories that are there.
+    only_directories: bool,
 }
 
 /// Looks for each object in the target, and takes those out of the selection that are to stay.
 pub(super) fn look(options: &RestoreOptions, selection: &mut Selection) -> Result<Found, JobError> {
-    let (policy, names) = (options.existing, Names(&options.maps));
     let mut present = Present::of(&options.target);
-    let mut found = Found::default();
+    let mut found = fates(options, selection, &mut present)?;
+    // What is left are directories that keep what they have: no tape is worth moving for it.
+    let policy = options.existing;
+    if found.only_directories && found.objects.total > 0 && policy != ExistingPolicy::Overwrite {
+        selection.clear();
+    }
+    found.directories = directories(options, selection, &mut present)?;
+    Ok(found)
+}
+
+/// The names of the directories that `name` is in, from the nearest to the target, which has none.
+pub(super) fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let above = |name: &&'_ [u8]| -> Option<usize> {
+        let slash = name.iter().rposition(|&byte| byte == b'/');
+        (!name.is_empty()).then(|| slash.unwrap_or(0))
+    };
+    std::iter::successors(Some(name), move |name| Some(&name[..above(name)?])).skip(1)
+}
+
+/// The directories of the selection and above it that are in the target.
+fn directories(
+    options: &RestoreOptions,
+    selection: &Selection,
+    present: &mut Present,
+) -> Result<Vec<Vec<u8>>, JobError> {
+    let names = Names(&options.maps);
+    let (mut seen, mut there) = (HashSet::new(), Vec::new());
+    for (path, chosen) in selection {
+        let name = names.of(path);
+        let own = (chosen.kind == Kind::Directory).then_some(name.as_slice());
+        for directory in own.into_iter().chain(ancestors(&name)) {
+            if directory.is_empty() || !seen.insert(directory.to_vec()) {
+                break;
+            }
+            let time = Name::new(directory).and_then(|directory| present.directory(directory));
+            if time.map_err(|error| unseen(&error))?.is_some() {
+                there.push(directory.to_vec());
+            }
+        }
+    }
+    Ok(there)
+}
+
+/// An object of the target that cannot be looked at.
+pub(super) fn unseen(error: &TargetError) -> RestoreError {
+    RestoreError::Unseen {
+        what: with_causes(error),
+    }
+}
+
+/// What becomes of each object; those that are to stay are taken out of the selection.
+pub(super) fn fates(
+    options: &RestoreOptions,
+    selection: &mut Selection,
+    present: &mut Present,
+) -> Result<Found, JobError> {
+    let (policy, names) = (options.existing, Names(&options.maps));
+    let mut found = Found {
+        only_directories: true,
+        ..Found::default()
+    };
     let mut failed = None;
-    let mut only_directories = true;
     selection.retain(|path, chosen| {
         let name = names.of(path);
         let looked = Name::new(&name).and_then(|name| present.look(name));
         let there = match looked {
             Ok(there) => there,
             Err(error) => {
-                failed.get_or_insert_with(|| with_causes(&error));
+                failed.get_or_insert_with(|| unseen(&error));
                 return true;
             }
         };
@@ -77,17 +146,13 @@ pub(super) fn look(options: &RestoreOptions, selection: &mut Selection) -> Resul
         if let (true, Presence::Other { stored_bytes, .. }) = (fate.is_replaced, there) {
             found.replaced_bytes += stored_bytes;
         }
-        only_directories &= !fate.is_read || there == Presence::Directory;
+        found.only_directories &= !fate.is_read || there == Presence::Directory;
         fate.is_read
     });
-    if let Some(what) = failed {
-        return Err(RestoreError::Unseen { what }.into());
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(found),
     }
-    // What is left are directories that keep what they have: no tape is worth moving for it.
-    if only_directories && found.objects.total > 0 && policy != ExistingPolicy::Overwrite {
-        selection.clear();
-    }
-    Ok(found)
 }
 
 /// What becomes of one object.

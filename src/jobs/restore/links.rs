@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::choose::{Chooser, Selection, Versions};
 use super::chosen::{Chosen, Copies};
+use crate::engine::restore::FirstName;
 use crate::jobs::JobError;
 
 /// Looks up what a link points to.
@@ -19,23 +20,22 @@ pub(super) struct LinkFinder<'a> {
 }
 
 impl LinkFinder<'_> {
-    /// The members with the data of `first`, as `job` archived it.
-    fn data_of(&self, first: &[u8], job: Uuid) -> Result<Copies, JobError> {
+    /// The file `first`, as `job` archived it.
+    pub(super) fn first(&self, first: &[u8], job: Uuid) -> Result<Option<Chosen>, JobError> {
         let mut found = Selection::new();
         for hit in self.chooser.exact(first, Versions::OfJob(job))? {
             self.chooser.add(hit, &mut found);
         }
-        let first = found
-            .remove(first)
-            .filter(|chosen| chosen.kind != Kind::Hardlink);
-        Ok(first.map(Chosen::into_members).unwrap_or_default())
+        let first = found.remove(first);
+        Ok(first.filter(|chosen| chosen.kind != Kind::Hardlink))
     }
 }
 
-/// The members to read for a selection.
+/// The members to read for a selection. `there`: first names that are in the target already.
 pub(super) fn plan_links(
     selection: Selection,
     finder: &LinkFinder<'_>,
+    there: &[FirstName],
 ) -> Result<Copies, JobError> {
     let job_of: HashMap<Vec<u8>, Uuid> = selection
         .values()
@@ -44,7 +44,8 @@ pub(super) fn plan_links(
         .filter(|(_, first)| first.kind != Kind::Hardlink)
         .map(|(path, first)| (path.clone(), first.job))
         .collect();
-    let mut standing_in: HashSet<(Uuid, Vec<u8>)> = HashSet::new();
+    let there = there.iter().map(|first| (first.job, first.path.clone()));
+    let mut standing_in: HashSet<(Uuid, Vec<u8>)> = there.collect();
     let mut members = Copies::default();
     for (path, chosen) in selection {
         let first_is_there = job_of.get(&chosen.link_target) == Some(&chosen.job);
@@ -53,12 +54,12 @@ pub(super) fn plan_links(
             members.extend(chosen.into_members());
             continue;
         }
-        let mut data = finder.data_of(&key.1, key.0)?;
-        if data.first.is_empty() {
+        let Some(data) = finder.first(&key.1, key.0)? else {
             // The link's own member will be reported: its first name is nowhere.
             members.extend(chosen.into_members());
             continue;
-        }
+        };
+        let mut data = data.into_members();
         for member in data.first.iter_mut().chain(&mut data.spare) {
             member.read.name.clone_from(&path);
         }

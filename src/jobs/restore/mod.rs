@@ -9,12 +9,14 @@ mod choose;
 mod chosen;
 mod copies;
 mod existing;
+mod journal;
 mod links;
 mod names;
 mod outlook;
 mod pour;
 mod record;
 mod replan;
+mod resumed;
 mod room;
 mod summary;
 mod timed;
@@ -23,11 +25,14 @@ mod timeline;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 pub use alone::{FromTapes, TapesAlone};
 use arrange::Arranged;
 use choose::Choice;
-use record::Record;
+use journal::Journal;
+pub use journal::{Resumed, resume};
+use record::{Came, Record};
 use replan::Replanning;
 pub use room::Room;
 use summary::summarise;
@@ -40,7 +45,7 @@ use super::mount::Mounter;
 use super::rebuild::RebuiltVolume;
 use super::source::LibrarySource;
 use super::{JobError, Site, catalog};
-use crate::engine::restore::{self as engine, RestorePlan};
+use crate::engine::restore::{self as engine, RestorePlan, Resume};
 pub use crate::engine::target::Owners;
 use crate::engine::target::TargetOptions;
 use crate::monitor::Problem;
@@ -75,6 +80,8 @@ pub struct RestoreOptions {
     /// The tapes whose own indexes are all that is known ([`TapesAlone::volumes`]); empty where
     /// the catalog is asked.
     pub alone: Vec<RebuiltVolume>,
+    /// The restore that is gone on with ([`resume`]); `None` where one begins.
+    pub resumed: Option<Resumed>,
 }
 
 /// Says what a restore would do, each read named. Moves no tape and writes nothing.
@@ -132,7 +139,7 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
     let catalog = catalog::open(site)?;
     let mut mounter = Mounter::open(site)?;
     let places = mounter.places()?;
-    let choice = choose::plan(&catalog, &places, options)?;
+    let choice = choose::plan(&catalog, &places, options, site.monitor)?;
     if choice.deleted > 0 {
         tell_deleted(site, options, choice.deleted);
     }
@@ -177,6 +184,9 @@ impl Prepared<'_> {
     /// summary.
     pub fn restore(mut self) -> Result<RestoreSummary, JobError> {
         let (site, options, catalog) = (self.site, self.options, self.catalog);
+        let started = site.clock.now();
+        let (restore, journal) = begin(site, options, started, &self.choice)?;
+        let earlier = std::mem::take(&mut self.choice.found.earlier);
         let source = LibrarySource::new(site, &catalog, self.mounter, None);
         let arranged = self
             .choice
@@ -196,8 +206,12 @@ impl Prepared<'_> {
             },
             volumes: reads(self.choice.volumes),
             spares: reads(self.choice.spares),
+            resume: Resume {
+                restore: Some(restore),
+                first_names: earlier.first_names,
+                directories: earlier.directories,
+            },
         };
-        let started = site.clock.now();
         let mut source = Timed::new(source, site.clock);
         let report = engine::restore(&plan, &mut source, site.monitor);
         let (source, spans) = source.finish();
@@ -206,14 +220,44 @@ impl Prepared<'_> {
         let real_s = seconds_between(started, site.clock.now());
         let timing = Timing::of(&self.outlook, real_s, &spans, &anew);
         let ended = report.map_err(from_engine);
-        let ended = ended.map(|report| summarise(report, &self.outlook, timing.clone(), refused));
+        let ended = ended.map(|report| RestoreSummary {
+            restore: (!site.state.is_catalog_brief()).then_some(restore),
+            can_resume: journal.is_some(),
+            ..summarise(report, &self.outlook, timing.clone(), refused)
+        });
+        let ended = ended.map(RestoreSummary::settled);
+        if let Some(journal) = journal {
+            journal.end(ended.as_ref().is_ok_and(|done| !done.can_resume));
+        }
         let record = Record {
+            restore,
             options,
+            target: &options.target,
             started,
             outlook: &self.outlook,
             timing: &timing,
         };
-        record.leave(site, &catalog, ended.as_ref());
+        let came = ended.as_ref().map_or_else(Came::failed, Came::of);
+        record.leave(site, &catalog, came);
         ended
     }
+}
+
+/// The identity of a restore that begins now, or goes on; and its journal, unless it is one without
+/// a catalog, of which nothing remains.
+fn begin(
+    site: Site<'_>,
+    options: &RestoreOptions,
+    started: Timestamp,
+    choice: &Choice,
+) -> Result<(Uuid, Option<Journal>), JobError> {
+    let restore = match &options.resumed {
+        Some(resumed) => resumed.restore,
+        None => site.clock.new_id(),
+    };
+    if site.state.is_catalog_brief() {
+        return Ok((restore, None));
+    }
+    let journal = Journal::begin(site, restore, started, options, &choice.found.directories)?;
+    Ok((restore, journal))
 }

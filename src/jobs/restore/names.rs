@@ -45,6 +45,11 @@ impl Mapping {
         })
     }
 
+    /// The text that it is parsed from.
+    pub(super) fn text(&self) -> Vec<u8> {
+        [self.from.as_slice(), &self.to].join(&b'=')
+    }
+
     /// What of `path` comes behind `from`, with its slash.
     fn rest<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         let rest = path.strip_prefix(self.from.as_slice())?;

@@ -91,7 +91,11 @@ pub struct RestoreOutlook {
     pub objects: u64,
     /// Bytes of the regular files among them.
     pub file_bytes: u64,
-    /// What they take in the target, and what is there for them.
+    /// Objects that earlier runs of this restore have brought, as they were archived.
+    pub earlier_objects: u64,
+    /// Bytes of the files among them.
+    pub earlier_file_bytes: u64,
+    /// What the objects take in the target, and what is there for them.
     pub room: Room,
     /// Objects that are in the target already, each with what becomes of it.
     pub existing: Problems,
@@ -136,6 +140,8 @@ impl RestoreOutlook {
         RestoreOutlook {
             objects: objects.count() as u64,
             file_bytes: choice.file_bytes,
+            earlier_objects: choice.found.earlier.objects,
+            earlier_file_bytes: choice.found.earlier.file_bytes,
             room,
             existing: choice.found.objects.clone(),
             finish,

@@ -2,14 +2,18 @@
 
 use std::io::Write;
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use super::arrange::Arranged;
-use super::choose::{self, Choice};
-use super::{ExistingPolicy, RestoreError, RestoreOptions};
+use super::record::{Came, Record, STDOUT};
+use super::summary::Timing;
+use super::timed::{Timed, seconds_between};
+use super::{ExistingPolicy, Prepared, RestoreError, RestoreOptions, make};
 use crate::engine::restore::{MemberRead, PourReport, VolumeReads, pour};
 use crate::jobs::engine_error::from_engine;
-use crate::jobs::mount::Mounter;
 use crate::jobs::source::LibrarySource;
-use crate::jobs::{FailedTape, JobError, Problems, Site, catalog};
+use crate::jobs::{ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site};
 
 /// What came of a file that was poured out.
 #[derive(Debug)]
@@ -25,7 +29,7 @@ pub struct Poured {
 }
 
 /// Pours the content of the one file that `options` name into `output`, parts joined and holes as
-/// zeros. Of the options only patterns and moment count.
+/// zeros, and leaves a record of it in the catalog. Of the options only patterns and moment count.
 ///
 /// # Errors
 ///
@@ -40,30 +44,76 @@ pub fn pour_file(
         existing: ExistingPolicy::Overwrite,
         ..options.clone()
     };
-    let catalog = catalog::open(site)?;
-    let mut mounter = Mounter::open(site)?;
-    let places = mounter.places()?;
-    let Choice {
-        volumes,
-        spares,
-        remarks,
+    let Prepared {
+        catalog,
+        mounter,
+        choice,
+        outlook,
         ..
-    } = choose::plan(&catalog, &places, &options)?;
-    let name = the_one(&volumes)?;
-    let copies: Vec<Vec<VolumeReads>> = [volumes, spares]
+    } = make(site, &options)?;
+    let name = the_one(&choice.volumes)?;
+    let copies: Vec<Vec<VolumeReads>> = [choice.volumes, choice.spares]
         .into_iter()
         .map(|volumes| in_order(&name, volumes))
         .filter(|copy| !copy.is_empty())
         .collect();
-    let mut source = LibrarySource::new(site, &catalog, mounter, None);
-    let report = pour(&copies, &mut source, output, site.monitor);
-    let (missing_tapes, failed_tapes) = FailedTape::sort(source.finish());
+    let started = site.clock.now();
+    let source = LibrarySource::new(site, &catalog, mounter, None);
+    let mut source = Timed::new(source, site.clock);
+    let report = pour(&copies, &mut source, output, site.monitor).map_err(from_engine);
+    let (source, spans) = source.finish();
+    let refused = source.finish();
+    let real_s = seconds_between(started, site.clock.now());
+    let timing = Timing::of(&outlook, real_s, &spans, &HashMap::new());
+    let record = Record {
+        restore: site.clock.new_id(),
+        options: &options,
+        target: Path::new(STDOUT),
+        started,
+        outlook: &outlook,
+        timing: &timing,
+    };
+    let came = report.as_ref();
+    let came = came.map_or_else(Came::failed, |report| came_of(&name, report));
+    record.leave(site, &catalog, came);
+    let (missing_tapes, failed_tapes) = FailedTape::sort(refused);
     Ok(Poured {
-        report: report.map_err(from_engine)?,
+        report: report?,
         failed_tapes,
         missing_tapes,
-        remarks,
+        remarks: choice.remarks,
     })
+}
+
+/// The same for the record. Copies that another stood in for are no problem of it.
+fn came_of(name: &[u8], report: &PourReport) -> Came {
+    let outcome = match report.agrees {
+        _ if report.stopped => Outcome::Interrupted,
+        _ if !report.is_whole => Outcome::Partial,
+        Some(false) => Outcome::Partial,
+        _ => Outcome::Complete,
+    };
+    let is_whole = outcome == Outcome::Complete;
+    let mut problems = Problems::default();
+    let mut problem = |what: &str| {
+        problems.push(Problem {
+            path: ByteText(name.to_vec()),
+            what: what.to_owned(),
+        });
+    };
+    match report.is_whole {
+        true if is_whole => {}
+        true => problem("its digest is another"),
+        false => report.failures.iter().for_each(|what| problem(what)),
+    }
+    Came {
+        outcome,
+        objects: u64::from(is_whole),
+        files: u64::from(is_whole),
+        file_bytes: report.bytes,
+        verified: u64::from(is_whole && report.agrees == Some(true)),
+        problems,
+    }
 }
 
 /// The one object that is chosen; directories above it do not count.

@@ -1,10 +1,12 @@
 //! The record that a restore leaves in the ledger.
 
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use catalogs::Catalog;
 use catalogs::model::event::{Event, Restored, RestoredFrom};
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::RestoreOptions;
 use super::outlook::{RestoreOutlook, TapeNeed};
@@ -18,24 +20,59 @@ use crate::monitor;
 const ASKED_MOST: usize = 100;
 const ASKED_BYTES: usize = 64 << 10;
 const VOLUMES_MOST: usize = 1000;
+/// What stands for the target of what was written to stdout.
+pub(super) const STDOUT: &str = "-";
 
 /// What is known of a restore whichever way it ended.
 pub(super) struct Record<'a> {
+    pub(super) restore: Uuid,
     pub(super) options: &'a RestoreOptions,
+    /// The directory, or [`STDOUT`].
+    pub(super) target: &'a Path,
     pub(super) started: Timestamp,
     pub(super) outlook: &'a RestoreOutlook,
     pub(super) timing: &'a Timing,
 }
 
+/// What came of it.
+pub(super) struct Came {
+    pub(super) outcome: Outcome,
+    pub(super) objects: u64,
+    pub(super) files: u64,
+    pub(super) file_bytes: u64,
+    pub(super) verified: u64,
+    pub(super) problems: Problems,
+}
+
+impl Came {
+    /// Of a restore that ended before anything was read.
+    pub(super) fn failed(error: &JobError) -> Came {
+        Came {
+            outcome: Outcome::Failed,
+            objects: 0,
+            files: 0,
+            file_bytes: 0,
+            verified: 0,
+            problems: failure(error),
+        }
+    }
+
+    pub(super) fn of(done: &RestoreSummary) -> Came {
+        Came {
+            outcome: done.outcome,
+            objects: done.objects,
+            files: done.files,
+            file_bytes: done.file_bytes,
+            verified: done.verified_files,
+            problems: problems(done),
+        }
+    }
+}
+
 impl Record<'_> {
     /// Appends the record. The files are there even if the catalog does not take it: that is told.
-    pub(super) fn leave(
-        &self,
-        site: Site<'_>,
-        catalog: &Catalog,
-        ended: Result<&RestoreSummary, &JobError>,
-    ) {
-        let event = Event::Restored(self.event(site, ended));
+    pub(super) fn leave(&self, site: Site<'_>, catalog: &Catalog, came: Came) {
+        let event = Event::Restored(self.event(came));
         if let Err(error) = catalog.append(site.clock.now(), &event) {
             let causes = with_causes(&error);
             site.monitor.problem(&monitor::Problem {
@@ -45,7 +82,7 @@ impl Record<'_> {
         }
     }
 
-    fn event(&self, site: Site<'_>, ended: Result<&RestoreSummary, &JobError>) -> Restored {
+    fn event(&self, came: Came) -> Restored {
         let (options, timing) = (self.options, self.timing);
         let mut asked_bytes = 0;
         let asked = options.patterns.iter().take_while(|pattern| {
@@ -53,30 +90,21 @@ impl Record<'_> {
             asked_bytes <= ASKED_BYTES
         });
         let tapes = &self.outlook.tapes;
-        let counts = ended.map_or((0, 0, 0, 0), |done| {
-            (
-                done.objects,
-                done.files,
-                done.file_bytes,
-                done.verified_files,
-            )
-        });
-        let (objects, files, file_bytes, verified) = counts;
         Restored {
-            restore: site.clock.new_id(),
+            restore: self.restore,
             user: user_name(),
             host: host_name(),
             software: SOFTWARE.to_owned(),
             asked: asked.take(ASKED_MOST).cloned().map(ByteText).collect(),
             asked_total: options.patterns.len() as u64,
             as_of: options.as_of,
-            target: ByteText(options.target.as_os_str().as_bytes().to_vec()),
+            target: ByteText(self.target.as_os_str().as_bytes().to_vec()),
             started: self.started,
-            outcome: ended.map_or(Outcome::Failed, |done| done.outcome),
-            objects,
-            files,
-            file_bytes,
-            verified,
+            outcome: came.outcome,
+            objects: came.objects,
+            files: came.files,
+            file_bytes: came.file_bytes,
+            verified: came.verified,
             volumes: tapes
                 .iter()
                 .take(VOLUMES_MOST)
@@ -85,10 +113,7 @@ impl Record<'_> {
             volumes_total: tapes.len() as u64,
             planned_s: timing.planned_s.round() as u64,
             real_s: timing.real_s.round() as u64,
-            problems: match ended {
-                Ok(done) => problems(done),
-                Err(error) => failure(error),
-            },
+            problems: came.problems,
         }
     }
 

@@ -16,6 +16,10 @@ use crate::jobs::{ByteText, FailedTape, JobError, Outcome, Problem, Problems};
 /// How a restore went.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreSummary {
+    /// Identity of the restore; `None` of one without a catalog, which leaves no record.
+    pub restore: Option<Uuid>,
+    /// Not everything is there, and the restore can be gone on with by its identity.
+    pub can_resume: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// Objects restored, of any kind.
@@ -26,6 +30,10 @@ pub struct RestoreSummary {
     pub file_bytes: u64,
     /// Files whose content was compared with its digest.
     pub verified_files: u64,
+    /// Objects that earlier runs of this restore had brought, as they were archived.
+    pub earlier_objects: u64,
+    /// Bytes of the files among them.
+    pub earlier_file_bytes: u64,
     /// Objects that came from another copy, since the first could not be read.
     pub from_other_copies: u64,
     /// The tapes that were needed, those of other copies apart.
@@ -53,6 +61,16 @@ pub struct RestoreSummary {
     /// The tapes whose own indexes were all that was known, if it was so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alone: Vec<RebuiltVolume>,
+}
+
+impl RestoreSummary {
+    /// What has come whole is not to be gone on with.
+    pub(super) fn settled(mut self) -> Self {
+        let ended = matches!(self.outcome, Outcome::Complete | Outcome::Partial);
+        let is_whole = ended && self.problems.total == 0 && self.lost_with_tapes.is_empty();
+        self.can_resume &= !is_whole;
+        self
+    }
 }
 
 /// Planned times beside real ones.
@@ -159,11 +177,15 @@ pub(super) fn summarise(
         engine::RestoreOutcome::Stopped => Outcome::Interrupted,
     };
     RestoreSummary {
+        restore: None,
+        can_resume: false,
         outcome,
         objects: report.objects,
         files: report.files,
         file_bytes: report.bytes,
         verified_files: report.verified,
+        earlier_objects: outlook.earlier_objects,
+        earlier_file_bytes: outlook.earlier_file_bytes,
         from_other_copies: report.from_spares,
         tapes: outlook.tapes.clone(),
         finish: outlook.finish.clone(),

@@ -30,7 +30,10 @@ const LISTED: usize = 100;
 
 /// Plans, shows the plan, restores.
 pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
-    let mut options = options(args)?;
+    let mut options = match &args.resume {
+        Some(id) => resumed(context, args, id)?,
+        None => options(args)?,
+    };
     let scratch;
     let alone = match from_tapes(&args.from_tape)? {
         Some(tapes) => {
@@ -140,21 +143,36 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions, Failure> {
             .collect::<Result<_, _>>()?,
         as_of: dates::as_of(args.as_of.as_deref())?,
         ignore_room: args.ignore_room,
-        existing: match args.existing {
-            _ if args.overwrite => ExistingPolicy::Overwrite,
-            ExistingArg::Refuse => ExistingPolicy::Refuse,
-            ExistingArg::Skip => ExistingPolicy::Skip,
-            ExistingArg::Newer => ExistingPolicy::Newer,
-            ExistingArg::Rename => ExistingPolicy::Rename,
-            ExistingArg::Overwrite => ExistingPolicy::Overwrite,
-        },
+        existing: existing(args).unwrap_or_default(),
         owners: if args.numeric_owner {
             Owners::Numbers
         } else {
             Owners::Names
         },
-        alone: Vec::new(),
+        ..RestoreOptions::default()
     })
+}
+
+/// What is to become of what exists, if it was said.
+fn existing(args: &RestoreArgs) -> Option<ExistingPolicy> {
+    if args.overwrite {
+        return Some(ExistingPolicy::Overwrite);
+    }
+    args.existing.map(|existing| match existing {
+        ExistingArg::Refuse => ExistingPolicy::Refuse,
+        ExistingArg::Skip => ExistingPolicy::Skip,
+        ExistingArg::Newer => ExistingPolicy::Newer,
+        ExistingArg::Rename => ExistingPolicy::Rename,
+        ExistingArg::Overwrite => ExistingPolicy::Overwrite,
+    })
+}
+
+/// What the restore that is gone on with was asked for; what is said now counts.
+fn resumed(context: &Context<'_>, args: &RestoreArgs, id: &str) -> Result<RestoreOptions, Failure> {
+    let mut options = restore::resume(context.site.state, id)?;
+    options.existing = existing(args).unwrap_or(options.existing);
+    options.ignore_room |= args.ignore_room;
+    Ok(options)
 }
 
 /// The tapes that are asked in place of the catalog. What has a slash is a device.
@@ -207,6 +225,16 @@ pub fn how_much(outlook: &RestoreOutlook) -> String {
     )
 }
 
+/// What earlier runs of a restore have brought.
+fn earlier_words(objects: u64, file_bytes: u64) -> Option<String> {
+    let words = format!(
+        "there already from before, and as archived: {}, {}",
+        counted(objects, "object"),
+        ByteSize(file_bytes)
+    );
+    (objects > 0).then_some(words)
+}
+
 /// What it takes in the target, and what is there for it.
 pub fn room_words(room: Room) -> String {
     let needed = ByteSize(room.needed_bytes);
@@ -248,6 +276,9 @@ fn span_words(seconds: f64) -> String {
 /// The plan for people: how much, which tapes, how long each takes, and what is read when.
 pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Result<()> {
     output.line(how_much(outlook))?;
+    if let Some(words) = earlier_words(outlook.earlier_objects, outlook.earlier_file_bytes) {
+        output.line(words)?;
+    }
     let rows: Vec<Vec<String>> = outlook.tapes.iter().map(tape_row).collect();
     let head = [
         "TAPE",
@@ -390,6 +421,10 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
         ByteSize(summary.file_bytes),
         counted(summary.verified_files, "file")
     ))?;
+    let earlier = earlier_words(summary.earlier_objects, summary.earlier_file_bytes);
+    if let Some(words) = earlier {
+        output.line(words)?;
+    }
     if summary.from_other_copies > 0 {
         output.line(format!(
             "{} came from another copy, since the first could not be read",
@@ -412,5 +447,12 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
         output,
         &summary.metadata_not_set,
         "metadata that could not be set",
-    )
+    )?;
+    match summary.restore {
+        Some(id) if summary.can_resume => output.line(format!(
+            "to go on with what is missing: tapewright restore --resume {id}"
+        )),
+        Some(id) => output.line(format!("id of this restore: {id}")),
+        None => Ok(()),
+    }
 }
