@@ -1,6 +1,7 @@
 //! The program as a user meets it: black-box tests of the command line over simulated
 //! libraries, compared with third-party programs. Nothing here links the library.
 
+mod as_tar;
 mod browser;
 mod browsing;
 mod catalog_loss;

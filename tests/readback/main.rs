@@ -15,4 +15,5 @@ mod root;
 #[path = "../common/small_disk.rs"]
 mod small_disk;
 mod tape;
+mod tar_out;
 mod zoo;

@@ -24,8 +24,9 @@ pub struct RestoreArgs {
     /// Paths (a directory: all below it) or globs with `**`
     #[arg(required_unless_present = "resume")]
     pub patterns: Vec<String>,
-    /// Restore below this directory
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["to_stdout", "resume"])]
+    /// Restore below this directory; with --as-tar the file to be written
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["to_stdout", "resume",
+        "as_tar"])]
     pub to: Option<PathBuf>,
     /// Go on with the restore whose id begins so: what it was asked for, without what is there
     /// already as it was archived
@@ -36,6 +37,10 @@ pub struct RestoreArgs {
     #[arg(long, conflicts_with_all = ["to", "map", "existing", "overwrite", "dry_run",
         "ignore_room", "numeric_owner"])]
     pub to_stdout: bool,
+    /// Write what is restored as a tar archive, to stdout or to the new file --to
+    #[arg(long, conflicts_with_all = ["to_stdout", "resume", "existing", "overwrite",
+        "dry_run", "ignore_room", "numeric_owner"])]
+    pub as_tar: bool,
     /// Ask no catalog, only this tape itself: a barcode, or the drive that it is in, such as
     /// /dev/nst0. Repeat for several tapes
     #[arg(long, value_name = "TAPE")]

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::engine::target::{Name, Target};
-
 use super::incoming::Lost;
 use super::plan::RestorePlan;
 
 /// A hard link that waits for its first name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct WaitingLink<'a> {
     /// What it will be called.
     pub name: &'a [u8],
@@ -75,14 +73,15 @@ impl<'a> FirstNames<'a> {
         Self(names)
     }
 
-    /// Makes one link.
-    pub(super) fn link(&self, target: &mut Target, link: &WaitingLink<'_>) -> Result<(), Lost> {
-        let Some(Some(first)) = self.0.get(&(link.job, link.first.as_slice())) else {
-            let first = crate::engine::target::shown(&link.first);
-            return Err(Lost::Content(format!(
-                "its first name `{first}` was not restored"
-            )));
-        };
-        Ok(target.hard_link(Name::new(first)?, Name::new(link.name)?)?)
+    /// The name that a link leads to.
+    pub(super) fn of(&self, link: &WaitingLink<'_>) -> Result<&'a [u8], Lost> {
+        match self.0.get(&(link.job, link.first.as_slice())) {
+            Some(Some(first)) => Ok(first),
+            _ => {
+                let first = crate::engine::target::shown(&link.first);
+                let what = format!("its first name `{first}` was not restored");
+                Err(Lost::Content(what))
+            }
+        }
     }
 }

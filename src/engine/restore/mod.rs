@@ -20,11 +20,16 @@ mod read;
 mod report;
 mod resume;
 mod run;
+mod tar_out;
+mod tar_stream;
 
 pub use plan::{MemberRead, RestorePlan, Turn, VolumeReads};
 pub use pour::{PourReport, pour};
 pub use resume::{FirstName, Resume};
 pub use report::{PROBLEMS_LISTED, RestoreOutcome, RestoreReport, VolumeFailure};
+
+pub use tar_out::HELD_BYTES;
+pub use tar_stream::{CutFile, TarPlan, write_tar};
 
 use crate::engine::target::Target;
 use crate::engine::{EngineError, VolumeSource};
@@ -63,18 +68,11 @@ pub fn restore_into(
     volumes: &mut dyn VolumeSource,
     monitor: &dyn Monitor,
 ) -> RestoreReport {
-    let mut run = run::Run::new(target, plan, monitor);
-    for (number, reads) in plan.volumes.iter().enumerate() {
-        if run.is_ending() {
-            break;
-        }
-        run.volume(number, reads, volumes);
-    }
-    run.turn_to_spares();
-    for (number, reads) in (plan.volumes.len()..).zip(&plan.spares) {
-        if !run.is_ending() && run.wants(reads) {
-            run.volume(number, reads, volumes);
-        }
-    }
-    run.finish()
+    let files = read::Files::new(target, plan, monitor);
+    let mut run = run::Run::new(files, plan, monitor);
+    run.volumes(volumes);
+    let (mut files, mut report) = run.finish();
+    report.renamed = files.target.take_renamed();
+    report.metadata_not_set = files.target.finish();
+    report.settled()
 }

@@ -41,7 +41,7 @@ pub struct PourReport {
 }
 
 /// Why a copy was not read on.
-enum Ended {
+pub(super) enum Ended {
     Lost(String),
     Output(io::Error),
     Stopped,
@@ -67,6 +67,33 @@ impl From<Unreadable> for Ended {
     }
 }
 
+/// What takes the content of a file, in order.
+pub(super) trait Spout {
+    /// The header of the first member has come.
+    fn begin(&mut self, first: &Member) -> Result<(), Ended> {
+        let _ = first;
+        Ok(())
+    }
+
+    /// Takes the next bytes.
+    fn put(&mut self, data: &[u8]) -> Result<(), Ended>;
+
+    /// All came.
+    fn flush(&mut self) -> Result<(), Ended> {
+        Ok(())
+    }
+}
+
+impl Spout for &mut dyn Write {
+    fn put(&mut self, data: &[u8]) -> Result<(), Ended> {
+        self.write_all(data).map_err(Ended::Output)
+    }
+
+    fn flush(&mut self) -> Result<(), Ended> {
+        Write::flush(self).map_err(Ended::Output)
+    }
+}
+
 /// Pours one file into `output`. Each of `copies` has its parts in order, grouped by volume.
 ///
 /// # Errors
@@ -75,13 +102,24 @@ impl From<Unreadable> for Ended {
 pub fn pour(
     copies: &[Vec<VolumeReads>],
     volumes: &mut dyn VolumeSource,
-    output: &mut dyn Write,
+    mut output: &mut dyn Write,
+    monitor: &dyn Monitor,
+) -> Result<PourReport, EngineError> {
+    pour_into(copies, volumes, &mut output, monitor)
+}
+
+/// The same with a spout of any kind.
+pub(super) fn pour_into(
+    copies: &[Vec<VolumeReads>],
+    volumes: &mut dyn VolumeSource,
+    spout: &mut dyn Spout,
     monitor: &dyn Monitor,
 ) -> Result<PourReport, EngineError> {
     let mut report = PourReport::default();
     let mut out = Out {
-        output,
+        spout,
         monitor,
+        has_begun: false,
         bytes: 0,
     };
     for copy in copies {
@@ -92,7 +130,7 @@ pub fn pour(
                     .try_for_each(|reads| volume(reads, volumes, &mut out, &mut agrees))
             })
             .and_then(|()| ends(copy));
-        let poured = poured.and_then(|()| out.output.flush().map_err(Ended::Output));
+        let poured = poured.and_then(|()| out.spout.flush());
         match poured {
             Ok(()) => {
                 report.is_whole = true;
@@ -137,8 +175,9 @@ fn ends(copy: &[VolumeReads]) -> Result<(), Ended> {
 
 /// The output, and how far the file was given out.
 struct Out<'a> {
-    output: &'a mut dyn Write,
+    spout: &'a mut dyn Spout,
     monitor: &'a dyn Monitor,
+    has_begun: bool,
     bytes: u64,
 }
 
@@ -149,7 +188,7 @@ impl Out<'_> {
         self.zeros(offset)?;
         let known = usize::try_from(self.bytes - offset).unwrap_or(usize::MAX);
         if let Some(new) = data.get(known..) {
-            self.output.write_all(new).map_err(Ended::Output)?;
+            self.spout.put(new)?;
             self.bytes += new.len() as u64;
         }
         Ok(())
@@ -161,8 +200,7 @@ impl Out<'_> {
                 return Err(Ended::Stopped);
             }
             let piece = (to - self.bytes).min(ZEROS.len() as u64);
-            let zeros = &ZEROS[..piece as usize];
-            self.output.write_all(zeros).map_err(Ended::Output)?;
+            self.spout.put(&ZEROS[..piece as usize])?;
             self.bytes += piece;
         }
         Ok(())
@@ -246,6 +284,10 @@ fn member(
                     check_header(&member, read)?;
                     if member.kind != Kind::File {
                         return Err(Ended::Lost("it is no file, and has no content".to_owned()));
+                    }
+                    if !out.has_begun {
+                        out.has_begun = true;
+                        out.spout.begin(&member)?;
                     }
                     header = Some(member);
                 }

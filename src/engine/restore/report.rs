@@ -113,6 +113,16 @@ impl RestoreReport {
         }
     }
 
+    /// What is missing keeps it from being complete.
+    pub(super) fn settled(mut self) -> Self {
+        let mut failures = self.volumes_failed.iter();
+        let is_whole = self.problem_count == 0 && failures.all(|failure| failure.lost.is_empty());
+        if self.outcome == RestoreOutcome::Complete && !is_whole {
+            self.outcome = RestoreOutcome::Incomplete;
+        }
+        self
+    }
+
     /// Counts an object that is in its place; a file with its size.
     pub(super) fn count(&mut self, file_bytes: Option<u64>, verified: bool, monitor: &dyn Monitor) {
         self.objects += 1;

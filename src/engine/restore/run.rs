@@ -1,7 +1,7 @@
 //! One restore while it runs: volume after volume, then links and directories.
 
 use crate::drive::DriveError;
-use crate::engine::target::{Target, TargetErrorKind};
+use crate::engine::target::TargetErrorKind;
 use crate::engine::{EngineError, MountedVolume, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Monitor;
@@ -11,20 +11,17 @@ use crate::volume::resume::ResumingReader;
 
 use super::copies::Copies;
 use super::incoming::Lost;
-use super::links::{FirstNames, Placed, WaitingLink};
-use super::parts::CutFiles;
+use super::links::{FirstNames, Placed};
 use super::pass::Pass;
 use super::plan::{MemberRead, RestorePlan, VolumeReads};
-use super::read::{Done, Failed};
+use super::read::{Destination, Done, Failed};
 use super::report::{RestoreOutcome, RestoreReport, VolumeFailure};
 
 /// See the module.
-pub(super) struct Run<'a> {
+pub(super) struct Run<'a, D> {
     plan: &'a RestorePlan,
-    pub(super) monitor: &'a dyn Monitor,
-    pub(super) target: Target,
-    pub(super) cut_files: CutFiles<'a>,
-    pub(super) links: Vec<WaitingLink<'a>>,
+    monitor: &'a dyn Monitor,
+    destination: D,
     placed: Placed,
     copies: Copies<'a>,
     report: RestoreReport,
@@ -32,16 +29,14 @@ pub(super) struct Run<'a> {
     ending: Option<RestoreOutcome>,
 }
 
-impl<'a> Run<'a> {
-    pub(super) fn new(target: Target, plan: &'a RestorePlan, monitor: &'a dyn Monitor) -> Self {
+impl<'a, D: Destination<'a>> Run<'a, D> {
+    pub(super) fn new(destination: D, plan: &'a RestorePlan, monitor: &'a dyn Monitor) -> Self {
         let (files, bytes) = plan.totals();
         monitor.expect(files, bytes);
         Self {
             plan,
             monitor,
-            target,
-            cut_files: CutFiles::of(plan),
-            links: Vec::new(),
+            destination,
             placed: Placed::none_of(plan),
             copies: Copies::of(plan),
             report: RestoreReport::new(),
@@ -49,29 +44,46 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Reads all volumes, and those with other copies of what was lost.
+    pub(super) fn volumes(&mut self, volumes: &mut dyn VolumeSource) {
+        let plan = self.plan;
+        for (number, reads) in plan.volumes.iter().enumerate() {
+            if self.is_ending() {
+                break;
+            }
+            self.volume(number, reads, volumes);
+        }
+        self.turn_to_spares();
+        for (number, reads) in (plan.volumes.len()..).zip(&plan.spares) {
+            if !self.is_ending() && self.wants(reads) {
+                self.volume(number, reads, volumes);
+            }
+        }
+    }
+
     /// True once nothing more is to be read.
-    pub(super) fn is_ending(&self) -> bool {
+    fn is_ending(&self) -> bool {
         self.ending.is_some()
     }
 
     /// From now on what is lost is lost, and of volumes those reads are carried out that bring
     /// what was lost before.
-    pub(super) fn turn_to_spares(&mut self) {
+    fn turn_to_spares(&mut self) {
         self.copies.turn_to_spares();
         let copies = &self.copies;
         for volume in &self.plan.spares {
-            self.cut_files
-                .restart(&volume.reads, |name| copies.wants(name));
+            self.destination
+                .restart(&volume.reads, &|name| copies.wants(name));
         }
     }
 
     /// True if a spare volume has a copy of what was lost.
-    pub(super) fn wants(&self, reads: &VolumeReads) -> bool {
+    fn wants(&self, reads: &VolumeReads) -> bool {
         reads.reads.iter().any(|read| self.copies.wants(&read.name))
     }
 
     /// Mounts a volume and carries out its reads.
-    pub(super) fn volume(
+    fn volume(
         &mut self,
         number: usize,
         reads: &'a VolumeReads,
@@ -120,11 +132,8 @@ impl<'a> Run<'a> {
             if !self.copies.wants(&read.name) {
                 continue;
             }
-            if read.part.is_some() {
-                if self.cut_files.is_lost(&read.name) {
-                    continue;
-                }
-                self.cut_files.lose(&read.name);
+            if read.part.is_some() && !self.destination.lose(&read.name) {
+                continue;
             }
             if self.copies.falls_back(&read.name) {
                 continue;
@@ -161,7 +170,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             pass.may_read_on(turn.read_on_records);
-            match self.read(&mut pass, read) {
+            match self.destination.read(&mut pass, read) {
                 Ok(Done::Placed {
                     file_bytes,
                     verified,
@@ -174,7 +183,7 @@ impl<'a> Run<'a> {
                 Err(Failed::Object(Lost::Content(what) | Lost::Doubt(what)))
                     if self.copies.falls_back(&read.name) =>
                 {
-                    self.cut_files.lose(&read.name);
+                    self.destination.lose(&read.name);
                     self.report.falls_back(&read.name, &what, self.monitor);
                 }
                 Err(Failed::Object(lost)) => self.lost(&read.name, lost),
@@ -202,7 +211,7 @@ impl<'a> Run<'a> {
 
     /// Notes an object that was not restored, and whether anything more can be.
     fn lost(&mut self, name: &[u8], lost: Lost) {
-        self.cut_files.lose(name);
+        self.destination.lose(name);
         let what = match lost {
             Lost::Content(what) | Lost::Doubt(what) => what,
             Lost::Target(error) => {
@@ -219,38 +228,25 @@ impl<'a> Run<'a> {
         self.report.problem(name, what, self.monitor);
     }
 
-    /// Makes the links, sets the metadata of directories, and sums up.
-    pub(super) fn finish(mut self) -> RestoreReport {
-        for name in std::mem::take(&mut self.cut_files).unfinished() {
-            self.report.problem(
-                name,
-                "not all of its parts were restored".to_owned(),
-                self.monitor,
-            );
+    /// Makes the links, and gives back the destination, and how it went so far.
+    pub(super) fn finish(mut self) -> (D, RestoreReport) {
+        for name in self.destination.unfinished() {
+            let what = "not all of its parts were restored".to_owned();
+            self.report.problem(name, what, self.monitor);
         }
-        let links = std::mem::take(&mut self.links);
+        let links = self.destination.links();
         let first_names = FirstNames::find(&links, self.plan, &self.placed);
-        for link in &links {
-            match first_names.link(&mut self.target, link) {
+        for (number, link) in links.iter().enumerate() {
+            let linked = first_names
+                .of(link)
+                .and_then(|first| self.destination.link(number, link, first));
+            match linked {
                 Ok(()) => self.report.count(None, false, self.monitor),
                 Err(lost) => self.lost(link.name, lost),
             }
         }
-        self.report.renamed = self.target.take_renamed();
-        self.report.metadata_not_set = self.target.finish();
-        let whole = self.report.problem_count == 0
-            && self
-                .report
-                .volumes_failed
-                .iter()
-                .all(|failure| failure.lost.is_empty());
-        let reached_end = if whole {
-            RestoreOutcome::Complete
-        } else {
-            RestoreOutcome::Incomplete
-        };
-        self.report.outcome = self.ending.unwrap_or(reached_end);
-        self.report
+        self.report.outcome = self.ending.unwrap_or(RestoreOutcome::Complete);
+        (self.destination, self.report)
     }
 }
 

@@ -19,6 +19,7 @@ mod replan;
 mod resumed;
 mod room;
 mod summary;
+mod tar;
 mod timed;
 mod timeline;
 
@@ -54,6 +55,7 @@ pub use names::Mapping;
 pub use outlook::{Pick, PlannedRead, RestoreOutlook, TapeNeed, TapePlace};
 pub use pour::{Poured, pour_file};
 pub use summary::{LostWithTape, RestoreSummary, TapeTiming, Timing};
+pub use tar::restore_as_tar;
 pub use timed::Spans;
 pub use timeline::{Certainty, Finish, TapeTimes};
 

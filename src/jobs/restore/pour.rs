@@ -156,6 +156,11 @@ fn in_order(name: &[u8], volumes: Vec<Arranged>) -> Vec<VolumeReads> {
             all.push((read.part.map_or(0, |part| part.number), one));
         }
     }
+    in_turn(all)
+}
+
+/// Parts in their order, those that follow each other on one volume together.
+pub(super) fn in_turn(mut all: Vec<(u32, VolumeReads)>) -> Vec<VolumeReads> {
     all.sort_by_key(|(part, _)| *part);
     let mut volumes: Vec<VolumeReads> = Vec::new();
     for (_, one) in all {

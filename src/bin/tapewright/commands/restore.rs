@@ -1,7 +1,9 @@
 //! `tapewright restore`
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 use tapewright::jobs::rebuild::RebuiltVolume;
@@ -17,7 +19,7 @@ use super::archive::outcome_words;
 use super::find::pattern_bytes;
 use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::dates;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, after_printing};
 use crate::output::{Output, counted};
 use crate::restore_args::{ExistingArg, RestoreArgs};
 
@@ -25,6 +27,8 @@ use crate::restore_args::{ExistingArg, RestoreArgs};
 const REMARKS: &str = "restored otherwise than their names promise";
 /// What is listed of the target before anything is restored.
 const EXISTING: &str = "in the target already";
+/// Bytes of a tar archive that are written at once.
+const OUTPUT_BYTES: usize = 1 << 20;
 /// So many objects, of a plan or of a tape that failed, are listed for people.
 const LISTED: usize = 100;
 
@@ -54,6 +58,9 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
     if args.to_stdout {
         return pour(context, site, &options);
     }
+    if args.as_tar {
+        return as_tar(context, site, &options, args.to.as_deref());
+    }
     if args.dry_run {
         let outlook = restore::plan(site, &options)?;
         if context.output.is_json() {
@@ -71,15 +78,55 @@ pub fn carry_out(context: &mut Context<'_>, site: Site<'_>, options: &RestoreOpt
     let prepared = restore::prepare(site, options)?;
     tell_finish(context, prepared.outlook());
     let summary = prepared.restore()?;
-    let exit = match Exit::of_failed(&summary.failed_tapes) {
+    conclude(context, exit_of(&summary), &summary, render)
+}
+
+fn exit_of(summary: &RestoreSummary) -> Exit {
+    match Exit::of_failed(&summary.failed_tapes) {
         _ if summary.outcome == Outcome::Interrupted => Exit::Interrupted,
         // What a tape did not give came from another.
         _ if summary.outcome == Outcome::Complete && summary.from_other_copies > 0 => Exit::Done,
         Some(exit) => exit,
         None if summary.missing_tapes.is_empty() => Exit::from(summary.outcome),
         None => Exit::NeedsOperator,
+    }
+}
+
+/// Writes a tar archive to a new file, or to stdout; all words go to stderr then.
+fn as_tar(
+    context: &mut Context<'_>,
+    site: Site<'_>,
+    options: &RestoreOptions,
+    file: Option<&Path>,
+) -> Ended {
+    let Some(path) = file else {
+        let what = match () {
+            () if context.output.is_json() => "with --json --as-tar needs a file: --to FILE",
+            () if io::stdout().is_terminal() => {
+                "--as-tar does not write to a terminal: hand it to a program, or name a file with \
+                 --to"
+            }
+            () => {
+                let mut out = BufWriter::with_capacity(OUTPUT_BYTES, io::stdout().lock());
+                let summary = restore::restore_as_tar(site, options, &mut out)?;
+                context.terminal.clear();
+                let mut aside = Output::aside();
+                let printed = render(&mut aside, &summary).and_then(|()| aside.flush());
+                return after_printing(exit_of(&summary), printed);
+            }
+        };
+        return Err(Failure::Usage(what.to_owned()));
     };
-    conclude(context, exit, &summary, render)
+    let failed = |what: &str| {
+        let what = format!("{what} {}", path.display());
+        |error| Failure::Io(what, error)
+    };
+    let file = File::create_new(path).map_err(failed("making"))?;
+    let mut out = BufWriter::with_capacity(OUTPUT_BYTES, &file);
+    let summary = restore::restore_as_tar(site, options, &mut out)?;
+    drop(out);
+    file.sync_all().map_err(failed("writing"))?;
+    conclude(context, exit_of(&summary), &summary, render)
 }
 
 /// Writes one file to stdout. All words go to stderr.

@@ -1,0 +1,126 @@
+//! A restore as a tar stream: the same plan, onto an output instead of into a directory.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use super::arrange::Arranged;
+use super::pour::in_turn;
+use super::record::{Came, Record, STDOUT};
+use super::replan::Replanning;
+use super::summary::{RestoreSummary, Timing, summarise};
+use super::timed::{Timed, seconds_between};
+use super::{ExistingPolicy, Prepared, RestoreOptions, make};
+use crate::engine::restore::{
+    CutFile, MemberRead, RestorePlan, Resume, TarPlan, VolumeReads, write_tar,
+};
+use crate::engine::target::TargetOptions;
+use crate::jobs::engine_error::from_engine;
+use crate::jobs::source::LibrarySource;
+use crate::jobs::{JobError, Site};
+
+/// Writes what `options` name to `output` as one pax archive, and leaves a record of it. Of the
+/// options patterns, moment and mappings count.
+///
+/// # Errors
+///
+/// Nothing matches; catalog or library cannot be asked; `output` takes no more. What went wrong
+/// with single objects or tapes is in the summary.
+pub fn restore_as_tar(
+    site: Site<'_>,
+    options: &RestoreOptions,
+    output: &mut dyn Write,
+) -> Result<RestoreSummary, JobError> {
+    let options = RestoreOptions {
+        target: Path::new("").to_owned(),
+        existing: ExistingPolicy::Overwrite,
+        ..options.clone()
+    };
+    let Prepared {
+        catalog,
+        mounter,
+        mut choice,
+        outlook,
+        ..
+    } = make(site, &options)?;
+    let (restore, started) = (site.clock.new_id(), site.clock.now());
+    let source = LibrarySource::new(site, &catalog, mounter, None);
+    let cut_files = cut_files([&choice.volumes, &choice.spares]);
+    let arranged = choice.volumes.iter_mut().chain(&mut choice.spares);
+    let mut source = Timed::new(Replanning::new(source, arranged), site.clock);
+    let plan = TarPlan {
+        members: RestorePlan {
+            target: options.target.clone(),
+            options: TargetOptions::default(),
+            volumes: without_parts(choice.volumes),
+            spares: without_parts(choice.spares),
+            resume: Resume::default(),
+        },
+        cut_files,
+    };
+    let report = write_tar(&plan, &mut source, output, site.monitor);
+    let (source, spans) = source.finish();
+    let (source, anew) = source.finish();
+    let refused = source.finish();
+    let real_s = seconds_between(started, site.clock.now());
+    let timing = Timing::of(&outlook, real_s, &spans, &anew);
+    let ended = report.map_err(from_engine).map(|report| RestoreSummary {
+        restore: (!site.state.is_catalog_brief()).then_some(restore),
+        ..summarise(report, &outlook, timing.clone(), refused)
+    });
+    let record = Record {
+        restore,
+        options: &options,
+        target: Path::new(STDOUT),
+        started,
+        outlook: &outlook,
+        timing: &timing,
+    };
+    let came = ended.as_ref().map_or_else(Came::failed, Came::of);
+    record.leave(site, &catalog, came);
+    ended
+}
+
+/// The files in parts, each with its copies: the first of the plan, and the spare one.
+fn cut_files(copies: [&[Arranged]; 2]) -> Vec<CutFile> {
+    let mut files: BTreeMap<&[u8], [Vec<(u32, VolumeReads)>; 2]> = BTreeMap::new();
+    for (copy, volumes) in copies.into_iter().enumerate() {
+        for Arranged { reads, .. } in volumes {
+            let parts = reads.reads.iter().filter(|read| read.part.is_some());
+            for read in parts {
+                let number = read.part.map_or(0, |part| part.number);
+                let one = VolumeReads {
+                    reads: vec![read.clone()],
+                    barcode: reads.barcode.clone(),
+                    ..*reads
+                };
+                files.entry(&read.name).or_default()[copy].push((number, one));
+            }
+        }
+    }
+    let file = |(name, copies): (&[u8], [Vec<(u32, VolumeReads)>; 2])| {
+        let ends = copies.iter().flatten().flat_map(|(_, one)| &one.reads);
+        let ends = ends.filter_map(|read| read.part);
+        let ends = ends.map(|part| part.offset_bytes.saturating_add(part.length_bytes));
+        CutFile {
+            name: name.to_vec(),
+            size_bytes: ends.max().unwrap_or_default(),
+            copies: copies
+                .into_iter()
+                .filter(|copy| !copy.is_empty())
+                .map(in_turn)
+                .collect(),
+        }
+    };
+    files.into_iter().map(file).collect()
+}
+
+fn without_parts(volumes: Vec<Arranged>) -> Vec<VolumeReads> {
+    let whole = |volume: Arranged| {
+        let mut reads = volume.reads;
+        reads.reads.retain(|read: &MemberRead| read.part.is_none());
+        reads
+    };
+    let volumes = volumes.into_iter().map(whole);
+    volumes.filter(|volume| !volume.reads.is_empty()).collect()
+}
