@@ -3,7 +3,7 @@
 use super::costs::Costs;
 
 /// So many runs are ordered exactly: half a million steps.
-pub(super) const EXACT_RUNS: usize = 12;
+pub const EXACT_RUNS: usize = 12;
 
 /// The best order. `costs` has at most [`EXACT_RUNS`] runs.
 pub(super) fn best_order(costs: &Costs) -> Vec<usize> {

@@ -21,7 +21,7 @@ pub use mechanics::{Height, Mechanics, robot_move_s};
 pub use tape::{Approach, Tape};
 
 use costs::Costs;
-use exact::EXACT_RUNS;
+pub use exact::EXACT_RUNS;
 
 /// Beyond so many runs a tape is read in the order of its records: they lie so close to each other
 /// then that no order is much better.
@@ -113,11 +113,34 @@ pub fn in_given_order(tape: &Tape, from_bytes: u64, extents: &[Extent], end: End
     follow(tape, from_bytes, extents, 0..extents.len(), end)
 }
 
+/// The order of these runs of `extents`, each once.
+#[must_use]
+pub fn in_order_of_runs<'r>(
+    tape: &Tape,
+    from_bytes: u64,
+    extents: &[Extent],
+    runs: impl Iterator<Item = &'r Run>,
+    end: End,
+) -> AccessOrder {
+    let order = runs.flat_map(|run| run.members.iter().copied());
+    follow(tape, from_bytes, extents, order, end)
+}
+
 /// Extents that are read in one go.
-struct Run {
-    whole: Extent,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// All of them, with what lies between.
+    pub whole: Extent,
     /// Indexes of the extents, in the order of their places.
-    members: Vec<usize>,
+    pub members: Vec<usize>,
+}
+
+impl AccessOrder {
+    /// Seconds that all of it takes.
+    #[must_use]
+    pub fn total_s(&self) -> f64 {
+        self.motion_s() + self.read_s()
+    }
 }
 
 fn sorted(extents: &[Extent]) -> Vec<usize> {
@@ -128,7 +151,8 @@ fn sorted(extents: &[Extent]) -> Vec<usize> {
 }
 
 /// Takes extents together whose gaps are read through sooner than the tape could go anywhere.
-fn coalesced(tape: &Tape, extents: &[Extent]) -> Vec<Run> {
+#[must_use]
+pub fn coalesced(tape: &Tape, extents: &[Extent]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for index in sorted(extents) {
         let extent = extents[index];

@@ -4,6 +4,7 @@
 //! it with SCSI commands over a [`crate::transport::Transport`]. Knows neither the
 //! changer nor what the blocks mean.
 
+mod access_order;
 mod batch;
 mod capability;
 mod command;
@@ -242,6 +243,21 @@ pub trait SequentialDevice: Send {
     ///
     /// Transport failures and resets. What cannot be understood is not told.
     fn wrap_ends(&mut self) -> Result<Option<Vec<BlockAddress>>, DriveError> {
+        Ok(None)
+    }
+
+    /// In which order the drive would read these stretches of the tape, first and last block each,
+    /// from where the tape stands: their places in the list, each once. `None` if it does not say.
+    /// Moves nothing.
+    ///
+    /// # Errors
+    ///
+    /// Transport failures and resets. What cannot be understood is not told.
+    fn recommended_order(
+        &mut self,
+        stretches: &[(BlockAddress, BlockAddress)],
+    ) -> Result<Option<Vec<usize>>, DriveError> {
+        let _ = stretches;
         Ok(None)
     }
 

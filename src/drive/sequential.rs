@@ -235,6 +235,13 @@ impl SequentialDevice for Drive {
         self.ask_wrap_ends()
     }
 
+    fn recommended_order(
+        &mut self,
+        stretches: &[(BlockAddress, BlockAddress)],
+    ) -> Result<Option<Vec<usize>>, DriveError> {
+        self.ask_access_order(stretches)
+    }
+
     fn recover(
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,

@@ -335,6 +335,25 @@ pub fn read_end_of_wraps(allocation_bytes: u32) -> [u8; 12] {
     cdb
 }
 
+/// GENERATE RECOMMENDED ACCESS ORDER: segments without geometry, in the drive's own order.
+#[must_use]
+pub fn generate_access_order(parameter_bytes: u32) -> [u8; 12] {
+    let mut cdb = [0; 12];
+    cdb[..4].copy_from_slice(&[op::MAINTENANCE_OUT, 0x1D, 0x02, 0x00]);
+    cdb[6..10].copy_from_slice(&parameter_bytes.to_be_bytes());
+    cdb
+}
+
+/// RECEIVE RECOMMENDED ACCESS ORDER: the list, or only how long it may be (UDS_LIMITS).
+#[must_use]
+pub fn receive_access_order(limits: bool, allocation_bytes: u32) -> [u8; 12] {
+    let mut cdb = [0; 12];
+    cdb[0] = op::MAINTENANCE_IN;
+    cdb[1] = 0x1D | if limits { 0x80 } else { 0 };
+    cdb[6..10].copy_from_slice(&allocation_bytes.to_be_bytes());
+    cdb
+}
+
 /// REPORT DENSITY SUPPORT: formats of the drive, or of the loaded cartridge (MEDIA).
 #[must_use]
 pub fn report_density_support(of_medium: bool, allocation_bytes: u16) -> [u8; 10] {

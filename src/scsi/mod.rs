@@ -4,6 +4,7 @@
 //! bounded by the bytes it is given: a hostile or broken reply yields an error or less
 //! information, never a panic. Operation codes appear nowhere outside this module.
 
+pub mod access_order;
 pub mod answer;
 pub mod block_limits;
 mod bytes;

@@ -425,6 +425,17 @@ impl SequentialDevice for ResumingReader<'_> {
         self.at(BlockAddress(0), first, |device| device.wrap_ends())
     }
 
+    fn recommended_order(
+        &mut self,
+        stretches: &[(BlockAddress, BlockAddress)],
+    ) -> Result<Option<Vec<usize>>, DriveError> {
+        self.next = None;
+        let first = self.device.recommended_order(stretches);
+        self.at(BlockAddress(0), first, |device| {
+            device.recommended_order(stretches)
+        })
+    }
+
     fn recover(
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,

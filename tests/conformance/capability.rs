@@ -41,6 +41,7 @@ fn an_lto_9_drive_says_all_that_it_can_do() {
         Feature::Densities,
         Feature::Security,
         Feature::WrapEnds,
+        Feature::AccessOrder,
     ] {
         assert_eq!(can.can(feature), Ability::Yes, "{feature:?}");
     }
@@ -185,4 +186,53 @@ fn wraps_that_make_no_sense_are_no_wraps() {
         drive.read_block(&mut block).unwrap();
         assert_eq!(block, pattern(7, 512 << 10));
     }
+}
+
+/// Each block of the tape by itself, the last first.
+fn single_blocks() -> Vec<(BlockAddress, BlockAddress)> {
+    let blocks = (0..40).rev().map(BlockAddress);
+    blocks.map(|block| (block, block)).collect()
+}
+
+#[test]
+fn a_drive_says_in_which_order_it_would_read_and_stays_where_it_is() {
+    let bench = with_wraps();
+    let mut drive = ready(Box::new(bench.drive_transport()));
+    drive.locate(BlockAddress(7)).unwrap();
+    let mut order = drive.recommended_order(&single_blocks()).unwrap().unwrap();
+    assert_eq!(drive.position().unwrap().block, BlockAddress(7));
+    order.sort_unstable();
+    assert!(order.into_iter().eq(0..40), "each once");
+    assert_eq!(drive.recommended_order(&[]).unwrap(), Some(Vec::new()));
+    let too_many = vec![(BlockAddress(1), BlockAddress(1)); 2731];
+    assert_eq!(drive.recommended_order(&too_many).unwrap(), None);
+    // Behind the end of the data is nothing to be read.
+    let behind = [(BlockAddress(1), BlockAddress(90))];
+    assert_eq!(drive.recommended_order(&behind).unwrap(), None);
+    assert_eq!(drive.position().unwrap().block, BlockAddress(7));
+}
+
+#[test]
+fn an_order_that_makes_no_sense_or_is_not_given_is_none() {
+    let about = |cdb: &[u8]| cdb[..2] == [op::MAINTENANCE_IN, 0x1D];
+    for answer in [
+        Vec::new(),
+        vec![0; 8],
+        vec![0xFF; 70_000],
+        // As many as one likes, and then no list.
+        vec![0x0A, 0xAA, 0, 32, 0, 0, 0, 0],
+    ] {
+        let bench = with_wraps();
+        let mut drive = ready(drive_of(&bench, about, answer.clone()));
+        drive.locate(BlockAddress(7)).unwrap();
+        let told = drive.recommended_order(&single_blocks()).unwrap();
+        assert_eq!(told, None, "{} bytes", answer.len());
+        let mut block = vec![0; 512 << 10];
+        drive.read_block(&mut block).unwrap();
+        assert_eq!(block, pattern(7, 512 << 10));
+    }
+    let bench = with_wraps();
+    let transport = Box::new(bench.drive_transport());
+    let mut drive = ready(without(transport, &[op::MAINTENANCE_OUT]));
+    assert_eq!(drive.recommended_order(&single_blocks()).unwrap(), None);
 }

@@ -202,6 +202,13 @@ impl SequentialDevice for Loan {
         self.with(SequentialDevice::wrap_ends)
     }
 
+    fn recommended_order(
+        &mut self,
+        stretches: &[(BlockAddress, BlockAddress)],
+    ) -> Result<Option<Vec<usize>>, DriveError> {
+        self.with(|drive| drive.recommended_order(stretches))
+    }
+
     fn recover(
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,

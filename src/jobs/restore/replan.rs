@@ -1,15 +1,19 @@
 //! A source of volumes that has the reads of a tape ordered anew once the tape is mounted, by what
-//! its drive then says of where the wraps end.
+//! its drive then says of where the wraps end, or in the order that the drive itself recommends.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
 use super::arrange::{Arranged, begin_bytes, turns};
-use crate::access_order::{AccessOrder, End, Extent, Geometry, Tape, best_order};
+use crate::access_order::{
+    AccessOrder, EXACT_RUNS, End, Extent, Geometry, Run, Tape, best_order, coalesced,
+    in_order_of_runs,
+};
 use crate::drive::{DriveError, SequentialDevice};
 use crate::engine::restore::{MemberRead, Turn, VolumeReads};
 use crate::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
+use crate::units::BlockAddress;
 use crate::volume::resume::OtherDrive;
 
 /// See the module.
@@ -65,6 +69,59 @@ impl Layout {
 
     /// The order on the tape as its drive tells of it; `None` if that is nothing new.
     fn order(&self, device: &mut dyn SequentialDevice, block_bytes: u64) -> Option<AccessOrder> {
+        let told = self.told_tape(device, block_bytes);
+        let tape = told.as_ref().unwrap_or(&self.tape);
+        let own = best_order(tape, block_bytes, &self.extents, End::Rewinds);
+        let of_drive = self.order_of_drive(device, tape, block_bytes);
+        match of_drive.filter(|of_drive| of_drive.total_s() < own.total_s()) {
+            Some(of_drive) => {
+                let (own_s, drive_s) = (own.total_s(), of_drive.total_s());
+                tracing::info!(own_s, drive_s, "the drive's own order of reads is better");
+                Some(of_drive)
+            }
+            None => told.map(|_| own),
+        }
+    }
+
+    /// The order that the drive itself recommends. Where the best one of all is known it is not
+    /// asked.
+    fn order_of_drive(
+        &self,
+        device: &mut dyn SequentialDevice,
+        tape: &Tape,
+        block_bytes: u64,
+    ) -> Option<AccessOrder> {
+        let runs = coalesced(tape, &self.extents);
+        if runs.len() <= EXACT_RUNS {
+            return None;
+        }
+        let stretch = |run: &Run| {
+            let first = run.whole.begin_bytes / block_bytes;
+            let behind = run.whole.end_bytes.div_ceil(block_bytes);
+            let last = behind.saturating_sub(1).max(first);
+            (BlockAddress(first), BlockAddress(last))
+        };
+        let stretches: Vec<_> = runs.iter().map(stretch).collect();
+        let order = match device.recommended_order(&stretches) {
+            Ok(order) => order?,
+            // What is wrong with the drive, the first read will say.
+            Err(error) => {
+                tracing::warn!(%error, "the drive's own order of reads is not known");
+                return None;
+            }
+        };
+        let runs = order.iter().map(|&run| &runs[run]);
+        Some(in_order_of_runs(
+            tape,
+            block_bytes,
+            &self.extents,
+            runs,
+            End::Rewinds,
+        ))
+    }
+
+    /// The tape, with the ends of its wraps.
+    fn told_tape(&self, device: &mut dyn SequentialDevice, block_bytes: u64) -> Option<Tape> {
         let ends = match device.wrap_ends() {
             Ok(ends) => ends?,
             // What is wrong with the drive, the first read will say.
@@ -81,8 +138,7 @@ impl Layout {
         let ends = ends.into_iter().map(|last| end(last.0)).collect();
         let mechanics = *self.tape.mechanics();
         let geometry = Geometry::of_written(ends, mechanics.wraps)?;
-        let tape = Tape::with_geometry(mechanics, geometry);
-        Some(best_order(&tape, block_bytes, &self.extents, End::Rewinds))
+        Some(Tape::with_geometry(mechanics, geometry))
     }
 }
 
@@ -117,5 +173,127 @@ impl<S: VolumeSource> VolumeSource for Replanning<S> {
 
     fn release(&mut self, volume: MountedVolume, end: VolumeEnd) -> Result<(), BoxedError> {
         self.source.release(volume, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::access_order::{Height, Mechanics, in_record_order};
+    use crate::drive::{FilemarkReturns, Position, ReadOutcome, Waiting, Written};
+
+    const BLOCK_BYTES: u64 = 1 << 20;
+
+    /// A drive that only says in which order it would read.
+    struct Says {
+        order: fn(&[(BlockAddress, BlockAddress)]) -> Option<Vec<usize>>,
+        asked: Vec<(BlockAddress, BlockAddress)>,
+    }
+
+    fn unused<T>() -> T {
+        unreachable!("nothing is read or moved")
+    }
+
+    impl SequentialDevice for Says {
+        fn write_block(&mut self, _: &[u8]) -> Result<Written, DriveError> {
+            unused()
+        }
+        fn write_filemark(&mut self, _: FilemarkReturns) -> Result<Written, DriveError> {
+            unused()
+        }
+        fn synchronize(&mut self) -> Result<(), DriveError> {
+            unused()
+        }
+        fn read_block(&mut self, _: &mut [u8]) -> Result<ReadOutcome, DriveError> {
+            unused()
+        }
+        fn locate(&mut self, _: BlockAddress) -> Result<(), DriveError> {
+            unused()
+        }
+        fn space_filemarks(&mut self, _: i64) -> Result<(), DriveError> {
+            unused()
+        }
+        fn locate_end_of_data(&mut self) -> Result<Position, DriveError> {
+            unused()
+        }
+        fn rewind(&mut self) -> Result<(), DriveError> {
+            unused()
+        }
+        fn position(&mut self) -> Result<Position, DriveError> {
+            unused()
+        }
+        fn first_unconfirmed(&mut self) -> Result<BlockAddress, DriveError> {
+            unused()
+        }
+        fn remaining_bytes(&mut self) -> Result<Option<u64>, DriveError> {
+            unused()
+        }
+        fn recommended_order(
+            &mut self,
+            stretches: &[(BlockAddress, BlockAddress)],
+        ) -> Result<Option<Vec<usize>>, DriveError> {
+            self.asked = stretches.to_vec();
+            Ok((self.order)(stretches))
+        }
+        fn recover(
+            &mut self,
+            _: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
+        ) -> Result<(), DriveError> {
+            unused()
+        }
+        fn name(&self) -> &str {
+            "a drive"
+        }
+    }
+
+    /// So many pairs of records, all over the tape, of which each pair is one run.
+    fn layout(runs: u64) -> Layout {
+        let mechanics = Mechanics::of("LTO-9", Height::Full).unwrap();
+        let extents = (0..2 * runs).map(|number| {
+            let run = number / 2 * 7919 % runs;
+            let begin_bytes = (run * 500_000 + 40 * (number % 2)) * BLOCK_BYTES;
+            Extent {
+                begin_bytes,
+                end_bytes: begin_bytes + 2 * BLOCK_BYTES,
+            }
+        });
+        Layout {
+            volume: Uuid::nil(),
+            tape: Tape::new(mechanics, 18_000_000_000_000),
+            extents: extents.collect(),
+        }
+    }
+
+    #[test]
+    fn the_drives_order_is_taken_only_where_it_is_better() {
+        // Our own search ends no worse than record order.
+        let backwards: fn(&[_]) -> Option<Vec<usize>> = |all| Some((0..all.len()).rev().collect());
+        let silent: fn(&[_]) -> Option<Vec<usize>> = |_| None;
+        for (runs, order, is_asked) in [
+            (30, backwards, true),
+            (30, silent, true),
+            // The best order of so few is known.
+            (12, backwards, false),
+        ] {
+            let asked = Vec::new();
+            let mut device = Says { order, asked };
+            assert!(layout(runs).order(&mut device, BLOCK_BYTES).is_none());
+            assert_eq!(device.asked.len() as u64, if is_asked { runs } else { 0 });
+        }
+    }
+
+    #[test]
+    fn runs_are_named_by_their_blocks_and_read_whole_in_the_drives_order() {
+        let layout = layout(30);
+        let order: fn(&[_]) -> Option<Vec<usize>> = |all| Some((0..all.len()).collect());
+        let asked = Vec::new();
+        let mut device = Says { order, asked };
+        let found = layout.order_of_drive(&mut device, &layout.tape, BLOCK_BYTES);
+        let (first, last) = device.asked[1];
+        assert_eq!((first.0, last.0), (500_000, 500_041));
+        let by_record = in_record_order(&layout.tape, BLOCK_BYTES, &layout.extents, End::Rewinds);
+        assert_eq!(found.unwrap(), by_record);
     }
 }
