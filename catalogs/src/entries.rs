@@ -8,6 +8,7 @@ mod block;
 mod columns;
 mod encode;
 mod error;
+mod filter;
 mod footer;
 mod reader;
 mod varint;
@@ -15,6 +16,7 @@ mod writer;
 
 pub(crate) use block::Wanted;
 pub use error::{EntriesError, Fault};
+pub(crate) use filter::{FilterPlace, Probe};
 pub(crate) use reader::{EntryFile, Stretch, matches};
 pub(crate) use writer::write;
 

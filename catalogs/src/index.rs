@@ -22,7 +22,7 @@ use crate::store::{Batch, Store};
 pub use error::IndexError;
 pub(crate) use error::{Answer, Trouble};
 pub(crate) use questions::Start;
-use rows::{JobRow, ReceiptRow, VolumeRow, Watermark};
+use rows::{JobRow, ReceiptRow, RowOutline, VolumeRow, Watermark};
 
 /// Rows that are collected before they are handed to the store.
 const BATCH_ROWS: usize = 1_000;
@@ -191,7 +191,7 @@ impl Index {
             self.forget_receipt(replaced.map_err(|_| IndexError::Row { table: b's' })?)?;
         }
         let path = self.entries.join(&record.entry_file.name);
-        let indexed = self.take_in_blocks(seq, &path, &receipt.segment)?;
+        let outline = self.take_in_blocks(seq, &path, &receipt.segment)?;
         let row = ReceiptRow {
             seq,
             line: at,
@@ -199,19 +199,28 @@ impl Index {
             segment_number: receipt.segment_number,
             job: receipt.job,
             volume: receipt.volume,
-            indexed,
+            outline,
         };
         self.put(segment_key, seq.to_be_bytes().to_vec())?;
         self.put(row.volume_key(), Vec::new())?;
         self.put(ReceiptRow::key(seq), row.encode())
     }
 
-    /// Whether the footer could be read. Blocks that a damaged footer named before the damage
-    /// are not used, since the receipt is then read without the index.
-    fn take_in_blocks(&mut self, seq: u64, path: &Path, segment: &Uuid) -> Answer<bool> {
+    /// What the footer says, if it could be read. Blocks that a damaged footer named before the
+    /// damage are not used, since the receipt is then read without the index.
+    fn take_in_blocks(
+        &mut self,
+        seq: u64,
+        path: &Path,
+        segment: &Uuid,
+    ) -> Answer<Option<RowOutline>> {
         let mut failed = None;
+        let mut first_path = Vec::new();
         let read = EntryFile::open(path, segment).and_then(|file| {
             file.blocks(|block| {
+                if block.number == 0 {
+                    first_path = block.first_path.to_vec();
+                }
                 if failed.is_none() {
                     let key = rows::block_key(seq, block.first_path, block.number);
                     let value = rows::block_value(block.at, block.bytes);
@@ -222,17 +231,19 @@ impl Index {
         if let Some(trouble) = failed {
             return Err(trouble);
         }
-        match read {
-            Ok(last_path) if last_path.is_empty() => Ok(true),
-            Ok(last_path) => {
-                self.put(rows::end_key(seq, &last_path), rows::end_value())?;
-                Ok(true)
-            }
+        let outline = match read {
+            Ok(outline) => outline,
             Err(error) => {
                 tracing::warn!(%error, line = seq, "entry file cannot be read");
-                Ok(false)
+                return Ok(None);
             }
+        };
+        let last_path = &outline.last_path;
+        if !last_path.is_empty() {
+            self.put(rows::end_key(seq, last_path), rows::end_value())?;
         }
+        let outline = RowOutline::new(&first_path, last_path, outline.filter);
+        Ok(Some(outline))
     }
 
     fn forget_receipt(&mut self, seq: u64) -> Answer<()> {

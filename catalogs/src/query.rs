@@ -11,6 +11,7 @@ mod group;
 mod list;
 mod merge;
 mod risk;
+mod sieve;
 mod standing;
 mod view;
 
@@ -35,6 +36,7 @@ pub use filter::Filter;
 pub use list::{Child, Children, Totals, Usage, Usages};
 use merge::{Merge, Names};
 pub use risk::{AtRisk, Loss};
+use sieve::Sieve;
 pub use standing::{Building, Standing, Standings, Version};
 pub(crate) use view::Kept;
 use view::Search;
@@ -103,6 +105,7 @@ pub(crate) struct Source {
     volume: Arc<Volume>,
     /// Whether its entries are hits; else they only prove that a path was there.
     offered: bool,
+    sieve: Sieve,
 }
 
 /// Which versions of a path are hits.

@@ -80,9 +80,13 @@ pub(crate) struct Block {
     record_bytes: u32,
     framed: bool,
     left: u16,
+    /// No name from here on is wanted, nor in any block behind this one.
+    past: bool,
     columns: [Input; COLUMNS],
     path: Vec<u8>,
-    owner: Option<Owner>,
+    owner: Owner,
+    /// Whether an entry has said one.
+    has_owner: bool,
     mtime_seconds: u64,
     end_position: u64,
     /// Whether the block says inode numbers.
@@ -90,7 +94,7 @@ pub(crate) struct Block {
     inode: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 struct Owner {
     mode: u32,
     uid: u32,
@@ -134,28 +138,58 @@ impl Block {
             record_bytes,
             framed: packed.framed,
             left: header.entries(),
+            past: false,
             inodes: !columns[Column::Inodes as usize].at_end(),
             inode: 0,
             columns,
             path: Vec::new(),
-            owner: None,
+            owner: Owner::default(),
+            has_owner: false,
             mtime_seconds: 0,
             end_position: 0,
         })))
     }
 
-    /// The next entry. After an error the block is of no further use.
-    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, Fault> {
-        let Some(left) = self.left.checked_sub(1) else {
-            let at_end = self.columns.iter().all(Input::at_end);
-            return if at_end {
-                Ok(None)
-            } else {
-                Err(Fault::Value("length of a column"))
-            };
-        };
-        self.left = left;
-        take_shared(&mut self.columns[Column::Paths as usize], &mut self.path)?;
+    /// The next entry, of names that are wanted if some are. After an error the block is of no
+    /// further use.
+    pub(super) fn next_entry(
+        &mut self,
+        wanted: Option<&dyn Wanted>,
+    ) -> Result<Option<Entry>, Fault> {
+        while let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            take_name(&mut self.columns[PATHS], &mut self.path)?;
+            let mut entry = self.nameless()?;
+            if let Some(wanted) = wanted
+                && !wanted.wants(&self.path)
+            {
+                if wanted.is_past(&self.path) {
+                    self.past = true;
+                    return Ok(None);
+                }
+                continue;
+            }
+            check_path(&self.path).map_err(|_| Fault::Value("path"))?;
+            entry.path.clone_from(&self.path);
+            entry.user.clone_from(&self.owner.user);
+            entry.group.clone_from(&self.owner.group);
+            return Ok(Some(entry));
+        }
+        match self.columns.iter().all(Input::at_end) {
+            true => Ok(None),
+            false => Err(Fault::Value("length of a column")),
+        }
+    }
+
+    /// Whether the entries ended because those that follow, here and in other blocks, are past
+    /// what was wanted.
+    pub(super) fn is_past(&self) -> bool {
+        self.past
+    }
+
+    /// The next entry without its path and the names of its owner, for which alone memory would
+    /// have to be had.
+    fn nameless(&mut self) -> Result<Entry, Fault> {
         let kinds = self.column(Column::Kinds);
         let (kind, flags) = (kinds.byte()?, kinds.byte()?);
         let condition = Condition::ALL.get(usize::from(kind >> 4));
@@ -164,7 +198,7 @@ impl Block {
             return Err(Fault::Value("kind"));
         };
         let size_bytes = self.column(Column::Sizes).varint()?;
-        let owner = self.owner()?;
+        self.take_owner()?;
         let (mtime, ctime) = self.times()?;
         let (block, offset_bytes, member_bytes) = self.position(size_bytes)?;
         let mut skip_bytes = None;
@@ -186,16 +220,15 @@ impl Block {
         if flags & FLAG_DIGEST != 0 {
             digest = self.column(Column::Digests).take(32)?.try_into().ok();
         }
-        let inode = self.inode()?;
-        Ok(Some(Entry {
-            path: self.path.clone(),
+        Ok(Entry {
+            path: Vec::new(),
             kind,
             size_bytes,
-            mode: owner.mode,
-            uid: owner.uid,
-            gid: owner.gid,
-            user: owner.user,
-            group: owner.group,
+            mode: self.owner.mode,
+            uid: self.owner.uid,
+            gid: self.owner.gid,
+            user: String::new(),
+            group: String::new(),
             mtime,
             ctime,
             link_target,
@@ -207,32 +240,29 @@ impl Block {
             skip_bytes,
             part,
             condition,
-            inode,
-        }))
+            inode: self.inode()?,
+        })
     }
 
     fn column(&mut self, column: Column) -> &mut Input {
         &mut self.columns[column as usize]
     }
 
-    fn owner(&mut self) -> Result<Owner, Fault> {
+    fn take_owner(&mut self) -> Result<(), Fault> {
         let column = &mut self.columns[Column::Owners as usize];
         match column.byte()? {
-            OWNER_AS_BEFORE => {}
+            OWNER_AS_BEFORE if self.has_owner => {}
             OWNER_NEW => {
-                let (mode, uid, gid) = (column.u32()?, column.u32()?, column.u32()?);
-                let (user, group) = (owner_name(column)?, owner_name(column)?);
-                self.owner = Some(Owner {
-                    mode,
-                    uid,
-                    gid,
-                    user,
-                    group,
-                });
+                let owner = &mut self.owner;
+                owner.mode = column.u32()?;
+                (owner.uid, owner.gid) = (column.u32()?, column.u32()?);
+                take_owner_name(column, &mut owner.user)?;
+                take_owner_name(column, &mut owner.group)?;
+                self.has_owner = true;
             }
             _ => return Err(Fault::Value("owner")),
         }
-        self.owner.clone().ok_or(Fault::Value("owner"))
+        Ok(())
     }
 
     fn inode(&mut self) -> Result<Option<u64>, Fault> {
@@ -319,10 +349,12 @@ fn part(extras: &mut Input, flags: u8) -> Result<Option<Part>, Fault> {
     }))
 }
 
-fn owner_name(column: &mut Input) -> Result<String, Fault> {
+fn take_owner_name(column: &mut Input, name: &mut String) -> Result<(), Fault> {
     let length = column.length(MAX_OWNER_BYTES)?;
-    let name = std::str::from_utf8(column.take(length)?).map_err(|_| Fault::Value("owner"))?;
-    Ok(name.to_owned())
+    let text = std::str::from_utf8(column.take(length)?).map_err(|_| Fault::Value("owner"))?;
+    name.clear();
+    name.push_str(text);
+    Ok(())
 }
 
 /// Turns the previous path into the next one.

@@ -1,8 +1,11 @@
 //! Footer and trailer: where the blocks are and with which path each begins.
 
+use zstd::zstd_safe::find_frame_compressed_size;
+
 use super::block::take_shared;
 use super::encode::put_shared;
 use super::error::Fault;
+use super::filter::FilterPlace;
 use super::varint::{Input, put};
 use super::{
     BLOCK_ENTRIES_MAX, BLOCK_HEADER_BYTES, ENTRIES_MAX, FOOTER_MAGIC, FOOTER_PLAIN_MAX,
@@ -12,6 +15,9 @@ use super::{
 };
 
 const NAME: &str = "footer";
+/// Longest footer as stored: what the frame takes when it does not compress at all. A filter that
+/// does not fit is left out.
+const STORED_MAX: usize = FOOTER_PLAIN_MAX + FOOTER_PLAIN_MAX / 128;
 
 /// Collects a footer while blocks are written.
 #[derive(Debug, Default)]
@@ -33,11 +39,13 @@ impl FooterWriter {
         self.entries += u64::from(entries);
     }
 
-    /// Footer and trailer for a file whose blocks end at `footer_at`; `None` if it is too long.
+    /// Footer with the filter of names, and trailer, for a file whose blocks end at `footer_at`;
+    /// `None` if it is too long.
     pub(super) fn finish(
         mut self,
         footer_at: u64,
         last_path: &[u8],
+        filter: &[u8],
     ) -> std::io::Result<Option<Vec<u8>>> {
         if self.blocks > 0 {
             put_shared(&mut self.plain, &self.first_path, last_path);
@@ -47,6 +55,9 @@ impl FooterWriter {
         }
         let mut out = FOOTER_MAGIC.to_vec();
         out.extend_from_slice(&zstd::bulk::compress(&self.plain, ZSTD_LEVEL)?);
+        if out.len() + filter.len() <= STORED_MAX {
+            out.extend_from_slice(filter);
+        }
         let footer_crc = crc32fast::hash(&out);
         let trailer = out.len();
         out.extend_from_slice(&footer_at.to_le_bytes());
@@ -89,10 +100,8 @@ impl Trailer {
         };
         let footer_end = file_bytes - TRAILER_BYTES as u64;
         let inside = HEADER_BYTES as u64..=footer_end;
-        // What a footer takes when it does not compress at all, with room for the frame.
-        let stored_max = (FOOTER_PLAIN_MAX + FOOTER_PLAIN_MAX / 128) as u64;
         if !inside.contains(&trailer.footer_at)
-            || footer_end - trailer.footer_at > stored_max
+            || footer_end - trailer.footer_at > STORED_MAX as u64
             || trailer.footer_plain > FOOTER_PLAIN_MAX
             || trailer.entries > ENTRIES_MAX as u64
         {
@@ -101,19 +110,24 @@ impl Trailer {
         Ok(trailer)
     }
 
-    /// Reads the footer: calls `visit` with each block in order, returns the file's last path
-    /// (empty if it has no entries). `footer` is what lies between the blocks and the trailer.
+    /// Reads the footer: calls `visit` with each block in order, returns what else it says.
+    /// `footer` is what lies between the blocks and the trailer.
     pub(super) fn read_footer(
         &self,
         footer: &[u8],
         mut visit: impl FnMut(BlockAt<'_>),
-    ) -> Result<Vec<u8>, Fault> {
+    ) -> Result<Outline, Fault> {
         if crc32fast::hash(footer) != self.footer_crc {
             return Err(Fault::Crc(NAME));
         }
-        let frame = footer
+        let stored = footer
             .strip_prefix(&FOOTER_MAGIC)
             .ok_or(Fault::Magic(NAME))?;
+        let frame_bytes = find_frame_compressed_size(stored).map_err(|_| Fault::Zstd(NAME))?;
+        let (frame, after) = stored
+            .split_at_checked(frame_bytes)
+            .ok_or(Fault::Truncated(NAME))?;
+        let after_at = self.footer_at + (footer.len() - after.len()) as u64;
         let plain =
             zstd::bulk::decompress(frame, self.footer_plain).map_err(|_| Fault::Zstd(NAME))?;
         let mut input = Input::new(NAME, plain);
@@ -144,12 +158,23 @@ impl Trailer {
             take_shared(&mut input, &mut path)?;
         }
         let whole = at == self.footer_at && entries == self.entries && input.at_end();
-        if whole {
-            Ok(path)
-        } else {
-            Err(Fault::Value(NAME))
+        if !whole {
+            return Err(Fault::Value(NAME));
         }
+        Ok(Outline {
+            last_path: path,
+            filter: FilterPlace::find(after, after_at),
+        })
     }
+}
+
+/// What a footer says besides the blocks.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    /// The last path of the file; empty if it has no entries.
+    pub(crate) last_path: Vec<u8>,
+    /// Where the filter of names is, if the file has one.
+    pub(crate) filter: Option<FilterPlace>,
 }
 
 /// A block as the footer names it.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::block::{Block, BlockHeader, Look, Wanted};
 use super::error::{EntriesError, Fault};
-use super::footer::{BlockAt, Trailer};
+use super::footer::{BlockAt, Outline, Trailer};
 use super::{
     BLOCK_HEADER_BYTES, FOOTER_MAGIC, FORMAT_FRAMED, FORMAT_VERSION, FORMAT_WITH_GONE,
     HEADER_BYTES, HEADER_CRC, HEADER_MAGIC, HEADER_RECORD_BYTES, HEADER_SEGMENT, HEADER_VERSION,
@@ -77,9 +77,8 @@ impl EntryFile {
         })
     }
 
-    /// Calls `visit` with each block that the footer names, in order. Returns the last path of
-    /// the file, empty if it has no entries.
-    pub(crate) fn blocks(&self, visit: impl FnMut(BlockAt<'_>)) -> Result<Vec<u8>, EntriesError> {
+    /// Calls `visit` with each block that the footer names, in order. Returns what else it says.
+    pub(crate) fn blocks(&self, visit: impl FnMut(BlockAt<'_>)) -> Result<Outline, EntriesError> {
         let trailer = self.trailer()?;
         let footer_end = self.file_bytes - TRAILER_BYTES as u64;
         let mut footer = vec![0; (footer_end - trailer.footer_at) as usize];
@@ -223,7 +222,7 @@ impl Stretch {
         self.next_of(None)
     }
 
-    /// The next entry of a block that has wanted names. Blocks without are passed over.
+    /// The next entry of a wanted name. Blocks without are passed over.
     pub(crate) fn next_near(&mut self, wanted: &dyn Wanted) -> Result<Option<Entry>, EntriesError> {
         self.next_of(Some(wanted))
     }
@@ -231,12 +230,13 @@ impl Stretch {
     fn next_of(&mut self, wanted: Option<&dyn Wanted>) -> Result<Option<Entry>, EntriesError> {
         loop {
             if let Some(block) = &mut self.block {
-                let next = block.next_entry().map_err(|fault| EntriesError::Damaged {
+                let next = block.next_entry(wanted);
+                let next = next.map_err(|fault| EntriesError::Damaged {
                     path: self.path.clone(),
                     at: self.block_at,
                     fault,
                 })?;
-                if next.is_some() {
+                if next.is_some() || block.is_past() {
                     return Ok(next);
                 }
             }

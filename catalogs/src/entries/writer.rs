@@ -10,6 +10,7 @@ use zstd::bulk::Compressor;
 
 use super::encode::BlockEncoder;
 use super::error::EntriesError;
+use super::filter;
 use super::footer::FooterWriter;
 use super::{
     ENTRIES_MAX, FORMAT_FRAMED, FORMAT_PLAIN, FORMAT_WITH_GONE, HEADER_BYTES, HEADER_MAGIC,
@@ -80,6 +81,7 @@ pub(crate) fn write(
     out.put(&header(version, segment, record_bytes))
         .map_err(io)?;
     let count = entries.len() as u64;
+    let filter = filter::encode(&segment, entries.iter().map(|entry| &*entry.path));
     let last_path = entries
         .last()
         .map_or(Vec::new(), |entry| entry.path.clone());
@@ -99,7 +101,7 @@ pub(crate) fn write(
         blocks.put(block).map_err(io)?;
     }
     let (mut out, footer) = blocks.finish().map_err(io)?;
-    let footer = footer.finish(out.bytes, &last_path).map_err(io)?;
+    let footer = footer.finish(out.bytes, &last_path, &filter).map_err(io)?;
     let footer = footer.ok_or(EntriesError::TooMany {
         found: count as usize,
     })?;

@@ -108,7 +108,7 @@ impl Index {
 
     /// Where to begin reading a receipt for `range`; `None` if it has nothing there.
     pub(crate) fn start(&self, receipt: &ReceiptRow, range: &KeyRange) -> Answer<Option<Start>> {
-        if !receipt.indexed {
+        if receipt.outline.is_none() {
             return Ok(Some(Start {
                 block_at: None,
                 lowest_key: range.from.clone(),

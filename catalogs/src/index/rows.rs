@@ -5,11 +5,12 @@
 use blake3::Hash;
 use uuid::Uuid;
 
+use crate::entries::FilterPlace;
 use crate::ledger::scan::Tip;
-use crate::model::path::order_key;
+use crate::model::path::{KeyRange, order_key};
 
 /// Version of the index's layout. Another one is not read but rebuilt.
-pub(super) const LAYOUT: u32 = 1;
+pub(super) const LAYOUT: u32 = 2;
 
 pub(super) const WATERMARK: &[u8] = b"m";
 /// Above every key.
@@ -122,7 +123,7 @@ impl JobRow {
 }
 
 /// A receipt: what a question needs before it reads the ledger line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReceiptRow {
     pub(crate) seq: u64,
     /// Offset of the ledger line.
@@ -131,8 +132,57 @@ pub(crate) struct ReceiptRow {
     pub(crate) segment_number: u32,
     pub(crate) job: Uuid,
     pub(crate) volume: Uuid,
-    /// Whether the blocks of the entry file are in the index.
-    pub(crate) indexed: bool,
+    /// What the footer of the entry file says; `None` if it could not be read, and then its
+    /// blocks are not in the index.
+    pub(crate) outline: Option<RowOutline>,
+}
+
+/// What can be told of a receipt's names without looking for its blocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RowOutline {
+    /// Order keys of the first and the last name, cut short.
+    first: Vec<u8>,
+    last: Vec<u8>,
+    pub(crate) filter: Option<FilterPlace>,
+}
+
+impl RowOutline {
+    pub(super) fn new(first: &[u8], last: &[u8], filter: Option<FilterPlace>) -> RowOutline {
+        let key = |path| {
+            let mut key = order_key(path);
+            key.truncate(FIRST_KEY_MAX);
+            key
+        };
+        RowOutline {
+            first: key(first),
+            last: key(last),
+            filter,
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        let place = self
+            .filter
+            .map_or((NO_LINE, 0), |place| (place.at, place.lines));
+        out.extend_from_slice(&place.0.to_be_bytes());
+        out.extend_from_slice(&place.1.to_be_bytes());
+        out.extend_from_slice(&(self.first.len() as u16).to_be_bytes());
+        out.extend_from_slice(&self.first);
+        out.extend_from_slice(&self.last);
+    }
+
+    fn decode(mut fields: Fields<'_>) -> Option<RowOutline> {
+        let at = fields.line()?;
+        let lines = u32::from_be_bytes(fields.take()?);
+        let filter = at.map(|at| FilterPlace::new(at, lines).ok_or(()));
+        let first = usize::from(u16::from_be_bytes(fields.take()?));
+        let (first, last) = fields.0.split_at_checked(first)?;
+        Some(RowOutline {
+            first: first.to_vec(),
+            last: last.to_vec(),
+            filter: filter.transpose().ok()?,
+        })
+    }
 }
 
 impl ReceiptRow {
@@ -146,23 +196,40 @@ impl ReceiptRow {
         out.extend_from_slice(&self.segment_number.to_be_bytes());
         out.extend_from_slice(self.job.as_bytes());
         out.extend_from_slice(self.volume.as_bytes());
-        out.push(u8::from(self.indexed));
+        out.push(u8::from(self.outline.is_some()));
+        if let Some(outline) = &self.outline {
+            outline.encode(&mut out);
+        }
         out
+    }
+
+    /// Whether names of the receipt may lie in `range`, by the first and the last of them.
+    pub(crate) fn reaches(&self, range: &KeyRange) -> bool {
+        let Some(outline) = &self.outline else {
+            return true;
+        };
+        let from = &range.from[..range.from.len().min(FIRST_KEY_MAX)];
+        from <= outline.last.as_slice() && !range.ends_before(&outline.first)
     }
 
     pub(super) fn decode(key: &[u8], value: &[u8]) -> Option<ReceiptRow> {
         let seq = Fields(key.strip_prefix(b"r")?).u64()?;
         let mut fields = Fields(value);
-        let row = ReceiptRow {
+        let mut row = ReceiptRow {
             seq,
             line: fields.u64()?,
             segment: fields.uuid()?,
             segment_number: u32::from_be_bytes(fields.take()?),
             job: fields.uuid()?,
             volume: fields.uuid()?,
-            indexed: fields.take::<1>()? == [1],
+            outline: None,
         };
-        fields.0.is_empty().then_some(row)
+        match fields.take()? {
+            [1] => row.outline = Some(RowOutline::decode(fields)?),
+            [0] if fields.0.is_empty() => {}
+            _ => return None,
+        }
+        Some(row)
     }
 
     /// Key by which the segment is found: its value is `seq`.

@@ -91,6 +91,31 @@ pub fn order_key(path: &[u8]) -> Vec<u8> {
     key
 }
 
+/// Whether the last byte of a part of a key is an escape that waits for its byte.
+fn ends_escaped(part: &[u8]) -> bool {
+    let mut bytes = part.iter();
+    while let Some(&byte) = bytes.next() {
+        if byte == ESCAPE && bytes.next().is_none() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Where the last slash is in a part of a key's parent; 0 if there is none.
+fn last_slash(part: &[u8]) -> usize {
+    let (mut last, mut at) = (0, 0);
+    while let Some(&byte) = part.get(at) {
+        match byte {
+            SLASH => last = at,
+            ESCAPE => at += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    last
+}
+
 fn escape(directory: &[u8], key: &mut Vec<u8>) {
     for &byte in directory {
         match byte {
@@ -99,6 +124,29 @@ fn escape(directory: &[u8], key: &mut Vec<u8>) {
             _ => key.push(byte),
         }
     }
+}
+
+/// Undoes [`escape`] on the parent of a key, as far as it goes.
+fn unescape(parent: &[u8]) -> Vec<u8> {
+    let mut directory = Vec::with_capacity(parent.len());
+    let mut bytes = parent.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            SLASH => directory.push(b'/'),
+            ESCAPE => directory.extend(bytes.next()),
+            _ => directory.push(byte),
+        }
+    }
+    directory
+}
+
+/// What all names of a range have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Common {
+    /// There is one alone.
+    Name(Vec<u8>),
+    /// They lie below this directory; empty: nothing is known of them.
+    Directory(Vec<u8>),
 }
 
 /// A half-open range of order keys.
@@ -158,6 +206,37 @@ impl KeyRange {
         from.push(END_OF_PARENT);
         to.push(end);
         KeyRange { from, to: Some(to) }
+    }
+
+    /// What all names inside have in common, as far as both ends tell.
+    pub fn common(&self) -> Common {
+        let Some(to) = &self.to else {
+            return Common::Directory(Vec::new());
+        };
+        let from = &self.from;
+        let same = from.iter().zip(to).take_while(|(a, b)| a == b).count();
+        let shared = &from[..same];
+        // The parent is whole in what they share, or a part of it.
+        let Some(end) = shared.iter().position(|&byte| byte == END_OF_PARENT) else {
+            // Where the upper end goes on with no more than an escape, only what ends the
+            // directory or goes below it is inside. A slash ends one in any case; that of an
+            // escaped byte is no slash.
+            let to_next = to
+                .get(same..)
+                .is_some_and(|rest| matches!(rest, [SLASH | ESCAPE]));
+            let directory = match to_next && !ends_escaped(shared) {
+                true => shared,
+                false => &shared[..last_slash(shared)],
+            };
+            return Common::Directory(unescape(directory));
+        };
+        let parent = unescape(&shared[..end]);
+        if same == from.len() && to.get(same..) == Some(&[END_OF_PARENT]) {
+            let name = &from[end + 1..];
+            let slash: &[u8] = if parent.is_empty() { b"" } else { b"/" };
+            return Common::Name([&parent, slash, name].concat());
+        }
+        Common::Directory(parent)
     }
 
     /// Whether `key` lies at or above the upper end.

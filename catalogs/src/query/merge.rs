@@ -97,21 +97,14 @@ impl Merge {
         let Some(mut stretch) = run.stretch.take() else {
             return Ok(());
         };
-        while let Some(entry) = stretch.next_near(&self.names)? {
-            let key = order_key(&entry.path);
-            if self.names.range.ends_before(&key) {
-                break;
-            }
-            if key >= self.names.range.from {
-                run.head = Some(entry);
-                run.stretch = Some(stretch);
-                self.heads.push(Reverse(Head {
-                    key,
-                    opened: true,
-                    run: run_number,
-                }));
-                break;
-            }
+        if let Some(entry) = stretch.next_near(&self.names)? {
+            self.heads.push(Reverse(Head {
+                key: order_key(&entry.path),
+                opened: true,
+                run: run_number,
+            }));
+            run.head = Some(entry);
+            run.stretch = Some(stretch);
         }
         Ok(())
     }
@@ -126,14 +119,22 @@ pub(super) struct Names {
     pub(super) stop: Option<Arc<AtomicBool>>,
 }
 
+impl Names {
+    /// Whether the search was given up.
+    fn is_stopped(&self) -> bool {
+        let raised = |flag: &Arc<AtomicBool>| flag.load(Ordering::Relaxed);
+        self.stop.as_ref().is_some_and(raised)
+    }
+}
+
 impl Wanted for Names {
     fn wants(&self, path: &[u8]) -> bool {
-        self.pattern.matches(path)
+        let whole = self.range.from.is_empty() && self.range.to.is_none();
+        self.pattern.matches(path) && (whole || self.range.contains(&order_key(path)))
     }
 
     fn is_past(&self, path: &[u8]) -> bool {
-        let raised = |flag: &Arc<AtomicBool>| flag.load(Ordering::Relaxed);
-        self.stop.as_ref().is_some_and(raised) || self.range.ends_before(&order_key(path))
+        self.is_stopped() || (self.range.to.is_some() && self.range.ends_before(&order_key(path)))
     }
 }
 
@@ -146,13 +147,7 @@ pub(super) fn probe(
     let mut stretch = open(source, start);
     let mut held = Vec::new();
     while let Some(entry) = stretch.next_near(names)? {
-        let key = order_key(&entry.path);
-        if names.range.ends_before(&key) {
-            break;
-        }
-        if names.range.contains(&key) {
-            held.push(entry.kind);
-        }
+        held.push(entry.kind);
     }
     Ok(held)
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::evidence::Evidence;
 use super::merge::{Names, probe};
+use super::sieve::{Room, Sieve, probe_of};
 use super::{FindOptions, Hits, Range, Source, Versions};
 use crate::catalog::{Catalog, Job, Volume, entry_file_name, read_job, read_volume};
 use crate::error::CatalogError;
@@ -30,6 +31,7 @@ pub(super) struct Base {
     /// The oldest first.
     pub(super) jobs: Vec<Arc<Job>>,
     pub(super) evidence: Evidence,
+    room: Room,
 }
 
 /// The base of the last question, for the next one: to make it costs a ledger line for each job.
@@ -89,11 +91,12 @@ impl Base {
                 .ok_or(IndexError::Row { table: b'r' })?;
             let wanted = options.on_volume.is_none_or(|wanted| wanted == row.volume);
             sources.push(Source {
-                row,
                 path: catalog.entry_path(&entry_file_name(row.seq, &row.segment)),
+                row,
                 rank,
                 volume: Arc::clone(volume),
                 offered: wanted && volume.retired.is_none() && !expired.contains(&row.job),
+                sieve: Sieve::default(),
             });
         }
         let evidence = Evidence::new(&jobs, |_| true);
@@ -105,6 +108,7 @@ impl Base {
             sources,
             jobs,
             evidence,
+            room: Room::default(),
         })
     }
 
@@ -123,9 +127,12 @@ impl Base {
                 plan.push_back((range.clone(), self.newest_of(index, pattern, range)?));
                 continue;
             }
+            let probe = probe_of(range);
             let mut starts = Vec::new();
             for (number, source) in self.sources.iter().enumerate() {
-                if let Some(start) = index.start(&source.row, range)? {
+                if source.may_hold(range, probe.as_ref(), &self.room)
+                    && let Some(start) = index.start(&source.row, range)?
+                {
                     starts.push((number, start));
                 }
             }
@@ -148,12 +155,16 @@ impl Base {
             range: range.clone(),
             stop: None,
         };
+        let in_filter = probe_of(range);
         let mut starts = Vec::new();
         let mut newest = None;
         for &number in &self.newest_first {
             let source = &self.sources[number];
             if newest.is_some_and(|newest| source.rank < newest) {
                 break;
+            }
+            if !source.may_hold(range, in_filter.as_ref(), &self.room) {
+                continue;
             }
             let Some(start) = index.start(&source.row, range)? else {
                 continue;

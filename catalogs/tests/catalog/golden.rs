@@ -15,10 +15,13 @@ use catalogs::model::problem::{Problem, Problems};
 use catalogs::model::{Entry, Kind, Part};
 use catalogs::{Catalog, FindOptions};
 
+use crate::filters::{entry_files, filter};
 use crate::support::*;
 
-/// `v1-compressed` has an entry file of version 2 in a catalog of version 1.
-const LISTED: [&str; 3] = ["v1", "v1-compressed", "v2"];
+/// `v1-compressed` has an entry file of version 2 in a catalog of version 1; the entry files of
+/// `v2-filtered` have filters of names.
+const LISTED: [&str; 4] = ["v1", "v1-compressed", "v2", FILTERED];
+const FILTERED: &str = "v2-filtered";
 const EXPECTED: &str = "expected.txt";
 
 fn golden() -> PathBuf {
@@ -269,6 +272,36 @@ fn make_sample_with_a_compressed_segment() {
     with_a_compressed_segment(&catalog);
     copy_truth(directory.path(), &target);
     fs::write(target.join(EXPECTED), facts(&catalog)).unwrap();
+}
+
+/// Writes the sample with filters of names. Run once, by name.
+#[test]
+#[ignore = "makes a new sample; existing ones are never changed"]
+fn make_sample_with_filters() {
+    let target = golden().join(FILTERED);
+    fs::create_dir(&target).expect("it is not there yet");
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    one_of_each(&catalog);
+    copy_truth(directory.path(), &target);
+    fs::write(target.join(EXPECTED), facts(&catalog)).unwrap();
+}
+
+#[test]
+fn filters_are_as_in_their_sample_and_older_samples_have_none() {
+    let filters = |directory: &Path| {
+        let files = entry_files(directory).into_iter();
+        let files = files.map(|path| fs::read(path).unwrap());
+        files
+            .map(|file| file[filter(&file)].to_vec())
+            .collect::<Vec<_>>()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    one_of_each(&create(directory.path()));
+    assert_eq!(filters(directory.path()), filters(&golden().join(FILTERED)));
+    for older in &LISTED[..3] {
+        assert!(filters(&golden().join(older)).iter().all(Vec::is_empty));
+    }
 }
 
 #[test]

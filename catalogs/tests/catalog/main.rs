@@ -8,6 +8,7 @@ mod answers;
 mod browse;
 mod damage;
 mod disk;
+mod filters;
 mod golden;
 mod index_damage;
 mod kill;

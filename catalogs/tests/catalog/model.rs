@@ -6,6 +6,7 @@ use catalogs::{Catalog, FindOptions};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use crate::filters::{FATES, decide};
 use crate::naive::{Naive, NaiveHit, NaiveJob, NaiveOptions, NaiveReceipt};
 use crate::support::*;
 
@@ -28,9 +29,26 @@ const PATHS: [&str; 16] = [
     "c",
 ];
 const ROOTS: [&str; 5] = ["", "a", "a/b", "b", "b/a"];
-const PATTERNS: [&str; 15] = [
-    "", "a", "/a/b/", "a/*", "*", "**", "a/**", "**/c", "?", "a?b", "*/a", "b/**/c", "**/b/*",
-    "**/*.tmp", "a\u{1}",
+const PATTERNS: [&str; 19] = [
+    "",
+    "a",
+    "/a/b/",
+    "a/*",
+    "*",
+    "**",
+    "a/**",
+    "**/c",
+    "?",
+    "a?b",
+    "*/a",
+    "b/**/c",
+    "**/b/*",
+    "**/*.tmp",
+    "a\u{1}",
+    "b/a/b",
+    "a/x.tmp/y",
+    "b/a/*",
+    "c/none",
 ];
 pub const VOLUMES: usize = 3;
 
@@ -152,11 +170,13 @@ proptest! {
             any::<bool>(),
             proptest::option::of(0..4i64),
             proptest::option::of(0..VOLUMES),
-        ), 12),
+        ), 16),
+        fates in prop::collection::vec(select(&FATES[..]), 3),
     ) {
         let directory = tempfile::tempdir().unwrap();
         let catalog = create(directory.path());
         build(&naive, &catalog);
+        decide(&catalog, &fates);
         for (pattern, all_versions, as_of, on_volume) in questions {
             let options = NaiveOptions { all_versions, as_of, on_volume };
             let mut expected = naive.find(pattern, &options);

@@ -1,6 +1,6 @@
 //! Directory order, its keys and its ranges agree.
 
-use catalogs::model::path::{KeyRange, check_path, compare, order_key, split};
+use catalogs::model::path::{Common, KeyRange, check_path, compare, order_key, split};
 use proptest::prelude::*;
 
 fn path() -> impl Strategy<Value = Vec<u8>> {
@@ -33,6 +33,53 @@ proptest! {
             prop_assert_eq!(KeyRange::children(b"").contains(&key), top);
         }
     }
+}
+
+/// Whether `name` has what all names of a range are said to have.
+fn is_common(common: &Common, name: &[u8]) -> bool {
+    match common {
+        Common::Name(only) => name == only,
+        Common::Directory(directory) => directory.is_empty() || below(name, directory),
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_names_of_a_range_have_in_common_is_true_of_each(
+        directory in path(), name in path(), from in path(), to in path(),
+    ) {
+        let known = Common::Directory(directory.clone());
+        prop_assert_eq!(KeyRange::children(&directory).common(), known.clone());
+        prop_assert_eq!(KeyRange::below(&directory).common(), known.clone());
+        prop_assert_eq!(KeyRange::deeper(&directory).common(), known);
+        let name_alone = Common::Name(directory.clone());
+        prop_assert_eq!(KeyRange::exact(&directory).common(), name_alone);
+        let key = |name: &[u8]| order_key(name);
+        let in_directory = |name: &[u8]| [&directory[..], b"/", name].concat();
+        let gaps = [
+            (key(&from), Some(key(&to))),
+            (KeyRange::deeper(&from).from, Some(KeyRange::below(&to).from)),
+            (key(&in_directory(&from)), Some(key(&in_directory(&to)))),
+            (KeyRange::below(&in_directory(&from)).to.unwrap(), KeyRange::deeper(&directory).to),
+            (key(&from), None),
+            (Vec::new(), Some(key(&to))),
+        ];
+        for (from, to) in gaps {
+            let range = KeyRange { from, to };
+            let common = range.common();
+            for name in [name.clone(), in_directory(&name), in_directory(&from_name(&range))] {
+                if check_path(&name).is_ok() && range.contains(&order_key(&name)) {
+                    prop_assert!(is_common(&common, &name), "{:?} {:?} {:?}", range, common, name);
+                }
+            }
+        }
+    }
+}
+
+/// Some name near the lower end of a range.
+fn from_name(range: &KeyRange) -> Vec<u8> {
+    let letters = range.from.iter().filter(|byte| byte.is_ascii_alphabetic());
+    letters.copied().chain([b'a']).collect()
 }
 
 #[test]

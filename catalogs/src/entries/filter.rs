@@ -1,0 +1,317 @@
+//! The filter of names: tells without a block that a file cannot hold a name, or nothing below a
+//! directory. `docs/catalog.md`, "Filter of names".
+//!
+//! Lines of 64 bytes, each with its own CRC, so that one line is all that a question reads. What
+//! is damaged, missing or of a later kind says nothing, and so costs no hit.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::{u16_at, u32_at, u64_at};
+use crate::model::path::split;
+
+/// A zstd frame that decompressors skip: an older reader of the footer does not see the filter.
+const FRAME_MAGIC: [u8; 4] = 0x184d_2a5e_u32.to_le_bytes();
+const FRAME_LENGTH: usize = 4;
+const FILTER_MAGIC: [u8; 4] = *b"TWNF";
+const HEAD_BYTES: usize = 12;
+
+const LINE_BYTES: usize = 64;
+/// Bits of a line; its CRC-32 follows them.
+const LINE_BITS: u32 = 480;
+const LINE_CRC: usize = (LINE_BITS / 8) as usize;
+/// On the average. Of 200 names that a file does not hold, about one seems to be there.
+const KEYS_OF_LINE: u64 = 40;
+/// 32 MiB. More keys than they are for make a filter less sure, not larger.
+const LINES_MAX: u32 = 1 << 19;
+/// Directories with longer names are not in the filter.
+const DIRECTORY_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a key's digest that choose the line; then the bits, two bytes each.
+const BITS: usize = 6;
+const BITS_OF_NAME: usize = 8;
+const BITS_OF_DIRECTORY: usize = BITS_OF_NAME + 2 * BITS;
+
+/// What a filter holds, and what it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key<'a> {
+    /// There is an entry of this name.
+    Name(&'a [u8]),
+    /// There is an entry somewhere below this directory.
+    Below(&'a [u8]),
+}
+
+/// A key as the filter sees it: to be looked for in many files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probe {
+    digest: [u8; 32],
+    bits_at: usize,
+}
+
+impl Probe {
+    fn new(key: Key<'_>) -> Probe {
+        let (path, bits_at) = match key {
+            Key::Name(path) => (path, BITS_OF_NAME),
+            Key::Below(path) => (path, BITS_OF_DIRECTORY),
+        };
+        Probe {
+            digest: *blake3::hash(path).as_bytes(),
+            bits_at,
+        }
+    }
+
+    /// For an entry of the name `path`.
+    pub(crate) fn name(path: &[u8]) -> Probe {
+        Probe::new(Key::Name(path))
+    }
+
+    /// For anything below `directory`; `None` if filters do not tell.
+    pub(crate) fn below(directory: &[u8]) -> Option<Probe> {
+        let told = !directory.is_empty() && directory.len() <= DIRECTORY_BYTES_MAX;
+        told.then(|| Probe::new(Key::Below(directory)))
+    }
+
+    /// The line of so many that the key is in.
+    fn line(&self, lines: u32) -> u32 {
+        let chosen = u128::from(u64_at(&self.digest, 0)) * u128::from(lines);
+        // Below `lines`.
+        (chosen >> 64) as u32
+    }
+
+    /// Byte and mask of each of its bits in the line.
+    fn bits(&self) -> impl Iterator<Item = (usize, u8)> + '_ {
+        let places = (0..BITS).map(|number| u16_at(&self.digest, self.bits_at + 2 * number));
+        places.map(|place| {
+            let bit = (u32::from(place) * LINE_BITS) >> 16;
+            ((bit / 8) as usize, 1 << (bit % 8))
+        })
+    }
+
+    /// Whether the key may be in a line that is whole.
+    fn may_be_in(&self, line: &[u8]) -> bool {
+        self.bits().all(|(byte, mask)| line[byte] & mask != 0)
+    }
+}
+
+/// Hands over every key of a file: each name, and each directory above one, once. `paths` are in
+/// directory order, so that what lies below a directory stands together.
+fn each_key<'a>(paths: impl Iterator<Item = &'a [u8]>, mut each: impl FnMut(Key<'a>)) {
+    let (mut last, mut last_parent): (&[u8], &[u8]) = (b"", b"");
+    for path in paths {
+        if path == last {
+            continue;
+        }
+        each(Key::Name(path));
+        let (parent, _) = split(path);
+        if parent != last_parent {
+            let slashes = parent.iter().take(DIRECTORY_BYTES_MAX).enumerate();
+            let ends = slashes.filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+            let whole = (1..=DIRECTORY_BYTES_MAX).contains(&parent.len());
+            for end in ends.chain(whole.then_some(parent.len())) {
+                let directory = &parent[..end];
+                let rest = last_parent.strip_prefix(directory);
+                if rest.is_none_or(|rest| !matches!(rest, [] | [b'/', ..])) {
+                    each(Key::Below(directory));
+                }
+            }
+        }
+        (last, last_parent) = (path, parent);
+    }
+}
+
+/// The filter of a file with `paths`, in directory order, as the footer has it; nothing if there
+/// are none.
+pub(super) fn encode<'a>(segment: &Uuid, paths: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+    let mut keys = 0u64;
+    each_key(paths.clone(), |_| keys += 1);
+    if keys == 0 {
+        return Vec::new();
+    }
+    // No more than the most.
+    let lines = keys.div_ceil(KEYS_OF_LINE).min(u64::from(LINES_MAX)) as u32;
+    let mut out = vec![0; HEAD_BYTES + lines as usize * LINE_BYTES];
+    let length = (out.len() - FRAME_LENGTH - 4) as u32;
+    out[..FRAME_LENGTH].copy_from_slice(&FRAME_MAGIC);
+    out[FRAME_LENGTH..FRAME_LENGTH + 4].copy_from_slice(&length.to_le_bytes());
+    out[FRAME_LENGTH + 4..HEAD_BYTES].copy_from_slice(&FILTER_MAGIC);
+    let table = &mut out[HEAD_BYTES..];
+    each_key(paths, |key| {
+        let probe = Probe::new(key);
+        let line = &mut table[probe.line(lines) as usize * LINE_BYTES..][..LINE_CRC];
+        probe.bits().for_each(|(byte, mask)| line[byte] |= mask);
+    });
+    for (number, line) in table.chunks_exact_mut(LINE_BYTES).enumerate() {
+        let crc = line_crc(segment, number as u32, &line[..LINE_CRC]);
+        line[LINE_CRC..].copy_from_slice(&crc.to_le_bytes());
+    }
+    out
+}
+
+/// A line read from elsewhere fails this, too.
+fn line_crc(segment: &Uuid, number: u32, bits: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(segment.as_bytes());
+    crc.update(&number.to_le_bytes());
+    crc.update(bits);
+    crc.finalize()
+}
+
+/// Where in its entry file a filter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FilterPlace {
+    /// Offset of the first line in bytes.
+    pub(crate) at: u64,
+    /// How many there are.
+    pub(crate) lines: u32,
+}
+
+impl FilterPlace {
+    /// A place of which the lines are within their bound.
+    pub(crate) fn new(at: u64, lines: u32) -> Option<FilterPlace> {
+        let bounded = (1..=LINES_MAX).contains(&lines);
+        bounded.then_some(FilterPlace { at, lines })
+    }
+
+    /// The filter in what follows the footer's frame and begins at offset `at` of the file.
+    pub(super) fn find(after_frame: &[u8], at: u64) -> Option<FilterPlace> {
+        let (head, table) = after_frame.split_at_checked(HEAD_BYTES)?;
+        let lines = table.len() / LINE_BYTES;
+        let known = head[..FRAME_LENGTH] == FRAME_MAGIC
+            && u32_at(head, FRAME_LENGTH) as usize == table.len() + FILTER_MAGIC.len()
+            && head[FRAME_LENGTH + 4..] == FILTER_MAGIC
+            && lines * LINE_BYTES == table.len();
+        let lines = u32::try_from(lines).ok().filter(|_| known)?;
+        FilterPlace::new(at + HEAD_BYTES as u64, lines)
+    }
+
+    /// Length of all lines in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines as usize * LINE_BYTES
+    }
+
+    /// All lines, unchecked; `None` if they cannot be read.
+    pub(crate) fn read_all(&self, path: &Path) -> Option<Vec<u8>> {
+        let mut table = vec![0; self.bytes()];
+        let file = File::open(path).ok()?;
+        file.read_exact_at(&mut table, self.at).ok()?;
+        Some(table)
+    }
+
+    /// Whether the file may have what the probe is for; it may if the filter is damaged. `table`
+    /// is what [`FilterPlace::read_all`] read; without it the one line is read.
+    pub(crate) fn may_have(
+        &self,
+        probe: &Probe,
+        table: Option<&[u8]>,
+        path: &Path,
+        segment: &Uuid,
+    ) -> bool {
+        let number = probe.line(self.lines);
+        let at = number as usize * LINE_BYTES;
+        let mut line = [0; LINE_BYTES];
+        match table {
+            Some(table) => line.copy_from_slice(&table[at..at + LINE_BYTES]),
+            None => {
+                let read = File::open(path)
+                    .and_then(|file| file.read_exact_at(&mut line, self.at + at as u64));
+                if read.is_err() {
+                    return true;
+                }
+            }
+        }
+        let whole = line_crc(segment, number, &line[..LINE_CRC]) == u32_at(&line, LINE_CRC);
+        !whole || probe.may_be_in(&line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys<'a>(paths: &[&'a str]) -> Vec<Key<'a>> {
+        let mut keys = Vec::new();
+        each_key(paths.iter().map(|path| path.as_bytes()), |key| {
+            keys.push(key);
+        });
+        keys
+    }
+
+    #[test]
+    fn each_name_and_each_directory_above_one_is_a_key_once() {
+        let paths = ["a", "a", "a/b/c", "a/b/d", "a/bc/d", "a/bc/e/f", "ab/c"];
+        let expected = [
+            Key::Name(b"a"),
+            Key::Name(b"a/b/c"),
+            Key::Below(b"a"),
+            Key::Below(b"a/b"),
+            Key::Name(b"a/b/d"),
+            Key::Name(b"a/bc/d"),
+            Key::Below(b"a/bc"),
+            Key::Name(b"a/bc/e/f"),
+            Key::Below(b"a/bc/e"),
+            Key::Name(b"ab/c"),
+            Key::Below(b"ab"),
+        ];
+        assert_eq!(keys(&paths), expected);
+    }
+
+    #[test]
+    fn a_filter_has_what_it_holds_and_little_else() {
+        let segment = Uuid::from_u128(7);
+        let names: Vec<String> = (0..5_000)
+            .map(|number| format!("d{:03}/f{number}", number / 40))
+            .collect();
+        let bytes = encode(&segment, names.iter().map(|name| name.as_bytes()));
+        let place = FilterPlace::find(&bytes, 100).unwrap();
+        assert_eq!(place.at, 112);
+        assert_eq!(place.lines, 5_125u32.div_ceil(40));
+        let table = &bytes[HEAD_BYTES..];
+        let may_have =
+            |probe: Probe| place.may_have(&probe, Some(table), Path::new("none"), &segment);
+        assert!(
+            names
+                .iter()
+                .all(|name| may_have(Probe::name(name.as_bytes())))
+        );
+        assert!(may_have(Probe::below(b"d007").unwrap()));
+        let others = (0..5_000).map(|number| Probe::name(format!("d1/x{number}").as_bytes()));
+        let wrong = others.filter(|probe| may_have(*probe)).count();
+        // A name is not a directory.
+        let files = names
+            .iter()
+            .filter_map(|name| Probe::below(name.as_bytes()));
+        let wrong_below = files.filter(|probe| may_have(*probe)).count();
+        assert!(
+            wrong < 60 && wrong_below < 60,
+            "{wrong} {wrong_below} of 5000"
+        );
+    }
+
+    #[test]
+    fn whatever_is_damaged_may_have_everything() {
+        let segment = Uuid::from_u128(7);
+        let bytes = encode(&segment, [&b"a/b"[..]].into_iter());
+        let place = FilterPlace::find(&bytes, 0).unwrap();
+        let table = &bytes[HEAD_BYTES..];
+        let other = Probe::name(b"other");
+        let asked = |table: &[u8], segment| {
+            place.may_have(&other, Some(table), Path::new("none"), &segment)
+        };
+        assert!(!asked(table, segment));
+        assert!(asked(table, Uuid::from_u128(8)), "another file's");
+        for at in 0..table.len() {
+            let mut bad = table.to_vec();
+            bad[at] ^= 4;
+            assert!(asked(&bad, segment), "byte {at}");
+        }
+        assert!(place.may_have(&other, None, Path::new("/no/such/file"), &segment));
+        for length in 0..bytes.len() {
+            assert_eq!(FilterPlace::find(&bytes[..length], 0), None);
+        }
+        assert!(Probe::below(b"").is_none());
+        assert!(Probe::below(&[b'd'; DIRECTORY_BYTES_MAX + 1]).is_none());
+    }
+}
