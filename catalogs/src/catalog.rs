@@ -272,7 +272,7 @@ impl Catalog {
         let directory = self.directory.join(ENTRIES_DIRECTORY);
         std::fs::create_dir_all(&directory).map_err(io)?;
         let receipt = &record.receipt;
-        let sealed = entries::write(&draft, receipt.segment, receipt.record_bytes, entries)?;
+        let sealed = entries::write(&draft, receipt.segment, receipt.record_bytes, &entries)?;
         std::fs::rename(&draft, &path).map_err(io)?;
         sync_directory(&directory).map_err(io)?;
         record.entry_file.digest = sealed.digest.to_hex().to_string();

@@ -10,6 +10,8 @@ mod encode;
 mod error;
 mod filter;
 mod footer;
+mod order;
+mod pieces;
 mod reader;
 mod varint;
 mod writer;

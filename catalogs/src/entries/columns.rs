@@ -9,7 +9,7 @@ use zstd::bulk::{Compressor, Decompressor};
 
 use super::error::Fault;
 use super::varint::Input;
-use super::{BLOCK_BYTES_MAX, u32_at};
+use super::{BLOCK_BYTES_MAX, ZSTD_LEVEL, u32_at};
 
 /// The columns, in the order of their ids; see [`IDS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +64,37 @@ const HEAD_BYTES: usize = 10;
 const HEAD_STORED: usize = 2;
 const HEAD_PLAIN: usize = 6;
 
+/// Compresses columns, one after another in the same memory.
+pub(super) struct Packer {
+    compressor: Compressor<'static>,
+    packed: Vec<u8>,
+}
+
+impl Packer {
+    pub(super) fn new() -> std::io::Result<Packer> {
+        Ok(Packer {
+            compressor: Compressor::new(ZSTD_LEVEL)?,
+            packed: Vec::new(),
+        })
+    }
+
+    /// The column compressed, if that makes it shorter.
+    fn compress(&mut self, column: &[u8]) -> std::io::Result<Option<&[u8]>> {
+        self.packed.clear();
+        self.packed
+            .reserve(zstd::zstd_safe::compress_bound(column.len()));
+        self.compressor
+            .compress_to_buffer(column, &mut self.packed)?;
+        let shorter = self.packed.len() < column.len();
+        Ok(shorter.then_some(&self.packed))
+    }
+}
+
 /// Appends the columns as a block's body.
 pub(super) fn pack(
     plain: &[Vec<u8>; COLUMNS],
     framed: bool,
-    compressor: &mut Compressor<'_>,
+    packer: &mut Packer,
     body: &mut Vec<u8>,
 ) -> std::io::Result<()> {
     for (id, column) in IDS.into_iter().zip(plain) {
@@ -80,15 +106,13 @@ pub(super) fn pack(
             continue;
         }
         let incompressible = id == IDS[Column::Digests as usize];
-        let packed = if incompressible {
-            None
-        } else {
-            Some(compressor.compress(column)?)
+        let packed = match incompressible {
+            true => None,
+            false => packer.compress(column)?,
         };
-        let packed = packed.filter(|packed| packed.len() < column.len());
-        let (codec, stored) = match &packed {
+        let (codec, stored) = match packed {
             Some(packed) => (CODEC_ZSTD, packed),
-            None => (CODEC_STORED, column),
+            None => (CODEC_STORED, column.as_slice()),
         };
         body.extend_from_slice(&[id, codec]);
         body.extend_from_slice(&(stored.len() as u32).to_le_bytes());

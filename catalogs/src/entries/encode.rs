@@ -1,14 +1,13 @@
 //! Collects entries in directory order into the columns of one block.
 
-use zstd::bulk::Compressor;
-
+use crate::model::path::shared_bytes;
 use crate::model::{Entry, EntryFault, FileTime};
 
 use super::block::{
     FLAG_DEVICE, FLAG_DIGEST, FLAG_LAST_PART, FLAG_LINK, FLAG_PART, INODE_KNOWN, INODE_UNKNOWN,
     OWNER_AS_BEFORE, OWNER_NEW,
 };
-use super::columns::{COLUMNS, Column, pack};
+use super::columns::{COLUMNS, Column, Packer, pack};
 use super::varint::{put, put_difference};
 use super::{
     BLOCK_BODY_BYTES, BLOCK_BYTES_MAX, BLOCK_CRC, BLOCK_ENTRIES, BLOCK_ENTRIES_MAX,
@@ -20,22 +19,22 @@ const FULL_BYTES: usize = BLOCK_BYTES_MAX / 2;
 
 /// A block being filled.
 #[derive(Debug, Default)]
-pub(super) struct BlockEncoder {
+pub(super) struct BlockEncoder<'a> {
     record_bytes: u32,
     /// Of a compressed segment.
     framed: bool,
     entries: u16,
     columns: [Vec<u8>; COLUMNS],
-    first_path: Vec<u8>,
-    last: Option<Entry>,
+    first: Option<&'a Entry>,
+    last: Option<&'a Entry>,
     end_position: u64,
     inode: u64,
     /// Entries without inode number before the first with one.
     without_inode: usize,
 }
 
-impl BlockEncoder {
-    pub(super) fn new(record_bytes: u32, framed: bool) -> BlockEncoder {
+impl<'a> BlockEncoder<'a> {
+    pub(super) fn new(record_bytes: u32, framed: bool) -> BlockEncoder<'a> {
         BlockEncoder {
             record_bytes,
             framed,
@@ -43,21 +42,9 @@ impl BlockEncoder {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries == 0
-    }
-
     pub(super) fn is_full(&self) -> bool {
         let plain_bytes: usize = self.columns.iter().map(Vec::len).sum();
         self.entries == BLOCK_ENTRIES_MAX || plain_bytes >= FULL_BYTES
-    }
-
-    pub(super) fn entries(&self) -> u16 {
-        self.entries
-    }
-
-    pub(super) fn first_path(&self) -> &[u8] {
-        &self.first_path
     }
 
     fn column(&mut self, column: Column) -> &mut Vec<u8> {
@@ -65,23 +52,23 @@ impl BlockEncoder {
     }
 
     /// Adds the next entry in order.
-    pub(super) fn push(&mut self, entry: Entry) -> Result<(), EntryFault> {
-        let position = position(&entry, self.record_bytes)?;
+    pub(super) fn push(&mut self, entry: &'a Entry) -> Result<(), EntryFault> {
+        let position = position(entry, self.record_bytes)?;
         if entry.skip_bytes.is_some() != self.framed {
             return Err(EntryFault::Skip);
         }
-        let previous = self.last.take();
-        let previous_path = previous.as_ref().map_or(&[][..], |entry| &entry.path);
+        let previous = self.last;
+        let previous_path = previous.map_or(&[][..], |entry| &entry.path);
         put_shared(
             &mut self.columns[Column::Paths as usize],
             previous_path,
             &entry.path,
         );
-        self.put_kind(&entry);
+        self.put_kind(entry);
         put(self.column(Column::Sizes), entry.size_bytes);
-        self.put_owner(previous.as_ref(), &entry);
+        self.put_owner(previous, entry);
         let before = previous.map_or(FileTime::default(), |entry| entry.mtime);
-        self.put_times(before, &entry);
+        self.put_times(before, entry);
         let expected = self.end_position;
         let column = self.column(Column::Positions);
         put_difference(column, expected, position);
@@ -94,15 +81,13 @@ impl BlockEncoder {
         if let Some(skip_bytes) = entry.skip_bytes {
             put(self.column(Column::Skips), u64::from(skip_bytes));
         }
-        self.put_extras(&entry);
+        self.put_extras(entry);
         self.put_inode(entry.inode);
         if let Some(digest) = entry.digest {
             self.column(Column::Digests).extend_from_slice(&digest);
         }
-        if self.entries == 0 {
-            self.first_path.clone_from(&entry.path);
-        }
         self.entries += 1;
+        self.first.get_or_insert(entry);
         self.last = Some(entry);
         Ok(())
     }
@@ -197,10 +182,20 @@ impl BlockEncoder {
         }
     }
 
-    /// The block with its header.
-    pub(super) fn finish(&self, compressor: &mut Compressor<'_>) -> std::io::Result<Vec<u8>> {
-        let mut block = vec![0; BLOCK_HEADER_BYTES];
-        pack(&self.columns, self.framed, compressor, &mut block)?;
+    /// Appends the block with its header, and begins the next. What it has besides, or nothing if
+    /// it has no entries.
+    pub(super) fn finish(
+        &mut self,
+        packer: &mut Packer,
+        out: &mut Vec<u8>,
+    ) -> std::io::Result<Option<Packed<'a>>> {
+        let Some(first) = self.first else {
+            return Ok(None);
+        };
+        let begin = out.len();
+        out.resize(begin + BLOCK_HEADER_BYTES, 0);
+        pack(&self.columns, self.framed, packer, out)?;
+        let block = &mut out[begin..];
         let body_bytes = (block.len() - BLOCK_HEADER_BYTES) as u32;
         block[..BLOCK_BODY_BYTES].copy_from_slice(&BLOCK_MAGIC);
         block[BLOCK_BODY_BYTES..BLOCK_ENTRIES].copy_from_slice(&body_bytes.to_le_bytes());
@@ -210,17 +205,38 @@ impl BlockEncoder {
         crc.update(&block[BLOCK_HEADER_BYTES..]);
         let crc = crc.finalize().to_le_bytes();
         block[BLOCK_CRC..BLOCK_HEADER_BYTES].copy_from_slice(&crc);
-        Ok(block)
+        let packed = Packed {
+            bytes: block.len(),
+            entries: self.entries,
+            first_path: &first.path,
+        };
+        self.begin_next();
+        Ok(Some(packed))
     }
+
+    /// Forgets the entries and keeps the memory.
+    fn begin_next(&mut self) {
+        let mut columns = std::mem::take(&mut self.columns);
+        columns.iter_mut().for_each(Vec::clear);
+        *self = BlockEncoder {
+            columns,
+            ..BlockEncoder::new(self.record_bytes, self.framed)
+        };
+    }
+}
+
+/// A block as the footer has it.
+#[derive(Debug)]
+pub(super) struct Packed<'a> {
+    /// Length with header, in bytes.
+    pub(super) bytes: usize,
+    pub(super) entries: u16,
+    pub(super) first_path: &'a [u8],
 }
 
 /// Appends `path` as what it shares with `previous` and what follows.
 pub(super) fn put_shared(out: &mut Vec<u8>, previous: &[u8], path: &[u8]) {
-    let shared = previous
-        .iter()
-        .zip(path)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let shared = shared_bytes(previous, path);
     put(out, shared as u64);
     put(out, (path.len() - shared) as u64);
     out.extend_from_slice(&path[shared..]);

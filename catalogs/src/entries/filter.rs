@@ -96,10 +96,14 @@ impl Probe {
     }
 }
 
-/// Hands over every key of a file: each name, and each directory above one, once. `paths` are in
-/// directory order, so that what lies below a directory stands together.
-fn each_key<'a>(paths: impl Iterator<Item = &'a [u8]>, mut each: impl FnMut(Key<'a>)) {
-    let (mut last, mut last_parent): (&[u8], &[u8]) = (b"", b"");
+/// Hands over the keys of a file: each name, and each directory above one, once. `paths` are in
+/// directory order, so that what lies below a directory stands together, and come after `last`.
+fn each_key<'a>(
+    mut last: &'a [u8],
+    paths: impl Iterator<Item = &'a [u8]>,
+    mut each: impl FnMut(Key<'a>),
+) {
+    let (mut last_parent, _) = split(last);
     for path in paths {
         if path == last {
             continue;
@@ -122,32 +126,58 @@ fn each_key<'a>(paths: impl Iterator<Item = &'a [u8]>, mut each: impl FnMut(Key<
     }
 }
 
-/// The filter of a file with `paths`, in directory order, as the footer has it; nothing if there
-/// are none.
-pub(super) fn encode<'a>(segment: &Uuid, paths: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
-    let mut keys = 0u64;
-    each_key(paths.clone(), |_| keys += 1);
-    if keys == 0 {
-        return Vec::new();
+/// The keys of what comes after `last`, to be put into a filter.
+pub(super) fn probes<'a>(last: &'a [u8], paths: impl Iterator<Item = &'a [u8]>) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    each_key(last, paths, |key| probes.push(Probe::new(key)));
+    probes
+}
+
+/// A filter being filled.
+pub(super) struct FilterWriter {
+    /// With the head of its frame; empty if there is no key.
+    frame: Vec<u8>,
+    lines: u32,
+}
+
+impl FilterWriter {
+    /// For a file with `paths`, in directory order.
+    pub(super) fn new<'a>(paths: impl Iterator<Item = &'a [u8]>) -> FilterWriter {
+        let mut keys = 0u64;
+        each_key(b"", paths, |_| keys += 1);
+        // No more than the most.
+        let lines = keys.div_ceil(KEYS_OF_LINE).min(u64::from(LINES_MAX)) as u32;
+        let mut frame = Vec::new();
+        if lines > 0 {
+            let table_bytes = lines as usize * LINE_BYTES;
+            let length = (FILTER_MAGIC.len() + table_bytes) as u32;
+            frame.extend_from_slice(&FRAME_MAGIC);
+            frame.extend_from_slice(&length.to_le_bytes());
+            frame.extend_from_slice(&FILTER_MAGIC);
+            frame.resize(HEAD_BYTES + table_bytes, 0);
+        }
+        FilterWriter { frame, lines }
     }
-    // No more than the most.
-    let lines = keys.div_ceil(KEYS_OF_LINE).min(u64::from(LINES_MAX)) as u32;
-    let mut out = vec![0; HEAD_BYTES + lines as usize * LINE_BYTES];
-    let length = (out.len() - FRAME_LENGTH - 4) as u32;
-    out[..FRAME_LENGTH].copy_from_slice(&FRAME_MAGIC);
-    out[FRAME_LENGTH..FRAME_LENGTH + 4].copy_from_slice(&length.to_le_bytes());
-    out[FRAME_LENGTH + 4..HEAD_BYTES].copy_from_slice(&FILTER_MAGIC);
-    let table = &mut out[HEAD_BYTES..];
-    each_key(paths, |key| {
-        let probe = Probe::new(key);
-        let line = &mut table[probe.line(lines) as usize * LINE_BYTES..][..LINE_CRC];
-        probe.bits().for_each(|(byte, mask)| line[byte] |= mask);
-    });
-    for (number, line) in table.chunks_exact_mut(LINE_BYTES).enumerate() {
-        let crc = line_crc(segment, number as u32, &line[..LINE_CRC]);
-        line[LINE_CRC..].copy_from_slice(&crc.to_le_bytes());
+
+    /// Puts in keys of these paths.
+    pub(super) fn put(&mut self, probes: &[Probe]) {
+        for probe in probes {
+            let at = HEAD_BYTES + probe.line(self.lines) as usize * LINE_BYTES;
+            let line = &mut self.frame[at..at + LINE_CRC];
+            probe.bits().for_each(|(byte, mask)| line[byte] |= mask);
+        }
     }
-    out
+
+    /// The filter as the footer has it; nothing if there are no paths.
+    pub(super) fn finish(mut self, segment: &Uuid) -> Vec<u8> {
+        if let Some(table) = self.frame.get_mut(HEAD_BYTES..) {
+            for (number, line) in (0..).zip(table.chunks_exact_mut(LINE_BYTES)) {
+                let crc = line_crc(segment, number, &line[..LINE_CRC]);
+                line[LINE_CRC..].copy_from_slice(&crc.to_le_bytes());
+            }
+        }
+        self.frame
+    }
 }
 
 /// A line read from elsewhere fails this, too.
@@ -233,10 +263,19 @@ mod tests {
 
     fn keys<'a>(paths: &[&'a str]) -> Vec<Key<'a>> {
         let mut keys = Vec::new();
-        each_key(paths.iter().map(|path| path.as_bytes()), |key| {
+        each_key(b"", paths.iter().map(|path| path.as_bytes()), |key| {
             keys.push(key);
         });
         keys
+    }
+
+    fn encode(segment: &Uuid, paths: &[&[u8]]) -> Vec<u8> {
+        let mut filter = FilterWriter::new(paths.iter().copied());
+        let (front, back) = paths.split_at(paths.len() / 2);
+        filter.put(&probes(b"", front.iter().copied()));
+        let last = front.last().copied().unwrap_or_default();
+        filter.put(&probes(last, back.iter().copied()));
+        filter.finish(segment)
     }
 
     #[test]
@@ -264,7 +303,8 @@ mod tests {
         let names: Vec<String> = (0..5_000)
             .map(|number| format!("d{:03}/f{number}", number / 40))
             .collect();
-        let bytes = encode(&segment, names.iter().map(|name| name.as_bytes()));
+        let paths: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let bytes = encode(&segment, &paths);
         let place = FilterPlace::find(&bytes, 100).unwrap();
         assert_eq!(place.at, 112);
         assert_eq!(place.lines, 5_125u32.div_ceil(40));
@@ -293,7 +333,7 @@ mod tests {
     #[test]
     fn whatever_is_damaged_may_have_everything() {
         let segment = Uuid::from_u128(7);
-        let bytes = encode(&segment, [&b"a/b"[..]].into_iter());
+        let bytes = encode(&segment, &[b"a/b"]);
         let place = FilterPlace::find(&bytes, 0).unwrap();
         let table = &bytes[HEAD_BYTES..];
         let other = Probe::name(b"other");

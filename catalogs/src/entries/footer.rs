@@ -3,7 +3,7 @@
 use zstd::zstd_safe::find_frame_compressed_size;
 
 use super::block::take_shared;
-use super::encode::put_shared;
+use super::encode::{Packed, put_shared};
 use super::error::Fault;
 use super::filter::FilterPlace;
 use super::varint::{Input, put};
@@ -29,14 +29,14 @@ pub(super) struct FooterWriter {
 }
 
 impl FooterWriter {
-    pub(super) fn push(&mut self, block_bytes: usize, entries: u16, first_path: &[u8]) {
-        put(&mut self.plain, block_bytes as u64);
-        put(&mut self.plain, u64::from(entries));
-        put_shared(&mut self.plain, &self.first_path, first_path);
+    pub(super) fn push(&mut self, block: &Packed<'_>) {
+        put(&mut self.plain, block.bytes as u64);
+        put(&mut self.plain, u64::from(block.entries));
+        put_shared(&mut self.plain, &self.first_path, block.first_path);
         self.first_path.clear();
-        self.first_path.extend_from_slice(first_path);
+        self.first_path.extend_from_slice(block.first_path);
         self.blocks += 1;
-        self.entries += u64::from(entries);
+        self.entries += u64::from(block.entries);
     }
 
     /// Footer with the filter of names, and trailer, for a file whose blocks end at `footer_at`;

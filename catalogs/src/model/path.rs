@@ -10,6 +10,8 @@
 //!
 //! No name holds `00`, so it ends the parent below every continuation of it.
 
+use std::cmp::Ordering;
+
 use super::MAX_PATH_BYTES;
 
 const END_OF_PARENT: u8 = 0x00;
@@ -63,22 +65,33 @@ pub fn check_path(path: &[u8]) -> Result<(), PathFault> {
 
 /// Parent directory (empty at the top) and last component of an archive name.
 pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|&byte| byte == b'/') {
+    match memchr::memrchr(b'/', path) {
         Some(at) => (&path[..at], &path[at + 1..]),
         None => (&[], path),
     }
 }
 
 /// Compares two archive names in directory order.
-pub fn compare(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let ((a_parent, a_name), (b_parent, b_name)) = (split(a), split(b));
+    compare_directories(a_parent, b_parent).then_with(|| a_name.cmp(b_name))
+}
+
+/// Compares two directories in directory order, as parents of names.
+pub(crate) fn compare_directories(a: &[u8], b: &[u8]) -> Ordering {
+    let same = shared_bytes(a, b);
     // No name holds NUL, so it may stand for the slash that sorts below all else.
-    let lowered = |&byte: &u8| if byte == b'/' { 0 } else { byte };
-    let parents = a_parent
-        .iter()
-        .map(lowered)
-        .cmp(b_parent.iter().map(lowered));
-    parents.then_with(|| a_name.cmp(b_name))
+    let lowered = |byte: Option<&u8>| byte.map(|&byte| if byte == b'/' { 0 } else { byte });
+    lowered(a.get(same)).cmp(&lowered(b.get(same)))
+}
+
+/// How many bytes two names have in common from their beginning.
+pub(crate) fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
+    const STEP: usize = 16;
+    let steps = a.chunks_exact(STEP).zip(b.chunks_exact(STEP));
+    let whole = STEP * steps.take_while(|(a, b)| a == b).count();
+    let rest = a[whole..].iter().zip(&b[whole..]);
+    whole + rest.take_while(|(a, b)| a == b).count()
 }
 
 /// Bytes that sort in directory order under plain comparison.
