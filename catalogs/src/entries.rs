@@ -5,6 +5,7 @@
 //! Knows neither ledger nor index.
 
 mod block;
+mod blocks;
 mod columns;
 mod encode;
 mod error;
@@ -17,8 +18,10 @@ mod varint;
 mod writer;
 
 pub(crate) use block::Wanted;
+pub(crate) use blocks::{BlockMap, Start, short_from, short_key};
 pub use error::{EntriesError, Fault};
 pub(crate) use filter::{FilterPlace, Probe};
+pub(crate) use footer::{FramePlace, Outline};
 pub(crate) use reader::{EntryFile, Stretch, matches};
 pub(crate) use writer::write;
 

@@ -1,4 +1,4 @@
-//! The index: rows derived from ledger lines and entry files' footers.
+//! The index: rows derived from ledger lines and entry files' footers, a few for each line.
 //!
 //! Invariants: rows and watermark change together, so that whatever a kill leaves is the state
 //! after some line; the checksum in the watermark covers every other row. All of it can be made
@@ -21,7 +21,6 @@ use crate::model::event::{Event, ReceiptRecord};
 use crate::store::{Batch, Store};
 pub use error::IndexError;
 pub(crate) use error::{Answer, Trouble};
-pub(crate) use questions::Start;
 use rows::{JobRow, ReceiptRow, RowOutline, VolumeRow, Watermark};
 
 /// Rows that are collected before they are handed to the store.
@@ -191,7 +190,14 @@ impl Index {
             self.forget_receipt(replaced.map_err(|_| IndexError::Row { table: b's' })?)?;
         }
         let path = self.entries.join(&record.entry_file.name);
-        let outline = self.take_in_blocks(seq, &path, &receipt.segment)?;
+        let outline = EntryFile::open(&path, &receipt.segment).and_then(|file| file.outline());
+        let outline = match outline {
+            Ok(outline) => Some(RowOutline::new(&outline)),
+            Err(error) => {
+                tracing::warn!(%error, line = seq, "entry file cannot be read");
+                None
+            }
+        };
         let row = ReceiptRow {
             seq,
             line: at,
@@ -206,46 +212,6 @@ impl Index {
         self.put(ReceiptRow::key(seq), row.encode())
     }
 
-    /// What the footer says, if it could be read. Blocks that a damaged footer named before the
-    /// damage are not used, since the receipt is then read without the index.
-    fn take_in_blocks(
-        &mut self,
-        seq: u64,
-        path: &Path,
-        segment: &Uuid,
-    ) -> Answer<Option<RowOutline>> {
-        let mut failed = None;
-        let mut first_path = Vec::new();
-        let read = EntryFile::open(path, segment).and_then(|file| {
-            file.blocks(|block| {
-                if block.number == 0 {
-                    first_path = block.first_path.to_vec();
-                }
-                if failed.is_none() {
-                    let key = rows::block_key(seq, block.first_path, block.number);
-                    let value = rows::block_value(block.at, block.bytes);
-                    failed = self.put(key, value).err();
-                }
-            })
-        });
-        if let Some(trouble) = failed {
-            return Err(trouble);
-        }
-        let outline = match read {
-            Ok(outline) => outline,
-            Err(error) => {
-                tracing::warn!(%error, line = seq, "entry file cannot be read");
-                return Ok(None);
-            }
-        };
-        let last_path = &outline.last_path;
-        if !last_path.is_empty() {
-            self.put(rows::end_key(seq, last_path), rows::end_value())?;
-        }
-        let outline = RowOutline::new(&first_path, last_path, outline.filter);
-        Ok(Some(outline))
-    }
-
     fn forget_receipt(&mut self, seq: u64) -> Answer<()> {
         self.write_pending()?;
         let key = ReceiptRow::key(seq);
@@ -253,17 +219,9 @@ impl Index {
             return Ok(());
         };
         let row = ReceiptRow::decode(&key, &value).ok_or(IndexError::Row { table: b'r' })?;
-        let prefix = rows::block_prefix(seq);
-        let mut keys = vec![row.volume_key()];
-        for row in self.store.range(&prefix, &rows::after(&prefix)) {
-            keys.push(row?.0);
-        }
-        // Last: without it the others would no longer be found after a kill in between.
-        keys.push(key);
-        for key in keys {
-            self.remove(key)?;
-        }
-        Ok(())
+        self.remove(row.volume_key())?;
+        // Last: without it the other would no longer be found after a kill in between.
+        self.remove(key)
     }
 
     fn get(&self, key: &[u8]) -> Answer<Option<Vec<u8>>> {

@@ -1,7 +1,7 @@
 //! `find`: where the versions of files are.
 //!
-//! All questions to the index are asked when the search begins; after that only entry files and
-//! ledger lines are read, so a search neither holds the index nor sees later commits. Listings and
+//! The index is asked when the search begins; after that only entry files and ledger lines are
+//! read, so a search neither holds the index nor sees later commits. Listings and
 //! sums are made from the same hits: which version of a path holds is decided in one place.
 
 mod duplicates;
@@ -11,7 +11,7 @@ mod group;
 mod list;
 mod merge;
 mod risk;
-mod sieve;
+mod source;
 mod standing;
 mod view;
 
@@ -24,9 +24,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, Job, Volume, read_receipt};
+use crate::entries::Start;
 use crate::error::CatalogError;
-use crate::index::Start;
-use crate::index::rows::ReceiptRow;
 use crate::model::event::ReceiptRecord;
 use crate::model::path::KeyRange;
 use crate::model::{Entry, Kind};
@@ -36,7 +35,7 @@ pub use filter::Filter;
 pub use list::{Child, Children, Totals, Usage, Usages};
 use merge::{Merge, Names};
 pub use risk::{AtRisk, Loss};
-use sieve::Sieve;
+use source::Source;
 pub use standing::{Building, Standing, Standings, Version};
 pub(crate) use view::Kept;
 use view::Search;
@@ -89,23 +88,9 @@ impl Catalog {
             false => Versions::Newest,
         };
         let ranges = pattern.ranges();
-        let search =
-            self.ask(|index| Search::begin(self, index, (pattern, &ranges), versions, options))?;
+        let search = Search::begin(self, (pattern, &ranges), versions, options)?;
         Ok(Hits::new(self, search, pattern, versions))
     }
-}
-
-/// A receipt that is searched.
-#[derive(Debug)]
-pub(crate) struct Source {
-    row: ReceiptRow,
-    path: PathBuf,
-    /// Place of its job among the jobs, the oldest first.
-    rank: usize,
-    volume: Arc<Volume>,
-    /// Whether its entries are hits; else they only prove that a path was there.
-    offered: bool,
-    sieve: Sieve,
 }
 
 /// Which versions of a path are hits.

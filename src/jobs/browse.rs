@@ -229,7 +229,7 @@ pub fn tree(
     let mut told = Told::default();
     browsing.view(|view| {
         let top = plain_path(&options.path)?;
-        let mut open: Vec<Children> = vec![view.children(top)?];
+        let mut open: Vec<Children> = vec![view.children(top)];
         while let Some(children) = open.last_mut() {
             let Some(child) = children.next() else {
                 open.pop();
@@ -246,7 +246,7 @@ pub fn tree(
                 return Ok(());
             }
             if let Some(directory) = inside {
-                open.push(view.children(&directory)?);
+                open.push(view.children(&directory));
             }
         }
         if told.count == 0
@@ -280,7 +280,7 @@ pub fn usage(
     let mut told = Told::default();
     browsing.view(|view| {
         let top = plain_path(&options.path)?;
-        for usage in view.usage(top)? {
+        for usage in view.usage(top) {
             let Some(usage) = told.sort(usage)? else {
                 continue;
             };

@@ -110,13 +110,8 @@ impl Trailer {
         Ok(trailer)
     }
 
-    /// Reads the footer: calls `visit` with each block in order, returns what else it says.
-    /// `footer` is what lies between the blocks and the trailer.
-    pub(super) fn read_footer(
-        &self,
-        footer: &[u8],
-        mut visit: impl FnMut(BlockAt<'_>),
-    ) -> Result<Outline, Fault> {
+    /// Reads the footer. `footer` is what lies between the blocks and the trailer.
+    pub(super) fn read_footer(&self, footer: &[u8]) -> Result<Outline, Fault> {
         if crc32fast::hash(footer) != self.footer_crc {
             return Err(Fault::Crc(NAME));
         }
@@ -128,9 +123,110 @@ impl Trailer {
             .split_at_checked(frame_bytes)
             .ok_or(Fault::Truncated(NAME))?;
         let after_at = self.footer_at + (footer.len() - after.len()) as u64;
-        let plain =
-            zstd::bulk::decompress(frame, self.footer_plain).map_err(|_| Fault::Zstd(NAME))?;
-        let mut input = Input::new(NAME, plain);
+        let place = FramePlace {
+            at: self.footer_at + FOOTER_MAGIC.len() as u64,
+            // All within the footer, which is bounded.
+            stored: frame.len() as u32,
+            crc: crc32fast::hash(frame),
+            plain: self.footer_plain as u32,
+            blocks: self.blocks,
+            entries: self.entries,
+        };
+        let mut first_path = Vec::new();
+        let last_path = place.read(frame, |block| {
+            if block.number == 0 {
+                first_path = block.first_path.to_vec();
+            }
+        })?;
+        Ok(Outline {
+            first_path,
+            last_path,
+            frame: place,
+            filter: FilterPlace::find(after, after_at),
+        })
+    }
+}
+
+/// What a file's footer says in short.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    /// The first and the last path of the file; empty if it has no entries.
+    pub(crate) first_path: Vec<u8>,
+    pub(crate) last_path: Vec<u8>,
+    /// Where the blocks are told.
+    pub(crate) frame: FramePlace,
+    /// Where the filter of names is, if the file has one.
+    pub(crate) filter: Option<FilterPlace>,
+}
+
+/// Where the frame of a footer is, and all that is needed to read it without the rest of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FramePlace {
+    at: u64,
+    stored: u32,
+    crc: u32,
+    plain: u32,
+    blocks: u32,
+    entries: u64,
+}
+
+impl FramePlace {
+    /// Length of [`FramePlace::encode`].
+    pub(crate) const BYTES: usize = 32;
+
+    /// As the index keeps it.
+    pub(crate) fn encode(&self) -> [u8; FramePlace::BYTES] {
+        let mut out = [0; FramePlace::BYTES];
+        out[..8].copy_from_slice(&self.at.to_be_bytes());
+        let numbers = [self.stored, self.crc, self.plain, self.blocks];
+        for (out, number) in out[8..24].chunks_exact_mut(4).zip(numbers) {
+            out.copy_from_slice(&number.to_be_bytes());
+        }
+        out[24..].copy_from_slice(&self.entries.to_be_bytes());
+        out
+    }
+
+    /// Undoes [`FramePlace::encode`]; `None` if a length is above its bound.
+    pub(crate) fn decode(bytes: [u8; FramePlace::BYTES]) -> Option<FramePlace> {
+        let u32_at = |at: usize| Some(u32::from_be_bytes(*bytes[at..].first_chunk()?));
+        let u64_at = |at: usize| Some(u64::from_be_bytes(*bytes[at..].first_chunk()?));
+        let place = FramePlace {
+            at: u64_at(0)?,
+            stored: u32_at(8)?,
+            crc: u32_at(12)?,
+            plain: u32_at(16)?,
+            blocks: u32_at(20)?,
+            entries: u64_at(24)?,
+        };
+        let bounded = place.stored_bytes() <= STORED_MAX
+            && place.plain as usize <= FOOTER_PLAIN_MAX
+            && place.at >= HEADER_BYTES as u64;
+        bounded.then_some(place)
+    }
+
+    /// Offset of the frame in bytes.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Length of the frame in bytes.
+    pub(super) fn stored_bytes(&self) -> usize {
+        self.stored as usize
+    }
+
+    /// Reads the frame: calls `visit` with each block in order, returns the file's last path
+    /// (empty if it has no entries).
+    pub(super) fn read(
+        &self,
+        frame: &[u8],
+        mut visit: impl FnMut(BlockAt<'_>),
+    ) -> Result<Vec<u8>, Fault> {
+        if crc32fast::hash(frame) != self.crc {
+            return Err(Fault::Crc(NAME));
+        }
+        let plain = zstd::bulk::decompress(frame, self.plain as usize);
+        let mut input = Input::new(NAME, plain.map_err(|_| Fault::Zstd(NAME))?);
+        let blocks_end = self.at.saturating_sub(FOOTER_MAGIC.len() as u64);
         let mut at = HEADER_BYTES as u64;
         let mut entries = 0;
         let mut path = Vec::new();
@@ -140,7 +236,7 @@ impl Trailer {
             take_shared(&mut input, &mut path)?;
             let ends_inside = at
                 .checked_add(u64::from(bytes))
-                .filter(|&end| end <= self.footer_at);
+                .filter(|&end| end <= blocks_end);
             let end = ends_inside.ok_or(Fault::Bound("blocks of the footer"))?;
             if bytes as usize <= BLOCK_HEADER_BYTES || count == 0 {
                 return Err(Fault::Value("block of the footer"));
@@ -148,7 +244,6 @@ impl Trailer {
             visit(BlockAt {
                 number,
                 at,
-                bytes,
                 first_path: &path,
             });
             at = end;
@@ -157,35 +252,21 @@ impl Trailer {
         if self.blocks > 0 {
             take_shared(&mut input, &mut path)?;
         }
-        let whole = at == self.footer_at && entries == self.entries && input.at_end();
-        if !whole {
-            return Err(Fault::Value(NAME));
+        let whole = at == blocks_end && entries == self.entries && input.at_end();
+        match whole {
+            true => Ok(path),
+            false => Err(Fault::Value(NAME)),
         }
-        Ok(Outline {
-            last_path: path,
-            filter: FilterPlace::find(after, after_at),
-        })
     }
-}
-
-/// What a footer says besides the blocks.
-#[derive(Debug)]
-pub(crate) struct Outline {
-    /// The last path of the file; empty if it has no entries.
-    pub(crate) last_path: Vec<u8>,
-    /// Where the filter of names is, if the file has one.
-    pub(crate) filter: Option<FilterPlace>,
 }
 
 /// A block as the footer names it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BlockAt<'a> {
+pub(super) struct BlockAt<'a> {
     /// Counts from 0.
-    pub(crate) number: u32,
+    pub(super) number: u32,
     /// Offset in the file, in bytes.
-    pub(crate) at: u64,
-    /// Length with header, in bytes.
-    pub(crate) bytes: u32,
+    pub(super) at: u64,
     /// Archive name of its first entry.
-    pub(crate) first_path: &'a [u8],
+    pub(super) first_path: &'a [u8],
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::block::{Block, BlockHeader, Look, Wanted};
 use super::error::{EntriesError, Fault};
-use super::footer::{BlockAt, Outline, Trailer};
+use super::footer::{Outline, Trailer};
 use super::{
     BLOCK_HEADER_BYTES, FOOTER_MAGIC, FORMAT_FRAMED, FORMAT_VERSION, FORMAT_WITH_GONE,
     HEADER_BYTES, HEADER_CRC, HEADER_MAGIC, HEADER_RECORD_BYTES, HEADER_SEGMENT, HEADER_VERSION,
@@ -77,14 +77,14 @@ impl EntryFile {
         })
     }
 
-    /// Calls `visit` with each block that the footer names, in order. Returns what else it says.
-    pub(crate) fn blocks(&self, visit: impl FnMut(BlockAt<'_>)) -> Result<Outline, EntriesError> {
+    /// What the footer says in short.
+    pub(crate) fn outline(&self) -> Result<Outline, EntriesError> {
         let trailer = self.trailer()?;
         let footer_end = self.file_bytes - TRAILER_BYTES as u64;
         let mut footer = vec![0; (footer_end - trailer.footer_at) as usize];
         self.read(&mut footer, trailer.footer_at, "footer")?;
         trailer
-            .read_footer(&footer, visit)
+            .read_footer(&footer)
             .map_err(|fault| self.damaged(trailer.footer_at, fault))
     }
 

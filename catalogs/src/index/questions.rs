@@ -4,16 +4,6 @@ use uuid::Uuid;
 
 use super::rows::{self, JobRow, ReceiptRow, VolumeRow};
 use super::{Answer, Index, IndexError, Trouble};
-use crate::model::path::KeyRange;
-
-/// Where a receipt's entries in a range begin.
-#[derive(Debug, Clone)]
-pub(crate) struct Start {
-    /// Offset of the block to begin with; `None`: the first.
-    pub(crate) block_at: Option<u64>,
-    /// No entry of the range from that block on is below this order key.
-    pub(crate) lowest_key: Vec<u8>,
-}
 
 impl Index {
     fn rows_under(
@@ -104,38 +94,5 @@ impl Index {
         let value = self.store.get(&JobRow::key(job))?;
         let row = value.map(|value| JobRow::decode(&value).ok_or(b'j'));
         Ok(row.transpose().map_err(|table| IndexError::Row { table })?)
-    }
-
-    /// Where to begin reading a receipt for `range`; `None` if it has nothing there.
-    pub(crate) fn start(&self, receipt: &ReceiptRow, range: &KeyRange) -> Answer<Option<Start>> {
-        if receipt.outline.is_none() {
-            return Ok(Some(Start {
-                block_at: None,
-                lowest_key: range.from.clone(),
-            }));
-        }
-        let prefix = rows::block_prefix(receipt.seq);
-        let bound = rows::block_bound(receipt.seq, &range.from);
-        // The last block that begins below the range may reach into it, unless all names end
-        // there.
-        let before = self.store.range(&prefix, &bound).next_back();
-        let end = rows::after(&prefix);
-        let block = match before {
-            Some(block) => Some(block),
-            None => self.store.range(&bound, &end).next(),
-        };
-        let Some((key, value)) = block.transpose()? else {
-            return Ok(None);
-        };
-        let block = rows::decode_block(&key, &value);
-        let (first, at) = block.ok_or(IndexError::Row { table: b'e' })?;
-        let Some(at) = at.filter(|_| !range.ends_before(first)) else {
-            return Ok(None);
-        };
-        let lowest_key = first.max(range.from.as_slice()).to_vec();
-        Ok(Some(Start {
-            block_at: Some(at),
-            lowest_key,
-        }))
     }
 }

@@ -5,9 +5,9 @@
 use blake3::Hash;
 use uuid::Uuid;
 
-use crate::entries::FilterPlace;
+use crate::entries::{FilterPlace, FramePlace, Outline, short_from, short_key};
 use crate::ledger::scan::Tip;
-use crate::model::path::{KeyRange, order_key};
+use crate::model::path::KeyRange;
 
 /// Version of the index's layout. Another one is not read but rebuilt.
 pub(super) const LAYOUT: u32 = 2;
@@ -16,7 +16,6 @@ pub(super) const WATERMARK: &[u8] = b"m";
 /// Above every key.
 pub(super) const END: &[u8] = &[0xff];
 
-const FIRST_KEY_MAX: usize = 512;
 const NO_LINE: u64 = u64::MAX;
 
 /// How far the index has come, and a checksum of all other rows.
@@ -132,55 +131,60 @@ pub(crate) struct ReceiptRow {
     pub(crate) segment_number: u32,
     pub(crate) job: Uuid,
     pub(crate) volume: Uuid,
-    /// What the footer of the entry file says; `None` if it could not be read, and then its
-    /// blocks are not in the index.
+    /// What the footer of the entry file says; `None` if it could not be read, and then the file
+    /// is searched from its first block on.
     pub(crate) outline: Option<RowOutline>,
 }
 
-/// What can be told of a receipt's names without looking for its blocks.
+/// What can be told of a receipt's names without its entry file, and where it tells more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RowOutline {
     /// Order keys of the first and the last name, cut short.
     first: Vec<u8>,
     last: Vec<u8>,
+    /// Where the blocks are told.
+    pub(crate) frame: FramePlace,
     pub(crate) filter: Option<FilterPlace>,
 }
 
 impl RowOutline {
-    pub(super) fn new(first: &[u8], last: &[u8], filter: Option<FilterPlace>) -> RowOutline {
-        let key = |path| {
-            let mut key = order_key(path);
-            key.truncate(FIRST_KEY_MAX);
-            key
-        };
+    pub(super) fn new(outline: &Outline) -> RowOutline {
         RowOutline {
-            first: key(first),
-            last: key(last),
-            filter,
+            first: short_key(&outline.first_path),
+            last: short_key(&outline.last_path),
+            frame: outline.frame,
+            filter: outline.filter,
         }
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.frame.encode());
         let place = self
             .filter
             .map_or((NO_LINE, 0), |place| (place.at, place.lines));
         out.extend_from_slice(&place.0.to_be_bytes());
         out.extend_from_slice(&place.1.to_be_bytes());
+        // Cut short below 2^16.
         out.extend_from_slice(&(self.first.len() as u16).to_be_bytes());
         out.extend_from_slice(&self.first);
         out.extend_from_slice(&self.last);
     }
 
     fn decode(mut fields: Fields<'_>) -> Option<RowOutline> {
+        let frame = FramePlace::decode(fields.take::<{ FramePlace::BYTES }>()?)?;
         let at = fields.line()?;
         let lines = u32::from_be_bytes(fields.take()?);
-        let filter = at.map(|at| FilterPlace::new(at, lines).ok_or(()));
+        let filter = match at {
+            None => None,
+            Some(at) => Some(FilterPlace::new(at, lines)?),
+        };
         let first = usize::from(u16::from_be_bytes(fields.take()?));
         let (first, last) = fields.0.split_at_checked(first)?;
         Some(RowOutline {
             first: first.to_vec(),
             last: last.to_vec(),
-            filter: filter.transpose().ok()?,
+            frame,
+            filter,
         })
     }
 }
@@ -208,8 +212,7 @@ impl ReceiptRow {
         let Some(outline) = &self.outline else {
             return true;
         };
-        let from = &range.from[..range.from.len().min(FIRST_KEY_MAX)];
-        from <= outline.last.as_slice() && !range.ends_before(&outline.first)
+        short_from(range) <= outline.last.as_slice() && !range.ends_before(&outline.first)
     }
 
     pub(super) fn decode(key: &[u8], value: &[u8]) -> Option<ReceiptRow> {
@@ -254,50 +257,6 @@ impl ReceiptRow {
 pub(super) fn barcode_prefix(barcode: &str) -> Vec<u8> {
     let digest = blake3::hash(barcode.as_bytes());
     [b"b", digest.as_bytes().as_slice()].concat()
-}
-
-/// Keys of the blocks of receipt `seq` start with this.
-pub(super) fn block_prefix(seq: u64) -> Vec<u8> {
-    [b"e", seq.to_be_bytes().as_slice()].concat()
-}
-
-/// The lowest key of a block that may begin with order key `key`.
-pub(super) fn block_bound(seq: u64, key: &[u8]) -> Vec<u8> {
-    let mut bound = block_prefix(seq);
-    bound.extend_from_slice(&key[..key.len().min(FIRST_KEY_MAX)]);
-    bound
-}
-
-pub(super) fn block_key(seq: u64, first_path: &[u8], number: u32) -> Vec<u8> {
-    let mut key = block_bound(seq, &order_key(first_path));
-    // Below every byte that could go on a first key cut short of it.
-    key.push(0);
-    key.extend_from_slice(&number.to_be_bytes());
-    key
-}
-
-/// Key of the row that says where the names of receipt `seq` end. Its value has length 0.
-pub(super) fn end_key(seq: u64, last_path: &[u8]) -> Vec<u8> {
-    block_key(seq, last_path, u32::MAX)
-}
-
-pub(super) fn end_value() -> Vec<u8> {
-    block_value(0, 0)
-}
-
-pub(super) fn block_value(at: u64, bytes: u32) -> Vec<u8> {
-    [at.to_be_bytes().as_slice(), &bytes.to_be_bytes()].concat()
-}
-
-/// First key (cut short) and offset of a block; no offset where the receipt's names end.
-pub(super) fn decode_block<'a>(key: &'a [u8], value: &[u8]) -> Option<(&'a [u8], Option<u64>)> {
-    let first = key.get(block_prefix(0).len()..key.len().checked_sub(5)?)?;
-    let mut fields = Fields(value);
-    let (at, bytes) = (fields.u64()?, u32::from_be_bytes(fields.take()?));
-    fields
-        .0
-        .is_empty()
-        .then_some((first, (bytes > 0).then_some(at)))
 }
 
 /// One past the keys that start with `prefix`.

@@ -84,7 +84,7 @@ impl Duplicates<'_> {
     fn mark_all(&mut self) -> Result<Vec<Answer>, CatalogError> {
         let mut failed = Vec::new();
         let mut last = Vec::new();
-        for hit in self.view.search(&self.pattern, self.pattern.ranges())? {
+        for hit in self.view.search(&self.pattern, &self.pattern.ranges()) {
             match hit {
                 Err(error) => failed.push(Err(error)),
                 Ok(hit) => {
@@ -117,7 +117,7 @@ impl Duplicates<'_> {
             (scaled >> 64) as u64
         };
         let mut found: Vec<(Content, u64, Vec<u8>)> = Vec::new();
-        for hit in self.view.search(&self.pattern, self.pattern.ranges())? {
+        for hit in self.view.search(&self.pattern, &self.pattern.ranges()) {
             let hit = match hit {
                 Ok(hit) => hit,
                 Err(CatalogError::Stopped) => return Err(CatalogError::Stopped),

@@ -109,21 +109,17 @@ pub struct Usage {
 impl View<'_> {
     /// What is directly in `directory` (empty: the top), by name, each with what lies below.
     /// What is gone does not count.
-    ///
-    /// # Errors
-    ///
-    /// The ledger cannot be read.
-    pub fn children(&self, directory: &[u8]) -> Result<Children, CatalogError> {
+    pub fn children(&self, directory: &[u8]) -> Children {
         let groups = |range| {
-            let hits = self.search(&Pattern::everything(), vec![range])?;
-            Ok::<_, CatalogError>(Groups::new(hits).peekable())
+            let hits = self.search(&Pattern::everything(), &[range]);
+            Groups::new(hits).peekable()
         };
-        Ok(Children {
+        Children {
             directory: directory.to_vec(),
-            own: groups(KeyRange::children(directory))?,
-            deep: groups(KeyRange::deeper(directory))?,
+            own: groups(KeyRange::children(directory)),
+            deep: groups(KeyRange::deeper(directory)),
             failed: VecDeque::new(),
-        })
+        }
     }
 
     /// Tells what is directly in `directory` (empty: the top), without what lies below it: this
@@ -132,7 +128,7 @@ impl View<'_> {
     ///
     /// # Errors
     ///
-    /// The ledger cannot be read. What cannot be read of the entries is told as an error.
+    /// An entry file cannot be read. What cannot be read of others is told as an error.
     pub fn names(
         &self,
         directory: &[u8],
@@ -140,7 +136,7 @@ impl View<'_> {
     ) -> Result<(), CatalogError> {
         let own = KeyRange::children(directory);
         let mut directories = Vec::new();
-        for held in Groups::new(self.search(&Pattern::everything(), vec![own])?) {
+        for held in Groups::new(self.search(&Pattern::everything(), &[own])) {
             let child = match held {
                 Ok(held) if held.iter().all(|hit| hit.gone) => continue,
                 Ok(held) => Ok(Child::alone(held[0].entry.path.clone(), held)),
@@ -180,7 +176,7 @@ impl View<'_> {
         each: &mut dyn FnMut(Result<Child, CatalogError>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, CatalogError> {
         while gap.to.as_ref().is_none_or(|to| gap.from < *to) {
-            let hits = self.search(&Pattern::everything(), vec![gap.clone()])?;
+            let hits = self.search(&Pattern::everything(), std::slice::from_ref(&gap));
             let mut first = None;
             for held in Groups::new(hits) {
                 match held {
@@ -216,35 +212,31 @@ impl View<'_> {
     ///
     /// # Errors
     ///
-    /// The ledger or the entry file cannot be read.
+    /// The ledger or an entry file cannot be read.
     pub fn entry(&self, path: &[u8]) -> Result<Option<Vec<Hit>>, CatalogError> {
         let Ok(pattern) = Pattern::tree(path) else {
             return Ok(None);
         };
-        let hits = self.search(&pattern, vec![KeyRange::exact(path)])?;
+        let hits = self.search(&pattern, &[KeyRange::exact(path)]);
         let held = Groups::new(hits).next().transpose()?;
         Ok(held.filter(|held| held.iter().any(|hit| !hit.gone)))
     }
 
     /// How much lies below each directory at or below `path`, a directory after what is below it.
     /// Directories with nothing in them are counted in others, and not listed.
-    ///
-    /// # Errors
-    ///
-    /// The ledger cannot be read.
-    pub fn usage(&self, path: &[u8]) -> Result<Usages, CatalogError> {
+    pub fn usage(&self, path: &[u8]) -> Usages {
         let mut ranges = vec![KeyRange::below(path)];
         if !path.is_empty() {
             ranges.insert(0, KeyRange::exact(path));
         }
-        let hits = self.search(&Pattern::everything(), ranges)?;
-        Ok(Usages {
+        let hits = self.search(&Pattern::everything(), &ranges);
+        Usages {
             root: path.to_vec(),
             groups: Groups::new(hits),
             open: Vec::new(),
             closing: false,
             next: None,
-        })
+        }
     }
 }
 

@@ -8,9 +8,8 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Source;
-use crate::entries::{EntriesError, Stretch, Wanted};
-use crate::index::Start;
+use super::source::Source;
+use crate::entries::{EntriesError, Start, Stretch, Wanted};
 use crate::model::path::{KeyRange, order_key};
 use crate::model::{Entry, Kind};
 use crate::pattern::Pattern;

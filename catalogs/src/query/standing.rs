@@ -76,10 +76,8 @@ impl Catalog {
             as_of: building.as_of,
             ..FindOptions::default()
         };
-        let search = self.ask(|index| {
-            let everything = Pattern::everything();
-            Search::begin(self, index, (&everything, &ranges), Versions::All, &options)
-        })?;
+        let everything = Pattern::everything();
+        let search = Search::begin(self, (&everything, &ranges), Versions::All, &options)?;
         Ok(Standings::new(search, building))
     }
 }

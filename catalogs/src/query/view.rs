@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use super::evidence::Evidence;
 use super::merge::{Names, probe};
-use super::sieve::{Room, Sieve, probe_of};
-use super::{FindOptions, Hits, Range, Source, Versions};
+use super::source::{Kept as KeptOfFile, Room, Sought, Source};
+use super::{FindOptions, Hits, Range, Versions};
 use crate::catalog::{Catalog, Job, Volume, entry_file_name, read_job, read_volume};
+use crate::entries::Start;
 use crate::error::CatalogError;
-use crate::index::{Answer, Index, IndexError, Start};
+use crate::index::{Answer, Index, IndexError};
 use crate::ledger::scan::Tip;
 use crate::model::path::KeyRange;
 use crate::model::{Entry, Kind};
@@ -96,7 +97,7 @@ impl Base {
                 rank,
                 volume: Arc::clone(volume),
                 offered: wanted && volume.retired.is_none() && !expired.contains(&row.job),
-                sieve: Sieve::default(),
+                kept: KeptOfFile::default(),
             });
         }
         let evidence = Evidence::new(&jobs, |_| true);
@@ -112,50 +113,42 @@ impl Base {
         })
     }
 
+    /// The base as of now.
+    fn now(catalog: &Catalog, options: &FindOptions) -> Result<Arc<Base>, CatalogError> {
+        catalog.ask(|index| Base::of(catalog, index, options))
+    }
+
     /// Where the sources begin that reach into each range.
-    fn plan(
-        &self,
-        index: &Index,
-        pattern: &Pattern,
-        ranges: &[KeyRange],
-        versions: Versions,
-    ) -> Answer<VecDeque<Range>> {
-        let mut plan = VecDeque::new();
-        for range in ranges {
+    fn plan(&self, pattern: &Pattern, ranges: &[KeyRange], versions: Versions) -> VecDeque<Range> {
+        let plan = ranges.iter().map(|range| {
             let of_one_name = pattern.name().map(KeyRange::exact).as_ref() == Some(range);
-            if of_one_name && versions == Versions::Newest {
-                plan.push_back((range.clone(), self.newest_of(index, pattern, range)?));
-                continue;
-            }
-            let probe = probe_of(range);
-            let mut starts = Vec::new();
-            for (number, source) in self.sources.iter().enumerate() {
-                if source.may_hold(range, probe.as_ref(), &self.room)
-                    && let Some(start) = index.start(&source.row, range)?
-                {
-                    starts.push((number, start));
-                }
-            }
-            plan.push_back((range.clone(), starts));
-        }
-        Ok(plan)
+            let starts = match versions {
+                Versions::Newest if of_one_name => self.newest_of(pattern, range),
+                _ => self.all_of(range),
+            };
+            (range.clone(), starts)
+        });
+        plan.collect()
+    }
+
+    fn all_of(&self, range: &KeyRange) -> Vec<(usize, Start)> {
+        let sought = Sought::new(range);
+        let sources = self.sources.iter().enumerate();
+        let starts = sources
+            .filter_map(|(number, source)| Some((number, source.start(&sought, &self.room)?)));
+        starts.collect()
     }
 
     /// The sources that tell which version of one name is the newest and whether it is gone:
     /// those that hold it, back to the first that offers it. All others are left out, and most
     /// not even looked into.
-    fn newest_of(
-        &self,
-        index: &Index,
-        pattern: &Pattern,
-        range: &KeyRange,
-    ) -> Answer<Vec<(usize, Start)>> {
+    fn newest_of(&self, pattern: &Pattern, range: &KeyRange) -> Vec<(usize, Start)> {
         let names = Names {
             pattern: pattern.clone(),
             range: range.clone(),
             stop: None,
         };
-        let in_filter = probe_of(range);
+        let sought = Sought::new(range);
         let mut starts = Vec::new();
         let mut newest = None;
         for &number in &self.newest_first {
@@ -163,10 +156,7 @@ impl Base {
             if newest.is_some_and(|newest| source.rank < newest) {
                 break;
             }
-            if !source.may_hold(range, in_filter.as_ref(), &self.room) {
-                continue;
-            }
-            let Some(start) = index.start(&source.row, range)? else {
+            let Some(start) = source.start(&sought, &self.room) else {
                 continue;
             };
             match probe(source, &start, &names) {
@@ -183,7 +173,7 @@ impl Base {
         }
         // Copies of one version come in the order of their lines, as everywhere.
         starts.sort_by_key(|(number, _)| *number);
-        Ok(starts)
+        starts
     }
 
     /// When the path was first missed, of which these are all entries: by a job after the last
@@ -213,13 +203,12 @@ pub(super) struct Search {
 impl Search {
     pub(super) fn begin(
         catalog: &Catalog,
-        index: &Index,
         (pattern, ranges): (&Pattern, &[KeyRange]),
         versions: Versions,
         options: &FindOptions,
-    ) -> Answer<Search> {
-        let base = Base::of(catalog, index, options)?;
-        let ranges = base.plan(index, pattern, ranges, versions)?;
+    ) -> Result<Search, CatalogError> {
+        let base = Base::now(catalog, options)?;
+        let ranges = base.plan(pattern, ranges, versions);
         Ok(Search { base, ranges })
     }
 }
@@ -246,51 +235,22 @@ impl Catalog {
     ///
     /// The ledger cannot be read.
     pub fn view(&self, options: &FindOptions) -> Result<View<'_>, CatalogError> {
-        let base = self.ask(|index| Base::of(self, index, options))?;
         Ok(View {
             catalog: self,
-            base,
+            base: Base::now(self, options)?,
         })
     }
 }
 
 impl View<'_> {
     /// The newest versions of what `pattern` means within the ranges.
-    pub(super) fn search(
-        &self,
-        pattern: &Pattern,
-        ranges: Vec<KeyRange>,
-    ) -> Result<Hits, CatalogError> {
-        let ranges = self.catalog.ask(|index| {
-            let newest = Versions::Newest;
-            let mut plan = self.base.plan(index, pattern, &ranges, newest)?;
-            if index.tip() == self.base.tip {
-                return Ok(plan);
-            }
-            // A receipt that was replaced since has no blocks in the index any more.
-            for (number, source) in self.base.sources.iter().enumerate() {
-                if index.receipt(source.row.seq)?.is_none() {
-                    plan.iter_mut().for_each(|range| read_whole(number, range));
-                }
-            }
-            Ok(plan)
-        })?;
+    pub(super) fn search(&self, pattern: &Pattern, ranges: &[KeyRange]) -> Hits {
         let search = Search {
             base: Arc::clone(&self.base),
-            ranges,
+            ranges: self.base.plan(pattern, ranges, Versions::Newest),
         };
-        Ok(Hits::new(self.catalog, search, pattern, Versions::Newest))
+        Hits::new(self.catalog, search, pattern, Versions::Newest)
     }
-}
-
-/// Has a source read from its first block on.
-fn read_whole(source: usize, (range, starts): &mut Range) {
-    starts.retain(|(known, _)| *known != source);
-    let start = Start {
-        block_at: None,
-        lowest_key: range.from.clone(),
-    };
-    starts.push((source, start));
 }
 
 fn jobs_in_order(

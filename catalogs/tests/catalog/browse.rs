@@ -116,7 +116,7 @@ proptest! {
                 let child = &path[..end];
                 expected.insert(child.to_owned(), (live.get(child), below(&live, child)));
             }
-            let children = view.children(top.as_bytes()).unwrap();
+            let children = view.children(top.as_bytes());
             let children: Vec<_> = children.map(Result::unwrap).collect();
             let names: Vec<_> = children.iter().map(|child| child.path.clone()).collect();
             let due: Vec<_> = expected.keys().map(|path| path.clone().into_bytes()).collect();
@@ -140,7 +140,7 @@ proptest! {
                     held.map(|entry| entry.digest));
             }
 
-            let usages: Vec<_> = view.usage(top.as_bytes()).unwrap().map(Result::unwrap).collect();
+            let usages: Vec<_> = view.usage(top.as_bytes()).map(Result::unwrap).collect();
             let mut due: BTreeMap<String, Totals> = directories(&live, top).into_iter()
                 .map(|path| (path.clone(), below(&live, &path))).collect();
             if let Some(itself) = live.get(top) {

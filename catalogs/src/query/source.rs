@@ -1,0 +1,126 @@
+//! A receipt that is searched: whether it can have what is looked for, and where it begins.
+//!
+//! What is asked of an entry file's filter and footer is kept in memory as long as there is room.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::catalog::Volume;
+use crate::entries::{BlockMap, FilterPlace, Probe, Start};
+use crate::index::rows::ReceiptRow;
+use crate::model::path::{Common, KeyRange};
+
+/// Filters, and maps of blocks, that are kept for the searches of one moment have so many bytes
+/// together.
+const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// A filter is kept from this question on; before, a line of it is read.
+const KEPT_FROM: u32 = 3;
+
+/// A receipt that is searched.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(super) row: ReceiptRow,
+    pub(super) path: PathBuf,
+    /// Place of its job among the jobs, the oldest first.
+    pub(super) rank: usize,
+    pub(super) volume: Arc<Volume>,
+    /// Whether its entries are hits; else they only prove that a path was there.
+    pub(super) offered: bool,
+    pub(super) kept: Kept,
+}
+
+/// What is kept of an entry file.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    asked: AtomicU32,
+    filter: OnceLock<Option<Vec<u8>>>,
+    map: OnceLock<BlockMap>,
+}
+
+/// Room for what is kept.
+#[derive(Debug)]
+pub(super) struct Room {
+    filters: AtomicUsize,
+    maps: AtomicUsize,
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room {
+            filters: AtomicUsize::new(KEPT_BYTES_MAX),
+            maps: AtomicUsize::new(KEPT_BYTES_MAX),
+        }
+    }
+}
+
+fn take(room: &AtomicUsize, bytes: usize) -> bool {
+    let take = |left: usize| left.checked_sub(bytes);
+    let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
+    room.fetch_update(set, get, take).is_ok()
+}
+
+/// A range of names to be looked for in many receipts.
+#[derive(Debug)]
+pub(super) struct Sought<'a> {
+    range: &'a KeyRange,
+    /// What filters are asked; `None` if they cannot tell.
+    probe: Option<Probe>,
+}
+
+impl<'a> Sought<'a> {
+    pub(super) fn new(range: &'a KeyRange) -> Sought<'a> {
+        let probe = match range.common() {
+            Common::Name(path) => Some(Probe::name(&path)),
+            Common::Directory(directory) => Probe::below(&directory),
+        };
+        Sought { range, probe }
+    }
+}
+
+impl Source {
+    /// Where its names in the range begin; `None` if it has none there.
+    pub(super) fn start(&self, sought: &Sought<'_>, room: &Room) -> Option<Start> {
+        let range = sought.range;
+        let Some(outline) = &self.row.outline else {
+            return Some(Start::whole(range));
+        };
+        if !self.row.reaches(range) {
+            return None;
+        }
+        if let (Some(probe), Some(filter)) = (&sought.probe, &outline.filter) {
+            let table = self.filter(filter, room);
+            if !filter.may_have(probe, table, &self.path, &self.row.segment) {
+                return None;
+            }
+        }
+        if let Some(map) = self.kept.map.get() {
+            return map.start(range);
+        }
+        // Damaged since the index was made: it costs speed alone.
+        let Some(map) = BlockMap::read(&self.path, &outline.frame) else {
+            return Some(Start::whole(range));
+        };
+        let start = map.start(range);
+        if take(&room.maps, map.bytes()) {
+            // Another thread may have been faster.
+            let _ = self.kept.map.set(map);
+        }
+        start
+    }
+
+    fn filter(&self, filter: &FilterPlace, room: &Room) -> Option<&[u8]> {
+        let kept = &self.kept;
+        if kept.filter.get().is_none() {
+            let asked = kept.asked.fetch_add(1, Ordering::Relaxed) + 1;
+            if asked < KEPT_FROM {
+                return None;
+            }
+        }
+        let read = || {
+            let fits = take(&room.filters, filter.bytes());
+            fits.then(|| filter.read_all(&self.path)).flatten()
+        };
+        kept.filter.get_or_init(read).as_deref()
+    }
+}
