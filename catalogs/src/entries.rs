@@ -11,18 +11,21 @@ mod encode;
 mod error;
 mod filter;
 mod footer;
+mod names;
 mod order;
 mod pieces;
 mod reader;
+mod scan;
 mod varint;
 mod writer;
 
-pub(crate) use block::Wanted;
 pub(crate) use blocks::{BlockMap, Start, short_from, short_key};
 pub use error::{EntriesError, Fault};
 pub(crate) use filter::{FilterPlace, Probe};
 pub(crate) use footer::{FramePlace, Outline};
+pub(crate) use names::Wanted;
 pub(crate) use reader::{EntryFile, Stretch, matches};
+pub(crate) use scan::{Scanned, Scanner};
 pub(crate) use writer::write;
 
 /// Directory of the entry files in the catalog's directory.

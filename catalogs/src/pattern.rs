@@ -196,6 +196,29 @@ impl Pattern {
         }
     }
 
+    /// Whether the archive name with this slash before it is meant.
+    pub(crate) fn matches_slashed(&self, slashed: &[u8]) -> bool {
+        match &self.form {
+            Form::Piece(finder) => finder.find(slashed).is_some(),
+            Form::Regex(matcher) => matcher.is_match(slashed),
+            _ => self.matches(&slashed[1..]),
+        }
+    }
+
+    /// Whether a name that is meant may be among these, each with a slash before it and a NUL
+    /// after; `None` if they have to be looked at one by one.
+    pub(crate) fn may_be_among(&self, names: &[u8]) -> Option<bool> {
+        match &self.form {
+            Form::Piece(finder) => Some(finder.find(names).is_some()),
+            _ => None,
+        }
+    }
+
+    /// Whether names have to be searched for it, wherever they are.
+    pub(crate) fn is_searched_for(&self) -> bool {
+        !matches!(self.form, Form::Everything | Form::Tree(_))
+    }
+
     /// Ranges, in order and apart, outside of which nothing matches.
     pub(crate) fn ranges(&self) -> Vec<KeyRange> {
         match &self.form {

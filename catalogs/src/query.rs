@@ -11,6 +11,7 @@ mod group;
 mod list;
 mod merge;
 mod risk;
+mod scouts;
 mod source;
 mod standing;
 mod view;

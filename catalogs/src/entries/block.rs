@@ -8,6 +8,7 @@ use crate::model::{Condition, Entry, FileTime, Kind, MAX_OWNER_BYTES, MAX_PATH_B
 
 use super::columns::{COLUMNS, Column, unpack};
 use super::error::Fault;
+use super::names::{Names, Seen, Wanted};
 use super::varint::Input;
 use super::{
     BLOCK_BODY_BYTES, BLOCK_BYTES_MAX, BLOCK_CRC, BLOCK_ENTRIES, BLOCK_ENTRIES_MAX,
@@ -32,7 +33,7 @@ pub(super) struct BlockHeader {
 }
 
 impl BlockHeader {
-    /// Checks magic and bounds; the CRC only [`Block::decode`] can check.
+    /// Checks magic and bounds; the CRC is for [`BlockHeader::check`].
     pub(super) fn new(bytes: [u8; BLOCK_HEADER_BYTES]) -> Result<BlockHeader, Fault> {
         let header = BlockHeader { bytes };
         if bytes[..BLOCK_BODY_BYTES] != BLOCK_MAGIC {
@@ -54,14 +55,17 @@ impl BlockHeader {
     pub(super) fn entries(&self) -> u16 {
         u16_at(&self.bytes, BLOCK_ENTRIES)
     }
-}
 
-/// Names that are looked for.
-pub(crate) trait Wanted {
-    /// Whether the name is looked for.
-    fn wants(&self, path: &[u8]) -> bool;
-    /// Whether no name from this one on is looked for.
-    fn is_past(&self, path: &[u8]) -> bool;
+    /// Checks header and body against the CRC.
+    pub(super) fn check(&self, body: &[u8]) -> Result<(), Fault> {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&self.bytes[..BLOCK_CRC]);
+        crc.update(body);
+        match crc.finalize() == u32_at(&self.bytes, BLOCK_CRC) {
+            true => Ok(()),
+            false => Err(Fault::Crc("block")),
+        }
+    }
 }
 
 /// What a block is to one who looks for names.
@@ -111,12 +115,7 @@ impl Block {
         framed: Option<bool>,
         wanted: Option<&dyn Wanted>,
     ) -> Result<Look, Fault> {
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&header.bytes[..BLOCK_CRC]);
-        crc.update(body);
-        if crc.finalize() != u32_at(&header.bytes, BLOCK_CRC) {
-            return Err(Fault::Crc("block"));
-        }
+        header.check(body)?;
         if record_bytes == 0 {
             return Err(Fault::Value("record size"));
         }
@@ -124,10 +123,13 @@ impl Block {
         let mut columns: [Input; COLUMNS] = Default::default();
         columns[PATHS] = packed.column(PATHS)?;
         // The names alone are decompressed until one is wanted.
-        if let Some(wanted) = wanted
-            && let Some(passed) = pass_over(&mut columns[PATHS], header.entries(), wanted)?
-        {
-            return Ok(passed);
+        if let Some(wanted) = wanted {
+            let names = columns[PATHS].all();
+            match Names::default().look(names, header.entries(), wanted)? {
+                Seen::Wanted => {}
+                Seen::Nothing => return Ok(Look::Nothing),
+                Seen::Past => return Ok(Look::Past),
+            }
         }
         for (number, column) in columns.iter_mut().enumerate() {
             if number != PATHS {
@@ -316,22 +318,6 @@ impl Block {
         let offset_bytes = (position % record_bytes) as u32;
         Ok((position / record_bytes, offset_bytes, member_bytes))
     }
-}
-
-/// What a block is if none of its names is wanted.
-fn pass_over(paths: &mut Input, entries: u16, wanted: &dyn Wanted) -> Result<Option<Look>, Fault> {
-    let mut path = Vec::new();
-    for _ in 0..entries {
-        take_name(paths, &mut path)?;
-        if wanted.wants(&path) {
-            paths.rewind();
-            return Ok(None);
-        }
-    }
-    Ok(Some(match wanted.is_past(&path) {
-        true => Look::Past,
-        false => Look::Nothing,
-    }))
 }
 
 fn part(extras: &mut Input, flags: u8) -> Result<Option<Part>, Fault> {

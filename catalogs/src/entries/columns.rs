@@ -140,6 +140,16 @@ impl Packed<'_> {
         };
         Ok(Input::new(name, plain(codec, stored, plain_bytes, name)?))
     }
+
+    /// The column of paths as it was, in memory that is used again.
+    pub(super) fn paths_into(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let name = NAMES[Column::Paths as usize];
+        out.clear();
+        let Some((codec, stored, plain_bytes)) = self.columns[Column::Paths as usize] else {
+            return Ok(());
+        };
+        plain_into(codec, stored, plain_bytes, name, out)
+    }
 }
 
 /// Takes a block's body apart. `framed` is whether it is of a compressed segment, if the file's
@@ -197,15 +207,30 @@ fn plain(
     plain_bytes: usize,
     name: &'static str,
 ) -> Result<Vec<u8>, Fault> {
-    let plain = match codec {
-        CODEC_STORED => stored.to_vec(),
-        CODEC_ZSTD => decompress(stored, plain_bytes).map_err(|_| Fault::Zstd(name))?,
+    let mut plain = Vec::new();
+    plain_into(codec, stored, plain_bytes, name, &mut plain)?;
+    Ok(plain)
+}
+
+/// Puts a column of `plain_bytes`, which are within their bound, into `out`, which is empty.
+fn plain_into(
+    codec: u8,
+    stored: &[u8],
+    plain_bytes: usize,
+    name: &'static str,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    match codec {
+        CODEC_STORED => out.extend_from_slice(stored),
+        CODEC_ZSTD => {
+            out.reserve(plain_bytes);
+            decompress(stored, out).map_err(|_| Fault::Zstd(name))?;
+        }
         _ => return Err(Fault::Value("column codec")),
-    };
-    if plain.len() == plain_bytes {
-        Ok(plain)
-    } else {
-        Err(Fault::Zstd(name))
+    }
+    match out.len() == plain_bytes {
+        true => Ok(()),
+        false => Err(Fault::Zstd(name)),
     }
 }
 
@@ -213,12 +238,13 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-fn decompress(stored: &[u8], plain_bytes: usize) -> std::io::Result<Vec<u8>> {
+/// Decompresses into the room that `out` has.
+fn decompress(stored: &[u8], out: &mut Vec<u8>) -> std::io::Result<usize> {
     DECOMPRESSOR.with_borrow_mut(|kept| {
         let decompressor = match kept {
             Some(decompressor) => decompressor,
             None => kept.insert(Decompressor::new()?),
         };
-        decompressor.decompress(stored, plain_bytes)
+        decompressor.decompress_to_buffer(stored, out)
     })
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::block::{Block, BlockHeader, Look, Wanted};
+use super::block::{Block, BlockHeader, Look};
 use super::error::{EntriesError, Fault};
 use super::footer::{Outline, Trailer};
+use super::names::Wanted;
 use super::{
     BLOCK_HEADER_BYTES, FOOTER_MAGIC, FORMAT_FRAMED, FORMAT_VERSION, FORMAT_WITH_GONE,
     HEADER_BYTES, HEADER_CRC, HEADER_MAGIC, HEADER_RECORD_BYTES, HEADER_SEGMENT, HEADER_VERSION,
@@ -100,28 +101,40 @@ impl EntryFile {
         &self,
         at: u64,
         wanted: Option<&dyn Wanted>,
+        window: &mut Window,
     ) -> Result<Option<(Look, u64)>, EntriesError> {
+        let Some((header, body_at)) = self.block_header(at, window)? else {
+            return Ok(None);
+        };
+        let body = window.get(self, body_at, header.body_bytes())?;
+        let block = Block::decode(&header, body, self.record_bytes, self.framed, wanted);
+        let block = block.map_err(|fault| self.damaged(at, fault))?;
+        Ok(Some((block, body_at + body.len() as u64)))
+    }
+
+    /// The header of the block at `at` and where its body begins; `None` if the footer begins
+    /// there.
+    pub(super) fn block_header(
+        &self,
+        at: u64,
+        window: &mut Window,
+    ) -> Result<Option<(BlockHeader, u64)>, EntriesError> {
         let mut header = [0; BLOCK_HEADER_BYTES];
-        self.read(&mut header, at, "block")?;
+        header.copy_from_slice(window.get(self, at, BLOCK_HEADER_BYTES)?);
         if header[..FOOTER_MAGIC.len()] == FOOTER_MAGIC {
             // A forged magic would end the file early and hide what follows.
-            let ends_here = self.trailer()?.footer_at == at;
-            let fault = Fault::Magic("block");
-            return if ends_here {
-                Ok(None)
-            } else {
-                Err(self.damaged(at, fault))
+            return match self.trailer()?.footer_at == at {
+                true => Ok(None),
+                false => Err(self.damaged(at, Fault::Magic("block"))),
             };
         }
-        let damaged = |fault| self.damaged(at, fault);
-        let header = BlockHeader::new(header).map_err(damaged)?;
-        let mut body = vec![0; header.body_bytes()];
-        self.read(&mut body, at + BLOCK_HEADER_BYTES as u64, "block")?;
-        let block = Block::decode(&header, &body, self.record_bytes, self.framed, wanted);
-        Ok(Some((
-            block.map_err(damaged)?,
-            at + (BLOCK_HEADER_BYTES + body.len()) as u64,
-        )))
+        let header = BlockHeader::new(header).map_err(|fault| self.damaged(at, fault))?;
+        Ok(Some((header, at + BLOCK_HEADER_BYTES as u64)))
+    }
+
+    /// Whether it is of a compressed segment; `None` if only the blocks tell.
+    pub(super) fn framed(&self) -> Option<bool> {
+        self.framed
     }
 
     fn read(&self, out: &mut [u8], at: u64, what: &'static str) -> Result<(), EntriesError> {
@@ -136,12 +149,63 @@ impl EntryFile {
             })
     }
 
-    fn damaged(&self, at: u64, fault: Fault) -> EntriesError {
+    pub(super) fn damaged(&self, at: u64, fault: Fault) -> EntriesError {
         EntriesError::Damaged {
             path: self.path.clone(),
             at,
             fault,
         }
+    }
+}
+
+/// A stretch of a file in memory, so that blocks that follow one another are read together.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    at: u64,
+    bytes: Vec<u8>,
+    /// At least so much is read.
+    ahead_bytes: usize,
+}
+
+impl Window {
+    /// For one block, which is seldom longer.
+    fn one_block() -> Window {
+        Window {
+            ahead_bytes: 16 * 1024,
+            ..Window::default()
+        }
+    }
+
+    /// For many blocks.
+    pub(super) fn many_blocks() -> Window {
+        Window {
+            ahead_bytes: 256 * 1024,
+            ..Window::default()
+        }
+    }
+
+    /// Another file comes.
+    pub(super) fn forget(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// So many bytes at `at`, which are no more than a block has.
+    pub(super) fn get(
+        &mut self,
+        file: &EntryFile,
+        at: u64,
+        bytes: usize,
+    ) -> Result<&[u8], EntriesError> {
+        let inside = at >= self.at && at + bytes as u64 <= self.at + self.bytes.len() as u64;
+        if !inside {
+            let left = file.file_bytes.saturating_sub(at);
+            let ahead = left.min(self.ahead_bytes as u64) as usize;
+            self.bytes.resize(bytes.max(ahead), 0);
+            self.at = at;
+            file.read(&mut self.bytes, at, "block")?;
+        }
+        let begin = (at - self.at) as usize;
+        Ok(&self.bytes[begin..begin + bytes])
     }
 }
 
@@ -219,15 +283,31 @@ impl Stretch {
 
     /// The next entry. After an error the stretch is of no further use.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, EntriesError> {
-        self.next_of(None)
+        self.next_of(None, &mut |next_at| Some(next_at))
     }
 
     /// The next entry of a wanted name. Blocks without are passed over.
     pub(crate) fn next_near(&mut self, wanted: &dyn Wanted) -> Result<Option<Entry>, EntriesError> {
-        self.next_of(Some(wanted))
+        self.next_of(Some(wanted), &mut |next_at| Some(next_at))
     }
 
-    fn next_of(&mut self, wanted: Option<&dyn Wanted>) -> Result<Option<Entry>, EntriesError> {
+    /// The next entry of a wanted name in blocks that were found to have some: `next_found` is
+    /// where the next is, `None` if there is none.
+    pub(crate) fn next_found(
+        &mut self,
+        wanted: &dyn Wanted,
+        mut next_found: impl FnMut() -> Option<u64>,
+    ) -> Result<Option<Entry>, EntriesError> {
+        self.next_of(Some(wanted), &mut |_| next_found())
+    }
+
+    /// The next entry; `next_block` is where the next block to look at is, given where the one
+    /// read last ends.
+    fn next_of(
+        &mut self,
+        wanted: Option<&dyn Wanted>,
+        next_block: &mut dyn FnMut(u64) -> Option<u64>,
+    ) -> Result<Option<Entry>, EntriesError> {
         loop {
             if let Some(block) = &mut self.block {
                 let next = block.next_entry(wanted);
@@ -241,12 +321,20 @@ impl Stretch {
                 }
             }
             self.block = None;
-            let file = EntryFile::open(&self.path, &self.segment)?;
+            let mut open = None;
+            let mut window = Window::one_block();
             while self.block.is_none() {
-                let Some((look, next_at)) = file.block(self.next_at, wanted)? else {
+                let Some(block_at) = next_block(self.next_at) else {
                     return Ok(None);
                 };
-                self.block_at = self.next_at;
+                let file = match &open {
+                    Some(file) => file,
+                    None => open.insert(EntryFile::open(&self.path, &self.segment)?),
+                };
+                self.block_at = block_at;
+                let Some((look, next_at)) = file.block(block_at, wanted, &mut window)? else {
+                    return Ok(None);
+                };
                 self.next_at = next_at;
                 match look {
                     Look::Block(block) => self.block = Some(block),

@@ -26,35 +26,34 @@ fn add_difference(from: u64, zigzag: u64) -> u64 {
 
 /// Bytes that are read front to back; `name` is what a fault calls them.
 #[derive(Debug, Default)]
-pub(super) struct Input {
-    bytes: Vec<u8>,
+pub(super) struct Input<B = Vec<u8>> {
+    bytes: B,
     at: usize,
     name: &'static str,
 }
 
-impl Input {
-    pub(super) fn new(name: &'static str, bytes: Vec<u8>) -> Input {
+impl<B: AsRef<[u8]>> Input<B> {
+    pub(super) fn new(name: &'static str, bytes: B) -> Input<B> {
         Input { bytes, at: 0, name }
     }
 
-    pub(super) fn at_end(&self) -> bool {
-        self.at == self.bytes.len()
+    /// All bytes, taken or not.
+    pub(super) fn all(&self) -> &[u8] {
+        self.bytes.as_ref()
     }
 
-    /// Begins again.
-    pub(super) fn rewind(&mut self) {
-        self.at = 0;
+    pub(super) fn at_end(&self) -> bool {
+        self.at == self.all().len()
     }
 
     pub(super) fn take(&mut self, count: usize) -> Result<&[u8], Fault> {
         let end = self
             .at
             .checked_add(count)
-            .filter(|&end| end <= self.bytes.len());
+            .filter(|&end| end <= self.all().len());
         let end = end.ok_or(Fault::Truncated(self.name))?;
-        let taken = &self.bytes[self.at..end];
-        self.at = end;
-        Ok(taken)
+        let begin = std::mem::replace(&mut self.at, end);
+        Ok(&self.bytes.as_ref()[begin..end])
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, Fault> {

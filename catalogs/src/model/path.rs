@@ -87,9 +87,16 @@ pub(crate) fn compare_directories(a: &[u8], b: &[u8]) -> Ordering {
 
 /// How many bytes two names have in common from their beginning.
 pub(crate) fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
-    const STEP: usize = 16;
-    let steps = a.chunks_exact(STEP).zip(b.chunks_exact(STEP));
-    let whole = STEP * steps.take_while(|(a, b)| a == b).count();
+    const STEP: usize = size_of::<u64>();
+    let number = |bytes: &[u8; STEP]| u64::from_le_bytes(*bytes);
+    let ((a_steps, _), (b_steps, _)) = (a.as_chunks(), b.as_chunks());
+    for (done, (x, y)) in a_steps.iter().zip(b_steps).enumerate() {
+        let differing = number(x) ^ number(y);
+        if differing != 0 {
+            return done * STEP + (differing.trailing_zeros() / 8) as usize;
+        }
+    }
+    let whole = STEP * a_steps.len().min(b_steps.len());
     let rest = a[whole..].iter().zip(&b[whole..]);
     whole + rest.take_while(|(a, b)| a == b).count()
 }
@@ -127,6 +134,31 @@ fn last_slash(part: &[u8]) -> usize {
         at += 1;
     }
     last
+}
+
+/// Compares the order key of an archive name with `key`, without making it.
+fn compare_key(path: &[u8], key: &[u8]) -> Ordering {
+    let (parent, name) = split(path);
+    let mut key = key.iter();
+    for &byte in parent {
+        let (first, second) = match byte {
+            b'/' => (SLASH, None),
+            SLASH | ESCAPE => (ESCAPE, Some(byte)),
+            _ => (byte, None),
+        };
+        for byte in [Some(first), second].into_iter().flatten() {
+            match key.next() {
+                Some(other) if *other == byte => {}
+                Some(other) => return byte.cmp(other),
+                None => return Ordering::Greater,
+            }
+        }
+    }
+    match key.next() {
+        Some(&END_OF_PARENT) => name.cmp(key.as_slice()),
+        Some(_) => Ordering::Less,
+        None => Ordering::Greater,
+    }
 }
 
 fn escape(directory: &[u8], key: &mut Vec<u8>) {
@@ -255,6 +287,19 @@ impl KeyRange {
     /// Whether `key` lies at or above the upper end.
     pub fn ends_before(&self, key: &[u8]) -> bool {
         self.to.as_ref().is_some_and(|to| key >= to.as_slice())
+    }
+
+    /// Whether the name `path` lies at or above the upper end.
+    pub fn ends_before_name(&self, path: &[u8]) -> bool {
+        self.to
+            .as_ref()
+            .is_some_and(|to| compare_key(path, to).is_ge())
+    }
+
+    /// Whether the name `path` lies inside.
+    pub fn contains_name(&self, path: &[u8]) -> bool {
+        let begins = self.from.is_empty() || compare_key(path, &self.from).is_ge();
+        begins && !self.ends_before_name(path)
     }
 
     /// Whether `key` lies inside.

@@ -1,13 +1,15 @@
 //! Brings the entries of many receipts into one order, path by path.
 //!
 //! A receipt is opened when the order reaches the first name it may hold; until then it costs a
-//! key, after that one block.
+//! key, after that one block. Where names are searched for, others go ahead and look for the
+//! blocks that are worth reading.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::scouts::Scouts;
 use super::source::Source;
 use crate::entries::{EntriesError, Start, Stretch, Wanted};
 use crate::model::path::{KeyRange, order_key};
@@ -20,6 +22,8 @@ pub(super) struct Merge {
     names: Names,
     heads: BinaryHeap<Reverse<Head>>,
     runs: Vec<Run>,
+    /// Who looks for the blocks that are worth reading, where most are not.
+    scouts: Option<Scouts>,
 }
 
 /// What a run comes to next. Runs not opened yet sort before entries of the same key.
@@ -40,10 +44,19 @@ struct Run {
 
 impl Merge {
     pub(super) fn new(names: Names, starts: Vec<(usize, Start)>, sources: &[Source]) -> Merge {
+        let scouted = names.pattern.is_searched_for() && starts.len() > 1;
+        let scouts = scouted.then(|| {
+            let files = starts.iter().map(|(source, start)| {
+                let source = &sources[*source];
+                (source.path.clone(), source.row.segment, start.block_at)
+            });
+            Scouts::send(&names, files)
+        });
         let mut merge = Merge {
             names,
             heads: BinaryHeap::new(),
             runs: Vec::new(),
+            scouts,
         };
         for (source, start) in starts {
             let run = merge.runs.len();
@@ -96,7 +109,11 @@ impl Merge {
         let Some(mut stretch) = run.stretch.take() else {
             return Ok(());
         };
-        if let Some(entry) = stretch.next_near(&self.names)? {
+        let next = match &mut self.scouts {
+            Some(scouts) => stretch.next_found(&self.names, || scouts.next_block(run_number)),
+            None => stretch.next_near(&self.names),
+        };
+        if let Some(entry) = next? {
             self.heads.push(Reverse(Head {
                 key: order_key(&entry.path),
                 opened: true,
@@ -110,7 +127,7 @@ impl Merge {
 }
 
 /// The names within a range that a pattern means.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Names {
     pub(super) pattern: Pattern,
     pub(super) range: KeyRange,
@@ -128,12 +145,19 @@ impl Names {
 
 impl Wanted for Names {
     fn wants(&self, path: &[u8]) -> bool {
-        let whole = self.range.from.is_empty() && self.range.to.is_none();
-        self.pattern.matches(path) && (whole || self.range.contains(&order_key(path)))
+        self.pattern.matches(path) && self.range.contains_name(path)
+    }
+
+    fn wants_slashed(&self, slashed: &[u8]) -> bool {
+        self.pattern.matches_slashed(slashed) && self.range.contains_name(&slashed[1..])
+    }
+
+    fn may_be_among(&self, names: &[u8]) -> Option<bool> {
+        self.pattern.may_be_among(names)
     }
 
     fn is_past(&self, path: &[u8]) -> bool {
-        self.is_stopped() || (self.range.to.is_some() && self.range.ends_before(&order_key(path)))
+        self.is_stopped() || self.range.ends_before_name(path)
     }
 }
 

@@ -1,10 +1,14 @@
 //! Receipts of many blocks, and how they scale.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use catalogs::model::{Entry, FileTime};
-use catalogs::{FindOptions, OpenOptions, Pattern, Reading};
+use catalogs::{Catalog, CatalogError, FindOptions, OpenOptions, Pattern, Reading};
 
+use crate::filters::entry_files;
 use crate::support::*;
 
 /// Names of a tree: ordinary ones, some that share more than an index key holds, some repeated.
@@ -50,17 +54,24 @@ fn every_name_in_many_blocks_is_found_by_itself_and_in_its_directory() {
     assert_eq!(find(&catalog, "tree/*", &options).len(), 600);
 }
 
+/// Many names over receipts by turns, each receipt with its names in no order.
+fn turns(directory: &Path, receipts: u64) -> (Catalog, Vec<String>) {
+    let catalog = create_with_job(directory);
+    let name = |number: u64| format!("d{:03}/f{number:05}", number / 500);
+    for segment in 1..=receipts {
+        // More than the entries that are encoded together.
+        let numbers = (0..40_000).map(|number| number * 7_919 % 40_000);
+        let own = numbers.filter(|number| number % receipts == segment - 1);
+        let entries: Vec<Entry> = own.map(|number| file(name(number), 1)).collect();
+        catalog
+            .commit(at(2), receipt(1, 1, segment), entries)
+            .unwrap();
+    }
+    (catalog, (0..40_000).map(name).collect())
+}
+
 #[test]
 fn a_search_passes_over_blocks_without_losing_a_name() {
-    let directory = tempfile::tempdir().unwrap();
-    let catalog = create_with_job(directory.path());
-    let name = |number: u64| format!("d{:03}/f{number:05}", number / 500);
-    // More than the blocks that are compressed together, given in no order.
-    let numbers = (0..40_000).map(|number| number * 7_919 % 40_000);
-    let entries: Vec<Entry> = numbers.map(|number| file(name(number), 1)).collect();
-    catalog.commit(at(2), receipt(1, 1, 1), entries).unwrap();
-    let report = catalog.check().unwrap();
-    assert!(report.damaged.is_empty() && report.entries == 40_000);
     let cases = [
         ("", Reading::Name),
         ("f00000", Reading::Substring),
@@ -69,22 +80,66 @@ fn a_search_passes_over_blocks_without_losing_a_name() {
         ("/f399", Reading::Substring),
         ("77/f3", Reading::Substring),
         ("nowhere", Reading::Substring),
+        ("\0", Reading::Substring),
         ("", Reading::Substring),
         ("0[05]00$", Reading::Regex),
+        ("/f0", Reading::Regex),
         ("**/f2?000", Reading::Name),
         ("d01[0-3]/*7", Reading::Name),
         ("d079", Reading::Name),
         ("d079/f39999", Reading::Name),
     ];
-    for (text, reading) in cases {
-        let pattern = Pattern::read(text.as_bytes(), reading, false).unwrap();
-        let hits = catalog.find(&pattern, &FindOptions::default()).unwrap();
-        let found: Vec<Vec<u8>> = hits.map(|hit| hit.unwrap().entry.path).collect();
-        let all = (0..40_000).map(|number| name(number).into_bytes());
-        let expected: Vec<Vec<u8>> = all.filter(|path| pattern.matches(path)).collect();
-        assert_eq!(found, expected, "{text}");
-        assert_eq!(expected.is_empty(), text == "nowhere", "{text}");
+    for receipts in [1, 7] {
+        let directory = tempfile::tempdir().unwrap();
+        let (catalog, names) = turns(directory.path(), receipts);
+        let report = catalog.check().unwrap();
+        assert!(report.damaged.is_empty() && report.entries == 40_000);
+        for (text, reading) in cases {
+            let pattern = Pattern::read(text.as_bytes(), reading, false).unwrap();
+            let hits = catalog.find(&pattern, &FindOptions::default()).unwrap();
+            let found: Vec<Vec<u8>> = hits.map(|hit| hit.unwrap().entry.path).collect();
+            let all = names.iter().map(|name| name.clone().into_bytes());
+            let expected: Vec<Vec<u8>> = all.filter(|path| pattern.matches(path)).collect();
+            assert_eq!(found, expected, "{text}, {receipts} receipts");
+            let none = matches!(text, "nowhere" | "\0");
+            assert_eq!(expected.is_empty(), none, "{text}");
+        }
     }
+}
+
+#[test]
+fn a_search_ends_when_it_is_dropped_or_stopped_and_tells_damage_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (catalog, names) = turns(directory.path(), 7);
+    let pattern = Pattern::read(b"f", Reading::Substring, false).unwrap();
+    let find = || catalog.find(&pattern, &FindOptions::default()).unwrap();
+    let first = find().next().unwrap().unwrap();
+    assert_eq!(first.entry.path, names[0].as_bytes());
+    // In the middle of the fourth file.
+    let path = entry_files(directory.path()).remove(3);
+    let mut file = std::fs::read(&path).unwrap();
+    let middle = file.len() / 2;
+    file[middle] ^= 1;
+    std::fs::write(&path, file).unwrap();
+    let (found, failed): (Vec<_>, Vec<_>) = find().partition(Result::is_ok);
+    assert_eq!(failed.len(), 1);
+    let found: Vec<Vec<u8>> = found
+        .into_iter()
+        .map(|hit| hit.unwrap().entry.path)
+        .collect();
+    let of_others = names.iter().zip(0..).filter(|(_, number)| number % 7 != 3);
+    for (name, _) in of_others {
+        let place = found.binary_search_by(|path| path.as_slice().cmp(name.as_bytes()));
+        assert!(place.is_ok(), "{name}");
+    }
+    let flag = Arc::new(AtomicBool::new(false));
+    catalog.stop_by(Arc::clone(&flag));
+    let mut hits = find();
+    hits.next().unwrap().unwrap();
+    flag.store(true, Ordering::Relaxed);
+    let last = hits.by_ref().take(2 * names.len()).last().unwrap();
+    assert!(matches!(last, Err(CatalogError::Stopped)));
+    assert!(hits.next().is_none());
 }
 
 /// `cargo test --release -p catalogs -- --ignored --nocapture scale`
