@@ -47,8 +47,8 @@ pub(super) enum Key<'a> {
 /// A key as the filter sees it: to be looked for in many files.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Probe {
-    digest: [u8; 32],
-    bits_at: usize,
+    line: u64,
+    bits: [u16; BITS],
 }
 
 impl Probe {
@@ -57,9 +57,16 @@ impl Probe {
             Key::Name(path) => (path, BITS_OF_NAME),
             Key::Below(path) => (path, BITS_OF_DIRECTORY),
         };
+        let digest = blake3::hash(path);
+        let digest = digest.as_bytes();
+        let bit = |number| {
+            let place = u32::from(u16_at(digest, bits_at + 2 * number));
+            // Below the bits of a line.
+            ((place * LINE_BITS) >> 16) as u16
+        };
         Probe {
-            digest: *blake3::hash(path).as_bytes(),
-            bits_at,
+            line: u64_at(digest, 0),
+            bits: std::array::from_fn(bit),
         }
     }
 
@@ -76,18 +83,15 @@ impl Probe {
 
     /// The line of so many that the key is in.
     fn line(&self, lines: u32) -> u32 {
-        let chosen = u128::from(u64_at(&self.digest, 0)) * u128::from(lines);
+        let chosen = u128::from(self.line) * u128::from(lines);
         // Below `lines`.
         (chosen >> 64) as u32
     }
 
     /// Byte and mask of each of its bits in the line.
     fn bits(&self) -> impl Iterator<Item = (usize, u8)> + '_ {
-        let places = (0..BITS).map(|number| u16_at(&self.digest, self.bits_at + 2 * number));
-        places.map(|place| {
-            let bit = (u32::from(place) * LINE_BITS) >> 16;
-            ((bit / 8) as usize, 1 << (bit % 8))
-        })
+        let bits = self.bits.iter();
+        bits.map(|bit| (usize::from(bit / 8), 1 << (bit % 8)))
     }
 
     /// Whether the key may be in a line that is whole.
@@ -128,7 +132,9 @@ fn each_key<'a>(
 
 /// The keys of what comes after `last`, to be put into a filter.
 pub(super) fn probes<'a>(last: &'a [u8], paths: impl Iterator<Item = &'a [u8]>) -> Vec<Probe> {
-    let mut probes = Vec::new();
+    let names = paths.size_hint().0;
+    // Directories are few beside the names in them.
+    let mut probes = Vec::with_capacity(names + names / 8);
     each_key(last, paths, |key| probes.push(Probe::new(key)));
     probes
 }

@@ -14,6 +14,8 @@ use crate::model::{Entry, EntryFault};
 /// Enough to be worth a thread, some megabytes at most.
 const PIECE_ENTRIES: usize = 64 * BLOCK_ENTRIES_MAX as usize;
 const THREADS_MAX: usize = 8;
+/// What an entry usually takes, and a little more.
+const USUAL_BYTES: usize = 64;
 
 /// Entries of one file, in directory order by their places.
 #[derive(Clone, Copy)]
@@ -147,13 +149,14 @@ impl<'a> Encoder<'a> {
         };
         let begin = number * PIECE_ENTRIES;
         let end = self.ordered.order.len().min(begin + PIECE_ENTRIES);
-        let (mut bytes, mut blocks) = (Vec::new(), Vec::new());
+        let mut bytes = Vec::with_capacity((end - begin) * USUAL_BYTES);
+        let mut blocks = Vec::new();
         for place in begin..end {
             if self.block.is_full() {
                 blocks.extend(self.block.finish(packer, &mut bytes)?);
             }
             let entry = self.ordered.entry(place);
-            let pushed = self.block.push(entry);
+            let pushed = entry.validate().and_then(|()| self.block.push(entry));
             pushed.map_err(|fault| Failure::Entry(entry, fault))?;
         }
         blocks.extend(self.block.finish(packer, &mut bytes)?);

@@ -44,9 +44,6 @@ pub(crate) fn write(
         path: entry.path.clone(),
         fault,
     };
-    for entry in entries {
-        entry.validate().map_err(|fault| invalid(entry, fault))?;
-    }
     let io = |source| EntriesError::Io {
         path: path.to_owned(),
         source,
