@@ -91,12 +91,13 @@ impl Base {
                 .get(&row.volume)
                 .ok_or(IndexError::Row { table: b'r' })?;
             let wanted = options.on_volume.is_none_or(|wanted| wanted == row.volume);
+            let expired = expired.contains(&row.job);
             sources.push(Source {
                 path: catalog.entry_path(&entry_file_name(row.seq, &row.segment)),
                 row,
                 rank,
                 volume: Arc::clone(volume),
-                offered: wanted && volume.retired.is_none() && !expired.contains(&row.job),
+                offered: wanted && volume.retired.is_none() && !expired,
                 kept: KeptOfFile::default(),
             });
         }
