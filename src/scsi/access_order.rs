@@ -100,7 +100,9 @@ pub fn parse_order(data: &[u8], count: usize) -> Result<Vec<usize>, BadReply> {
     for descriptor in descriptors {
         let name = &descriptor[NAME_AT..][..NAME_BYTES];
         let number = std::str::from_utf8(name).ok();
-        let number: usize = number.and_then(|text| text.parse().ok()).ok_or_else(other)?;
+        let number: usize = number
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(other)?;
         match is_open.get_mut(number) {
             Some(open @ true) => *open = false,
             _ => return Err(other()),
@@ -173,7 +175,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(data in prop::collection::vec(any::<u8>(), 0..120), count in 0..4_usize) {
+        fn no_bytes_make_it_panic(
+            data in prop::collection::vec(any::<u8>(), 0..120),
+            count in 0..4_usize,
+        ) {
             let _ = parse_order(&data, count);
             let _ = parse_limits(&data);
         }

@@ -16,16 +16,17 @@ fn what_tar_extracts_is_what_was_archived() {
     fs::hard_link(source.join("deep/0003"), source.join("another")).expect("a link");
     std::os::unix::fs::symlink("deep/0001", source.join("link")).expect("a link");
     place
-        .run(["archive", "--pool", "p", "--segment-size", "4MiB"], [&source])
+        .run(
+            ["archive", "--pool", "p", "--segment-size", "4MiB"],
+            [&source],
+        )
         .expect_done();
     let archive = place.path("back.tar");
     let words = ["restore", "--json", "--as-tar", "--to"];
     let ran = place.run(words, [&archive, &source]).expect_done();
     assert!(ran.stdout().contains("\"outcome\":\"complete\""));
     place.run(words, [&archive, &source]).expect_exit(1);
-    let stdout = place
-        .run(["restore", "--as-tar"], [&source])
-        .expect_done();
+    let stdout = place.run(["restore", "--as-tar"], [&source]).expect_done();
     assert!(stdout.0.stdout == fs::read(&archive).expect("the archive"));
     assert!(stdout.stderr().contains("restore complete"));
     let target = place.path("back");

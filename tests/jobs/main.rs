@@ -11,6 +11,7 @@ mod labelling;
 mod left_hole;
 mod levels;
 mod levels_joined;
+mod losses;
 mod misloading;
 mod moving;
 mod planned;

@@ -36,7 +36,7 @@ fn written(plan: &TarPlan, volumes: &[&Volume], backwards: bool) -> (RestoreRepo
 fn extracted(stream: &[u8]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut tar = Command::new("tar")
-        .args(["-xpf", "-", "-C"])
+        .args(["--delay-directory-restore", "-xpf", "-", "-C"])
         .arg(dir.path())
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -54,7 +54,11 @@ fn listed(stream: &[u8]) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let archive = dir.path().join("archive");
     fs::write(&archive, stream).unwrap();
-    let ended = Command::new("tar").arg("-tf").arg(archive).output().unwrap();
+    let ended = Command::new("tar")
+        .arg("-tf")
+        .arg(archive)
+        .output()
+        .unwrap();
     assert!(ended.status.success());
     let names = String::from_utf8(ended.stdout).unwrap();
     names.lines().map(str::to_owned).collect()
@@ -175,7 +179,14 @@ fn what_is_not_right_is_left_out_if_small_and_named_in_any_case() {
             assert_eq!(report.from_spares, 1);
             let dir = extracted(&stream);
             let found = fs::read(dir.path().join(name)).unwrap();
-            assert!(found == items.iter().find(|item| item.member.path == name.as_bytes()).unwrap().payload);
+            assert!(
+                found
+                    == items
+                        .iter()
+                        .find(|item| item.member.path == name.as_bytes())
+                        .unwrap()
+                        .payload
+            );
         }
     }
 }
@@ -207,7 +218,10 @@ struct Full(usize);
 
 impl Write for Full {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0 = self.0.checked_sub(data.len()).ok_or(io::ErrorKind::BrokenPipe)?;
+        self.0 = self
+            .0
+            .checked_sub(data.len())
+            .ok_or(io::ErrorKind::BrokenPipe)?;
         Ok(data.len())
     }
 

@@ -232,12 +232,18 @@ impl FileData {
     }
 }
 
-/// Hashes the hole up to `to_bytes`; one of a size that no disk has can be stopped.
+/// A longer hole is a lie: to hash it would take a week.
+const HOLE_MOST_BYTES: u64 = 1 << 50;
+
+/// Hashes the hole up to `to_bytes`, which can be stopped.
 pub(super) fn hash_hole(
     digest: &mut ContentDigest,
     to_bytes: u64,
     monitor: &dyn Monitor,
 ) -> Result<(), Lost> {
+    if to_bytes.saturating_sub(digest.position_bytes()) > HOLE_MOST_BYTES {
+        return Err(Lost::content("it has a hole that is larger than any file"));
+    }
     loop {
         match digest.advance_to(to_bytes) {
             Ok(true) => return Ok(()),

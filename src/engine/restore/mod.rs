@@ -25,8 +25,8 @@ mod tar_stream;
 
 pub use plan::{MemberRead, RestorePlan, Turn, VolumeReads};
 pub use pour::{PourReport, pour};
-pub use resume::{FirstName, Resume};
 pub use report::{PROBLEMS_LISTED, RestoreOutcome, RestoreReport, VolumeFailure};
+pub use resume::{FirstName, Resume};
 
 pub use tar_out::HELD_BYTES;
 pub use tar_stream::{CutFile, TarPlan, write_tar};

@@ -83,12 +83,7 @@ impl<'a, D: Destination<'a>> Run<'a, D> {
     }
 
     /// Mounts a volume and carries out its reads.
-    fn volume(
-        &mut self,
-        number: usize,
-        reads: &'a VolumeReads,
-        volumes: &mut dyn VolumeSource,
-    ) {
+    fn volume(&mut self, number: usize, reads: &'a VolumeReads, volumes: &mut dyn VolumeSource) {
         self.monitor.phase(&format!("mounting {}", reads.barcode));
         let mut mounted = match volumes.mount(reads.volume) {
             Ok(mounted) => mounted,

@@ -5,8 +5,9 @@
 //! on is zeros, so that the stream stays one. Hard links come behind what they may lead to,
 //! and directories last, deepest first, so that nothing comes into them afterwards.
 //!
-//! Memory: one small file; headers of hard links and directories.
+//! Memory: one small file; headers of hard links and directories; names of symbolic links.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::incoming::{Lost, check_header, hash_hole};
@@ -41,6 +42,8 @@ pub(super) struct TarOut<'a> {
     open_bytes: u64,
     links: Vec<(WaitingLink<'a>, Box<Member>)>,
     directories: Vec<Box<Member>>,
+    /// Names of symbolic links: nothing comes below them, since not every tar sees to that.
+    symlinks: HashSet<&'a [u8]>,
 }
 
 /// A member while its bytes arrive.
@@ -63,6 +66,7 @@ impl<'a> TarOut<'a> {
             open_bytes: 0,
             links: Vec::new(),
             directories: Vec::new(),
+            symlinks: HashSet::new(),
         }
     }
 
@@ -70,20 +74,26 @@ impl<'a> TarOut<'a> {
     pub(super) fn end(mut self, is_whole: bool) -> io::Result<()> {
         let mut directories = std::mem::take(&mut self.directories);
         directories.sort_by(|a, b| b.path.cmp(&a.path));
-        if is_whole && self.failed.is_none() {
-            // Each was encoded once before.
-            let headers = directories.iter().filter_map(|one| encode_member(one).ok());
-            let written = headers
-                .map(|header| self.put(&header))
-                .find(Result::is_err)
-                .unwrap_or(Ok(()))
-                .and_then(|()| self.put(&END))
-                .and_then(|()| self.zeros(self.written_bytes.wrapping_neg() % ARCHIVE_UNIT_BYTES));
-            if written.is_ok() {
-                self.flush();
-            }
+        directories.retain(|one| {
+            let is_link = self.symlinks.contains(one.path.as_slice());
+            !is_link && !self.is_led_away(&one.path)
+        });
+        if is_whole && self.failed.is_none() && self.last(&directories).is_ok() {
+            self.flush();
         }
         self.failed.map_or(Ok(()), Err)
+    }
+
+    fn last(&mut self, directories: &[Box<Member>]) -> Result<(), Lost> {
+        for directory in directories {
+            // Of one that cannot be written the name is made for what is in it.
+            if let Ok(header) = encode_member(directory) {
+                self.put(&header)?;
+            }
+        }
+        self.put(&END)?;
+        let over = self.written_bytes % ARCHIVE_UNIT_BYTES;
+        self.zeros((ARCHIVE_UNIT_BYTES - over) % ARCHIVE_UNIT_BYTES)
     }
 
     fn flush(&mut self) {
@@ -115,6 +125,12 @@ impl<'a> TarOut<'a> {
             bytes -= piece;
         }
         Ok(())
+    }
+
+    /// True if a symbolic link that was written is where `name` needs a directory.
+    fn is_led_away(&self, name: &[u8]) -> bool {
+        let mut slashes = (0..name.len()).filter(|&at| name[at] == b'/');
+        slashes.any(|at| self.symlinks.contains(&name[..at]))
     }
 
     /// Writes the header of `member`; its data follow.
@@ -229,7 +245,9 @@ impl<'a> TarOut<'a> {
     /// All bytes came: is the member complete, and its content right?
     fn verify(&self, read: &MemberRead, arriving: &mut Arriving) -> Result<bool, Lost> {
         let Some(member) = arriving.member.as_ref().filter(|_| arriving.ended) else {
-            return Err(Lost::Doubt("it is not complete at its place on tape".to_owned()));
+            return Err(Lost::Doubt(
+                "it is not complete at its place on tape".to_owned(),
+            ));
         };
         let expected = match (&member.kind, read.digest) {
             (Kind::File, Some(expected)) => Digest(expected),
@@ -271,7 +289,12 @@ impl<'a> TarOut<'a> {
                 }
                 self.close()?;
             }
-            _ => self.begin(&member)?,
+            _ => {
+                self.begin(&member)?;
+                if matches!(member.kind, Kind::Symlink(_)) {
+                    self.symlinks.insert(&read.name);
+                }
+            }
         }
         Ok(Done::Placed {
             file_bytes,
@@ -283,6 +306,9 @@ impl<'a> TarOut<'a> {
 impl<'a> Destination<'a> for TarOut<'a> {
     fn read(&mut self, pass: &mut Pass<'_>, read: &'a MemberRead) -> Result<Done, Failed> {
         Name::new(&read.name).map_err(Lost::from)?;
+        if self.is_led_away(&read.name) {
+            return Err(Lost::content("a symbolic link is where a directory is needed").into());
+        }
         let arrived = reread(pass, read, |pass, place| {
             let arrived = self.arrive(pass, read, place);
             match arrived {

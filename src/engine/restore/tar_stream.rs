@@ -95,12 +95,7 @@ fn cut_file(
     Ok(poured)
 }
 
-fn count(
-    file: &CutFile,
-    poured: PourReport,
-    report: &mut RestoreReport,
-    monitor: &dyn Monitor,
-) {
+fn count(file: &CutFile, poured: PourReport, report: &mut RestoreReport, monitor: &dyn Monitor) {
     let mut problem = |what: String| report.problem(&file.name, what, monitor);
     match poured.agrees {
         _ if poured.stopped => {

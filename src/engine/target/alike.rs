@@ -130,11 +130,7 @@ fn open(directory: &OwnedFd, last: &[u8]) -> Result<OwnedFd, Errno> {
     }
 }
 
-fn has_content(
-    mut file: File,
-    parts: &[PartDigest],
-    stops: &dyn Fn() -> bool,
-) -> io::Result<bool> {
+fn has_content(mut file: File, parts: &[PartDigest], stops: &dyn Fn() -> bool) -> io::Result<bool> {
     let mut buffer = vec![0; PIECE_BYTES];
     for part in parts {
         let mut hasher = part.algorithm.hasher();

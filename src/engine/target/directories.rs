@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags, fstat, mkdirat};
 use rustix::io::Errno;
 
+use super::IMPLIED_MODE;
 use super::beneath::Resolver;
 use super::error::TargetError;
 
@@ -18,6 +19,10 @@ const OPEN_LIMIT: usize = 64;
 
 /// Created directories are private until their own metadata is set at the end.
 const NEW_MODE: Mode = Mode::RWXU;
+
+/// Of directories with longer names it is not remembered that no member described them: a tape
+/// can name tens of thousands with one path. They are made with the mode that they get otherwise.
+const REMEMBERED_BYTES: usize = 4096;
 
 /// See the module.
 #[derive(Debug)]
@@ -144,7 +149,12 @@ impl Directories {
         for component in path[start..].split(|&byte| byte == b'/') {
             end += component.len();
             let fail = |errno| TargetError::system(&path[..end], "creating the directory", errno);
-            let new = match mkdirat(&open, component, NEW_MODE) {
+            let is_remembered = end <= REMEMBERED_BYTES;
+            let mode = match is_remembered {
+                true => NEW_MODE,
+                false => IMPLIED_MODE,
+            };
+            let new = match mkdirat(&open, component, mode) {
                 Ok(()) => true,
                 Err(Errno::EXIST) => false,
                 Err(errno) => return Err(fail(errno)),
@@ -156,7 +166,9 @@ impl Directories {
             if new {
                 let stat = fstat(&next).map_err(fail)?;
                 self.created.insert((stat.st_dev, stat.st_ino));
-                self.implied.insert(path[..end].to_vec());
+                if is_remembered {
+                    self.implied.insert(path[..end].to_vec());
+                }
             }
             open = Arc::new(next);
             end += 1;

@@ -49,7 +49,12 @@ impl Temporaries {
 
     /// Removes from a directory what an earlier run of this restore left there half done.
     pub(super) fn clear(&self, directory: &OwnedFd) -> Result<(), Errno> {
-        let readable = openat(directory, ".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let readable = openat(
+            directory,
+            ".",
+            OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
         let mut left = Vec::new();
         for entry in Dir::read_from(&readable)? {
             let name = entry?.file_name().to_bytes().to_vec();

@@ -17,9 +17,9 @@ use super::arrange::{Arranged, arrange};
 use super::chosen::{Chosen, Member};
 use super::copies;
 use super::existing::{self, Found};
-use super::resumed;
 use super::links::{LinkFinder, plan_links};
 use super::names::Names;
+use super::resumed;
 use super::{RestoreOptions, TapePlace};
 use crate::jobs::find::{condition_sentence, nothing_found};
 use crate::jobs::mount::Places;
@@ -203,6 +203,9 @@ impl Chooser<'_> {
                     break;
                 }
                 path = &path[..at];
+                if path.len() > existing::ANCESTOR_BYTES {
+                    continue;
+                }
                 if selection.contains_key(path) || !wanted.insert(path.to_vec()) {
                     break;
                 }

@@ -302,7 +302,12 @@ impl Chosen {
 
     /// The digests of its content, part by part from its beginning on; `None` if one is not known.
     pub(super) fn digests(&self) -> Option<Vec<PartDigest>> {
-        let begin = |at: usize| self.found[at].entry.part.map_or(0, |part| part.offset_bytes);
+        let begin = |at: usize| {
+            self.found[at]
+                .entry
+                .part
+                .map_or(0, |part| part.offset_bytes)
+        };
         let digest = |(number, &at): (usize, &usize)| {
             let next = self.picked.get(number + 1).map(|&next| begin(next));
             let one = &self.found[at];

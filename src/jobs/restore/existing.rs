@@ -74,13 +74,18 @@ pub(super) fn look(options: &RestoreOptions, selection: &mut Selection) -> Resul
     Ok(found)
 }
 
+/// Directories with longer names are not looked for above an object: a tape can name tens of
+/// thousands with one path.
+pub(super) const ANCESTOR_BYTES: usize = 4096;
+
 /// The names of the directories that `name` is in, from the nearest to the target, which has none.
 pub(super) fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     let above = |name: &&'_ [u8]| -> Option<usize> {
         let slash = name.iter().rposition(|&byte| byte == b'/');
         (!name.is_empty()).then(|| slash.unwrap_or(0))
     };
-    std::iter::successors(Some(name), move |name| Some(&name[..above(name)?])).skip(1)
+    let all = std::iter::successors(Some(name), move |name| Some(&name[..above(name)?]));
+    all.skip(1).skip_while(|name| name.len() > ANCESTOR_BYTES)
 }
 
 /// The directories of the selection and above it that are in the target.

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -121,7 +121,11 @@ fn keep(
         started,
         asked: texts(&options.patterns),
         target: ByteText(target.into_os_string().into_vec()),
-        maps: options.maps.iter().map(|map| ByteText(map.text())).collect(),
+        maps: options
+            .maps
+            .iter()
+            .map(|map| ByteText(map.text()))
+            .collect(),
         as_of: options.as_of.unwrap_or(started),
         existing: options.existing,
         numeric_owner: options.owners == Owners::Numbers,
@@ -285,7 +289,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(dir.path()).unwrap();
         let id = Uuid::from_u128(7);
-        keep(&file(&state, id), id, Timestamp::UNIX_EPOCH, &options(), &[]).unwrap();
+        keep(
+            &file(&state, id),
+            id,
+            Timestamp::UNIX_EPOCH,
+            &options(),
+            &[],
+        )
+        .unwrap();
         let text = fs::read_to_string(file(&state, id)).unwrap();
         for text in [
             "",

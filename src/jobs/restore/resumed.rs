@@ -135,7 +135,10 @@ impl Looker<'_> {
                 waiting.insert((chosen.job, chosen.link_target.clone()));
             }
         }
-        let there = self.first_names.drain().filter(|(key, _)| waiting.contains(key));
+        let there = self
+            .first_names
+            .drain()
+            .filter(|(key, _)| waiting.contains(key));
         let first_names = there.filter_map(|((job, path), name)| {
             let name = name?;
             Some(FirstName { job, path, name })
@@ -247,7 +250,8 @@ impl Looker<'_> {
                     break;
                 }
                 // The target itself is nobody's but the user's.
-                let is_ours = !directory.is_empty() && !self.resumed.directories.contains(directory);
+                let is_ours =
+                    !directory.is_empty() && !self.resumed.directories.contains(directory);
                 if directory.is_empty() || self.directory(directory)?.is_some() {
                     self.earlier.directories.push(FoundDirectory {
                         name: directory.to_vec(),

@@ -92,7 +92,7 @@ fn exit_of(summary: &RestoreSummary) -> Exit {
     }
 }
 
-/// Writes a tar archive to a new file, or to stdout; all words go to stderr then.
+/// Writes a tar archive to a new file, or to stdout.
 fn as_tar(
     context: &mut Context<'_>,
     site: Site<'_>,
@@ -100,26 +100,11 @@ fn as_tar(
     file: Option<&Path>,
 ) -> Ended {
     let Some(path) = file else {
-        let what = match () {
-            () if context.output.is_json() => "with --json --as-tar needs a file: --to FILE",
-            () if io::stdout().is_terminal() => {
-                "--as-tar does not write to a terminal: hand it to a program, or name a file with \
-                 --to"
-            }
-            () => {
-                let mut out = BufWriter::with_capacity(OUTPUT_BYTES, io::stdout().lock());
-                let summary = restore::restore_as_tar(site, options, &mut out)?;
-                context.terminal.clear();
-                let mut aside = Output::aside();
-                let printed = render(&mut aside, &summary).and_then(|()| aside.flush());
-                return after_printing(exit_of(&summary), printed);
-            }
-        };
-        return Err(Failure::Usage(what.to_owned()));
+        return as_tar_to_stdout(context, site, options);
     };
     let failed = |what: &str| {
         let what = format!("{what} {}", path.display());
-        |error| Failure::Io(what, error)
+        move |error| Failure::Io(what, error)
     };
     let file = File::create_new(path).map_err(failed("making"))?;
     let mut out = BufWriter::with_capacity(OUTPUT_BYTES, &file);
@@ -127,6 +112,25 @@ fn as_tar(
     drop(out);
     file.sync_all().map_err(failed("writing"))?;
     conclude(context, exit_of(&summary), &summary, render)
+}
+
+/// Writes a tar archive to stdout. All words go to stderr.
+fn as_tar_to_stdout(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> Ended {
+    let refused = |what: &str| Err(Failure::Usage(what.to_owned()));
+    if context.output.is_json() {
+        return refused("with --json --as-tar needs a file: --to FILE");
+    }
+    if io::stdout().is_terminal() {
+        return refused(
+            "--as-tar does not write to a terminal: hand it to a program, or name a file with --to",
+        );
+    }
+    let mut out = BufWriter::with_capacity(OUTPUT_BYTES, io::stdout().lock());
+    let summary = restore::restore_as_tar(site, options, &mut out)?;
+    context.terminal.clear();
+    let mut aside = Output::aside();
+    let printed = render(&mut aside, &summary).and_then(|()| aside.flush());
+    after_printing(exit_of(&summary), printed)
 }
 
 /// Writes one file to stdout. All words go to stderr.

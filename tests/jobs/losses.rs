@@ -1,0 +1,147 @@
+//! What damage costs: of two copies nothing, of one what lies there.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use catalogs::{FindOptions, Pattern};
+use tape_sim::fault::{Flaws, Spot, write_flaws};
+use tape_sim::library::LibrarySpec;
+use tapewright::jobs::Outcome;
+use tapewright::jobs::archive::{JobDescription, archive};
+use tapewright::jobs::restore::{RestoreOptions, RestoreSummary, restore};
+use tapewright::units::ByteSize;
+
+use crate::lab::{A, C, Lab, archive_path, assert_same_tree, noise};
+
+const FILES: u64 = 600;
+/// As the tapes of the lab are labelled.
+const BLOCK_BYTES: u64 = 64 << 10;
+
+/// Files of up to three records on tape A, in segments of 4 MiB, and the same on tape C if there
+/// is to be a copy.
+fn archived(copied: bool) -> Lab {
+    let lab = Lab::with(&LibrarySpec {
+        slots: 8,
+        cartridges: Some(6),
+        capacity_bytes: Some(256 << 20),
+        ..Lab::small()
+    });
+    fs::create_dir_all(lab.path("source")).unwrap();
+    for number in 0..FILES {
+        let length = 1 + number as usize * 7919 % 120_000;
+        let path = lab.path(&format!("source/{number:03}"));
+        fs::write(path, noise(number, length)).unwrap();
+    }
+    lab.label(&[A], "onsite");
+    lab.label(&[C], "offsite");
+    let job = JobDescription {
+        copy_pool: copied.then(|| "offsite".to_owned()),
+        segment_limit: Some(ByteSize(4 << 20)),
+        ..JobDescription::of_paths(vec![lab.path("source")], "onsite")
+    };
+    let summary = archive(lab.site(), &job).unwrap();
+    assert!(summary.failure.is_none(), "{summary:?}");
+    lab
+}
+
+/// The files on a tape, each with its first and last record.
+fn places(lab: &Lab, barcode: &str) -> Vec<(String, [u64; 2])> {
+    let catalog = lab.catalog();
+    let pattern = Pattern::parse(b"**").unwrap();
+    let hits = catalog.find(&pattern, &FindOptions::default()).unwrap();
+    let mut places: Vec<(String, [u64; 2])> = Vec::new();
+    for hit in hits {
+        let hit = hit.unwrap();
+        if hit.volume.label.what.barcode != barcode || hit.entry.digest.is_none() {
+            continue;
+        }
+        let end = u64::from(hit.entry.offset_bytes) + hit.entry.member_bytes;
+        let last = hit.entry.block + (end - 1) / BLOCK_BYTES;
+        let name = String::from_utf8(hit.entry.path).unwrap();
+        places.push((name, [hit.entry.block, last]));
+    }
+    assert_eq!(places.len() as u64, FILES);
+    places
+}
+
+/// One of a hundred records in which files lie cannot be read any more, on the tape `barcode`. The
+/// files that this costs; none of them is among `spared`.
+fn damage(lab: &Lab, barcode: &str, seed: u64, spared: &BTreeSet<String>) -> BTreeSet<String> {
+    let places = places(lab, barcode);
+    let records: BTreeSet<u64> = places
+        .iter()
+        .flat_map(|(_, [first, last])| *first..=*last)
+        .collect();
+    let files_in = |record: u64| {
+        let holds =
+            move |(_, [first, last]): &&(String, [u64; 2])| (*first..=*last).contains(&record);
+        places.iter().filter(holds).map(|(name, _)| name)
+    };
+    let wanted = records.len().div_ceil(100);
+    let all: Vec<u64> = records.into_iter().collect();
+    let (mut bad, mut costs, mut at) = (BTreeSet::new(), BTreeSet::new(), seed);
+    while bad.len() < wanted {
+        at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let record = all[(at >> 33) as usize % all.len()];
+        if files_in(record).all(|name| !spared.contains(name)) && bad.insert(record) {
+            costs.extend(files_in(record).cloned());
+        }
+    }
+    assert!(wanted > 4 && costs.len() >= wanted, "{costs:?}");
+    let mut flaws = Flaws::default();
+    let spot = |record| Spot {
+        partition: 0,
+        objects: [record, record],
+    };
+    flaws.unreadable = bad.into_iter().map(spot).collect();
+    let folder = tape_sim::cartridge::folder(&lab.library_dir(), barcode);
+    write_flaws(&folder, &flaws).unwrap();
+    costs
+}
+
+fn restored(lab: &Lab) -> RestoreSummary {
+    let options = RestoreOptions {
+        patterns: vec![archive_path(&lab.path("source"))],
+        target: lab.path("target"),
+        ..RestoreOptions::default()
+    };
+    restore(lab.site(), &options).unwrap()
+}
+
+fn back(lab: &Lab) -> std::path::PathBuf {
+    let source = String::from_utf8(archive_path(&lab.path("source"))).unwrap();
+    lab.path("target").join(source)
+}
+
+#[test]
+fn of_two_copies_with_one_bad_record_in_a_hundred_each_everything_comes_back() {
+    let lab = archived(true);
+    let costs = damage(&lab, A, 3, &BTreeSet::new());
+    let others = damage(&lab, C, 4, &costs);
+    let summary = restored(&lab);
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    assert_eq!((summary.files, summary.verified_files), (FILES, FILES));
+    // Of the pools the first by name is read: `offsite`.
+    assert_eq!(summary.from_other_copies, others.len() as u64);
+    assert_same_tree(&lab.path("source"), &back(&lab));
+}
+
+#[test]
+fn of_one_copy_exactly_what_lies_on_the_bad_records_is_missing() {
+    let lab = archived(false);
+    let costs = damage(&lab, A, 5, &BTreeSet::new());
+    let summary = restored(&lab);
+    assert_eq!(summary.outcome, Outcome::Partial, "{summary:?}");
+    let problems = &summary.problems.listed;
+    let missing: BTreeSet<String> = problems.iter().map(|one| one.path.to_string()).collect();
+    assert_eq!(missing, costs);
+    assert_eq!(summary.files + costs.len() as u64, FILES);
+    for number in 0..FILES {
+        let name = format!("{number:03}");
+        let source = lab.path("source").join(&name);
+        let is_lost = costs.contains(&String::from_utf8(archive_path(&source)).unwrap());
+        let content = fs::read(back(&lab).join(&name)).ok();
+        let expected = (!is_lost).then(|| fs::read(&source).unwrap());
+        assert!(content == expected, "{name}");
+    }
+}
