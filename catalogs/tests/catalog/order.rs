@@ -30,7 +30,8 @@ proptest! {
             prop_assert_eq!(KeyRange::children(&directory).contains(&key), child);
             prop_assert!(KeyRange::all().contains(&key) && KeyRange::below(b"").contains(&key));
             for other in [&directory[..], b"a"] {
-                for range in [KeyRange::exact(other), KeyRange::below(other), KeyRange::deeper(other)] {
+                let (exact, below) = (KeyRange::exact(other), KeyRange::below(other));
+                for range in [exact, below, KeyRange::deeper(other)] {
                     prop_assert_eq!(range.contains_name(&name), range.contains(&key));
                     prop_assert_eq!(range.ends_before_name(&name), range.ends_before(&key));
                 }
