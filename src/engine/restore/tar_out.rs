@@ -41,7 +41,7 @@ pub(super) struct TarOut<'a> {
     /// So much of its data and padding is still to come.
     open_bytes: u64,
     links: Vec<(WaitingLink<'a>, Box<Member>)>,
-    directories: Vec<Box<Member>>,
+    directories: Vec<Member>,
     /// Names of symbolic links: nothing comes below them, since not every tar sees to that.
     symlinks: HashSet<&'a [u8]>,
 }
@@ -84,7 +84,7 @@ impl<'a> TarOut<'a> {
         self.failed.map_or(Ok(()), Err)
     }
 
-    fn last(&mut self, directories: &[Box<Member>]) -> Result<(), Lost> {
+    fn last(&mut self, directories: &[Member]) -> Result<(), Lost> {
         for directory in directories {
             // Of one that cannot be written the name is made for what is in it.
             if let Ok(header) = encode_member(directory) {
@@ -281,7 +281,7 @@ impl<'a> TarOut<'a> {
                 self.links.push((link, member));
                 return Ok(Done::Later);
             }
-            Kind::Directory => self.directories.push(member),
+            Kind::Directory => self.directories.push(*member),
             Kind::File => {
                 if let Some(held) = arriving.held {
                     self.begin(&member)?;

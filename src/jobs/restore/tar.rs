@@ -81,9 +81,12 @@ pub fn restore_as_tar(
     ended
 }
 
+/// The reads of a cut file's parts by each copy, with their numbers.
+type PartsByCopy = [Vec<(u32, VolumeReads)>; 2];
+
 /// The files in parts, each with its copies: the first of the plan, and the spare one.
 fn cut_files(copies: [&[Arranged]; 2]) -> Vec<CutFile> {
-    let mut files: BTreeMap<&[u8], [Vec<(u32, VolumeReads)>; 2]> = BTreeMap::new();
+    let mut files: BTreeMap<&[u8], PartsByCopy> = BTreeMap::new();
     for (copy, volumes) in copies.into_iter().enumerate() {
         for Arranged { reads, .. } in volumes {
             let parts = reads.reads.iter().filter(|read| read.part.is_some());
@@ -98,7 +101,7 @@ fn cut_files(copies: [&[Arranged]; 2]) -> Vec<CutFile> {
             }
         }
     }
-    let file = |(name, copies): (&[u8], [Vec<(u32, VolumeReads)>; 2])| {
+    let file = |(name, copies): (&[u8], PartsByCopy)| {
         let ends = copies.iter().flatten().flat_map(|(_, one)| &one.reads);
         let ends = ends.filter_map(|read| read.part);
         let ends = ends.map(|part| part.offset_bytes.saturating_add(part.length_bytes));
