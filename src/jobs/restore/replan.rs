@@ -186,9 +186,12 @@ mod tests {
 
     const BLOCK_BYTES: u64 = 1 << 20;
 
+    /// What a drive makes of first and last blocks.
+    type Order = fn(&[(BlockAddress, BlockAddress)]) -> Option<Vec<usize>>;
+
     /// A drive that only says in which order it would read.
     struct Says {
-        order: fn(&[(BlockAddress, BlockAddress)]) -> Option<Vec<usize>>,
+        order: Order,
         asked: Vec<(BlockAddress, BlockAddress)>,
     }
 
