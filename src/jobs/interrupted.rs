@@ -17,6 +17,18 @@ pub(crate) fn own(site: Site<'_>, job: Uuid) -> Result<Lock, JobError> {
     Ok(Lock::try_take(&site.state.lock_dir(), &name(job))?)
 }
 
+/// Whether a process is the owner of `job`: it runs, or is gone on with.
+pub(crate) fn is_owned(site: Site<'_>, job: Uuid) -> Result<bool, JobError> {
+    match Lock::try_take(&site.state.lock_dir(), &name(job)) {
+        Ok(lock) => {
+            lock.retire();
+            Ok(false)
+        }
+        Err(NotLocked::Held(_)) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Finishes jobs whose owner is gone. Every job that writes calls this first.
 pub(crate) fn settle(site: Site<'_>, catalog: &Catalog) -> Result<(), JobError> {
     settle_as(site, catalog, &|_| Outcome::Interrupted)

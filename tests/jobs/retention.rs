@@ -310,7 +310,11 @@ fn a_tape_is_freed_by_its_last_job_and_is_not_overwritten_before() {
     release(lab.site(), &placed.hold.to_string()[..8], "settled").unwrap();
     assert!(holds(lab.site(), false).unwrap().is_empty());
     assert_eq!(holds(lab.site(), true).unwrap().len(), 1);
-    assert_eq!(expire_now(&lab), ["second"]);
+    assert_eq!(
+        expire_now(&lab).len(),
+        2,
+        "the hold had taken an expiry back"
+    );
     assert!(is_free(&lab, A));
     // A hold that comes when all is expired keeps the tape all the same.
     let late = hold(lab.site(), &HoldOn::Job(second), "case 8").unwrap();
@@ -320,6 +324,7 @@ fn a_tape_is_freed_by_its_last_job_and_is_not_overwritten_before() {
         JobError::Retention(RetentionError::Held { .. })
     ));
     release(lab.site(), &late.hold.to_string(), "settled").unwrap();
+    assert_eq!(expire_now(&lab), ["second"]);
     assert!(lab.find(b"/").is_empty());
     let without = tapewright::jobs::label::label(lab.site(), &label_options(&[A], "docs", None));
     assert!(
@@ -372,6 +377,56 @@ fn what_is_expired_comes_back_when_it_is_kept_again() {
     let (restored, copy) = lab.restore("source", "target");
     assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
     assert_same_tree(&lab.path("source"), &copy);
+}
+
+/// A full job and one of changes, on tapes of their own, both expired.
+fn expired_chain() -> Lab {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A, B], "docs");
+    archived(&lab, Level::Full, "nightly");
+    std::fs::write(lab.path("source/new"), b"new").unwrap();
+    archived(&lab, Level::Incremental, "nightly");
+    let jobs = lab.catalog().jobs().unwrap();
+    assert_eq!(jobs[1].start.what.level, Level::Incremental);
+    let ids: Vec<String> = jobs
+        .iter()
+        .map(|job| job.start.what.job.to_string())
+        .collect();
+    keep(lab.site(), &ids, over(&lab)).unwrap();
+    assert_eq!(expire_now(&lab).len(), 2);
+    assert!(lab.find(b"/").is_empty());
+    assert!(is_free(&lab, A));
+    lab
+}
+
+#[test]
+fn what_is_expired_comes_back_with_what_it_builds_on() {
+    type Back = fn(&Lab);
+    let cases: [(&str, Back); 3] = [
+        ("kept", |lab| {
+            let keep_for = Keep::For("10y".parse().unwrap());
+            // The newest of the name.
+            let kept = keep(lab.site(), &["nightly".to_owned()], keep_for).unwrap();
+            assert_eq!(kept.len(), 2);
+        }),
+        ("held by its job", |lab| {
+            hold(lab.site(), &HoldOn::Job("nightly".into()), "a suit").unwrap();
+        }),
+        ("held by its tape", |lab| {
+            hold(lab.site(), &HoldOn::Tape(A.into()), "a suit").unwrap();
+        }),
+    ];
+    for (case, back) in cases {
+        let lab = expired_chain();
+        back(&lab);
+        assert_eq!(expire_now(&lab), [""; 0], "{case}");
+        assert!(!is_free(&lab, A), "{case}");
+        assert!(erase(&lab, A).is_err(), "{case}");
+        let (restored, copy) = lab.restore("source", "target");
+        assert_eq!(restored.outcome, Outcome::Complete, "{case}: {restored:?}");
+        assert_same_tree(&lab.path("source"), &copy);
+    }
 }
 
 #[test]

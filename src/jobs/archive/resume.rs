@@ -36,6 +36,10 @@ pub(super) fn job(catalog: &Catalog, name: &str, given: &JobDescription) -> Resu
             let of = &job.start.what.host;
             format!("job {name} archives files of host {of}, and this is {host}")
         }
+        Some(_) if catalog.retained()?.is_expired(&job.start.what.job) => format!(
+            "job {name} is expired, and what is brought to it now would not be offered: `keep \
+             {name} --for 10y` or the like offers it again"
+        ),
         Some(_) if lacks_sources(&job, given) => format!(
             "job {name} archives what lists name or commands write, which the catalog does not \
              keep: name all its sources as when it began, as in `archive --resume JOB --job FILE`"

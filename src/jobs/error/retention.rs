@@ -40,7 +40,9 @@ pub enum RetentionError {
         until: Option<Timestamp>,
     },
     /// No hold in force has this identity, or several begin so.
-    #[error("no hold in force, or more than one, is named `{name}`")]
+    #[error(
+        "no hold in force, or more than one, is named `{name}` (at least four characters are needed)"
+    )]
     NoSuchHold {
         /// What was given.
         name: String,

@@ -166,6 +166,8 @@ impl<'a> Labeller<'a> {
             software: SOFTWARE.to_owned(),
         };
         if let Some(volume) = known {
+            // A robot takes its time: a hold may have been placed meanwhile.
+            retention::check_overwrite(self.catalog, volume, &barcode)?;
             let reason = format!("labelled anew as {}", label.volume);
             let event = Event::VolumeRetired(VolumeRetired { volume, reason });
             self.catalog.append(site.clock.now(), &event)?;

@@ -1,23 +1,23 @@
 //! What would go, when, and what keeps it; and records what is due.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use catalogs::model::event::{Event, JobExpired};
-use catalogs::{Catalog, Job};
+use catalogs::{Catalog, Job, Retained};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::plan::{Fate, Keeper, Plan, id};
 use crate::jobs::who::user_name;
-use crate::jobs::{JobError, Site, catalog};
+use crate::jobs::{JobError, Site, catalog, interrupted};
 
 /// What to expire.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExpireOptions {
     /// Only say what would go, and when; write nothing.
     pub dry_run: bool,
-    /// With `dry_run`: only what would go by then; `None`: all that has a time.
+    /// With `dry_run`: only jobs whose time is over by then; `None`: all that have a time.
     pub as_of: Option<Timestamp>,
 }
 
@@ -107,14 +107,11 @@ pub fn expire(site: Site<'_>, options: ExpireOptions) -> Result<ExpireSummary, J
     let at = site.clock.now();
     let retained = catalog.retained()?;
     let jobs = catalog.jobs()?;
-    let plan = Plan {
-        jobs: &jobs,
-        retained: &retained,
-        on_volumes: jobs_on_volumes(&catalog)?,
-    };
+    let plan = plan(site, &catalog, &jobs, &retained)?;
     let fates = plan.fates();
     let mut told = Vec::new();
-    for (job, fate) in jobs.iter().zip(&fates) {
+    // The newest first: broken off between two, none is left without what it builds on.
+    for (job, fate) in jobs.iter().zip(&fates).rev() {
         let Some(until) = fate.until.filter(|_| !fate.expired) else {
             continue;
         };
@@ -140,7 +137,7 @@ pub fn expire(site: Site<'_>, options: ExpireOptions) -> Result<ExpireSummary, J
             started_at: job.start.time,
             until,
             due: fate.due,
-            kept_by: kept_by(&catalog, &jobs, fate)?,
+            kept_by: kept_by(&retained, &jobs, fate),
             expired: !options.dry_run,
         });
     }
@@ -151,6 +148,27 @@ pub fn expire(site: Site<'_>, options: ExpireOptions) -> Result<ExpireSummary, J
         at,
         jobs: told,
         tapes,
+    })
+}
+
+/// What is known now of jobs, holds and who works.
+pub(super) fn plan<'a>(
+    site: Site<'_>,
+    catalog: &Catalog,
+    jobs: &'a [Job],
+    retained: &'a Retained,
+) -> Result<Plan<'a>, JobError> {
+    let mut owned = HashSet::new();
+    for job in jobs.iter().map(id) {
+        if retained.job(&job).is_some() && interrupted::is_owned(site, job)? {
+            owned.insert(job);
+        }
+    }
+    Ok(Plan {
+        jobs,
+        retained,
+        on_volumes: jobs_on_volumes(catalog)?,
+        owned,
     })
 }
 
@@ -165,8 +183,7 @@ fn jobs_on_volumes(catalog: &Catalog) -> Result<BTreeMap<Uuid, BTreeSet<Uuid>>, 
     Ok(on_volumes)
 }
 
-fn kept_by(catalog: &Catalog, jobs: &[Job], fate: &Fate) -> Result<Vec<KeptBy>, JobError> {
-    let retained = catalog.retained()?;
+fn kept_by(retained: &Retained, jobs: &[Job], fate: &Fate) -> Vec<KeptBy> {
     let holds = retained.holds();
     let words = |keeper: &Keeper| match keeper {
         Keeper::Running => KeptBy::Running,
@@ -182,7 +199,7 @@ fn kept_by(catalog: &Catalog, jobs: &[Job], fate: &Fate) -> Result<Vec<KeptBy>, 
             name: jobs[*at].start.what.name.clone(),
         },
     };
-    Ok(fate.keepers.iter().map(words).collect())
+    fate.keepers.iter().map(words).collect()
 }
 
 /// The tapes with segments of the jobs that were told.

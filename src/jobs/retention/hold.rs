@@ -1,12 +1,14 @@
 //! Holds: what is kept whatever its time.
 
-use catalogs::Hold;
+use std::collections::BTreeSet;
+
 use catalogs::model::event::{Event, Held, HoldPlaced, HoldReleased};
+use catalogs::{Catalog, Hold};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::named;
+use super::{Keep, named};
 use crate::jobs::who::user_name;
 use crate::jobs::{JobError, RetentionError, Site, catalog};
 
@@ -79,13 +81,14 @@ pub fn hold(site: Site<'_>, on: &HoldOn, reason: &str) -> Result<HoldInfo, JobEr
             Held::Volume { volume }
         }
     };
+    let since = site.clock.now();
+    offer_again(site, &catalog, on, since)?;
     let placed = HoldPlaced {
         hold: site.clock.new_id(),
         on,
         reason: reason.to_owned(),
         by: user_name(),
     };
-    let since = site.clock.now();
     catalog.append(since, &Event::HoldPlaced(placed.clone()))?;
     let hold = Hold {
         since,
@@ -93,6 +96,31 @@ pub fn hold(site: Site<'_>, on: &HoldOn, reason: &str) -> Result<HoldInfo, JobEr
         released: None,
     };
     info(&catalog, &hold)
+}
+
+/// Takes back the expiry of what is to be held, and of what that builds on: it is due again once
+/// the hold is released.
+fn offer_again(
+    site: Site<'_>,
+    catalog: &Catalog,
+    on: Held,
+    since: Timestamp,
+) -> Result<(), JobError> {
+    let jobs: BTreeSet<Uuid> = match on {
+        Held::Job { job } => BTreeSet::from([job]),
+        Held::Volume { volume } => {
+            let receipts = catalog::receipts_of_volume(catalog, volume)?;
+            receipts.into_iter().map(|receipt| receipt.job).collect()
+        }
+    };
+    for job in jobs {
+        let job = named(catalog, &job.to_string())?;
+        super::revive_base(site, catalog, &job, Keep::Until(since))?;
+        if catalog.retained()?.is_expired(&job.start.what.job) {
+            super::set(site, catalog, job.start.what.job, Some(since))?;
+        }
+    }
+    Ok(())
 }
 
 /// The holds in force, the oldest first; with `all` those that were released, too.
@@ -108,7 +136,10 @@ pub fn holds(site: Site<'_>, all: bool) -> Result<Vec<HoldInfo>, JobError> {
     holds.map(|hold| info(&catalog, hold)).collect()
 }
 
-/// Releases a hold, named by its identity or the beginning of it.
+/// So much of an identity has to be typed, that no slip of a finger releases a hold.
+const LEAST_TYPED: usize = 4;
+
+/// Releases a hold, named by its identity or the beginning of it, at least four characters.
 ///
 /// # Errors
 ///
@@ -120,7 +151,7 @@ pub fn release(site: Site<'_>, name: &str, reason: &str) -> Result<HoldInfo, Job
     let in_force = retained.holds().into_iter();
     let in_force = in_force.filter(|hold| hold.released.is_none());
     let mut meant: Vec<&Hold> = in_force
-        .filter(|hold| !name.is_empty() && hold.placed.hold.to_string().starts_with(name))
+        .filter(|hold| name.len() >= LEAST_TYPED && hold.placed.hold.to_string().starts_with(name))
         .collect();
     let (Some(hold), true) = (meant.pop(), meant.is_empty()) else {
         return Err(JobError::Retention(RetentionError::NoSuchHold {
@@ -147,7 +178,7 @@ fn check_reason(reason: &str) -> Result<(), JobError> {
     Ok(())
 }
 
-fn info(catalog: &catalogs::Catalog, hold: &Hold) -> Result<HoldInfo, JobError> {
+fn info(catalog: &Catalog, hold: &Hold) -> Result<HoldInfo, JobError> {
     let placed = &hold.placed;
     let mut info = HoldInfo {
         hold: placed.hold,

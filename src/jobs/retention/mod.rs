@@ -47,7 +47,8 @@ pub struct KeptJob {
     pub was_expired: bool,
 }
 
-/// Sets the time of jobs, by name or identity. Expiries before are taken back.
+/// Sets the time of jobs, by name or identity. Expiries before are taken back, also of what the
+/// jobs build on: that is then kept as long.
 ///
 /// # Errors
 ///
@@ -58,23 +59,60 @@ pub fn keep(site: Site<'_>, names: &[String], keep: Keep) -> Result<Vec<KeptJob>
     let jobs = jobs.collect::<Result<Vec<Job>, JobError>>()?;
     let mut kept = Vec::new();
     for job in jobs {
-        let started_at = job.start.time;
-        let until = match keep {
-            Keep::For(span) => span.until(started_at),
-            Keep::Until(until) => Some(until),
-        };
-        let id = job.start.what.job;
-        let was_expired = catalog.retained()?.is_expired(&id);
-        set(site, &catalog, id, until)?;
-        kept.push(KeptJob {
-            job: id,
-            name: job.start.what.name,
-            started_at,
-            until,
-            was_expired,
-        });
+        kept.extend(revive_base(site, &catalog, &job, keep)?);
+        kept.push(keep_one(site, &catalog, &job, keep.until(&job))?);
     }
     Ok(kept)
+}
+
+impl Keep {
+    fn until(self, job: &Job) -> Option<Timestamp> {
+        match self {
+            Keep::For(span) => span.until(job.start.time),
+            Keep::Until(until) => Some(until),
+        }
+    }
+}
+
+fn keep_one(
+    site: Site<'_>,
+    catalog: &Catalog,
+    job: &Job,
+    until: Option<Timestamp>,
+) -> Result<KeptJob, JobError> {
+    let id = job.start.what.job;
+    let was_expired = catalog.retained()?.is_expired(&id);
+    set(site, catalog, id, until)?;
+    Ok(KeptJob {
+        job: id,
+        name: job.start.what.name.clone(),
+        started_at: job.start.time,
+        until,
+        was_expired,
+    })
+}
+
+/// Takes back the expiries of what `job` builds on, the oldest first: as long as it is kept, it
+/// keeps them anyway.
+fn revive_base(
+    site: Site<'_>,
+    catalog: &Catalog,
+    job: &Job,
+    keep: Keep,
+) -> Result<Vec<KeptJob>, JobError> {
+    let retained = catalog.retained()?;
+    let jobs = catalog.jobs()?;
+    let plan = expire::plan(site, catalog, &jobs, &retained)?;
+    let this = jobs
+        .iter()
+        .position(|known| plan::id(known) == plan::id(job));
+    let chain = this.into_iter().flat_map(|this| plan.chain(this));
+    let expired = chain
+        .map(|at| &jobs[at])
+        .filter(|base| plan::id(base) != plan::id(job) && retained.is_expired(&plan::id(base)));
+    expired
+        .map(|base| keep_one(site, catalog, base, keep.until(job)))
+        .collect()
 }
 
 /// Records the time of a job.

@@ -1,14 +1,12 @@
 //! What would go, and when: decided from what the catalog says, without asking it.
 //! `docs/retention.md`, "Rules".
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use catalogs::model::event::{Held, Outcome};
 use catalogs::{Job, Kept, Retained};
 use jiff::Timestamp;
 use uuid::Uuid;
-
-use crate::jobs::ByteText;
 
 /// What keeps a job beyond its own time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +36,8 @@ pub(super) struct Plan<'a> {
     pub(super) retained: &'a Retained,
     /// The jobs on each volume, expired ones too.
     pub(super) on_volumes: BTreeMap<Uuid, BTreeSet<Uuid>>,
+    /// The jobs that have an owner: a job that is gone on with has an end, too.
+    pub(super) owned: HashSet<Uuid>,
 }
 
 impl Plan<'_> {
@@ -51,7 +51,7 @@ impl Plan<'_> {
         // What a job needs came before it.
         for at in (0..self.jobs.len()).rev() {
             let later = (at + 1..self.jobs.len())
-                .filter(|later| begins[*later] <= at && self.roots(*later) == self.roots(at));
+                .filter(|later| begins[*later] <= at && self.is_one_series(*later, at));
             let later: Vec<(usize, &Fate)> = later
                 .filter_map(|later| fates[later].as_ref().map(|fate| (later, fate)))
                 .collect();
@@ -61,8 +61,23 @@ impl Plan<'_> {
         fates.into_iter().flatten().collect()
     }
 
-    fn roots(&self, at: usize) -> &[ByteText] {
-        &self.jobs[at].start.what.roots
+    /// The jobs that a restore of what this one saw may need, itself included.
+    pub(super) fn chain(&self, of: usize) -> impl Iterator<Item = usize> {
+        let chain = self.begin_of_chain(of)..=of;
+        chain.filter(move |at| self.is_one_series(of, *at))
+    }
+
+    /// Whether two jobs archive the same paths of one host.
+    fn is_one_series(&self, one: usize, other: usize) -> bool {
+        let [one, other] = [one, other].map(|at| &self.jobs[at].start.what);
+        one.roots == other.roots && one.host == other.host
+    }
+
+    /// Whether two jobs of one series leave out the same: what one of them lacks of the other's
+    /// tree is then not there.
+    fn leave_out_the_same(&self, one: usize, other: usize) -> bool {
+        let [one, other] = [one, other].map(|at| &self.jobs[at].start.what);
+        one.excludes == other.excludes && one.one_file_system == other.one_file_system
     }
 
     fn fate(&self, at: usize, holds: &HashMap<Uuid, Vec<Uuid>>, later: &[(usize, &Fate)]) -> Fate {
@@ -81,7 +96,7 @@ impl Plan<'_> {
         };
         let mut keepers = Vec::new();
         let mut due = until;
-        if self.jobs[at].finish.is_none() {
+        if self.jobs[at].finish.is_none() || self.owned.contains(&id) {
             keepers.push(Keeper::Running);
             due = None;
         }
@@ -146,8 +161,9 @@ impl Plan<'_> {
         let whole = |place: &usize| {
             let job = &self.jobs[*place];
             let outcome = job.finish.as_ref().map(|finish| finish.what.outcome);
-            let full = job.start.what.level.is_full() && self.roots(*place) == self.roots(of);
-            full && outcome == Some(Outcome::Complete)
+            let same = self.is_one_series(*place, of) && self.leave_out_the_same(*place, of);
+            let full = job.start.what.level.is_full();
+            same && full && outcome == Some(Outcome::Complete)
         };
         (0..=at).rev().find(whole).unwrap_or(0)
     }
