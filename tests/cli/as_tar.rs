@@ -1,7 +1,7 @@
 //! `restore --as-tar`: what GNU tar extracts from it is what was archived.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::harness::{Place, assert_same_tree, random_files, restored};
 use crate::random::Random;
@@ -13,6 +13,7 @@ fn what_tar_extracts_is_what_was_archived() {
     random_files(&source.join("deep"), 51, 20, 10_000);
     // In parts: a segment holds 4 MiB.
     fs::write(source.join("huge"), Random(52).bytes(30_000_000)).expect("a file");
+    fs::hard_link(source.join("huge"), source.join("zz of huge")).expect("a link");
     fs::hard_link(source.join("deep/0003"), source.join("another")).expect("a link");
     std::os::unix::fs::symlink("deep/0001", source.join("link")).expect("a link");
     place
@@ -49,6 +50,20 @@ fn what_tar_extracts_is_what_was_archived() {
         let refused = place.run(["restore"].iter().chain(words), [&source]);
         refused.expect_exit(2);
     }
+    // A reader that leaves has not got all, and a pattern that finds nothing leaves no file.
+    let huge = source.join("huge");
+    for words in ["--as-tar", "--to-stdout"] {
+        let mut command = place.command();
+        command.args(["restore", words]).arg(&huge);
+        let mut ran = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        drop(ran.stdout.take());
+        assert_eq!(ran.wait().expect("it ends").code(), Some(1), "{words}");
+    }
+    let nothing = place.path("nothing.tar");
+    place
+        .run(words, [&nothing, &place.path("unknown")])
+        .expect_exit(9);
+    assert!(!nothing.exists());
     let ledger = fs::read_to_string(place.path("state/catalog/ledger.jsonl")).expect("a ledger");
-    assert_eq!(ledger.matches("\"target\":\"-\"").count(), 2);
+    assert_eq!(ledger.matches("\"target\":\"-\"").count(), 4);
 }

@@ -196,15 +196,26 @@ fn a_file_in_parts_comes_joined_as_far_as_there_are_parts() {
     let whole = noise(4, 500_000);
     let first = Volume::new("A00001L9").write(&[part("f", &whole, 1, 0..200_192)]);
     let second = Volume::new("A00002L9").write(&[part("f", &whole, 2, 200_192..500_000)]);
-    for (copy, problems) in [(&[&first, &second][..], 0), (&[&first], 1)] {
+    let third = Volume::new("A00003L9").write(&[file("f", &whole)]);
+    let cases: &[(&[&[&Volume]], u64)] = &[
+        (&[&[&first, &second]], 0),
+        (&[&[&first]], 1),
+        (&[&[&first], &[&third]], 0),
+        (&[&[&third], &[&first, &second]], 0),
+    ];
+    for &(copies, problems) in cases {
         let mut plan = plan_of(&[], &[]);
         plan.cut_files = vec![CutFile {
             name: b"there/f".to_vec(),
             size_bytes: 500_000,
-            copies: vec![copy.iter().map(|volume| volume.reads()).collect()],
+            copies: copies
+                .iter()
+                .map(|copy| copy.iter().map(|volume| volume.reads()).collect())
+                .collect(),
         }];
-        let (report, stream) = written(&plan, copy, false);
+        let (report, stream) = written(&plan, &copies.concat(), false);
         assert_eq!(report.problem_count, problems, "{report:?}");
+        assert_eq!(listed(&stream), ["there/f"]);
         let dir = extracted(&stream);
         let found = fs::read(dir.path().join("there/f")).unwrap();
         assert_eq!(found.len(), whole.len());

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::FirstName;
 use super::incoming::Lost;
 use super::plan::RestorePlan;
 
@@ -42,11 +43,13 @@ impl Placed {
 pub(super) struct FirstNames<'a>(HashMap<(Uuid, &'a [u8]), Option<&'a [u8]>>);
 
 impl<'a> FirstNames<'a> {
-    /// Finds what was restored, in this run or before it, of the first names that `links` wait for.
+    /// Finds what was restored of the first names that `links` wait for: in this run, also by other
+    /// ways (`came`), or before it.
     pub(super) fn find(
         links: &'a [WaitingLink<'_>],
         plan: &'a RestorePlan,
         placed: &Placed,
+        came: &'a [FirstName],
     ) -> Self {
         let mut names: HashMap<(Uuid, &[u8]), Option<&[u8]>> = links
             .iter()
@@ -65,7 +68,7 @@ impl<'a> FirstNames<'a> {
                 }
             }
         }
-        for first in &plan.resume.first_names {
+        for first in came.iter().chain(&plan.resume.first_names) {
             if let Some(name @ None) = names.get_mut(&(first.job, first.path.as_slice())) {
                 *name = Some(&first.name);
             }

@@ -71,7 +71,7 @@ pub fn restore_into(
     let files = read::Files::new(target, plan, monitor);
     let mut run = run::Run::new(files, plan, monitor);
     run.volumes(volumes);
-    let (mut files, mut report) = run.finish();
+    let (mut files, mut report) = run.finish(&[]);
     report.renamed = files.target.take_renamed();
     report.metadata_not_set = files.target.finish();
     report.settled()

@@ -9,6 +9,7 @@ use crate::volume::failure::is_cancelled;
 use crate::volume::read::RecordReader;
 use crate::volume::resume::ResumingReader;
 
+use super::FirstName;
 use super::copies::Copies;
 use super::incoming::Lost;
 use super::links::{FirstNames, Placed};
@@ -223,14 +224,27 @@ impl<'a, D: Destination<'a>> Run<'a, D> {
         self.report.problem(name, what, self.monitor);
     }
 
-    /// Makes the links, and gives back the destination, and how it went so far.
-    pub(super) fn finish(mut self) -> (D, RestoreReport) {
+    /// Destination and report, for what is written between volumes and links; `None` once
+    /// nothing more is to be.
+    pub(super) fn between(&mut self) -> Option<(&mut D, &mut RestoreReport)> {
+        let goes_on = !self.is_ending();
+        goes_on.then_some((&mut self.destination, &mut self.report))
+    }
+
+    /// It was stopped in between.
+    pub(super) fn stopped(&mut self) {
+        self.ending = Some(RestoreOutcome::Stopped);
+    }
+
+    /// Makes the links, also to what `came` in between, and gives back the destination, and how
+    /// it went so far.
+    pub(super) fn finish(mut self, came: &[FirstName]) -> (D, RestoreReport) {
         for name in self.destination.unfinished() {
             let what = "not all of its parts were restored".to_owned();
             self.report.problem(name, what, self.monitor);
         }
         let links = self.destination.links();
-        let first_names = FirstNames::find(&links, self.plan, &self.placed);
+        let first_names = FirstNames::find(&links, self.plan, &self.placed, came);
         for (number, link) in links.iter().enumerate() {
             let linked = first_names
                 .of(link)

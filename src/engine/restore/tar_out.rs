@@ -27,6 +27,9 @@ pub const HELD_BYTES: u64 = 16 << 20;
 /// An archive is as long as a multiple of this: 20 blocks, as GNU tar writes it.
 const ARCHIVE_UNIT_BYTES: u64 = 20 * BLOCK as u64;
 
+/// What is said of a name below a symbolic link.
+const LED_AWAY: &str = "a symbolic link is where a directory is needed";
+
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The stream while it is written.
@@ -135,6 +138,9 @@ impl<'a> TarOut<'a> {
 
     /// Writes the header of `member`; its data follow.
     pub(super) fn begin(&mut self, member: &Member) -> Result<(), Lost> {
+        if self.is_led_away(&member.path) {
+            return Err(Lost::content(LED_AWAY));
+        }
         let header = encode_member(member).map_err(|error| Lost::content(error.to_string()))?;
         self.put(&header)?;
         let payload_bytes = member.payload_bytes();
@@ -307,7 +313,7 @@ impl<'a> Destination<'a> for TarOut<'a> {
     fn read(&mut self, pass: &mut Pass<'_>, read: &'a MemberRead) -> Result<Done, Failed> {
         Name::new(&read.name).map_err(Lost::from)?;
         if self.is_led_away(&read.name) {
-            return Err(Lost::content("a symbolic link is where a directory is needed").into());
+            return Err(Lost::content(LED_AWAY).into());
         }
         let arrived = reread(pass, read, |pass, place| {
             let arrived = self.arrive(pass, read, place);

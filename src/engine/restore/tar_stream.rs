@@ -1,7 +1,9 @@
-//! A restore as one tar stream: whole members as tapes are read, then files in parts, joined.
+//! A restore as one tar stream: whole members as tapes are read, then files in parts, joined, then
+//! hard links and directories.
 
 use std::io::Write;
 
+use super::FirstName;
 use super::plan::{RestorePlan, VolumeReads};
 use super::pour::{Ended, PourReport, Spout, pour_into};
 use super::report::{RestoreOutcome, RestoreReport};
@@ -14,9 +16,9 @@ use crate::volume::member::Member;
 /// What a tar stream consists of.
 #[derive(Debug, Clone)]
 pub struct TarPlan {
-    /// All that is not in parts. Its target is not used.
+    /// All that is in parts in no copy. Its target is not used.
     pub members: RestorePlan,
-    /// Files in parts, which come behind it.
+    /// Files that are in parts in some copy, which come behind it.
     pub cut_files: Vec<CutFile>,
 }
 
@@ -27,8 +29,21 @@ pub struct CutFile {
     pub name: Vec<u8>,
     /// Its size.
     pub size_bytes: u64,
-    /// Its copies, each with its parts in order, grouped by volume.
+    /// Its copies, the first to be read first: whole, or with its parts in order, grouped by volume.
     pub copies: Vec<Vec<VolumeReads>>,
+}
+
+impl CutFile {
+    /// What hard links may lead to.
+    fn first_name(&self) -> Option<FirstName> {
+        let volumes = self.copies.iter().flatten();
+        let read = volumes.flat_map(|volume| &volume.reads).next()?;
+        Some(FirstName {
+            job: read.job,
+            path: read.path.clone(),
+            name: self.name.clone(),
+        })
+    }
 }
 
 /// Writes all of `plan` to `output` as one pax archive.
@@ -44,15 +59,22 @@ pub fn write_tar(
 ) -> Result<RestoreReport, EngineError> {
     let mut run = Run::new(TarOut::new(output, monitor), &plan.members, monitor);
     run.volumes(volumes);
-    let (mut out, mut report) = run.finish();
+    let mut came = Vec::new();
     for file in &plan.cut_files {
         // Where the output takes no more, that is how the volumes ended.
-        if report.outcome != RestoreOutcome::Complete {
+        let Some((out, report)) = run.between() else {
             break;
+        };
+        let poured = cut_file(file, volumes, out, monitor)?;
+        let stopped = poured.stopped;
+        if count(file, poured, report, monitor) {
+            came.extend(file.first_name());
         }
-        let poured = cut_file(file, volumes, &mut out, monitor)?;
-        count(file, poured, &mut report, monitor);
+        if stopped {
+            run.stopped();
+        }
     }
+    let (out, report) = run.finish(&came);
     let is_whole = report.outcome == RestoreOutcome::Complete;
     let ended = out.end(is_whole);
     ended.map_err(|source| EngineError::Output { source })?;
@@ -95,18 +117,23 @@ fn cut_file(
     Ok(poured)
 }
 
-fn count(file: &CutFile, poured: PourReport, report: &mut RestoreReport, monitor: &dyn Monitor) {
+/// Counts the file, or names it; says whether it came whole.
+fn count(
+    file: &CutFile,
+    poured: PourReport,
+    report: &mut RestoreReport,
+    monitor: &dyn Monitor,
+) -> bool {
     let mut problem = |what: String| report.problem(&file.name, what, monitor);
     match poured.agrees {
-        _ if poured.stopped => {
-            problem("stopped before its end".to_owned());
-            report.outcome = RestoreOutcome::Stopped;
-        }
+        _ if poured.stopped => problem("stopped before its end".to_owned()),
         _ if !poured.is_whole => problem(poured.failures.join("; ")),
         Some(false) => problem("its content has another digest".to_owned()),
         agrees => {
             report.from_spares += u64::from(!poured.failures.is_empty());
             report.count(Some(file.size_bytes), agrees == Some(true), monitor);
+            return true;
         }
     }
+    false
 }

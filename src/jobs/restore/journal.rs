@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -98,7 +98,11 @@ impl Journal {
 
     /// The restore ended; `is_whole`: there is nothing to go on with.
     pub(super) fn end(self, is_whole: bool) {
-        if is_whole && let Err(error) = fs::remove_file(&self.path) {
+        if !is_whole {
+            // Who goes on with it asks for the same lock.
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a restore's file stays behind");
         }
         self.lock.retire();
@@ -139,6 +143,8 @@ fn keep(
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
+    let above = directory.parent().expect("the state directory");
+    File::open(above)?.sync_all()?;
     replace(path, &text)
 }
 
@@ -154,7 +160,9 @@ fn file(state: &StateDir, restore: Uuid) -> PathBuf {
 pub fn resume(state: &StateDir, id: &str) -> Result<RestoreOptions, JobError> {
     let plain = |text: &str| text.replace('-', "").to_ascii_lowercase();
     let open = open_restores(state)?;
-    let begins = |restore: &&Uuid| plain(&restore.to_string()).starts_with(&plain(id));
+    let begin = plain(id);
+    let begins =
+        |restore: &&Uuid| !begin.is_empty() && plain(&restore.to_string()).starts_with(&begin);
     let found: Vec<Uuid> = open.iter().filter(begins).copied().collect();
     let shown = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect();
     match found[..] {

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use catalogs::model::Kind;
+use catalogs::model::path::check_path;
 use uuid::Uuid;
 
 use super::choose::{Chooser, Selection, Versions};
@@ -22,6 +23,10 @@ pub(super) struct LinkFinder<'a> {
 impl LinkFinder<'_> {
     /// The file `first`, as `job` archived it.
     pub(super) fn first(&self, first: &[u8], job: Uuid) -> Result<Option<Chosen>, JobError> {
+        if check_path(first).is_err() {
+            // No tape of ours says so: nothing has such a name.
+            return Ok(None);
+        }
         let mut found = Selection::new();
         for hit in self.chooser.exact(first, Versions::OfJob(job))? {
             self.chooser.add(hit, &mut found);

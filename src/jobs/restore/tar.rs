@@ -52,8 +52,8 @@ pub fn restore_as_tar(
         members: RestorePlan {
             target: options.target.clone(),
             options: TargetOptions::default(),
-            volumes: without_parts(choice.volumes),
-            spares: without_parts(choice.spares),
+            volumes: beside(&cut_files, choice.volumes),
+            spares: beside(&cut_files, choice.spares),
             resume: Resume::default(),
         },
         cut_files,
@@ -81,27 +81,35 @@ pub fn restore_as_tar(
     ended
 }
 
-/// The reads of a cut file's parts by each copy, with their numbers.
-type PartsByCopy = [Vec<(u32, VolumeReads)>; 2];
+/// The reads of a cut file by each copy, with the numbers of parts; 0 for one that is whole.
+type ReadsByCopy = [Vec<(u32, VolumeReads)>; 2];
 
-/// The files in parts, each with its copies: the first of the plan, and the spare one.
+/// The files that are in parts in one copy at least, each with its copies: the first of the plan,
+/// and the spare one. Tapes end at different places, so the other may be whole.
 fn cut_files(copies: [&[Arranged]; 2]) -> Vec<CutFile> {
-    let mut files: BTreeMap<&[u8], PartsByCopy> = BTreeMap::new();
+    let volumes = copies.into_iter().flatten();
+    let reads = volumes.flat_map(|volume| &volume.reads.reads);
+    let in_parts = reads.filter(|read| read.part.is_some());
+    let mut files: BTreeMap<&[u8], ReadsByCopy> = in_parts
+        .map(|read| (read.name.as_slice(), ReadsByCopy::default()))
+        .collect();
     for (copy, volumes) in copies.into_iter().enumerate() {
         for Arranged { reads, .. } in volumes {
-            let parts = reads.reads.iter().filter(|read| read.part.is_some());
-            for read in parts {
+            for read in &reads.reads {
+                let Some(file) = files.get_mut(read.name.as_slice()) else {
+                    continue;
+                };
                 let number = read.part.map_or(0, |part| part.number);
                 let one = VolumeReads {
                     reads: vec![read.clone()],
                     barcode: reads.barcode.clone(),
                     ..*reads
                 };
-                files.entry(&read.name).or_default()[copy].push((number, one));
+                file[copy].push((number, one));
             }
         }
     }
-    let file = |(name, copies): (&[u8], PartsByCopy)| {
+    let file = |(name, copies): (&[u8], ReadsByCopy)| {
         let ends = copies.iter().flatten().flat_map(|(_, one)| &one.reads);
         let ends = ends.filter_map(|read| read.part);
         let ends = ends.map(|part| part.offset_bytes.saturating_add(part.length_bytes));
@@ -118,12 +126,19 @@ fn cut_files(copies: [&[Arranged]; 2]) -> Vec<CutFile> {
     files.into_iter().map(file).collect()
 }
 
-fn without_parts(volumes: Vec<Arranged>) -> Vec<VolumeReads> {
-    let whole = |volume: Arranged| {
+/// What is to be read of `volumes` beside the cut files.
+fn beside(cut_files: &[CutFile], volumes: Vec<Arranged>) -> Vec<VolumeReads> {
+    // They are sorted by name.
+    let is_cut = |name: &Vec<u8>| {
+        cut_files
+            .binary_search_by(|file| file.name.cmp(name))
+            .is_ok()
+    };
+    let beside = |volume: Arranged| {
         let mut reads = volume.reads;
-        reads.reads.retain(|read: &MemberRead| read.part.is_none());
+        reads.reads.retain(|read: &MemberRead| !is_cut(&read.name));
         reads
     };
-    let volumes = volumes.into_iter().map(whole);
+    let volumes = volumes.into_iter().map(beside);
     volumes.filter(|volume| !volume.reads.is_empty()).collect()
 }

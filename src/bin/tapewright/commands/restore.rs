@@ -1,6 +1,6 @@
 //! `tapewright restore`
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -12,7 +12,7 @@ use tapewright::jobs::restore::{
     RestoreOptions, RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming,
     TapesAlone, Timing,
 };
-use tapewright::jobs::{Outcome, Site};
+use tapewright::jobs::{JobError, Outcome, Site};
 use tapewright::units::ByteSize;
 
 use super::archive::outcome_words;
@@ -108,8 +108,12 @@ fn as_tar(
     };
     let file = File::create_new(path).map_err(failed("making"))?;
     let mut out = BufWriter::with_capacity(OUTPUT_BYTES, &file);
-    let summary = restore::restore_as_tar(site, options, &mut out)?;
+    let summary = restore::restore_as_tar(site, options, &mut out);
     drop(out);
+    let summary = summary.inspect_err(|_| {
+        // Nothing that anybody could use; the same command is to be given again.
+        let _ = fs::remove_file(path);
+    })?;
     file.sync_all().map_err(failed("writing"))?;
     conclude(context, exit_of(&summary), &summary, render)
 }
@@ -126,11 +130,22 @@ fn as_tar_to_stdout(context: &Context<'_>, site: Site<'_>, options: &RestoreOpti
         );
     }
     let mut out = BufWriter::with_capacity(OUTPUT_BYTES, io::stdout().lock());
-    let summary = restore::restore_as_tar(site, options, &mut out)?;
+    let summary = restore::restore_as_tar(site, options, &mut out).map_err(not_all_taken)?;
     context.terminal.clear();
     let mut aside = Output::aside();
     let printed = render(&mut aside, &summary).and_then(|()| aside.flush());
     after_printing(exit_of(&summary), printed)
+}
+
+/// Here stdout takes what was asked for: a reader that left before the end has not got all of it.
+fn not_all_taken(error: JobError) -> Failure {
+    match Failure::from(error) {
+        Failure::OutputClosed => {
+            let left = io::Error::from(io::ErrorKind::BrokenPipe);
+            Failure::Io("writing to stdout".to_owned(), left)
+        }
+        failure => failure,
+    }
 }
 
 /// Writes one file to stdout. All words go to stderr.
@@ -139,7 +154,8 @@ fn pour(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> Ende
         let what = "--to-stdout writes the file there: --json has no place";
         return Err(Failure::Usage(what.to_owned()));
     }
-    let poured = restore::pour_file(site, options, &mut io::stdout().lock())?;
+    let poured = restore::pour_file(site, options, &mut io::stdout().lock());
+    let poured = poured.map_err(not_all_taken)?;
     context.terminal.clear();
     let report = &poured.report;
     for problem in &poured.remarks.listed {
