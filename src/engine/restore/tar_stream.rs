@@ -29,7 +29,8 @@ pub struct CutFile {
     pub name: Vec<u8>,
     /// Its size.
     pub size_bytes: u64,
-    /// Its copies, the first to be read first: whole, or with its parts in order, grouped by volume.
+    /// Its copies, the first to be read first: whole, or with its parts in order, grouped by
+    /// volume.
     pub copies: Vec<Vec<VolumeReads>>,
 }
 

@@ -40,9 +40,7 @@ pub enum RetentionError {
         until: Option<Timestamp>,
     },
     /// No hold in force has this identity, or several begin so.
-    #[error(
-        "no hold in force, or more than one, is named `{name}` (at least four characters are needed)"
-    )]
+    #[error("no hold in force, or more than one, is named `{name}` (four characters at the least)")]
     NoSuchHold {
         /// What was given.
         name: String,

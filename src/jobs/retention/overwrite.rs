@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::jobs::{JobError, RetentionError, catalog};
 
-/// Refuses a volume that a hold keeps, or that has a job whose time is set and that is not expired. One
-/// whose jobs have no time at all is left to whoever types its barcode.
+/// Refuses a volume that a hold keeps, or that has a job whose time is set and that is not
+/// expired. One whose jobs have no time at all is left to whoever types its barcode.
 ///
 /// # Errors
 ///
