@@ -5,8 +5,8 @@
 
 use crate::volume::index::{Digest, DigestAlgorithm, Hasher};
 
-/// Zeros hashed at once where a hole is.
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+/// Zeros hashed or written at once where a hole is.
+pub(super) static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Bytes of hole hashed by one call of [`ContentDigest::advance_to`]: a tape can claim
 /// holes of any size, and so can a source, so that the caller must get the chance to stop.

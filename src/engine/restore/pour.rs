@@ -11,7 +11,7 @@ use super::pass::{Pass, Unreadable};
 use super::plan::{MemberRead, VolumeReads};
 use super::run::mismatch;
 use crate::drive::DriveError;
-use crate::engine::content::ContentDigest;
+use crate::engine::content::{ContentDigest, ZEROS};
 use crate::engine::{EngineError, MountedVolume, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Monitor;
@@ -21,9 +21,6 @@ use crate::volume::member::{Kind, Member};
 use crate::volume::read::RecordReader;
 use crate::volume::resume::ResumingReader;
 use crate::volume::tar::{Event, MemberParser};
-
-/// Zeros written at once where a hole is.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// What came of a file that was poured out.
 #[derive(Debug, Default)]

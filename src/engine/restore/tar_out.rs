@@ -15,7 +15,7 @@ use super::links::WaitingLink;
 use super::pass::Pass;
 use super::plan::MemberRead;
 use super::read::{Destination, Done, Failed, reread, unreadable};
-use crate::engine::content::ContentDigest;
+use crate::engine::content::{ContentDigest, ZEROS};
 use crate::engine::target::Name;
 use crate::monitor::Monitor;
 use crate::volume::index::{Digest, Place};
@@ -29,8 +29,6 @@ const ARCHIVE_UNIT_BYTES: u64 = 20 * BLOCK as u64;
 
 /// What is said of a name below a symbolic link.
 const LED_AWAY: &str = "a symbolic link is where a directory is needed";
-
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The stream while it is written.
 pub(super) struct TarOut<'a> {

@@ -46,7 +46,7 @@ pub use known::{FileState, Known};
 pub use list::FileList;
 pub use look::{Leaves, Looked, Looker, Settled};
 pub use measure::{Measure, Seen, measure, survey};
-pub(in crate::engine) use place::is_at_or_below;
+pub(crate) use place::is_at_or_below;
 pub use pour::{CommandEnd, Pour, Unwanted};
 pub use remark::{Remark, Severity};
 pub use visit::Object;

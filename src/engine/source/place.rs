@@ -21,7 +21,7 @@ pub(super) fn place(text: &str) -> Result<Vec<u8>, EngineError> {
 }
 
 /// True if `path` is `root` or lies below it; everything lies below the empty root.
-pub(in crate::engine) fn is_at_or_below(path: &[u8], root: &[u8]) -> bool {
+pub(crate) fn is_at_or_below(path: &[u8], root: &[u8]) -> bool {
     match path.strip_prefix(root) {
         Some(rest) => root.is_empty() || rest.is_empty() || rest.starts_with(b"/"),
         None => false,

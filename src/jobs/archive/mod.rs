@@ -21,6 +21,7 @@ use super::engine_error::from_writing;
 use super::lock::Lock;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource};
+use super::who::host_name;
 use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library, retention};
 use crate::engine::archive::{self as engine, ArchivePlan};
 use crate::engine::source::{self, Base};
@@ -234,11 +235,6 @@ fn plan(
     };
     plan.job.roots = roots;
     Ok(plan)
-}
-
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_owned()
 }
 
 /// Also gives back the lock of the job, which is over.

@@ -12,10 +12,11 @@ use catalogs::{Catalog, Job};
 use uuid::Uuid;
 
 use super::streams::{Outputs, lacks_sources, streams_done};
-use super::{JobDescription, Source, host_name};
+use super::{JobDescription, Source};
 use crate::engine::archive::{ArchivePlan, BegunFile, Resume};
-use crate::engine::source::{FileState, Known};
+use crate::engine::source::{FileState, Known, is_at_or_below};
 use crate::jobs::known::{StateKey, state_key};
+use crate::jobs::who::host_name;
 use crate::jobs::{ByteText, JobError, Outcome, catalog, convert};
 use crate::volume::member::FileTime;
 
@@ -60,17 +61,13 @@ pub(super) fn job(catalog: &Catalog, name: &str, given: &JobDescription) -> Resu
 /// A later job that tells what changed below the same paths, if there is one: it takes what it
 /// does not hold to be as it was before.
 fn built_on(catalog: &Catalog, job: &Job) -> Result<Option<Job>, JobError> {
-    let below = |path: &[u8], root: &[u8]| {
-        let rest = path.strip_prefix(root);
-        rest.is_some_and(|rest| root.is_empty() || rest.is_empty() || rest[0] == b'/')
-    };
     let meets = |other: &Job| {
         let mine = job.start.what.roots.iter();
         mine.flat_map(|ByteText(mine)| {
             let others = other.start.what.roots.iter();
             others.map(move |ByteText(other)| (mine, other))
         })
-        .any(|(mine, other)| below(mine, other) || below(other, mine))
+        .any(|(mine, other)| is_at_or_below(mine, other) || is_at_or_below(other, mine))
     };
     let counts = |other: &Job| match &other.finish {
         None => true,

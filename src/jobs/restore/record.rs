@@ -12,7 +12,7 @@ use super::RestoreOptions;
 use super::outlook::{RestoreOutlook, TapeNeed};
 use super::summary::{RestoreSummary, Timing};
 use crate::error_text::with_causes;
-use crate::jobs::who::user_name;
+use crate::jobs::who::{host_name, user_name};
 use crate::jobs::{ByteText, JobError, Outcome, Problem, Problems, SOFTWARE, Site};
 use crate::monitor;
 
@@ -151,9 +151,4 @@ fn failure(error: &JobError) -> Problems {
         what: with_causes(error),
     });
     problems
-}
-
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_owned()
 }
