@@ -4,7 +4,8 @@
 //! 360 runs, commits it as jobs do, and asks. `1m` (which goes without saying), `10m`, `100m`;
 //! `peers` puts it into SQLite and PostgreSQL, too, as it does for 1m unasked.
 //! `TAPEWRIGHT_BENCH_DIR`: a directory to work in (default: the temporary directory), with room
-//! for 60 bytes an entry, and 700 beside peers. Method and results: docs/performance.md.
+//! for 60 bytes an entry, and 700 beside peers. `TAPEWRIGHT_BENCH_KEEP`: a directory to make and
+//! leave, with the catalog as a state directory has it. Method and results: docs/performance.md.
 
 mod history;
 mod peers;
@@ -47,7 +48,10 @@ fn main() {
     let history = History::of(millions * 1_000_000);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("load of the machine: {}", load.trim());
-    let directory = work.path().join("catalog");
+    let kept = std::env::var_os("TAPEWRIGHT_BENCH_KEEP").map(PathBuf::from);
+    let state = kept.unwrap_or_else(|| work.path().to_owned());
+    fs::create_dir_all(&state).expect("a directory");
+    let directory = state.join("catalog");
     let entries = fill(&directory, &history);
     open_times(&directory, &history);
     forget_peak();
