@@ -20,6 +20,7 @@ pub mod browse;
 mod catalog;
 mod convert;
 pub mod copy;
+mod cut_off;
 pub mod doctor;
 pub mod dump;
 pub mod duplicates;

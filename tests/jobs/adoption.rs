@@ -7,6 +7,7 @@ use catalogs::model::event::{Event, JobStarted, Level};
 use catalogs::{Catalog, OpenOptions};
 use tape_sim::cartridge::Cartridge;
 use tapewright::clock::{Clock, SystemClock};
+use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{ByteText, JobError, Outcome};
 
@@ -31,6 +32,14 @@ fn forgotten(lab: &Lab, work: impl FnOnce(&Lab)) {
     work(lab);
     fs::remove_dir_all(&catalog).unwrap();
     fs::rename(&kept, &catalog).unwrap();
+}
+
+/// The last five objects never left the drive's buffer: with them the index is lost.
+fn lose_last_objects(lab: &Lab) {
+    let map = tape_sim::cartridge::folder(&lab.library_dir(), A).join("p0.map");
+    let length = fs::metadata(&map).unwrap().len();
+    let map = fs::File::options().write(true).open(&map).unwrap();
+    map.set_len(length - 5 * 16).unwrap();
 }
 
 #[test]
@@ -60,9 +69,53 @@ fn a_tape_that_holds_more_than_the_catalog_knows_is_not_called_empty() {
         drop(lab.archive(&["source/docs"], "docs").unwrap())
     });
     let error = verify(lab.site(), A).unwrap_err();
-    let unknown = matches!(error, JobError::UnknownContent { blocks: 3.., .. });
+    let unknown = matches!(error, JobError::UnknownContent { segments: 1, .. });
     assert!(unknown, "{error:?}");
     assert!(lab.ledger_lines("verified").is_empty());
+    // What is advised leads to an end.
+    let advice = error.advice().unwrap();
+    assert!(advice.contains(&format!("catalog rebuild {A}")), "{advice}");
+    rebuild(lab.site(), &[A.to_owned()]).unwrap();
+    let verified = verify(lab.site(), A).unwrap();
+    assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+}
+
+#[test]
+fn of_a_segment_that_was_cut_off_each_job_says_what_is_safe_and_no_other_job() {
+    for whole_segments in [0, 1] {
+        let lab = Lab::new();
+        plant(&lab.path("source"));
+        lab.label(&[A], "docs");
+        for _ in 0..whole_segments {
+            lab.archive(&["source/docs"], "docs").unwrap();
+        }
+        forgotten(&lab, |lab| {
+            drop(lab.archive(&["source/photos"], "docs").unwrap())
+        });
+        lose_last_objects(&lab);
+        let verdict = [Verdict::Empty, Verdict::Good][whole_segments];
+        // The advice of neither job is the other one, in whatever order they come.
+        for _ in 0..2 {
+            let verified = verify(lab.site(), A).unwrap();
+            assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+            let volume = &verified.volumes[0];
+            assert_eq!((volume.verdict, volume.unknown_segments), (verdict, 0));
+            let rebuilt = rebuild(lab.site(), &[A.to_owned()]).unwrap();
+            let steps = rebuilt.volumes[0].next_steps();
+            assert_eq!(rebuilt.volumes[0].problems.total, 1, "{rebuilt:?}");
+            assert_eq!(steps.len(), 1, "{steps:?}");
+            for said in [volume.cut_off.as_ref().unwrap(), &steps[0]] {
+                let is_end = !said.contains("`verify") && !said.contains("`catalog rebuild");
+                assert!(is_end, "{said}");
+                for words in ["cut off", "writes over it", "`tape rescue SIM001L9"] {
+                    assert!(said.contains(words), "{said}");
+                }
+            }
+        }
+        lab.archive(&["source"], "docs").unwrap();
+        let verified = verify(lab.site(), A).unwrap();
+        assert_eq!(verified.volumes[0].cut_off, None, "{verified:?}");
+    }
 }
 
 #[test]
@@ -96,15 +149,7 @@ fn an_incomplete_tail_is_overwritten() {
     forgotten(&lab, |lab| {
         drop(lab.archive(&["source/photos"], "docs").unwrap())
     });
-    // The last five objects never left the buffer: with them the index is lost.
-    let map = tape_sim::cartridge::folder(&lab.library_dir(), A).join("p0.map");
-    let length = fs::metadata(&map).unwrap().len();
-    fs::File::options()
-        .write(true)
-        .open(&map)
-        .unwrap()
-        .set_len(length - 5 * 16)
-        .unwrap();
+    lose_last_objects(&lab);
 
     let second = lab.archive(&["source"], "docs").unwrap();
     assert_eq!(second.adopted_segments, 0);

@@ -105,6 +105,37 @@ fn a_job_whose_tapes_come_one_after_the_other_is_complete_with_the_last() {
 }
 
 #[test]
+fn a_job_whose_only_index_is_damaged_is_called_by_its_place_and_that_is_said() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A, B], "docs");
+    let job = lab.archive(&["source"], "docs").unwrap();
+    let labelled = tapes::list(lab.site()).unwrap()[0].labelled_at;
+    lab.spoil(A, job.segments[0].end_block.0 - 2);
+    fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+    let summary = rebuild(lab.site(), &[A.to_owned()]).unwrap();
+    let read = &summary.volumes[0];
+    let name = format!("unnamed-{A}-1");
+    let told = &read.problems.listed[0].what;
+    for words in [&name, &job.job.to_string(), "are lost with it"] {
+        assert!(told.contains(words), "{told}");
+    }
+    let steps = read.next_steps();
+    assert!(steps.len() == 1 && steps[0].contains("`verify"), "{steps:?}");
+    let catalog = lab.catalog();
+    let known = catalog.job(&name).unwrap().unwrap();
+    assert_eq!((known.start.what.job, known.start.time), (job.job, labelled));
+    drop(catalog);
+    // What the rebuild advises ends: it names no other job.
+    let verified = verify(lab.site(), A).unwrap();
+    let advice = verified.volumes[0].advice.as_ref().unwrap();
+    assert!(!advice.contains("catalog rebuild"), "{advice}");
+    let (restored, copy) = lab.restore("source", "target");
+    assert_eq!(restored.problems.total, 0, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &copy);
+}
+
+#[test]
 fn a_retired_volume_that_is_on_its_tape_is_offered_again() {
     let lab = Lab::new();
     plant(&lab.path("source"));

@@ -37,6 +37,8 @@ fn tape() -> (MemoryTape, Vec<SegmentReceipt>) {
 struct Scanned {
     segments: Vec<SegmentReceipt>,
     damage: Vec<u64>,
+    /// What was said of each.
+    said: Vec<String>,
     incomplete: Vec<u64>,
     next: Option<AppendPoint>,
 }
@@ -46,7 +48,10 @@ fn scan_from(tape: &mut MemoryTape, from: &AppendPoint, depth: Depth) -> Scanned
     let next = scan_volume(tape, &label(BLOCK_BYTES), from, depth, &mut |finding| {
         match finding {
             Finding::Segment(receipt) => scanned.segments.push(*receipt),
-            Finding::Damage { block, .. } => scanned.damage.push(block.0),
+            Finding::Damage { block, what } => {
+                scanned.damage.push(block.0);
+                scanned.said.push(what);
+            }
             Finding::Incomplete { first_block, .. } => scanned.incomplete.push(first_block.0),
         }
         ControlFlow::Continue(())
@@ -136,6 +141,14 @@ fn a_damaged_index_is_replaced_by_the_headers_of_its_segment() {
                 numbers.len() < 3,
                 "the run, from a segment beside it"
             );
+            if !known {
+                // What is known all the same: where it is, and that it came behind the label.
+                let name = format!("unnamed-{}-{}", receipt.info.barcode, number + 1);
+                let since = label(BLOCK_BYTES).labelled_at;
+                let found = &salvaged.info.job;
+                assert_eq!((&found.name, found.started_at), (&name, since));
+                assert!(scanned.said[number].contains(&name), "{:?}", scanned.said);
+            }
             let expected: Vec<FileLine> = receipt.files.iter().map(from_headers).collect();
             assert_eq!(salvaged.files, expected);
             assert_eq!(salvaged.end_block, receipt.end_block);

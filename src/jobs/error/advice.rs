@@ -172,9 +172,13 @@ impl JobError {
                 "Cure the catalog (`doctor` looks at it), then `catalog rebuild {barcode}`; the \
                  tape need not be labelled again."
             ),
-            JobError::UnknownVolume { barcode, .. } | JobError::UnknownContent { barcode, .. } => {
+            JobError::UnknownVolume { barcode, .. } => {
                 format!("`catalog rebuild {barcode}` reads it into the catalog; nothing is lost.")
             }
+            JobError::UnknownContent { barcode, .. } => format!(
+                "`catalog rebuild {barcode}` reads them into the catalog. Then verify it again: \
+                 it compares each file."
+            ),
             JobError::OtherPool { barcode, pool, .. } => {
                 format!("Write to pool {pool}, or name a tape other than {barcode}.")
             }

@@ -400,12 +400,12 @@ pub enum JobError {
         expected: u64,
     },
     /// The catalog knows of nothing but the label on this tape, and there is more.
-    #[error("{barcode} holds {blocks} blocks behind its label that the catalog does not know")]
+    #[error("{barcode} holds {segments} whole segments, and the catalog knows none of them")]
     UnknownContent {
         /// The tape.
         barcode: String,
-        /// Records and filemarks behind the label's.
-        blocks: u64,
+        /// Those behind the label.
+        segments: u64,
     },
     /// Behind what the catalog knows, the tape is damaged. What segments are there were
     /// taken into the catalog, and the tape was marked suspect.

@@ -285,7 +285,7 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
         JobError::MailSlotsEmpty,
         JobError::UnknownContent {
             barcode: text(),
-            blocks: 1,
+            segments: 1,
         },
         JobError::ClaimedTwice {
             barcode: text(),

@@ -19,11 +19,12 @@ use super::mount::{Bay, Listed, Mounter, Purpose, drive_error, lend};
 use super::restore::TapePlace;
 use super::{
     ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
-    catalog, convert,
+    catalog, convert, cut_off,
 };
 use crate::engine::scan::{Damage, ScanReport, scan};
 use crate::engine::{BoxedError, ReceiptSink};
 use crate::monitor;
+use crate::units::BlockAddress;
 use crate::volume::append::AppendPoint;
 use crate::volume::label::Label;
 use crate::volume::receipt::SegmentReceipt;
@@ -48,6 +49,27 @@ pub struct RebuiltVolume {
     pub files: u64,
     /// What could not be read.
     pub problems: Problems,
+    /// First block of the segment at the end that was cut off, if there is one; it is among the
+    /// problems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_off_at: Option<BlockAddress>,
+}
+
+impl RebuiltVolume {
+    /// What to do about what could not be read; nothing if all was.
+    #[must_use]
+    pub fn next_steps(&self) -> Vec<String> {
+        let barcode = &self.barcode;
+        let cut_off = self.cut_off_at.map(|block| cut_off::words(barcode, block));
+        let damaged = self.problems.total > u64::from(cut_off.is_some());
+        let verify = || {
+            format!(
+                "What is in the catalog of it can be restored as far as the tape gives it. \
+                 `verify {barcode}` reads all of it and names each file that lost something."
+            )
+        };
+        damaged.then(verify).into_iter().chain(cut_off).collect()
+    }
 }
 
 /// What the catalog holds after a rebuild.
@@ -347,6 +369,7 @@ impl Rebuild<'_> {
             segments: report.segments,
             new_segments,
             files: report.files,
+            cut_off_at: report.incomplete.as_ref().map(|cut_off| cut_off.block),
             problems: problems(report),
         });
         (bay, result)

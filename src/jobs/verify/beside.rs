@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 
 use super::{Verdict, VerifiedVolume, about_tape};
 use crate::engine::MountedVolume;
+use crate::jobs::cut_off;
+use crate::units::BlockAddress;
 use crate::volume::VolumeError;
 use crate::volume::append::AppendPoint;
 use crate::volume::scan::{Depth, Finding, scan_volume};
@@ -14,7 +16,9 @@ pub(crate) struct Beside {
     /// What is wrong with its label or README, as a sentence.
     pub(crate) label_damage: Option<String>,
     /// Whole segments behind those that the catalog knows.
-    segments: u64,
+    pub(super) segments: u64,
+    /// Where a segment begins that was cut off, behind all others.
+    cut_off: Option<BlockAddress>,
     /// What is wrong behind them first, as a sentence.
     damage_behind: Option<String>,
 }
@@ -28,8 +32,8 @@ impl Beside {
         }
     }
 
-    /// Looks behind the known segments. What a job that was cut off left there unfinished is no
-    /// news: the next one writes over it. Nor is what the drive does not tell.
+    /// Looks behind the known segments. What a job that was cut off left there unfinished makes
+    /// no tape bad: the next one writes over it. Nor does what the drive does not tell.
     pub(crate) fn look_behind(&mut self, volume: &mut MountedVolume, point: &AppendPoint) {
         if let Err(error) = self.scan_behind(volume, point) {
             let barcode = &volume.label.barcode;
@@ -37,7 +41,8 @@ impl Beside {
         }
     }
 
-    fn scan_behind(
+    /// The same, for who has to know.
+    pub(super) fn scan_behind(
         &mut self,
         volume: &mut MountedVolume,
         point: &AppendPoint,
@@ -57,7 +62,7 @@ impl Beside {
                     let first = || format!("behind the known segments, block {block}: {what}");
                     self.damage_behind.get_or_insert_with(first);
                 }
-                Finding::Incomplete { .. } => {}
+                Finding::Incomplete { first_block, .. } => self.cut_off = Some(first_block),
             }
             ControlFlow::Continue(())
         };
@@ -74,6 +79,9 @@ impl Beside {
     /// Adds it to what the segments say of the volume.
     pub(super) fn judge(&self, verified: &mut VerifiedVolume) {
         verified.unknown_segments = self.segments;
+        let barcode = &verified.barcode;
+        let cut_off = self.cut_off.map(|block| cut_off::words(barcode, block));
+        verified.cut_off = cut_off;
         for what in self.damage() {
             verified.verdict = Verdict::Bad;
             verified.problems.push(about_tape(what));

@@ -14,13 +14,13 @@ use uuid::Uuid;
 use self::beside::Beside;
 use self::next_step::{Lost, next_step};
 use super::append_check::examine_known_label;
-use super::mount::{Bay, Mounter, Purpose, drive_error};
+use super::mount::{Bay, Mounter, Purpose, lend};
 use super::source::{LibrarySource, tell_nameless};
 use super::{
     ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, VolumeState, catalog,
     interrupted,
 };
-use crate::drive::SequentialDevice as _;
+use crate::engine::EngineError;
 use crate::engine::verify::{
     self as engine, SegmentPlace, SegmentReport, SegmentVerdict, VerifyPlan, VolumeSegments,
 };
@@ -63,6 +63,10 @@ pub struct VerifiedVolume {
     pub files: u64,
     /// Segments behind those that the catalog knows; they were not compared.
     pub unknown_segments: u64,
+    /// What is to be held of a segment that was cut off at the end of what is on it, if there is
+    /// one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<String>,
     /// What was bad, by file.
     pub problems: Problems,
     /// What to do about it.
@@ -205,13 +209,8 @@ fn verify_label(
     let VolumeLabelled {
         volume, barcode, ..
     } = known;
-    let read = |bay: &mut Bay| {
-        let (_, damage) = examine_known_label(bay, volume)?;
-        let end = bay.drive.locate_end_of_data();
-        let end = end.map_err(|error| drive_error(&bay.barcode, error))?;
-        Ok((end, damage))
-    };
-    let (bay, (end, label_damage)) = match mounter.mount_then(&barcode, Purpose::Volume, read) {
+    let read = |bay: &mut Bay| examine_known_label(bay, volume);
+    let (bay, (label, damage)) = match mounter.mount_then(&barcode, Purpose::Volume, read) {
         Err(error @ JobError::TapeMissing { .. }) => {
             tell_nameless(site, &error);
             summary.outcome = Outcome::Partial;
@@ -220,13 +219,18 @@ fn verify_label(
         }
         mounted => mounted?,
     };
-    mounter.unmount(bay)?;
-    let label_end = AppendPoint::first().next_block;
-    if end.block > label_end {
-        return Err(JobError::UnknownContent {
-            barcode,
-            blocks: end.block.0 - label_end.0,
-        });
+    let mut beside = Beside::of_label(damage);
+    let (bay, looked) = lend(bay, label, |mounted| {
+        let looked = beside.scan_behind(mounted, &AppendPoint::first());
+        looked.map_err(|source| {
+            let barcode = mounted.label.barcode.clone();
+            EngineError::Volume { barcode, source }
+        })
+    });
+    mounter.close(bay, looked)?;
+    if beside.segments > 0 {
+        let segments = beside.segments;
+        return Err(JobError::UnknownContent { barcode, segments });
     }
     let mut verified = VerifiedVolume {
         barcode,
@@ -237,10 +241,11 @@ fn verify_label(
         records: 0,
         files: 0,
         unknown_segments: 0,
+        cut_off: None,
         problems: Problems::default(),
         advice: None,
     };
-    Beside::of_label(label_damage).judge(&mut verified);
+    beside.judge(&mut verified);
     if verified.verdict == Verdict::Bad {
         summary.outcome = Outcome::Partial;
         verified.advice = Some(format!(
@@ -357,6 +362,7 @@ fn judge(
         records: segments.iter().map(|segment| segment.records).sum(),
         files: segments.iter().map(|segment| segment.files_verified).sum(),
         unknown_segments: 0,
+        cut_off: None,
         problems,
         advice: None,
     };

@@ -194,11 +194,6 @@ impl Scan<'_> {
             return Ok(vec![Finding::Incomplete { first_block, what }]);
         }
         let end_block = self.position()?;
-        let what = format!("{}; read the segment itself instead", with_causes(error));
-        let mut findings = vec![Finding::Damage {
-            block: index_block,
-            what,
-        }];
         let behind = self.info_behind(end_block)?;
         let beside = Beside {
             before: self.last.as_ref(),
@@ -206,6 +201,14 @@ impl Scan<'_> {
         };
         let (device, label) = (&mut *self.device, self.label);
         let salvaged = salvage::salvage(device, label, &self.point, index_block, beside)?;
+        let mut what = format!("{}; read the segment itself instead", with_causes(error));
+        if let Some(nameless) = salvaged.nameless {
+            what = format!("{what}; {nameless}");
+        }
+        let mut findings = vec![Finding::Damage {
+            block: index_block,
+            what,
+        }];
         let damage = salvaged.damage.into_iter();
         findings.extend(damage.map(|(block, what)| Finding::Damage { block, what }));
         let (info, files) = (salvaged.info, salvaged.files);

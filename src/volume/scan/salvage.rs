@@ -32,11 +32,14 @@ const LINE_BYTES: u64 = 256;
 /// tape holds.
 pub(super) struct Salvaged {
     /// Of the run only the identity is known, unless a segment beside it is of the same; then
-    /// all but times and counts is taken from there. What is unknown is empty, 0, or 1970.
+    /// all but times and counts is taken from there. Else it is named by its place, and its start is
+    /// the last moment that is known to come before it. What is unknown is empty, 0, or 1970.
     pub info: SegmentInfo,
     pub files: Vec<FileLine>,
     /// What was wrong, and where.
     pub damage: Vec<(BlockAddress, String)>,
+    /// What is to be said where nothing beside it knows the run.
+    pub nameless: Option<String>,
 }
 
 /// The segments beside a salvaged one, which may be of its run.
@@ -62,6 +65,12 @@ impl Beside<'_> {
     fn job(self) -> Option<JobHeader> {
         let told = self.behind.or(self.before);
         told.map(|info| info.job.clone())
+    }
+
+    /// When the tape was last written before, as far as is known.
+    fn since(self, label: &Label) -> Timestamp {
+        let before = self.before.map(|info| info.written_at);
+        before.map_or(label.labelled_at, |before| before.max(label.labelled_at))
     }
 
     /// The number in its run of segment `number` of the volume, next to them; 0 if they do not
@@ -388,8 +397,11 @@ impl Salvage {
         let identity = self
             .identity
             .unwrap_or_else(|| Identity::unknown(label, point));
+        let since = beside.since(label);
         let beside = beside.of_job(identity.job);
-        let job = beside.job().unwrap_or_else(|| identity.header());
+        let told = beside.job();
+        let is_nameless = told.is_none();
+        let job = told.unwrap_or_else(|| identity.header(label, point, since));
         let info = SegmentInfo {
             format: identity.format.max(codec.least_format()),
             volume: label.volume,
@@ -417,11 +429,21 @@ impl Salvage {
             job_problems: None,
         };
         Salvaged {
+            nameless: is_nameless.then(|| said_of_nameless(&info.job)),
             info,
             files: self.files,
             damage: self.damage,
         }
     }
+}
+
+/// What is to be known of a run whose name is lost.
+fn said_of_nameless(job: &JobHeader) -> String {
+    format!(
+        "the name, the start and the paths of its job are lost with it; the catalog calls it `{}` \
+         ({}), begun at {:.0}, the last moment known to be before it",
+        job.name, job.id, job.started_at
+    )
 }
 
 /// What the global header says.
@@ -457,11 +479,11 @@ impl Identity {
     }
 
     /// The run, of which nothing else is known.
-    fn header(&self) -> JobHeader {
+    fn header(&self, label: &Label, point: &AppendPoint, since: Timestamp) -> JobHeader {
         JobHeader {
             id: self.job,
-            name: String::new(),
-            started_at: Timestamp::UNIX_EPOCH,
+            name: format!("unnamed-{}-{}", label.barcode, point.next_number),
+            started_at: since,
             host: String::new(),
             software: String::new(),
             roots: Vec::new(),
@@ -480,10 +502,12 @@ impl Identity {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         let segment = uuid::Builder::from_random_bytes(bytes).into_uuid();
+        bytes.copy_from_slice(&hash.as_bytes()[16..]);
+        let job = uuid::Builder::from_random_bytes(bytes).into_uuid();
         Identity {
             format: FORMAT,
             segment,
-            job: Uuid::nil(),
+            job,
             level: Level::Full,
         }
     }

@@ -99,6 +99,9 @@ fn render(output: &mut Output, summary: &RebuildSummary) -> io::Result<()> {
             ))?;
         }
         problems(output, &volume.problems, "bad on this tape")?;
+        for step in volume.next_steps() {
+            output.line(format!("  {step}"))?;
+        }
     }
     for tape in &summary.skipped {
         output.line(format!("{}  left out: {}", tape.barcode, tape.why))?;

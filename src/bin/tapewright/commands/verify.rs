@@ -83,6 +83,14 @@ fn job_is_whole(output: &mut Output, run: &JobRun) -> io::Result<()> {
     }
 }
 
+/// What a job that was cut off left on a tape.
+fn cut_off(output: &mut Output, volume: &VerifiedVolume) -> io::Result<()> {
+    match &volume.cut_off {
+        Some(words) => output.line(format!("  {words}")),
+        None => Ok(()),
+    }
+}
+
 /// The result for people.
 pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
     if let Some(job) = &summary.job {
@@ -103,6 +111,7 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
                 output.line(format!(
                     "{barcode}  nothing on it to verify; its label was read and is right"
                 ))?;
+                cut_off(output, volume)?;
                 continue;
             }
             Verdict::Good if volume.planned_segments > volume.segments => "good so far",
@@ -134,6 +143,7 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
                 counted(volume.unknown_segments, "more segment")
             ))?;
         }
+        cut_off(output, volume)?;
         if let Some(advice) = &volume.advice {
             output.line(format!("  {advice}"))?;
         }
