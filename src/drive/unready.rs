@@ -24,6 +24,8 @@ use crate::transport::Data;
 const READER_PATIENCE: Duration = Duration::from_secs(20);
 /// Who writes has nobody who would.
 const WRITER_PATIENCE: Duration = Duration::from_secs(300);
+/// For so long who was asked to stop still waits to bring what it has begun onto the tape.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a drive was waited for in the middle of its work.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,7 +73,7 @@ impl Drive {
         if !stays && at.is_none() {
             return Ok(false);
         }
-        let writes = cdb::is_in_place(cdb) && !cdb::is_read(cdb);
+        let writes = cdb::is_write(cdb);
         let said = ended
             .sense
             .map_or_else(String::new, |sense| sense.to_string());
@@ -96,16 +98,22 @@ impl Drive {
         Ok(true)
     }
 
-    /// Asks until the drive is ready; false where patience ran out, or a reader wants to stop. Who
-    /// stops while it writes still wants what it has begun on the tape.
+    /// Asks until the drive is ready; false where patience ran out. The wish to stop is looked
+    /// for each time, which is each second at the least. It ends the wait at once, where nothing
+    /// is written; else what was begun is still given a moment.
     fn becomes_ready(&mut self, action: Arguments<'_>, writes: bool) -> Result<bool, DriveError> {
-        let patience = match writes {
-            true => WRITER_PATIENCE,
-            false => READER_PATIENCE,
+        let (patience, closing) = match writes {
+            true => (WRITER_PATIENCE, CLOSING_PATIENCE),
+            false => (READER_PATIENCE, Duration::ZERO),
         };
         let started = Instant::now();
+        let mut stopped = None;
         let mut pause = FIRST_PAUSE;
-        while started.elapsed() < patience && (writes || !self.is_stopped()) {
+        while started.elapsed() < patience {
+            if self.is_stopped() && stopped.get_or_insert_with(Instant::now).elapsed() >= closing {
+                let what = "stopped while the drive was waited for, which was not ready".to_owned();
+                return Err(self.error(action, DriveErrorKind::Cancelled, what));
+            }
             thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
             match self.attempt(action, &cdb::test_unit_ready(), Data::None, 1) {

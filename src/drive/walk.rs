@@ -45,7 +45,8 @@ enum Stop {
 
 impl Drive {
     /// Ends walks over what is not known of the tape, which can be all of it, soon after
-    /// `flag` is up: they fail with [`DriveErrorKind::Cancelled`], and the place stays known.
+    /// `flag` is up: they fail with [`DriveErrorKind::Cancelled`], and the place stays known. Waits
+    /// for a drive that is not ready in the middle of its work end with it, too.
     pub fn stop_walks_on(&mut self, flag: Arc<AtomicBool>) {
         self.stop = Some(flag);
     }

@@ -83,11 +83,17 @@ pub fn harmless_to_repeat(cdb: &[u8]) -> bool {
 /// and the tape has not moved, it may be sent again.
 #[must_use]
 pub fn is_in_place(cdb: &[u8]) -> bool {
-    is_read(cdb)
-        || matches!(
-            cdb.first(),
-            Some(&(op::WRITE_6 | op::WRITE_FILEMARKS_6 | op::MODE_SELECT_6 | op::MODE_SELECT_10))
-        )
+    let sets_mode = matches!(cdb.first(), Some(&(op::MODE_SELECT_6 | op::MODE_SELECT_10)));
+    is_read(cdb) || is_write(cdb) || sets_mode
+}
+
+/// True for what puts data or filemarks onto the tape.
+#[must_use]
+pub fn is_write(cdb: &[u8]) -> bool {
+    matches!(
+        cdb.first(),
+        Some(&(op::WRITE_6 | op::WRITE_FILEMARKS_6))
+    )
 }
 
 /// True for a READ of blocks.

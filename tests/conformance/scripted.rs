@@ -1,12 +1,17 @@
 //! What drive and changer make of the faults that the simulator plays by script: each is told by
 //! its kind, nothing is claimed that is not on tape, and what comes next is right again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use crate::bench::{Bench, pattern, quiet, ready};
 use tape_sim::fault::{Effect, FaultScript, Rule};
 use tape_sim::inventory::{self, Door};
 use tape_sim::library::Library;
 use tapewright::changer::{ChangerErrorKind, ElementAddress};
-use tapewright::drive::{Drive, DriveError, DriveErrorKind, ReadOutcome, ReadyWait};
+use tapewright::drive::{Drive, DriveError, DriveErrorKind, DriveMode, ReadOutcome, ReadyWait};
 use tapewright::drive::{SequentialDevice, Written};
 use tapewright::transport::sim::SimTransport;
 use tapewright::transport::{Data, Transport, TransportErrorKind};
@@ -102,6 +107,57 @@ fn a_drive_that_is_not_ready_for_a_while_takes_each_block_once() {
         let unready = drive.take_unready().unwrap();
         assert_eq!(unready.times, 1, "{command}");
         holds(&mut drive, 4);
+    }
+}
+
+#[test]
+fn the_wish_to_stop_ends_the_wait_for_a_drive_that_does_not_become_ready() {
+    type Act = fn(&mut Drive) -> Result<(), DriveError>;
+    let cases: [(&str, Act); 4] = [
+        ("MODE SELECT", |drive| {
+            let mode = DriveMode {
+                compression: true,
+                ..DriveMode::default()
+            };
+            drive.set_mode(&mode).map(drop)
+        }),
+        ("LOCATE", |drive| drive.locate(BlockAddress(1))),
+        ("READ", |drive| {
+            drive.read_block(&mut vec![0; BLOCK]).map(drop)
+        }),
+        // What was begun on the tape is given a moment.
+        ("WRITE", |drive| {
+            drive.write_block(&pattern(3, BLOCK)).map(drop)
+        }),
+    ];
+    for (command, act) in cases {
+        let bench = Bench::new();
+        let mut drive = written(&bench);
+        if command == "READ" {
+            drive.locate(BlockAddress(0)).unwrap();
+        }
+        let never_ready = [command, "TEST UNIT READY"].map(|name| {
+            let mut rule = Rule::new(Effect::BecomingReady);
+            rule.id = name.to_owned();
+            rule.when.command = Some(name.to_owned());
+            rule
+        });
+        let script = FaultScript::new(0, never_ready.to_vec());
+        let library = Library::open(bench.path()).unwrap();
+        library.set_faults(&script).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        drive.stop_walks_on(Arc::clone(&stop));
+        let asked = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            stop.store(true, Ordering::Relaxed);
+        });
+        let begun = Instant::now();
+        let error = act(&mut drive).unwrap_err();
+        asked.join().unwrap();
+        assert_eq!(error.kind, DriveErrorKind::Cancelled, "{command}: {error}");
+        // The drive alone would be waited for for 20 seconds, or five minutes.
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(18), "{command}: {waited:?}");
     }
 }
 

@@ -100,7 +100,7 @@ fn with_context(
     let terminal =
         Terminal::new().map_err(|error| Failure::Io("taking over signals".to_owned(), error))?;
     let trace = cli.global.trace.as_deref().map(trace_to).transpose()?;
-    let operator = TerminalOperator::new(cli.command.waits());
+    let operator = TerminalOperator::new(cli.command.waits(), terminal.stop());
     let site = Site {
         state: &state,
         clock: &SystemClock,

@@ -1,8 +1,9 @@
 //! The person who does what no changer does and brings what is missing, asked on the terminal.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tapewright::jobs::{MailRequest, Operator, Reply, TapeRequest};
 
@@ -12,15 +13,18 @@ use tapewright::jobs::{MailRequest, Operator, Reply, TapeRequest};
 pub struct TerminalOperator {
     /// What is missing is waited for, and nobody is asked.
     waits: bool,
+    /// Up once the user wants to stop: then there is no more waiting.
+    stop: Arc<AtomicBool>,
     /// What was told last: it is not told again while it stays so.
     told: Mutex<String>,
 }
 
 impl TerminalOperator {
-    /// `waits`: looks again by itself where something is missing.
-    pub fn new(waits: bool) -> Self {
+    /// `waits`: looks again by itself where something is missing, until `stop` is up.
+    pub fn new(waits: bool, stop: Arc<AtomicBool>) -> Self {
         Self {
             waits,
+            stop,
             told: Mutex::default(),
         }
     }
@@ -28,6 +32,8 @@ impl TerminalOperator {
 
 /// Time between two looks at a library in which something is missing.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// So often the wish to stop is looked for meanwhile.
+const STOP_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Operator for TerminalOperator {
     fn request(&self, request: &TapeRequest) -> Reply {
@@ -62,7 +68,10 @@ impl Operator for TerminalOperator {
             help.clone_into(&mut told);
         }
         drop(told);
-        std::thread::sleep(LOOK_INTERVAL);
+        let begun = Instant::now();
+        while begun.elapsed() < LOOK_INTERVAL && !self.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(STOP_INTERVAL);
+        }
         Reply::Done
     }
 }

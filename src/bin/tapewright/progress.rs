@@ -93,6 +93,11 @@ impl Terminal {
         })
     }
 
+    /// Up once the user wants to stop.
+    pub fn stop(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
     /// Takes the bar off the screen before results are printed.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
@@ -216,7 +221,7 @@ impl Monitor for Terminal {
     }
 
     fn stop_flag(&self) -> Option<Arc<AtomicBool>> {
-        Some(Arc::clone(&self.stop))
+        Some(self.stop())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Mounting where a changer moves the tapes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::elsewhere::Wanted;
 use super::plan::{Route, route, route_of_unread};
@@ -14,6 +14,8 @@ use crate::monitor::Problem;
 
 /// Moving a tape takes a minute or two; another process may be at it twice in a row.
 const CHANGER_PATIENCE: Duration = Duration::from_secs(300);
+/// So often the wish to stop is looked for meanwhile.
+const STOP_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the library is looked at where others use it in the same moment.
 const LOOKS: u32 = 3;
 
@@ -21,7 +23,7 @@ impl Mounter<'_> {
     /// Brings a tape into the best drive that was not tried in this mount, and waits for it.
     pub(super) fn mount_by_changer(&mut self, wanted: Wanted<'_>) -> Result<Bay, JobError> {
         let barcode = wanted.barcode;
-        let moving = self.lock_changer()?;
+        let moving = self.lock_changer_or_stop()?;
         let mut bay = self.with_fresh_looks(|mounter| mounter.bring(wanted))?;
         drop(moving);
         self.phase(&format!("loading {barcode}"));
@@ -260,6 +262,27 @@ impl Mounter<'_> {
             NotLocked::Held(pid) => JobError::LibraryBusy { pid },
             NotLocked::Io(..) => error.into(),
         })
+    }
+
+    /// The same for who only begins: the wish to stop ends the wait. A tape that is in a drive is
+    /// brought home all the same.
+    pub(super) fn lock_changer_or_stop(&self) -> Result<Lock, JobError> {
+        let dir = self.site.state.lock_dir();
+        let deadline = Instant::now() + CHANGER_PATIENCE;
+        let mut told = false;
+        loop {
+            let patience = deadline.saturating_duration_since(Instant::now());
+            match Lock::take(&dir, CHANGER_LOCK, patience.min(STOP_INTERVAL)) {
+                Err(NotLocked::Held(_)) if self.site.monitor.stop_requested() => {
+                    return Err(JobError::Stopped);
+                }
+                Err(NotLocked::Held(_)) if patience > STOP_INTERVAL => {}
+                taken => return taken.map_err(JobError::from),
+            }
+            if !std::mem::replace(&mut told, true) {
+                self.phase("waiting for another process to move its tape");
+            }
+        }
     }
 
     pub(super) fn phase(&self, what: &str) {

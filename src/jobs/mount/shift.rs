@@ -48,7 +48,7 @@ impl Mounter<'_> {
         &mut self,
         choose: &dyn Fn(&Snapshot) -> Result<Shift, JobError>,
     ) -> Result<Shift, JobError> {
-        let _moving = self.lock_changer()?;
+        let _moving = self.lock_changer_or_stop()?;
         self.with_fresh_looks(|mounter| mounter.shift_once(choose))
     }
 
