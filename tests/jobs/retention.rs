@@ -1,7 +1,7 @@
 //! How long jobs are kept: times, holds and chains, and what becomes of the tapes.
 
 use catalogs::Catalog;
-use catalogs::model::event::{Event, JobFinished, JobStarted, Outcome as Ended};
+use catalogs::model::event::{Event, JobFinished, JobStarted, Outcome as Ended, RetentionSet};
 use catalogs::model::problem::Problems;
 use jiff::{SignedDuration, Timestamp};
 use tapewright::jobs::archive::{JobDescription, archive};
@@ -48,6 +48,11 @@ fn identity(name: &str) -> Uuid {
     Uuid::from_slice(&bytes.as_bytes()[..16]).unwrap()
 }
 
+fn this_host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    name.trim().to_owned()
+}
+
 fn record(catalog: &Catalog, now: Timestamp, place: usize, row: &Row) {
     let (name, root, level, base, ended, _) = *row;
     let job = identity(name);
@@ -61,7 +66,7 @@ fn record(catalog: &Catalog, now: Timestamp, place: usize, row: &Row) {
         excludes: Vec::new(),
         one_file_system: false,
         more_sources: false,
-        host: "host".into(),
+        host: this_host(),
         software: "test".into(),
         level,
         base: (!base.is_empty()).then(|| identity(base)),
@@ -79,6 +84,15 @@ fn record(catalog: &Catalog, now: Timestamp, place: usize, row: &Row) {
         };
         catalog.append(at, &Event::JobFinished(finished)).unwrap();
     }
+}
+
+fn be_over(catalog: &Catalog, now: Timestamp, job: Uuid) {
+    let event = Event::RetentionSet(RetentionSet {
+        job,
+        until: Some(now - SignedDuration::from_secs(1)),
+        by: "test".into(),
+    });
+    catalog.append(now, &event).unwrap();
 }
 
 #[test]
@@ -188,7 +202,10 @@ fn a_job_goes_once_its_time_is_over_and_nothing_keeps_it() {
             let until = match row.5 {
                 Unsaid => continue,
                 Forever => Keep::For(KeepFor::Forever),
-                Over => Keep::Until(now - SignedDuration::from_hours(1)),
+                Over => {
+                    be_over(&catalog, now, identity(row.0));
+                    continue;
+                }
                 Left => Keep::Until(now + SignedDuration::from_hours(1)),
             };
             keep(lab.site(), &[identity(row.0).to_string()], until).unwrap();
@@ -237,8 +254,13 @@ fn archived(lab: &Lab, level: Level, name: &str) -> String {
     name.to_owned()
 }
 
-fn over(lab: &Lab) -> Keep {
-    Keep::Until(lab.site().clock.now() - SignedDuration::from_secs(1))
+/// As if it had been said in time that these jobs are kept until a moment that is past by now.
+fn over(lab: &Lab, names: &[&str]) {
+    let (catalog, now) = (lab.catalog(), lab.site().clock.now());
+    for name in names {
+        let job = catalog.job(name).unwrap().unwrap();
+        be_over(&catalog, now, job.start.what.job);
+    }
 }
 
 fn erase(lab: &Lab, barcode: &str) -> Result<(), JobError> {
@@ -267,7 +289,7 @@ fn a_tape_is_freed_by_its_last_job_and_is_not_overwritten_before() {
     lab.label(&[A], "docs");
     let first = archived(&lab, Level::Full, "first");
     let second = archived(&lab, Level::Full, "second");
-    keep(lab.site(), std::slice::from_ref(&first), over(&lab)).unwrap();
+    over(&lab, &[&first]);
     keep(
         lab.site(),
         std::slice::from_ref(&second),
@@ -290,7 +312,7 @@ fn a_tape_is_freed_by_its_last_job_and_is_not_overwritten_before() {
     let error = refused("one is not expired");
     assert!(error.to_string().contains("`second`"), "{error}");
     assert!(!is_free(&lab, A));
-    keep(lab.site(), std::slice::from_ref(&second), over(&lab)).unwrap();
+    over(&lab, &[&second]);
     let placed = hold(lab.site(), &HoldOn::Tape(A.to_owned()), "case 7").unwrap();
     assert!(expire_now(&lab).is_empty(), "a hold beats expiry");
     let shown = expire(
@@ -360,7 +382,7 @@ fn what_is_expired_comes_back_when_it_is_kept_again() {
     lab.label(&[A], "docs");
     let job = archived(&lab, Level::Full, "only");
     let before = lab.find(b"/").len();
-    keep(lab.site(), std::slice::from_ref(&job), over(&lab)).unwrap();
+    over(&lab, &[&job]);
     assert_eq!(expire_now(&lab), ["only"]);
     assert!(lab.find(b"/").is_empty());
     let asked = FindOptions {
@@ -393,7 +415,7 @@ fn expired_chain() -> Lab {
         .iter()
         .map(|job| job.start.what.job.to_string())
         .collect();
-    keep(lab.site(), &ids, over(&lab)).unwrap();
+    over(&lab, &[&ids[0], &ids[1]]);
     assert_eq!(expire_now(&lab).len(), 2);
     assert!(lab.find(b"/").is_empty());
     assert!(is_free(&lab, A));
@@ -435,7 +457,7 @@ fn changes_are_not_measured_against_what_is_expired() {
     plant(&lab.path("source"));
     lab.label(&[A], "docs");
     let job = archived(&lab, Level::Full, "nightly");
-    keep(lab.site(), &[job], over(&lab)).unwrap();
+    over(&lab, &[&job]);
     assert_eq!(expire_now(&lab), ["nightly"]);
     archived(&lab, Level::Incremental, "nightly");
     let newest = lab.catalog().job("nightly").unwrap().unwrap();
@@ -481,8 +503,9 @@ fn the_time_of_a_job_is_counted_from_its_start() {
 fn what_is_not_known_is_refused_and_a_hold_wants_its_reason() {
     let lab = Lab::new();
     lab.label(&[A], "docs");
+    let forever = Keep::For(KeepFor::Forever);
     let kinds = [
-        keep(lab.site(), &["none".to_owned()], over(&lab)).map(|_| ()),
+        keep(lab.site(), &["none".to_owned()], forever).map(|_| ()),
         hold(lab.site(), &HoldOn::Job("none".to_owned()), "why").map(|_| ()),
         hold(lab.site(), &HoldOn::Tape(B.to_owned()), "why").map(|_| ()),
         release(lab.site(), "", "why").map(|_| ()),
@@ -494,4 +517,51 @@ fn what_is_not_known_is_refused_and_a_hold_wants_its_reason() {
     let without = hold(lab.site(), &HoldOn::Tape(A.to_owned()), " ");
     assert_eq!(without.unwrap_err().kind(), JobErrorKind::Request);
     assert!(lab.ledger_lines("hold_placed").is_empty());
+}
+
+#[test]
+fn a_time_that_is_over_is_refused_and_nothing_changed() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    let jobs = ["one", "two"].map(|name| archived(&lab, Level::Full, name));
+    let now = lab.site().clock.now();
+    let past = Keep::Until(now - SignedDuration::from_secs(1));
+    let error = keep(lab.site(), &jobs, past).unwrap_err();
+    assert_eq!(error.kind(), JobErrorKind::Request, "{error}");
+    assert!(error.to_string().contains("`one`"), "{error}");
+    assert!(error.advice().unwrap().contains("`expire`"));
+    // Counted from the start of an old job.
+    let catalog = lab.catalog();
+    record(&catalog, now, 0, &("old", "a", FULL, "", DONE, Unsaid));
+    let short = Keep::For("30d".parse().unwrap());
+    let names = [jobs[0].clone(), "old".to_owned()];
+    let error = keep(lab.site(), &names, short).unwrap_err();
+    assert!(error.to_string().contains("`old`"), "{error}");
+    assert!(lab.ledger_lines("retention_set").is_empty());
+}
+
+#[test]
+fn a_job_that_goes_on_is_not_given_a_time_that_is_over() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    let catalog = lab.catalog();
+    let root = String::from_utf8(archive_path(&lab.path("source"))).unwrap();
+    let now = lab.site().clock.now();
+    let old = ("old", &*root.leak(), FULL, "", CUT_OFF, Unsaid);
+    record(&catalog, now, 0, &old);
+    drop(catalog);
+    let resume = |keep: &str| {
+        let job = JobDescription {
+            resume: Some("old".to_owned()),
+            keep: Some(keep.parse().unwrap()),
+            ..JobDescription::default()
+        };
+        archive(lab.site(), &job)
+    };
+    let error = resume("30d").unwrap_err();
+    let past = matches!(error, JobError::Retention(RetentionError::Past { .. }));
+    assert!(past, "{error:?}");
+    assert!(lab.ledger_lines("retention_set").is_empty());
 }

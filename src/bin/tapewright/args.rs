@@ -341,7 +341,7 @@ pub struct ArchiveArgs {
     /// [default: blake3]
     #[arg(long, value_name = "FUNCTION")]
     pub digest: Option<DigestAlgorithm>,
-    /// Keep the job for so long from its start: 10y, 6m, 2w, 90d, or forever [default: forever,
+    /// Keep the job for so long from its start: 10y, 6mo, 2w, 90d, or forever [default: forever,
     /// until `keep` says otherwise]
     #[arg(long, value_name = "TIME")]
     pub keep: Option<KeepFor>,

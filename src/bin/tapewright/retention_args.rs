@@ -10,7 +10,7 @@ pub struct KeepArgs {
     /// The jobs, by name or identity
     #[arg(value_name = "JOB", required = true)]
     pub jobs: Vec<String>,
-    /// For so long from the start of each job: 10y, 6m, 2w, 90d
+    /// For so long from the start of each job: 10y, 6mo, 2w, 90d
     #[arg(long = "for", value_name = "TIME")]
     pub keep_for: Option<KeepFor>,
     /// Until the end of this day: 2036-01-31

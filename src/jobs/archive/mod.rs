@@ -135,6 +135,8 @@ fn begin<'a>(
         }
         None => base::find(catalog, job, &mut plan.job)?,
     };
+    let keep_until = job.keep.map(|keep| keep.until(plan.job.started_at));
+    retention::check_ahead(site, &plan.job.name, keep_until.flatten())?;
     let mut mounter = mounter(site, job)?;
     if let Some(copy_pool) = &job.copy_pool {
         check_copy(catalog, &mut mounter, &job.pool, copy_pool)?;
@@ -150,8 +152,8 @@ fn begin<'a>(
         ..convert::job_started(&plan.job, job.pool.clone())
     };
     catalog.append(plan.job.started_at, &Event::JobStarted(started))?;
-    if let Some(keep) = job.keep {
-        retention::set(site, catalog, id, keep.until(plan.job.started_at))?;
+    if let Some(until) = keep_until {
+        retention::set(site, catalog, id, until)?;
     }
     Ok(Begun {
         plan,

@@ -39,6 +39,17 @@ pub enum RetentionError {
         /// Its time; `None`: for ever.
         until: Option<Timestamp>,
     },
+    /// The time that a job is to be kept for is over.
+    #[error(
+        "job `{job}` would be kept until {}, which is past; nothing was changed",
+        until.strftime("%Y-%m-%d %H:%M UTC")
+    )]
+    Past {
+        /// Name of the job.
+        job: String,
+        /// The time.
+        until: Timestamp,
+    },
     /// No hold in force has this identity, or several begin so.
     #[error("no hold in force, or more than one, is named `{name}` (four characters at the least)")]
     NoSuchHold {
@@ -60,6 +71,7 @@ impl RetentionError {
             RetentionError::Held { .. } | RetentionError::Unexpired { .. } => {
                 JobErrorKind::WrongTape
             }
+            RetentionError::Past { .. } => JobErrorKind::Request,
             RetentionError::NoSuchHold { .. } => JobErrorKind::NotFound,
         }
     }
@@ -74,6 +86,10 @@ impl RetentionError {
                 "Label another tape. `expire --dry-run` shows when the tape will be free, and what \
                  keeps it; \
                  once its time is over, `expire` frees it. `keep` sets another time."
+            }
+            RetentionError::Past { .. } => {
+                "Times are counted from the start of the job. To give a job up, keep it until the \
+                 end of this day, with `keep JOB --until DATE`: then `expire` gives it up."
             }
             RetentionError::NoSuchHold { .. } => "`hold list` shows the holds in force.",
         }

@@ -405,6 +405,10 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             job: text(),
             until: None,
         }),
+        JobError::Retention(RetentionError::Past {
+            job: text(),
+            until: Timestamp::UNIX_EPOCH,
+        }),
         JobError::Retention(RetentionError::NoSuchHold { name: text() }),
         JobError::Base(BaseError::NoSuchJob { name: text() }),
         JobError::Base(BaseError::ClockBehind {

@@ -21,7 +21,7 @@ pub(crate) use overwrite::{check_overwrite, is_free};
 pub use span::{KeepFor, KeepUnit, NotAKeepFor};
 
 use super::who::user_name;
-use super::{JobError, Site, catalog};
+use super::{JobError, RetentionError, Site, catalog};
 
 /// Until when jobs are to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +52,15 @@ pub struct KeptJob {
 ///
 /// # Errors
 ///
-/// A job is not known: then none was changed; or the catalog cannot be used.
+/// A job is not known, its name is that of several, or its time would be past: then none was
+/// changed; or the catalog cannot be used.
 pub fn keep(site: Site<'_>, names: &[String], keep: Keep) -> Result<Vec<KeptJob>, JobError> {
     let catalog = catalog::open(site)?;
     let jobs = names.iter().map(|name| named(&catalog, name));
     let jobs = jobs.collect::<Result<Vec<Job>, JobError>>()?;
+    for job in &jobs {
+        check_ahead(site, &job.start.what.name, keep.until(job))?;
+    }
     let mut kept = Vec::new();
     for job in jobs {
         kept.extend(revive_base(site, &catalog, &job, keep)?);
@@ -113,6 +117,25 @@ fn revive_base(
     expired
         .map(|base| keep_one(site, catalog, base, keep.until(job)))
         .collect()
+}
+
+/// Refuses a time that is over: it would give the job up while somebody meant to keep it.
+///
+/// # Errors
+///
+/// [`RetentionError::Past`].
+pub(crate) fn check_ahead(
+    site: Site<'_>,
+    job: &str,
+    until: Option<Timestamp>,
+) -> Result<(), JobError> {
+    match until.filter(|until| *until <= site.clock.now()) {
+        None => Ok(()),
+        Some(until) => {
+            let job = job.to_owned();
+            Err(RetentionError::Past { job, until }.into())
+        }
+    }
 }
 
 /// Records the time of a job.

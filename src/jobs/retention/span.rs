@@ -29,21 +29,25 @@ pub enum KeepUnit {
 }
 
 impl KeepUnit {
-    const ALL: [(char, KeepUnit); 4] = [
-        ('d', KeepUnit::Days),
-        ('w', KeepUnit::Weeks),
-        ('m', KeepUnit::Months),
-        ('y', KeepUnit::Years),
+    /// `m` alone is minutes elsewhere, so it is none of these.
+    const ALL: [(&'static str, KeepUnit); 4] = [
+        ("d", KeepUnit::Days),
+        ("w", KeepUnit::Weeks),
+        ("mo", KeepUnit::Months),
+        ("y", KeepUnit::Years),
     ];
 }
 
 /// A text that says no time for which to keep something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no time to keep a job for; write forever, or a number from 1 with d, w, m or y, \
-     such as 10y"
+    "`{0}` is no time to keep a job for; write forever, or a number from 1 with d, w, mo or y, \
+     such as 10y{1}"
 )]
-pub struct NotAKeepFor(String);
+pub struct NotAKeepFor(String, &'static str);
+
+/// What is said of the letter that may be months or minutes.
+const BARE_M: &str = ". m alone could be minutes: months are mo, as in 6mo";
 
 impl FromStr for KeepFor {
     type Err = NotAKeepFor;
@@ -52,11 +56,12 @@ impl FromStr for KeepFor {
         if text == "forever" {
             return Ok(KeepFor::Forever);
         }
-        let counted = KeepUnit::ALL.into_iter().find_map(|(letter, unit)| {
-            let count: u16 = text.strip_suffix(letter)?.parse().ok()?;
+        let counted = KeepUnit::ALL.into_iter().find_map(|(name, unit)| {
+            let count: u16 = text.strip_suffix(name)?.parse().ok()?;
             (count > 0).then_some(KeepFor::Count(count, unit))
         });
-        counted.ok_or_else(|| NotAKeepFor(text.to_owned()))
+        let more = if text.ends_with('m') { BARE_M } else { "" };
+        counted.ok_or_else(|| NotAKeepFor(text.to_owned(), more))
     }
 }
 
@@ -66,7 +71,7 @@ impl fmt::Display for KeepFor {
             KeepFor::Forever => f.write_str("forever"),
             KeepFor::Count(count, unit) => {
                 let known = KeepUnit::ALL.into_iter().find(|(_, known)| known == unit);
-                write!(f, "{count}{}", known.map_or('?', |(letter, _)| letter))
+                write!(f, "{count}{}", known.map_or("?", |(name, _)| name))
             }
         }
     }
@@ -102,7 +107,7 @@ mod tests {
         for (text, until) in [
             ("1d", Some("2024-03-01T12:00:00Z")),
             ("2w", Some("2024-03-14T12:00:00Z")),
-            ("1m", Some("2024-03-29T12:00:00Z")),
+            ("1mo", Some("2024-03-29T12:00:00Z")),
             ("1y", Some("2025-02-28T12:00:00Z")),
             ("10y", Some("2034-02-28T12:00:00Z")),
             ("9999y", None),
@@ -119,5 +124,7 @@ mod tests {
         ] {
             assert!(text.parse::<KeepFor>().is_err(), "{text}");
         }
+        let bare = "6m".parse::<KeepFor>().unwrap_err().to_string();
+        assert!(bare.contains("6mo"), "{bare}");
     }
 }
