@@ -5,9 +5,9 @@ use std::fs;
 use catalogs::model::event::{Event, VolumeState, VolumeStateChanged};
 use tape_sim::fault::Effect;
 use tape_sim::library::LibrarySpec;
-use tapewright::jobs::Outcome;
 use tapewright::jobs::copy::{CopyOptions, copy};
 use tapewright::jobs::restore::{Certainty, RestoreOptions, TapePlace, plan, restore};
+use tapewright::jobs::{ByteText, Outcome};
 
 use crate::lab::{A, B, C, Lab, archive_path, fault, noise};
 
@@ -221,4 +221,40 @@ fn every_restore_leaves_a_record() {
     assert!(missing.to_string().contains(B), "{missing}");
     // The catalog reads on past such lines.
     assert!(!lab.find(b"**/0").is_empty());
+}
+
+#[test]
+fn a_pattern_that_brings_nothing_is_named_and_the_others_are_restored() {
+    let lab = Lab::new();
+    crate::lab::plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    fs::remove_dir_all(lab.path("source/photos")).unwrap();
+    lab.archive(&["source"], "docs").unwrap();
+    let letter = archive_path(&lab.path("source/docs/letter.txt"));
+    // Nobody ever archived the one, and what matches the other is gone.
+    for (at, lacks) in ["no/such/file", "**/*.raw"].into_iter().enumerate() {
+        let options = RestoreOptions {
+            patterns: vec![letter.clone(), lacks.as_bytes().to_vec()],
+            target: lab.path(&format!("target {at}")),
+            ..RestoreOptions::default()
+        };
+        let told = [ByteText::from(lacks)];
+        assert_eq!(plan(lab.site(), &options).unwrap().not_found, told);
+        let summary = restore(lab.site(), &options).unwrap();
+        assert_eq!(summary.outcome, Outcome::Partial, "{summary:?}");
+        assert_eq!((summary.files, &summary.not_found[..]), (1, &told[..]));
+        // There is nothing to go on with.
+        assert!(!summary.can_resume);
+        let record = lab.ledger_lines("restored").pop().unwrap();
+        assert!(record.contains(lacks) && record.contains("nothing was found"), "{record}");
+        // The same object by two patterns is found by both.
+        let options = RestoreOptions {
+            patterns: vec![letter.clone(), b"**/letter.txt".to_vec()],
+            target: lab.path(&format!("twice {at}")),
+            ..RestoreOptions::default()
+        };
+        let summary = restore(lab.site(), &options).unwrap();
+        assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    }
 }

@@ -46,6 +46,8 @@ pub(super) struct Choice {
     pub(super) remarks: Problems,
     /// Objects that match and were deleted since: they are not restored.
     pub(super) deleted: u64,
+    /// Patterns for which there is nothing to restore, while there is for others.
+    pub(super) not_found: Vec<ByteText>,
 }
 
 /// Makes the plan.
@@ -67,9 +69,13 @@ pub(super) fn plan(
         is_alone: !options.alone.is_empty(),
     };
     let mut selection = Selection::new();
-    let mut deleted = 0;
+    let (mut deleted, mut not_found) = (0, Vec::new());
     for pattern in &options.patterns {
-        deleted += chooser.select(pattern, &mut selection)?;
+        let selected = chooser.select(pattern, &mut selection)?;
+        deleted += selected.deleted;
+        if !selected.any {
+            not_found.push(ByteText(pattern.clone()));
+        }
     }
     if selection.is_empty() {
         let text = |pattern: &Vec<u8>| String::from_utf8_lossy(pattern).into_owned();
@@ -99,7 +105,17 @@ pub(super) fn plan(
         write_bytes,
         remarks,
         deleted,
+        not_found,
     })
+}
+
+/// What a pattern brought into a selection.
+#[derive(Default)]
+struct Selected {
+    /// Anything, be it for the second time.
+    any: bool,
+    /// Objects that were left out since they are gone.
+    deleted: u64,
 }
 
 /// Which versions of a path are looked up.
@@ -121,9 +137,9 @@ pub(super) struct Chooser<'a> {
 
 impl Chooser<'_> {
     /// Adds what matches `pattern`. What is gone is left out, unless it was asked for by
-    /// its very name: how many objects that are.
-    fn select(&self, pattern: &[u8], selection: &mut Selection) -> Result<u64, JobError> {
-        let (mut deleted, mut last) = (0, Vec::new());
+    /// its very name.
+    fn select(&self, pattern: &[u8], selection: &mut Selection) -> Result<Selected, JobError> {
+        let (mut selected, mut last) = (Selected::default(), Vec::new());
         let options = FindOptions {
             as_of: self.as_of,
             ..FindOptions::default()
@@ -134,13 +150,14 @@ impl Chooser<'_> {
             let hit = hit?;
             if !hit.gone || hit.entry.path == name {
                 self.add(hit, selection);
+                selected.any = true;
             } else if hit.entry.path != last {
                 // Copies of it come next to each other.
-                deleted += 1;
+                selected.deleted += 1;
                 last = hit.entry.path;
             }
         }
-        Ok(deleted)
+        Ok(selected)
     }
 
     /// Replaces files of which the newest job has only some parts by the newest whole version,

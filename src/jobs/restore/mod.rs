@@ -62,6 +62,9 @@ pub use timeline::{Certainty, Finish, TapeTimes};
 /// So many objects that are there already are named where they keep a restore from beginning.
 const NAMED: usize = 10;
 
+/// What is said of a pattern that brought nothing while others did.
+const NOT_FOUND: &str = "nothing was found for it; the rest of what was asked for is restored";
+
 /// What to restore, and where to.
 #[derive(Debug, Clone, Default)]
 pub struct RestoreOptions {
@@ -144,6 +147,11 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
     let choice = choose::plan(&catalog, &places, options, site.monitor)?;
     if choice.deleted > 0 {
         tell_deleted(site, options, choice.deleted);
+    }
+    for pattern in &choice.not_found {
+        let what = NOT_FOUND.to_owned();
+        let path = pattern.to_string();
+        site.monitor.problem(&Problem { path, what });
     }
     let room = Room::of(&choice, &options.target);
     let outlook = RestoreOutlook::of(&choice, &places, room, site.clock.now());

@@ -108,6 +108,8 @@ pub struct RestoreOutlook {
     /// Objects that will not be what their names promise: files that were not whole when they
     /// were archived, and older versions in place of newer ones that a job left cut off.
     pub remarks: Problems,
+    /// Patterns for which there is nothing to restore.
+    pub not_found: Vec<ByteText>,
     /// The tapes whose own indexes are all that is known, if it is so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alone: Vec<RebuiltVolume>,
@@ -148,6 +150,7 @@ impl RestoreOutlook {
             pick_list: missing.map(pick).collect(),
             tapes,
             remarks: choice.remarks.clone(),
+            not_found: choice.not_found.clone(),
             alone: Vec::new(),
             reads: Vec::new(),
         }

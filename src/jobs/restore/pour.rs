@@ -9,7 +9,7 @@ use super::arrange::Arranged;
 use super::record::{Came, Record, STDOUT};
 use super::summary::Timing;
 use super::timed::{Timed, seconds_between};
-use super::{ExistingPolicy, Prepared, RestoreError, RestoreOptions, make};
+use super::{ExistingPolicy, NOT_FOUND, Prepared, RestoreError, RestoreOptions, make};
 use crate::engine::restore::{MemberRead, PourReport, VolumeReads, pour};
 use crate::jobs::engine_error::from_engine;
 use crate::jobs::source::LibrarySource;
@@ -51,6 +51,11 @@ pub fn pour_file(
         outlook,
         ..
     } = make(site, &options)?;
+    let mut remarks = choice.remarks;
+    for path in choice.not_found {
+        let what = NOT_FOUND.to_owned();
+        remarks.push(Problem { path, what });
+    }
     let name = the_one(&choice.volumes)?;
     let copies: Vec<Vec<VolumeReads>> = [choice.volumes, choice.spares]
         .into_iter()
@@ -81,7 +86,7 @@ pub fn pour_file(
         report: report?,
         failed_tapes,
         missing_tapes,
-        remarks: choice.remarks,
+        remarks,
     })
 }
 

@@ -141,6 +141,12 @@ fn problems(done: &RestoreSummary) -> Problems {
         problems.push(problem.clone());
     }
     problems.total = done.lost_with_tapes.len() as u64 + done.problems.total;
+    for pattern in &done.not_found {
+        problems.push(Problem {
+            path: pattern.clone(),
+            what: "nothing was found for this pattern".to_owned(),
+        });
+    }
     problems
 }
 

@@ -50,6 +50,8 @@ pub struct RestoreSummary {
     pub lost_with_tapes: Vec<LostWithTape>,
     /// Objects that are not what their names promise, see [`RestoreOutlook::remarks`].
     pub remarks: Problems,
+    /// Patterns for which there was nothing to restore.
+    pub not_found: Vec<ByteText>,
     /// Objects that were in the target already, each with what was to become of it.
     pub existing: Problems,
     /// Objects that were restored under another name, since theirs was taken.
@@ -170,7 +172,11 @@ pub(super) fn summarise(
     }
     let (missing_tapes, failed_tapes) = FailedTape::sort(tapes);
     let outcome = match report.outcome {
-        engine::RestoreOutcome::Complete if outlook.remarks.total > 0 => Outcome::Partial,
+        engine::RestoreOutcome::Complete
+            if outlook.remarks.total > 0 || !outlook.not_found.is_empty() =>
+        {
+            Outcome::Partial
+        }
         engine::RestoreOutcome::Complete => Outcome::Complete,
         engine::RestoreOutcome::Incomplete => Outcome::Partial,
         engine::RestoreOutcome::TargetFull => Outcome::Failed,
@@ -194,6 +200,7 @@ pub(super) fn summarise(
         failed_tapes,
         lost_with_tapes,
         remarks: outlook.remarks.clone(),
+        not_found: outlook.not_found.clone(),
         existing: outlook.existing.clone(),
         renamed: renamed(report.renamed),
         problems,

@@ -12,7 +12,7 @@ use tapewright::jobs::restore::{
     RestoreOptions, RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming,
     TapesAlone, Timing,
 };
-use tapewright::jobs::{JobError, Outcome, Site};
+use tapewright::jobs::{ByteText, JobError, Outcome, Site};
 use tapewright::units::ByteSize;
 
 use super::archive::outcome_words;
@@ -68,7 +68,10 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
         } else {
             render_outlook(&mut context.output, &outlook)?;
         }
-        return Ok(Exit::Done);
+        return Ok(match outlook.not_found.is_empty() {
+            true => Exit::Done,
+            false => Exit::Partial,
+        });
     }
     carry_out(context, site, &options)
 }
@@ -371,7 +374,16 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
     }
     reads(output, &outlook.reads)?;
     problems(output, &outlook.existing, EXISTING)?;
+    not_found(output, &outlook.not_found)?;
     problems(output, &outlook.remarks, REMARKS)
+}
+
+/// Patterns that brought nothing.
+fn not_found(output: &mut Output, patterns: &[ByteText]) -> io::Result<()> {
+    for pattern in patterns {
+        output.line(format!("nothing was found for {pattern}"))?;
+    }
+    Ok(())
 }
 
 fn tape_row(tape: &TapeNeed) -> Vec<String> {
@@ -508,6 +520,7 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
     }
     problems(output, &summary.existing, EXISTING)?;
     problems(output, &summary.renamed, "restored under another name")?;
+    not_found(output, &summary.not_found)?;
     problems(output, &summary.remarks, REMARKS)?;
     problems(output, &summary.problems, "objects not restored")?;
     problems(
