@@ -10,6 +10,7 @@ mod housekeeping;
 mod memory;
 mod opener;
 mod records;
+mod restores;
 mod retention;
 
 use std::path::{Path, PathBuf};

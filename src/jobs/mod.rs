@@ -27,6 +27,7 @@ pub mod duplicates;
 mod engine_error;
 mod error;
 pub mod find;
+pub mod history;
 mod interrupted;
 mod known;
 pub mod label;
@@ -44,6 +45,7 @@ mod source;
 pub mod state;
 pub mod tapes;
 pub mod verify;
+mod which;
 mod who;
 
 use crate::clock::Clock;
@@ -53,7 +55,9 @@ use crate::transport::tap::Tap;
 pub use catalogs::model::event::{Level, Outcome, VolumeState};
 pub use catalogs::model::problem::{Problem, Problems};
 pub use catalogs::model::text::ByteText;
-pub use error::{BaseError, FailedTape, Failure, JobError, JobErrorKind, RetentionError};
+pub use error::{
+    BaseError, FailedTape, Failure, JobError, JobErrorKind, RetentionError, WhichError,
+};
 pub use operator::{MailRequest, NoOperator, Operator, Reply, TapeRequest};
 pub use state::StateDir;
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::append_check::append_point;
 use super::mount::{Mounter, Places};
 use super::restore::TapePlace;
-use super::retention::is_free;
+use super::retention::{is_free, is_held};
 use super::{JobError, Site, VolumeState, catalog};
 use crate::volume::index::Codec;
 
@@ -34,6 +34,8 @@ pub struct TapeInfo {
     pub capacity_bytes: u64,
     /// All jobs on it are expired, and no hold is on it: it may be labelled anew.
     pub free: bool,
+    /// A hold is on it, or on a job that has a segment on it.
+    pub held: bool,
     /// Bytes of its records.
     pub used_bytes: u64,
     /// What is left of the capacity, before early warning is taken off.
@@ -181,6 +183,7 @@ fn info(volume: Volume, receipts: &[Receipt], places: &Places, retained: &Retain
         generation: label.generation,
         state: volume.state,
         free: is_free(retained, label.volume, receipts),
+        held: is_held(retained, label.volume, receipts),
         state_reason: Some(volume.state_reason).filter(|reason| !reason.is_empty()),
         capacity_bytes: label.capacity_bytes,
         used_bytes,

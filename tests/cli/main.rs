@@ -12,6 +12,7 @@ mod existing;
 mod exits;
 mod full_disk;
 mod harness;
+mod jobs;
 mod kill;
 mod levels;
 mod library;

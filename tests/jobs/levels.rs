@@ -17,7 +17,7 @@ use tapewright::jobs::archive::{
 use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::restore::{RestoreOptions, restore};
 use tapewright::jobs::verify::verify;
-use tapewright::jobs::{BaseError, JobError, Level, Outcome, Site};
+use tapewright::jobs::{BaseError, JobError, Level, Outcome, Site, WhichError};
 use tapewright::monitor::Monitor;
 
 use crate::lab::{A, B, C, Lab, Seen, archive_path, fault, tree};
@@ -534,7 +534,7 @@ fn the_base_is_of_the_same_pool_paths_and_excludes_and_name_if_given() {
     unknown.base = Some("nobody".to_owned());
     let error = archive(lab.site(), &unknown).unwrap_err();
     assert!(
-        matches!(error, JobError::Base(BaseError::NoSuchJob { .. })),
+        matches!(error, JobError::Which(WhichError::NoSuchJob { .. })),
         "{error:?}"
     );
 }

@@ -422,18 +422,47 @@ fn expired_chain() -> Lab {
     lab
 }
 
+/// The beginning of the newest job's identity.
+fn newest(lab: &Lab) -> String {
+    let jobs = lab.catalog().jobs().unwrap();
+    let id = jobs.last().unwrap().start.what.job;
+    id.to_string()[..8].to_uppercase()
+}
+
+#[test]
+fn a_name_of_several_jobs_is_refused_with_all_of_them_and_changes_nothing() {
+    let lab = expired_chain();
+    let ids = lab.catalog().jobs().unwrap();
+    let ids = ids.iter().map(|job| job.start.what.job.to_string());
+    let ids: Vec<String> = ids.collect();
+    let lines = || lab.ledger_lines("retention_set").len();
+    let before = lines();
+    let forever = Keep::For(KeepFor::Forever);
+    let names = [ids[0].clone(), "nightly".to_owned()];
+    let refused = [
+        keep(lab.site(), &names, forever).map(|_| ()),
+        hold(lab.site(), &HoldOn::Job("nightly".to_owned()), "why").map(|_| ()),
+    ];
+    for error in refused.map(Result::unwrap_err) {
+        assert_eq!(error.kind(), JobErrorKind::Request, "{error}");
+        let said = error.to_string();
+        assert!(ids.iter().all(|id| said.contains(id)), "{said}");
+    }
+    assert_eq!(lines(), before);
+    assert!(lab.ledger_lines("hold_placed").is_empty());
+}
+
 #[test]
 fn what_is_expired_comes_back_with_what_it_builds_on() {
     type Back = fn(&Lab);
     let cases: [(&str, Back); 3] = [
         ("kept", |lab| {
             let keep_for = Keep::For("10y".parse().unwrap());
-            // The newest of the name.
-            let kept = keep(lab.site(), &["nightly".to_owned()], keep_for).unwrap();
+            let kept = keep(lab.site(), &[newest(lab)], keep_for).unwrap();
             assert_eq!(kept.len(), 2);
         }),
         ("held by its job", |lab| {
-            hold(lab.site(), &HoldOn::Job("nightly".into()), "a suit").unwrap();
+            hold(lab.site(), &HoldOn::Job(newest(lab)), "a suit").unwrap();
         }),
         ("held by its tape", |lab| {
             hold(lab.site(), &HoldOn::Tape(A.into()), "a suit").unwrap();

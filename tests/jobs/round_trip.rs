@@ -8,7 +8,7 @@ use tapewright::jobs::find::FindOptions;
 use tapewright::jobs::library::{CartridgeKind, status};
 use tapewright::jobs::restore::{RestoreOptions, TapePlace, plan, restore};
 use tapewright::jobs::verify::{Verdict, verify};
-use tapewright::jobs::{JobError, Outcome, VolumeState, tapes};
+use tapewright::jobs::{JobError, Outcome, VolumeState, WhichError, tapes};
 use tapewright::units::TapeFile;
 
 use crate::lab::{A, B, Lab, archive_path, assert_same_tree, plant};
@@ -170,7 +170,7 @@ fn a_tape_and_a_job_are_verified_and_the_list_says_so() {
     }
     assert!(matches!(
         verify(lab.site(), "nobody"),
-        Err(JobError::NoSuchBarcodeOrJob { .. })
+        Err(JobError::Which(WhichError::NoSuchBarcodeOrJob { .. }))
     ));
 
     let list = tapes::list(lab.site()).unwrap();

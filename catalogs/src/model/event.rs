@@ -397,7 +397,8 @@ pub struct Restored {
     /// As things were at this time; absent where it was the newest state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
-    /// The directory that was restored below.
+    /// The directory that was restored below, or the file that a tar archive went to; `-` is
+    /// standard output.
     pub target: ByteText,
     /// When it began.
     pub started: Timestamp,

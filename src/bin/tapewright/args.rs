@@ -9,6 +9,7 @@ use tapewright::jobs::retention::KeepFor;
 use tapewright::units::{ByteSize, TimeSpan};
 
 use crate::filter;
+use crate::job_args::JobCommand;
 use crate::restore_args::RestoreArgs;
 use crate::retention_args::{ExpireArgs, HoldCommand, KeepArgs};
 use crate::source_flags::SourceFlags;
@@ -59,6 +60,9 @@ pub enum Command {
     /// Single tapes: label, list, show, read raw
     #[command(subcommand)]
     Tape(TapeCommand),
+    /// The jobs that there were: list, show
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Archive files, directories, and what commands write to the tapes of a pool
     Archive(Box<ArchiveArgs>),
     /// Make up second copies: from tapes of one pool to those of another, without the source
@@ -122,7 +126,7 @@ impl Command {
                 )
             }
             Command::Find(_) | Command::Ls(_) | Command::Tree(_) | Command::Du(_) => true,
-            Command::Duplicates(_) | Command::Doctor => true,
+            Command::Duplicates(_) | Command::Doctor | Command::Job(_) => true,
             Command::Hold(command) => matches!(command, HoldCommand::List { .. }),
             Command::Expire(args) => args.dry_run,
             _ => false,
@@ -308,8 +312,7 @@ pub struct ArchiveArgs {
     pub pool: Option<String>,
     /// Go on with this job (name or id) where it was cut off: its paths, its pools, and of its
     /// files those not on tape yet. Lists and commands are named again, or their --job FILE
-    #[arg(long, value_name = "JOB", conflicts_with_all = ["pool", "copy_pool", "name", "exclude",
-        "one_file_system", "level", "base", "dry_run", "digest"])]
+    #[arg(long, value_name = "JOB", conflicts_with = "dry_run")]
     pub resume: Option<String>,
     /// A second copy from the same read, to this pool, on a second drive
     #[arg(long, value_name = "POOL")]

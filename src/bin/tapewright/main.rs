@@ -7,6 +7,7 @@ mod commands;
 mod dates;
 mod exit;
 mod filter;
+mod job_args;
 mod logging;
 mod operator;
 mod output;
@@ -124,6 +125,7 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> commands::Ended {
     match command {
         Command::Library(command) => commands::library::run(context, command),
         Command::Tape(command) => commands::tape::run(context, command),
+        Command::Job(command) => commands::job::run(context, command),
         Command::Archive(args) => commands::archive::run(context, args),
         Command::Copy(args) => commands::copy::run(context, args),
         Command::Find(args) => commands::find::run(context, args),

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::JobDescription;
 use crate::engine::BoxedError;
 use crate::engine::source::{Base, KnownKind, KnownName, KnownVersion, Listing};
-use crate::jobs::{BaseError, JobError, Level, convert, retention};
+use crate::jobs::{BaseError, JobError, Level, WhichError, convert, retention, which};
 use crate::monitor::Problem as Notice;
 use crate::volume::index::JobHeader;
 use crate::volume::member;
@@ -332,13 +332,15 @@ fn has_roots(other: &Job, job: &JobHeader) -> bool {
 impl Series<'_> {
     /// The job that the operator named, if it can serve.
     fn named_base(&self, catalog: &Catalog, job: &JobHeader, name: &str) -> Result<Job, JobError> {
-        let found = catalog.job(name)?;
-        let base = found.ok_or_else(|| BaseError::NoSuchJob {
+        let found = which::newest_job(catalog, name)?;
+        let (base, _) = found.ok_or_else(|| WhichError::NoSuchJob {
             name: name.to_owned(),
         })?;
+        let is_expired = catalog.retained()?.is_expired(&id(&base));
         let unfit = match self.difference(&base, job) {
+            _ if is_expired => "it is expired: `keep JOB --forever` or the like offers it again",
             Some(what) => what,
-            None if !self.jobs.iter().any(|kept| id(kept) == id(&base)) => "it is expired",
+            None if !self.jobs.iter().any(|kept| id(kept) == id(&base)) => "it came later",
             None if !ended_well(&base) => "it was not done, or is not done yet",
             None => return Ok(base),
         };

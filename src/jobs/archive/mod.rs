@@ -62,7 +62,7 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
     let catalog = catalog::open_to_write_tapes(site)?;
     interrupted::settle(site, &catalog)?;
     let before = match &job.resume {
-        Some(name) => Some(resume::job(&catalog, name, job)?),
+        Some(name) => Some(resume::job(site, &catalog, name, job)?),
         None => None,
     };
     let job = &match &before {

@@ -17,16 +17,17 @@ use crate::engine::archive::{ArchivePlan, BegunFile, Resume};
 use crate::engine::source::{FileState, Known, is_at_or_below};
 use crate::jobs::known::{StateKey, state_key};
 use crate::jobs::who::host_name;
-use crate::jobs::{ByteText, JobError, Outcome, catalog, convert};
+use crate::jobs::{ByteText, JobError, Outcome, Site, catalog, convert, which};
 use crate::volume::member::FileTime;
 
 /// The job to go on with. What of its sources the catalog does not keep has to be in `given`.
-pub(super) fn job(catalog: &Catalog, name: &str, given: &JobDescription) -> Result<Job, JobError> {
-    let Some(job) = catalog.job(name)? else {
-        return Err(JobError::NoSuchBarcodeOrJob {
-            name: name.to_owned(),
-        });
-    };
+pub(super) fn job(
+    site: Site<'_>,
+    catalog: &Catalog,
+    name: &str,
+    given: &JobDescription,
+) -> Result<Job, JobError> {
+    let job = which::newest_job_told(site, catalog, name)?;
     let host = host_name();
     let what = match &job.finish {
         None => format!("job {name} still runs"),

@@ -13,7 +13,7 @@ use super::engine_error::from_writing;
 use super::error::Failure;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource};
-use super::{JobError, Outcome, Problems, Site, catalog, convert, interrupted, retention};
+use super::{JobError, Outcome, Problems, Site, catalog, convert, interrupted, retention, which};
 use crate::engine::archive::{self as engine, Compression, CopyPlan, Memory};
 use crate::volume::frames::Effort;
 use crate::volume::index::{JobHeader, SegmentInfo};
@@ -82,7 +82,7 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
     };
     interrupted::settle(site, &catalog)?;
     let mut needs = Vec::new();
-    for job in jobs(&catalog, options)? {
+    for job in jobs(site, &catalog, options)? {
         for pool in wanted_pools(&job, options)? {
             needs.push(Need::of(&catalog, job.clone(), &pool)?);
         }
@@ -122,15 +122,17 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
 }
 
 /// The job that was named, or all that want a copy. One that runs is not looked at.
-fn jobs(catalog: &Catalog, options: &CopyOptions) -> Result<Vec<Job>, JobError> {
+fn jobs(
+    site: Site<'_>,
+    catalog: &Catalog,
+    options: &CopyOptions,
+) -> Result<Vec<Job>, JobError> {
     let Some(name) = &options.job else {
         let mut jobs = retention::kept_jobs(catalog)?;
         jobs.retain(|job| job.start.what.copy_pool.is_some() && job.finish.is_some());
         return Ok(jobs);
     };
-    let Some(job) = catalog.job(name)? else {
-        return Err(JobError::NoSuchBarcodeOrJob { name: name.clone() });
-    };
+    let job = which::newest_job_told(site, catalog, name)?;
     if job.finish.is_none() {
         let what = format!("job {name} still runs: copy it once it has ended");
         return Err(JobError::Request { what });

@@ -80,9 +80,9 @@ impl JobError {
             JobError::Base(error) => error.kind(),
             JobError::Restore(error) => error.kind(),
             JobError::Retention(error) => error.kind(),
+            JobError::Which(error) => error.kind(),
             JobError::NoSuchPool { .. }
             | JobError::NoSuchVolume { .. }
-            | JobError::NoSuchBarcodeOrJob { .. }
             | JobError::NothingOfJob { .. }
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
@@ -413,12 +413,13 @@ impl JobError {
             JobError::NoSuchPool { pool, .. } | JobError::NoAppendableVolume { pool, .. } => {
                 format!("Label a blank tape for it: `tape label BARCODE --pool {pool}`.")
             }
-            JobError::NoSuchVolume { .. } | JobError::NoSuchBarcodeOrJob { .. } => {
+            JobError::NoSuchVolume { .. } => {
                 "`tape list` shows the tapes that the catalog knows.".to_owned()
             }
             JobError::Base(error) => error.advice().to_owned(),
             JobError::Restore(error) => error.advice().to_owned(),
             JobError::Retention(error) => error.advice().to_owned(),
+            JobError::Which(error) => error.advice().to_owned(),
             JobError::Hook(_) => {
                 "The log in the state directory has all it said. Run it by hand, put it right, and \
                  start the job again."

@@ -7,12 +7,6 @@ use super::JobErrorKind;
 /// There is nothing sound to measure a job against. No tape was touched.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {
-    /// No job of this name or identity.
-    #[error("the catalog knows no job `{name}`")]
-    NoSuchJob {
-        /// What was given.
-        name: String,
-    },
     /// In the order of time the job would come before one that was there first.
     #[error(
         "job `{name}` began at {started_at}, later than it is by the clock; nothing was written"
@@ -28,17 +22,12 @@ pub enum BaseError {
 impl BaseError {
     pub(super) fn kind(&self) -> JobErrorKind {
         match self {
-            BaseError::NoSuchJob { .. } => JobErrorKind::NotFound,
             BaseError::ClockBehind { .. } => JobErrorKind::Host,
         }
     }
 
     pub(super) fn advice(&self) -> &'static str {
         match self {
-            BaseError::NoSuchJob { .. } => {
-                "`tape show BARCODE` lists the jobs on a tape; without --base the last one that \
-                 suits is taken."
-            }
             BaseError::ClockBehind { .. } => {
                 "Set the clock of this machine right: by time alone the newest version is told."
             }

@@ -11,6 +11,7 @@ mod failure;
 mod kind;
 mod restore;
 mod retention;
+mod which;
 mod words;
 
 pub use base::BaseError;
@@ -22,6 +23,7 @@ pub use retention::RetentionError;
 use std::io;
 use std::path::PathBuf;
 use uuid::Uuid;
+pub use which::WhichError;
 pub(super) use words::labels_unread;
 use words::{
     after_write_failure, claimed_twice, found_text, list, missing_text, nothing_found, now_text,
@@ -482,12 +484,9 @@ pub enum JobError {
         /// The barcode.
         barcode: String,
     },
-    /// Neither a barcode nor a job.
-    #[error("the catalog knows neither a tape nor a job `{name}`")]
-    NoSuchBarcodeOrJob {
-        /// What was given.
-        name: String,
-    },
+    /// A name that means nothing, or several things.
+    #[error(transparent)]
+    Which(#[from] WhichError),
     /// What a job of changes is to be measured against.
     #[error(transparent)]
     Base(#[from] BaseError),

@@ -42,8 +42,8 @@ pub enum RestoreError {
     },
     /// No restore that can be gone on with has such an identity.
     #[error(
-        "no restore that can be gone on with has an id that begins with `{id}`; of those that can \
-         there is {}",
+        "no restore that can be gone on with has an id that begins with `{id}` (four characters at \
+         the least); of those that can there is {}",
         list(open, "none")
     )]
     NoSuch {

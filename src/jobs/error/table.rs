@@ -362,7 +362,12 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             pools: vec![],
         },
         JobError::NoSuchVolume { barcode: text() },
-        JobError::NoSuchBarcodeOrJob { name: text() },
+        JobError::Which(WhichError::NoSuchJob { name: text() }),
+        JobError::Which(WhichError::NoSuchBarcodeOrJob { name: text() }),
+        JobError::Which(WhichError::SeveralJobs {
+            name: text(),
+            found: vec![text()],
+        }),
         JobError::Restore(RestoreError::Exists {
             target: PathBuf::from("/back"),
             total: 1,
@@ -410,7 +415,6 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             until: Timestamp::UNIX_EPOCH,
         }),
         JobError::Retention(RetentionError::NoSuchHold { name: text() }),
-        JobError::Base(BaseError::NoSuchJob { name: text() }),
         JobError::Base(BaseError::ClockBehind {
             name: text(),
             started_at: jiff::Timestamp::UNIX_EPOCH,

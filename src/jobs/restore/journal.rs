@@ -19,7 +19,7 @@ use super::{ExistingPolicy, Mapping, Owners, RestoreError, RestoreOptions};
 use crate::error_text::with_causes;
 use crate::jobs::lock::{Lock, NotLocked};
 use crate::jobs::state::replace;
-use crate::jobs::{ByteText, JobError, Site, StateDir};
+use crate::jobs::{ByteText, JobError, Site, StateDir, which};
 use crate::monitor::Problem;
 
 const FORMAT: u32 = 1;
@@ -158,12 +158,8 @@ fn file(state: &StateDir, restore: Uuid) -> PathBuf {
 ///
 /// [`RestoreError::NoSuch`] and [`RestoreError::Several`]; what is wrong with its file.
 pub fn resume(state: &StateDir, id: &str) -> Result<RestoreOptions, JobError> {
-    let plain = |text: &str| text.replace('-', "").to_ascii_lowercase();
     let open = open_restores(state)?;
-    let begin = plain(id);
-    let begins =
-        |restore: &&Uuid| !begin.is_empty() && plain(&restore.to_string()).starts_with(&begin);
-    let found: Vec<Uuid> = open.iter().filter(begins).copied().collect();
+    let found = which::beginning_with(id, open.iter().copied());
     let shown = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect();
     match found[..] {
         [restore] => read(&file(state, restore)),
@@ -264,8 +260,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(dir.path()).unwrap();
         let started: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
-        let ids = ["aab0", "aac0"].map(|begin| {
-            let id = format!("{begin}0000-0000-4000-8000-000000000000");
+        let ids = ["aaaab0", "aaaac0"].map(|begin| {
+            let id = format!("{begin}00-0000-4000-8000-000000000000");
             id.parse::<Uuid>().unwrap()
         });
         let there = [b"back/\xfe".to_vec()];
@@ -281,11 +277,11 @@ mod tests {
             }),
             ..options()
         };
-        for id in ["AAB", "aab00000-0000", "aab000000000"] {
+        for id in ["AAAAB", "aaaab000-0000", "aaaab0000000"] {
             let found = resume(&state, id).unwrap();
             assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{id}");
         }
-        for (id, words) in [("aa", "several"), ("b", "no restore")] {
+        for (id, words) in [("aaaa", "several"), ("aaa", "no restore"), ("b", "no restore")] {
             let error = resume(&state, id).unwrap_err().to_string();
             assert!(error.contains(words), "{id}: {error}");
             assert!(error.contains(&ids[1].to_string()), "{id}: {error}");

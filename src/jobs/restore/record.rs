@@ -27,7 +27,7 @@ pub(super) const STDOUT: &str = "-";
 pub(super) struct Record<'a> {
     pub(super) restore: Uuid,
     pub(super) options: &'a RestoreOptions,
-    /// The directory, or [`STDOUT`].
+    /// The directory, the file of a tar archive, or [`STDOUT`].
     pub(super) target: &'a Path,
     pub(super) started: Timestamp,
     pub(super) outlook: &'a RestoreOutlook,

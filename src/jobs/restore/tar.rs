@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::arrange::Arranged;
 use super::pour::in_turn;
@@ -20,7 +20,8 @@ use crate::jobs::source::LibrarySource;
 use crate::jobs::{JobError, Site};
 
 /// Writes what `options` name to `output` as one pax archive, and leaves a record of it. Of the
-/// options patterns, moment and mappings count.
+/// options patterns, moment and mappings count; the target is where the record says that the
+/// archive went: a file, or standard output where it is empty.
 ///
 /// # Errors
 ///
@@ -31,8 +32,13 @@ pub fn restore_as_tar(
     options: &RestoreOptions,
     output: &mut dyn Write,
 ) -> Result<RestoreSummary, JobError> {
+    let target = match options.target.as_os_str().is_empty() {
+        true => PathBuf::from(STDOUT),
+        // As the journal of a restore has it; what cannot be made absolute is said as it is.
+        false => std::path::absolute(&options.target).unwrap_or_else(|_| options.target.clone()),
+    };
     let options = RestoreOptions {
-        target: Path::new("").to_owned(),
+        target: PathBuf::new(),
         existing: ExistingPolicy::Overwrite,
         ..options.clone()
     };
@@ -71,7 +77,7 @@ pub fn restore_as_tar(
     let record = Record {
         restore,
         options: &options,
-        target: Path::new(STDOUT),
+        target: &target,
         started,
         outlook: &outlook,
         timing: &timing,

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Keep, named};
+use super::Keep;
 use crate::jobs::who::user_name;
-use crate::jobs::{JobError, RetentionError, Site, catalog};
+use crate::jobs::{JobError, RetentionError, Site, catalog, which};
 
 /// What a hold is to be on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub fn hold(site: Site<'_>, on: &HoldOn, reason: &str) -> Result<HoldInfo, JobEr
     let catalog = catalog::open(site)?;
     let on = match on {
         HoldOn::Job(name) => Held::Job {
-            job: named(&catalog, name)?.start.what.job,
+            job: which::one_job(&catalog, name)?.start.what.job,
         },
         HoldOn::Tape(barcode) => {
             let known = catalog::live_volume(&catalog, barcode)?;
@@ -114,7 +114,7 @@ fn offer_again(
         }
     };
     for job in jobs {
-        let job = named(catalog, &job.to_string())?;
+        let job = which::one_job(catalog, &job.to_string())?;
         super::revive_base(site, catalog, &job, Keep::Until(since))?;
         if catalog.retained()?.is_expired(&job.start.what.job) {
             super::set(site, catalog, job.start.what.job, Some(since))?;
@@ -136,9 +136,6 @@ pub fn holds(site: Site<'_>, all: bool) -> Result<Vec<HoldInfo>, JobError> {
     holds.map(|hold| info(&catalog, hold)).collect()
 }
 
-/// So much of an identity has to be typed, that no slip of a finger releases a hold.
-const LEAST_TYPED: usize = 4;
-
 /// Releases a hold, named by its identity or the beginning of it, at least four characters.
 ///
 /// # Errors
@@ -150,10 +147,12 @@ pub fn release(site: Site<'_>, name: &str, reason: &str) -> Result<HoldInfo, Job
     let retained = catalog.retained()?;
     let in_force = retained.holds().into_iter();
     let in_force = in_force.filter(|hold| hold.released.is_none());
-    let mut meant: Vec<&Hold> = in_force
-        .filter(|hold| name.len() >= LEAST_TYPED && hold.placed.hold.to_string().starts_with(name))
-        .collect();
-    let (Some(hold), true) = (meant.pop(), meant.is_empty()) else {
+    let in_force: Vec<&Hold> = in_force.collect();
+    let meant = which::beginning_with(name, in_force.iter().map(|hold| hold.placed.hold));
+    let mut held = in_force
+        .into_iter()
+        .filter(|hold| meant[..] == [hold.placed.hold]);
+    let Some(hold) = held.next() else {
         return Err(JobError::Retention(RetentionError::NoSuchHold {
             name: name.to_owned(),
         }));

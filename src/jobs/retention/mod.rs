@@ -17,11 +17,11 @@ use uuid::Uuid;
 
 pub use expire::{ExpireOptions, ExpireSummary, JobFate, KeptBy, TapeFate, expire};
 pub use hold::{HoldInfo, HoldOn, Release, hold, holds, release};
-pub(crate) use overwrite::{check_overwrite, is_free};
+pub(crate) use overwrite::{check_overwrite, is_free, is_held};
 pub use span::{KeepFor, KeepUnit, NotAKeepFor};
 
 use super::who::user_name;
-use super::{JobError, RetentionError, Site, catalog};
+use super::{JobError, RetentionError, Site, catalog, which};
 
 /// Until when jobs are to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct KeptJob {
 /// changed; or the catalog cannot be used.
 pub fn keep(site: Site<'_>, names: &[String], keep: Keep) -> Result<Vec<KeptJob>, JobError> {
     let catalog = catalog::open(site)?;
-    let jobs = names.iter().map(|name| named(&catalog, name));
+    let jobs = names.iter().map(|name| which::one_job(&catalog, name));
     let jobs = jobs.collect::<Result<Vec<Job>, JobError>>()?;
     for job in &jobs {
         check_ahead(site, &job.start.what.name, keep.until(job))?;
@@ -157,12 +157,4 @@ pub(crate) fn kept_jobs(catalog: &Catalog) -> Result<Vec<Job>, JobError> {
     let mut jobs = catalog.jobs()?;
     jobs.retain(|job| !retained.is_expired(&job.start.what.job));
     Ok(jobs)
-}
-
-fn named(catalog: &Catalog, name: &str) -> Result<Job, JobError> {
-    catalog
-        .job(name)?
-        .ok_or_else(|| JobError::NoSuchBarcodeOrJob {
-            name: name.to_owned(),
-        })
 }

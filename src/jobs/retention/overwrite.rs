@@ -52,6 +52,11 @@ pub(crate) fn is_free(retained: &Retained, volume: Uuid, receipts: &[Receipt]) -
     all_expired && hold_on(retained, volume, receipts).is_none()
 }
 
+/// Whether a hold is on a volume, or on a job that has a segment there.
+pub(crate) fn is_held(retained: &Retained, volume: Uuid, receipts: &[Receipt]) -> bool {
+    hold_on(retained, volume, receipts).is_some()
+}
+
 /// The first hold in force on a volume or on a job that has a segment there.
 fn hold_on<'a>(retained: &'a Retained, volume: Uuid, receipts: &[Receipt]) -> Option<&'a Hold> {
     let holds = retained.holds().into_iter();

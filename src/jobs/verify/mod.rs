@@ -17,8 +17,8 @@ use super::append_check::examine_known_label;
 use super::mount::{Bay, Mounter, Purpose, lend};
 use super::source::{LibrarySource, tell_nameless};
 use super::{
-    ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, VolumeState, catalog,
-    interrupted,
+    ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, VolumeState, WhichError,
+    catalog, interrupted, which,
 };
 use crate::engine::EngineError;
 use crate::engine::verify::{
@@ -26,9 +26,6 @@ use crate::engine::verify::{
 };
 use crate::units::BlockAddress;
 use crate::volume::append::AppendPoint;
-
-/// So many other jobs of a name an error names.
-const OTHERS_NAMED: usize = 5;
 
 /// What reading a volume says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -272,38 +269,26 @@ fn find_job(catalog: &Catalog, name: &str) -> Result<VerifiedJob, JobError> {
         started_at: job.start.time,
         ended: job.finish.as_ref().map(|finish| finish.what.outcome),
     };
-    let Some(newest) = catalog.job(name)? else {
-        return Err(JobError::NoSuchBarcodeOrJob {
-            name: name.to_owned(),
-        });
-    };
-    let mut others_of_name = Vec::new();
-    if newest.start.what.name == name {
-        let mut jobs = catalog.jobs()?;
-        jobs.retain(|job| job.start.what.name == name);
-        let others = jobs.iter().rev().map(run);
-        others_of_name.extend(others.filter(|job| job.job != newest.start.what.job));
-    }
+    let found = which::newest_job(catalog, name)?;
+    let (newest, others) = found.ok_or_else(|| {
+        let name = name.to_owned();
+        WhichError::NoSuchBarcodeOrJob { name }
+    })?;
     Ok(VerifiedJob {
         job: run(&newest),
-        others_of_name,
+        others_of_name: others.iter().map(run).collect(),
     })
 }
 
 /// A job without segments is no good one: what it read is on no tape.
 fn nothing_of(name: &str, job: &VerifiedJob) -> JobError {
-    let others = job.others_of_name.iter().take(OTHERS_NAMED);
-    let mut others: Vec<String> = others
-        .map(|run| format!("{} of {:.0}", run.job, run.started_at))
-        .collect();
-    if let Some(more @ 1..) = job.others_of_name.len().checked_sub(OTHERS_NAMED) {
-        others.push(format!("{more} more"));
-    }
+    let others = job.others_of_name.iter();
+    let others: Vec<_> = others.map(|run| (run.job, run.started_at)).collect();
     JobError::NothingOfJob {
         name: name.to_owned(),
         job: job.job.job,
         ended: job.job.ended,
-        others,
+        others: which::with_dates(&others),
     }
 }
 

@@ -38,8 +38,33 @@ pub fn run(context: &mut Context<'_>, args: &ArchiveArgs) -> Ended {
     conclude(context, exit, &summary, render)
 }
 
+/// Refuses what a job that goes on has said when it began.
+fn check_resumed(args: &ArchiveArgs) -> Result<(), Failure> {
+    let said_anew = [
+        ("--pool", args.pool.is_some()),
+        ("--copy-pool", args.copy_pool.is_some()),
+        ("--name", args.name.is_some()),
+        ("--exclude", !args.exclude.is_empty()),
+        ("--one-file-system", args.one_file_system),
+        ("--level", args.level.is_some()),
+        ("--base", args.base.is_some()),
+        ("--digest", args.digest.is_some()),
+    ];
+    let said_anew = said_anew.into_iter().filter(|(_, said)| *said);
+    let flags: Vec<&str> = said_anew.map(|(flag, _)| flag).collect();
+    if args.resume.is_none() || flags.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "a job that goes on is the same job, with the pools, name, excludes, level, base and digests \
+         with which it began: leave out {}. To archive otherwise, begin another job",
+        flags.join(", ")
+    )))
+}
+
 /// The job that the file describes, if there is one, changed and added to by the flags.
 fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
+    check_resumed(args)?;
     let mut job = match &args.job {
         Some(file) => archive::read_job_file(file)?,
         None => JobDescription::default(),

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod duplicates;
 pub mod find;
+pub mod job;
 pub mod library;
 pub mod rescue;
 pub mod restore;

@@ -118,18 +118,22 @@ fn list_row(tape: &TapeInfo) -> Vec<String> {
     vec![
         tape.barcode.clone(),
         tape.pool.clone(),
-        if tape.free {
-            "free"
-        } else {
-            state_words(tape.state)
-        }
-        .to_owned(),
+        whole_state(tape),
         place_words(&tape.place),
         ByteSize(tape.used_bytes).to_string(),
         ByteSize(tape.free_bytes).to_string(),
         tape.segments.to_string(),
         tape.files.to_string(),
     ]
+}
+
+/// What may be done with a tape, and what keeps it.
+fn whole_state(tape: &TapeInfo) -> String {
+    match (tape.free, tape.held) {
+        (true, _) => "free".to_owned(),
+        (false, true) => format!("{}, held", state_words(tape.state)),
+        (false, false) => state_words(tape.state).to_owned(),
+    }
 }
 
 fn run_show(context: &mut Context<'_>, barcode: &str) -> Ended {
@@ -171,7 +175,7 @@ fn render_detail(output: &mut Output, tape: &TapeDetail) -> io::Result<()> {
         ("tape", info.barcode.clone()),
         ("volume", info.volume.to_string()),
         ("pool", info.pool.clone()),
-        ("state", format!("{}{reason}", state_words(info.state))),
+        ("state", format!("{}{reason}", whole_state(info))),
         ("place", place_words(&info.place)),
         ("generation", info.generation.clone()),
         (

@@ -1,0 +1,197 @@
+//! `tapewright job`
+
+use std::io;
+
+use tapewright::jobs::history::{
+    self, ArchiveDetail, JobDetail, JobFilter, JobInfo, JobKept, JobKind, JobTape, RestoreDetail,
+};
+use tapewright::jobs::{ByteText, Level};
+use tapewright::units::ByteSize;
+
+use super::archive::outcome_words;
+use super::{Context, Ended, conclude, problems};
+use crate::dates;
+use crate::exit::Exit;
+use crate::job_args::{JobCommand, JobKindArg, JobListArgs};
+use crate::output::Output;
+
+/// So much of an identity is shown where there is little room: commands take it.
+const SHORT: usize = 8;
+
+/// Lists or shows.
+pub fn run(context: &mut Context<'_>, command: &JobCommand) -> Ended {
+    match command {
+        JobCommand::List(args) => list(context, args),
+        JobCommand::Show { job } => {
+            let detail = history::show(context.site, job)?;
+            conclude(context, Exit::Done, &detail, |output, detail| match detail {
+                JobDetail::Archive(detail) => render_archive(output, detail),
+                JobDetail::Restore(detail) => render_restore(output, detail),
+            })
+        }
+    }
+}
+
+fn list(context: &mut Context<'_>, args: &JobListArgs) -> Ended {
+    let filter = JobFilter {
+        kind: args.kind.map(|kind| match kind {
+            JobKindArg::Archive => JobKind::Archive,
+            JobKindArg::Restore => JobKind::Restore,
+        }),
+        pool: args.pool.clone(),
+        since: dates::start_of(args.since.as_deref())?,
+        name: args.name.clone(),
+    };
+    let jobs = history::list(context.site, &filter)?;
+    if context.output.is_json() {
+        for job in &jobs {
+            context.output.json(job)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> = jobs.iter().map(row).collect();
+    let head = [
+        "JOB",
+        "NAME",
+        "BEGAN",
+        "KIND",
+        "POOL",
+        "STATE",
+        "OBJECTS >",
+        "SIZE >",
+        "KEPT",
+    ];
+    context.output.table(&head, &rows)?;
+    Ok(Exit::Done)
+}
+
+fn row(job: &JobInfo) -> Vec<String> {
+    vec![
+        job.job.to_string().chars().take(SHORT).collect(),
+        job.name.clone(),
+        dates::minute(job.started_at),
+        kind_words(job).to_owned(),
+        job.pools.join(", "),
+        state_words(job).to_owned(),
+        job.objects.to_string(),
+        ByteSize(job.file_bytes).to_string(),
+        job.kept.map_or_else(|| "-".to_owned(), kept_words),
+    ]
+}
+
+fn kind_words(job: &JobInfo) -> &'static str {
+    match (job.kind, job.level) {
+        (JobKind::Restore, _) => "restore",
+        (JobKind::Archive, Some(Level::Differential)) => "differential",
+        (JobKind::Archive, Some(Level::Incremental)) => "incremental",
+        (JobKind::Archive, Some(Level::Full) | None) => "full",
+    }
+}
+
+fn state_words(job: &JobInfo) -> &'static str {
+    job.outcome.map_or("runs", outcome_words)
+}
+
+fn kept_words(kept: JobKept) -> String {
+    let time = match (kept.expired, kept.until) {
+        (true, _) => "expired".to_owned(),
+        (false, None) => "for ever".to_owned(),
+        (false, Some(until)) => format!("until {}", &dates::minute(until)[..10]),
+    };
+    match kept.held {
+        true => format!("{time}, held"),
+        false => time,
+    }
+}
+
+/// Names and values beneath each other; what is empty is left out.
+fn facts(output: &mut Output, facts: &[(&str, String)]) -> io::Result<()> {
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        output.line(format!("{name:<13} {value}"))?;
+    }
+    Ok(())
+}
+
+fn glance(job: &JobInfo) -> Vec<(&'static str, String)> {
+    let ended = job.ended_at.map(dates::minute).unwrap_or_default();
+    vec![
+        ("job", job.job.to_string()),
+        ("name", job.name.clone()),
+        ("kind", kind_words(job).to_owned()),
+        ("state", state_words(job).to_owned()),
+        ("began", dates::minute(job.started_at)),
+        ("ended", ended),
+        ("pool", job.pools.join(", ")),
+        ("objects", job.objects.to_string()),
+        ("size", ByteSize(job.file_bytes).to_string()),
+    ]
+}
+
+fn paths(paths: &[ByteText]) -> String {
+    let path = |path: &ByteText| format!("/{}", path.to_string().trim_start_matches('/'));
+    paths.iter().map(path).collect::<Vec<_>>().join(", ")
+}
+
+fn render_archive(output: &mut Output, detail: &ArchiveDetail) -> io::Result<()> {
+    let info = &detail.info;
+    facts(output, &glance(info))?;
+    let more = if detail.more_sources {
+        "lists or commands, which the catalog does not keep".to_owned()
+    } else {
+        String::new()
+    };
+    facts(
+        output,
+        &[
+            ("second copy", info.copy_pool.clone().unwrap_or_default()),
+            ("kept", info.kept.map(kept_words).unwrap_or_default()),
+            ("host", detail.host.clone()),
+            ("paths", paths(&detail.roots)),
+            ("and", more),
+            ("excludes", detail.excludes.join(", ")),
+            ("base", detail.base.map(|base| base.to_string()).unwrap_or_default()),
+            ("software", detail.software.clone()),
+        ],
+    )?;
+    for hold in &detail.holds {
+        output.line(format!("held by       {}: {}", hold.hold, hold.reason))?;
+    }
+    let row = |tape: &JobTape| {
+        vec![
+            tape.barcode.clone(),
+            tape.pool.clone(),
+            tape.segments.to_string(),
+            tape.objects.to_string(),
+            ByteSize(tape.file_bytes).to_string(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = detail.tapes.iter().map(row).collect();
+    output.line("")?;
+    output.table(
+        &["TAPE", "POOL", "SEGMENTS >", "OBJECTS >", "SIZE >"],
+        &rows,
+    )?;
+    for command in &detail.commands {
+        output.line(format!("/{}  its command {}", command.place, command.ending))?;
+    }
+    problems(output, &detail.problems, "what is missing on tape, or not whole")
+}
+
+fn render_restore(output: &mut Output, detail: &RestoreDetail) -> io::Result<()> {
+    facts(output, &glance(&detail.info))?;
+    let as_of = detail.as_of.map(dates::minute).unwrap_or_default();
+    facts(
+        output,
+        &[
+            ("asked for", paths(&detail.asked)),
+            ("as of", as_of),
+            ("target", detail.target.to_string()),
+            ("by", format!("{} on {}", detail.user, detail.host)),
+            ("verified", format!("{} files", detail.verified_files)),
+            ("tapes", detail.tapes.join(", ")),
+            ("took", format!("{} s, planned {} s", detail.real_s, detail.planned_s)),
+            ("software", detail.software.clone()),
+        ],
+    )?;
+    problems(output, &detail.problems, "not restored")
+}

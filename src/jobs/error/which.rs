@@ -1,0 +1,53 @@
+//! What was named, and is not known or not one.
+
+use super::JobErrorKind;
+use super::words::list;
+
+/// A name means nothing, or more than one thing. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum WhichError {
+    /// No job.
+    #[error("the catalog knows no job `{name}`")]
+    NoSuchJob {
+        /// What was given.
+        name: String,
+    },
+    /// Neither a barcode nor a job.
+    #[error("the catalog knows neither a tape nor a job `{name}`")]
+    NoSuchBarcodeOrJob {
+        /// What was given.
+        name: String,
+    },
+    /// Several jobs.
+    #[error("`{name}` means several jobs: {}", list(found, ""))]
+    SeveralJobs {
+        /// What was given.
+        name: String,
+        /// The jobs, each with its date, the newest first.
+        found: Vec<String>,
+    },
+}
+
+impl WhichError {
+    pub(super) fn kind(&self) -> JobErrorKind {
+        match self {
+            WhichError::NoSuchJob { .. } | WhichError::NoSuchBarcodeOrJob { .. } => {
+                JobErrorKind::NotFound
+            }
+            WhichError::SeveralJobs { .. } => JobErrorKind::Request,
+        }
+    }
+
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            WhichError::NoSuchJob { .. } => "`job list` shows the jobs.",
+            WhichError::NoSuchBarcodeOrJob { .. } => {
+                "`tape list` shows the tapes that the catalog knows, `job list` the jobs."
+            }
+            WhichError::SeveralJobs { .. } => {
+                "Name one by its identity, of which the first digits are enough, four at the \
+                 least; `job show JOB` shows what it is."
+            }
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! The jobs that there were: archives, with what is kept of them and how long, and restores.
+//!
+//! All of it is in the catalog: nothing here touches a tape.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use catalogs::model::event::{CommandEnded, DigestAlgorithm, Held, Recorded, Restored};
+use catalogs::{Catalog, Job, Kept, Retained};
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::retention::{self, HoldInfo};
+use super::{
+    ByteText, JobError, Level, Outcome, Problems, Site, WhichError, catalog, interrupted, which,
+};
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// It writes files to tape. Copies made later belong to it.
+    Archive,
+    /// It brings files back.
+    Restore,
+}
+
+/// Which jobs are listed.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Those of this kind.
+    pub kind: Option<JobKind>,
+    /// Those that were for this pool, or have something on its tapes.
+    pub pool: Option<String>,
+    /// Those that began at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Those with this in their name.
+    pub name: Option<String>,
+}
+
+/// How long a job is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct JobKept {
+    /// Until when; `None`: for ever, or it is expired.
+    pub until: Option<Timestamp>,
+    /// It is expired.
+    pub expired: bool,
+    /// A hold is on it, or on a volume that has a segment of it.
+    pub held: bool,
+}
+
+/// A job at a glance.
+#[derive(Debug, Clone, Serialize)]
+pub struct JobInfo {
+    /// Its identity.
+    pub job: Uuid,
+    /// What it does.
+    pub kind: JobKind,
+    /// Its name; of a restore, what was asked for first.
+    pub name: String,
+    /// What of its trees it archives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended, the last time; `None` while it runs, or if it was killed.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended; `None` while it runs. A job that was killed is interrupted.
+    pub outcome: Option<Outcome>,
+    /// The pools whose tapes have something of it, or gave something for it; of an archive that
+    /// has nothing on tape, the one that it was for.
+    pub pools: Vec<String>,
+    /// The pool that is to hold a second copy, if one was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_pool: Option<String>,
+    /// Objects on tape, of one copy; of a restore, those restored.
+    pub objects: u64,
+    /// Bytes of the files among them.
+    pub file_bytes: u64,
+    /// How long it is kept; `None` of a restore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<JobKept>,
+}
+
+/// What a job has on a tape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobTape {
+    /// Barcode of the tape.
+    pub barcode: String,
+    /// Its pool.
+    pub pool: String,
+    /// Segments of the job on it.
+    pub segments: u64,
+    /// Objects in them.
+    pub objects: u64,
+    /// Bytes of the files among them.
+    pub file_bytes: u64,
+}
+
+/// An archive job in detail.
+#[derive(Debug, Clone, Serialize)]
+pub struct ArchiveDetail {
+    /// At a glance.
+    #[serde(flatten)]
+    pub info: JobInfo,
+    /// Host whose files it archives.
+    pub host: String,
+    /// Name and version of the software.
+    pub software: String,
+    /// What it covers: paths, and the places of streams.
+    pub roots: Vec<ByteText>,
+    /// What it leaves out.
+    pub excludes: Vec<String>,
+    /// Lists or commands were among its sources.
+    pub more_sources: bool,
+    /// The job that it is measured against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Uuid>,
+    /// How the digests of its files are made.
+    pub digest_algorithm: DigestAlgorithm,
+    /// Tapes that have something of it, in the order of writing.
+    pub tapes: Vec<JobTape>,
+    /// Holds in force on it, or on those tapes.
+    pub holds: Vec<HoldInfo>,
+    /// How the commands ended whose output it archived.
+    pub commands: Vec<CommandEnded>,
+    /// What went wrong.
+    pub problems: Problems,
+}
+
+/// A restore in detail.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreDetail {
+    /// At a glance.
+    #[serde(flatten)]
+    pub info: JobInfo,
+    /// Who restored.
+    pub user: String,
+    /// Where to, on which host.
+    pub host: String,
+    /// Name and version of the software.
+    pub software: String,
+    /// What was asked for: the first of the patterns.
+    pub asked: Vec<ByteText>,
+    /// How many patterns there were.
+    pub asked_total: u64,
+    /// As things were at this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+    /// The directory that was restored below, or the file that a tar archive went to; `-` is
+    /// standard output.
+    pub target: ByteText,
+    /// Files whose content agreed with its digest.
+    pub verified_files: u64,
+    /// The first of the tapes that were needed.
+    pub tapes: Vec<String>,
+    /// Seconds that it was to take.
+    pub planned_s: u64,
+    /// Seconds that it took.
+    pub real_s: u64,
+    /// What did not come back.
+    pub problems: Problems,
+}
+
+/// A job in detail.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum JobDetail {
+    /// An archive.
+    Archive(Box<ArchiveDetail>),
+    /// A restore.
+    Restore(Box<RestoreDetail>),
+}
+
+/// The jobs, the oldest first; none where there is no catalog yet. A restore that was gone on with
+/// is there once for each time.
+///
+/// # Errors
+///
+/// The catalog cannot be read.
+pub fn list(site: Site<'_>, filter: &JobFilter) -> Result<Vec<JobInfo>, JobError> {
+    if !catalog::exists(site) {
+        return Ok(Vec::new());
+    }
+    let catalog = catalog::open(site)?;
+    let known = Known::of(&catalog)?;
+    let mut jobs = Vec::new();
+    if filter.kind != Some(JobKind::Restore) {
+        for job in catalog.jobs()? {
+            jobs.push(known.archive(site, &job)?);
+        }
+    }
+    if filter.kind != Some(JobKind::Archive) {
+        let restores = catalog.restores()?;
+        jobs.extend(restores.iter().map(|restore| known.restore(restore)));
+    }
+    jobs.retain(|job| filter.takes(job));
+    jobs.sort_by_key(|job| job.started_at);
+    Ok(jobs)
+}
+
+impl JobFilter {
+    fn takes(&self, job: &JobInfo) -> bool {
+        let of_pool = |pool: &String| job.pools.contains(pool) || job.copy_pool.as_ref() == Some(pool);
+        self.pool.as_ref().is_none_or(of_pool)
+            && self.since.is_none_or(|since| job.started_at >= since)
+            && self.name.as_ref().is_none_or(|name| job.name.contains(name))
+    }
+}
+
+/// The job of this name or identity, or of the beginning of one; of several jobs of a name the
+/// newest, which is said. Of a restore that was gone on with, the last time.
+///
+/// # Errors
+///
+/// There is none, or several identities begin so; or the catalog cannot be read.
+pub fn show(site: Site<'_>, name: &str) -> Result<JobDetail, JobError> {
+    let catalog = catalog::open(site)?;
+    let known = Known::of(&catalog)?;
+    let restores = catalog.restores()?;
+    let ids: HashSet<Uuid> = restores.iter().map(|one| one.what.restore).collect();
+    let meant = which::beginning_with(name, ids);
+    let found = which::newest_job(&catalog, name)?;
+    match (found, &meant[..]) {
+        (None, [restore]) => {
+            let mut runs = restores.iter().filter(|one| one.what.restore == *restore);
+            let last = runs.next_back().expect("it is among them");
+            Ok(JobDetail::Restore(Box::new(known.restore_detail(last))))
+        }
+        (None, [_, _, ..]) => Err(WhichError::SeveralJobs {
+            name: name.to_owned(),
+            found: meant.iter().map(Uuid::to_string).collect(),
+        }
+        .into()),
+        (Some(_), _) | (None, []) => {
+            let job = which::newest_job_told(site, &catalog, name)?;
+            let detail = known.archive_detail(site, &catalog, job)?;
+            Ok(JobDetail::Archive(Box::new(detail)))
+        }
+    }
+}
+
+/// What a job has in a pool.
+#[derive(Default)]
+struct Share {
+    objects: u64,
+    file_bytes: u64,
+}
+
+/// What all jobs are told with.
+struct Known {
+    /// Barcode and pool of each volume, retired ones too.
+    volumes: HashMap<Uuid, (String, String)>,
+    /// What is on volumes that are not retired, by job and pool.
+    on_tape: HashMap<Uuid, BTreeMap<String, Share>>,
+    /// The jobs that have something on a volume with a hold, or are held themselves.
+    held: HashSet<Uuid>,
+    retained: Retained,
+}
+
+impl Known {
+    fn of(catalog: &Catalog) -> Result<Known, JobError> {
+        let retained = catalog.retained()?;
+        let holds = retained.holds().into_iter();
+        let in_force = holds.filter(|hold| hold.released.is_none());
+        let (mut held, mut held_volumes) = (HashSet::new(), HashSet::new());
+        for hold in in_force {
+            match hold.placed.on {
+                Held::Job { job } => held.insert(job),
+                Held::Volume { volume } => held_volumes.insert(volume),
+            };
+        }
+        let mut on_tape: HashMap<Uuid, BTreeMap<String, Share>> = HashMap::new();
+        let mut volumes = HashMap::new();
+        for volume in catalog.volumes()? {
+            let label = volume.label.what;
+            if volume.retired.is_none() {
+                for receipt in catalog::receipts_of_volume(catalog, label.volume)? {
+                    let pools = on_tape.entry(receipt.job).or_default();
+                    let share = pools.entry(label.pool.clone()).or_default();
+                    share.objects += receipt.files;
+                    share.file_bytes += receipt.file_bytes;
+                    if held_volumes.contains(&label.volume) {
+                        held.insert(receipt.job);
+                    }
+                }
+            }
+            volumes.insert(label.volume, (label.barcode, label.pool));
+        }
+        Ok(Known {
+            volumes,
+            on_tape,
+            held,
+            retained,
+        })
+    }
+
+    fn archive(&self, site: Site<'_>, job: &Job) -> Result<JobInfo, JobError> {
+        let start = &job.start.what;
+        let pools = self.on_tape.get(&start.job);
+        let most = pools.and_then(|pools| pools.values().max_by_key(|share| share.objects));
+        let mut names: Vec<String> = pools.into_iter().flat_map(|p| p.keys().cloned()).collect();
+        if names.is_empty() {
+            names.push(start.pool.clone());
+        }
+        // As it began comes before what was copied later.
+        names.sort_by_key(|pool| *pool != start.pool);
+        let outcome = match &job.finish {
+            Some(finish) => Some(finish.what.outcome),
+            None if interrupted::is_owned(site, start.job)? => None,
+            None => Some(Outcome::Interrupted),
+        };
+        let until = match self.retained.job(&start.job) {
+            Some(Kept::Set(set)) => set.until,
+            Some(Kept::Expired(_)) | None => None,
+        };
+        Ok(JobInfo {
+            job: start.job,
+            kind: JobKind::Archive,
+            name: start.name.clone(),
+            level: Some(start.level),
+            started_at: job.start.time,
+            ended_at: job.finish.as_ref().map(|finish| finish.time),
+            outcome,
+            pools: names,
+            copy_pool: start.copy_pool.clone(),
+            objects: most.map_or(0, |share| share.objects),
+            file_bytes: most.map_or(0, |share| share.file_bytes),
+            kept: Some(JobKept {
+                until,
+                expired: self.retained.is_expired(&start.job),
+                held: self.held.contains(&start.job),
+            }),
+        })
+    }
+
+    fn restore(&self, recorded: &Recorded<Restored>) -> JobInfo {
+        let restored = &recorded.what;
+        let mut pools: Vec<String> = restored
+            .volumes
+            .iter()
+            .filter_map(|one| Some(self.volumes.get(&one.volume)?.1.clone()))
+            .collect();
+        pools.sort();
+        pools.dedup();
+        let first = restored.asked.first();
+        let mut name = first.map_or_else(String::new, ByteText::to_string);
+        if restored.asked_total > 1 {
+            name.push_str(&format!(" and {} more", restored.asked_total - 1));
+        }
+        JobInfo {
+            job: restored.restore,
+            kind: JobKind::Restore,
+            name,
+            level: None,
+            started_at: restored.started,
+            ended_at: Some(recorded.time),
+            outcome: Some(restored.outcome),
+            pools,
+            copy_pool: None,
+            objects: restored.objects,
+            file_bytes: restored.file_bytes,
+            kept: None,
+        }
+    }
+
+    fn archive_detail(
+        &self,
+        site: Site<'_>,
+        catalog: &Catalog,
+        job: Job,
+    ) -> Result<ArchiveDetail, JobError> {
+        let info = self.archive(site, &job)?;
+        let mut tapes: Vec<JobTape> = Vec::new();
+        let mut volumes = HashSet::new();
+        for receipt in catalog::receipts_of_job(catalog, info.job)? {
+            let volume = catalog::volume(catalog, receipt.volume)?;
+            if volume.retired.is_some() {
+                continue;
+            }
+            volumes.insert(receipt.volume);
+            let barcode = volume.label.what.barcode;
+            let at = tapes.iter().position(|tape| tape.barcode == barcode);
+            let at = at.unwrap_or_else(|| {
+                let pool = volume.label.what.pool;
+                tapes.push(JobTape {
+                    barcode,
+                    pool,
+                    segments: 0,
+                    objects: 0,
+                    file_bytes: 0,
+                });
+                tapes.len() - 1
+            });
+            tapes[at].segments += 1;
+            tapes[at].objects += receipt.files;
+            tapes[at].file_bytes += receipt.file_bytes;
+        }
+        let mut holds = retention::holds(site, false)?;
+        holds.retain(|hold| {
+            let on_tape = hold.volume.is_some_and(|volume| volumes.contains(&volume));
+            hold.job == Some(info.job) || on_tape
+        });
+        let start = job.start.what;
+        let finish = job.finish.map(|finish| finish.what);
+        let (problems, commands) = finish
+            .map(|finish| (finish.problems, finish.commands))
+            .unwrap_or_default();
+        Ok(ArchiveDetail {
+            info,
+            host: start.host,
+            software: start.software,
+            roots: start.roots,
+            excludes: start.excludes,
+            more_sources: start.more_sources,
+            base: start.base,
+            digest_algorithm: start.digest_algorithm,
+            tapes,
+            holds,
+            commands,
+            problems,
+        })
+    }
+
+    fn restore_detail(&self, recorded: &Recorded<Restored>) -> RestoreDetail {
+        let restored = &recorded.what;
+        let volumes = restored.volumes.iter();
+        let barcodes = volumes.map(|one| match self.volumes.get(&one.volume) {
+            Some((barcode, _)) => barcode.clone(),
+            None => one.volume.to_string(),
+        });
+        RestoreDetail {
+            info: self.restore(recorded),
+            user: restored.user.clone(),
+            host: restored.host.clone(),
+            software: restored.software.clone(),
+            asked: restored.asked.clone(),
+            asked_total: restored.asked_total,
+            as_of: restored.as_of,
+            target: restored.target.clone(),
+            verified_files: restored.verified,
+            tapes: barcodes.collect(),
+            planned_s: restored.planned_s,
+            real_s: restored.real_s,
+            problems: restored.problems.clone(),
+        }
+    }
+}
