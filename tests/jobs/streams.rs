@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tapewright::jobs::Outcome;
 use tapewright::jobs::archive::{CommandSource, JobDescription, Source, archive};
@@ -85,4 +87,47 @@ fn a_sparse_member_in_parts_comes_back_with_its_holes_and_its_end() {
             content.len()
         );
     }
+}
+
+/// Writes so many bytes, sleeps until this file is there, and writes some more.
+fn sleeper(bytes: u64, until: &std::path::Path) -> String {
+    let until = until.display();
+    format!("head -c {bytes} /dev/zero; until [ -e {until} ]; do sleep 0.05; done; echo end")
+}
+
+#[test]
+fn what_the_drive_has_confirmed_is_committed_while_the_source_sleeps() {
+    let lab = Lab::new();
+    lab.label(&[A], "docs");
+    let go = lab.path("go");
+    let job = JobDescription {
+        pool: "docs".to_owned(),
+        // Parts of 1 MiB; what comes goes to the drive at once.
+        segment_limit: Some(ByteSize(4 << 20)),
+        start_at: Some(1),
+        resume_at: Some(1),
+        sources: vec![Source::Command(CommandSource {
+            command: sleeper(12_000_000, &go),
+            place: "db/dump".to_owned(),
+            timeout: None,
+        })],
+        ..JobDescription::default()
+    };
+    let committed = || lab.ledger_lines("receipt").len();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| archive(lab.site(), &job).unwrap());
+        // Ten parts are there, three in each segment: the third is closed by the tenth, and no
+        // member comes behind that.
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while committed() < 3 && Instant::now() < deadline && !running.is_finished() {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let while_asleep = committed();
+        fs::write(&go, "").unwrap();
+        let summary = running.join().unwrap();
+        assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+        assert_eq!(while_asleep, 3, "of {}", summary.segments.len());
+        assert_eq!(committed(), 4);
+    });
+    assert_eq!(verify(lab.site(), A).unwrap().outcome, Outcome::Complete);
 }

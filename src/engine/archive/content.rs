@@ -35,6 +35,7 @@ pub(super) fn write(
     if member.part.is_none_or(|part| part.last) {
         monitor.advance(1, 0);
     }
+    await_more(destinations, payload);
     let mut condition = payload.finish()?.condition;
     if unknown && digest.is_none() {
         condition = Condition::Unreadable;
@@ -44,6 +45,13 @@ pub(super) fn write(
         destination.end(digest, condition);
     }
     Ok(())
+}
+
+/// Waits for more of a file, whose source may sleep, and commits meanwhile what is confirmed.
+fn await_more(destinations: &mut [Destination<'_>], payload: &mut Payload<'_, '_>) {
+    while !payload.comes() {
+        destinations.iter_mut().for_each(Destination::keep_up);
+    }
 }
 
 /// The data of a small file whose digest is known, if there is any. False if nobody wants the
@@ -83,6 +91,7 @@ fn data(
         hole(digest, extent.offset_bytes, shared, monitor).expect(in_order);
         let mut left_bytes = extent.length_bytes;
         while left_bytes > 0 {
+            await_more(destinations, payload);
             let (data, so_far) = payload.take(left_bytes)?;
             if let Some(digest) = digest {
                 digest.update(data);

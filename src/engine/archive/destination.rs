@@ -312,6 +312,15 @@ impl<'a> Destination<'a> {
             .map_err(Stop::Over)
     }
 
+    /// The same while there is nothing to write: what is durable is claimed soon.
+    pub(super) fn keep_up(&mut self) {
+        if self.takes()
+            && let Err(stop) = self.commit_confirmed()
+        {
+            self.note(stop);
+        }
+    }
+
     fn commit(&mut self, closed: ClosedSegment) -> Result<(), EngineError> {
         if self.shared.sink_failed.get() {
             return Ok(());

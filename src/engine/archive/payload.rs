@@ -1,5 +1,6 @@
 //! The data of one file on its way from the scanner into members.
 
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::ahead::CHUNK_BYTES;
@@ -8,6 +9,9 @@ use super::stage::timed;
 use crate::engine::source::{FileReader, ReadEnd};
 use crate::volume::index::Digest;
 use crate::volume::member::Condition;
+
+/// So long the source is waited for before something else is seen to.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// The scanner ended in the middle of its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +49,34 @@ impl<'a> Inlet<'a> {
                 Ok(come) => come,
                 Err(_) => timed(&mut self.starved, || items.recv()).map_err(|_| ScannerGone)?,
             };
-            let admitted_bytes = come.iter().map(Item::admitted_bytes).sum();
-            self.scanner.ahead.arrived(admitted_bytes);
-            self.items = come.into_iter();
+            self.arrived(come);
         };
         self.begun += u64::from(matches!(item, Item::Begin(_)));
         Ok(item)
+    }
+
+    /// Whether the next item is there, or comes within a moment; or never will.
+    pub(super) fn comes(&mut self) -> bool {
+        if self.items.len() > 0 {
+            return true;
+        }
+        let items = &self.scanner.items;
+        let come = match items.try_recv() {
+            Ok(come) => Ok(come),
+            Err(_) => timed(&mut self.starved, || items.recv_timeout(MOMENT)),
+        };
+        match come {
+            Ok(come) => self.arrived(come),
+            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Disconnected) => {}
+        }
+        true
+    }
+
+    fn arrived(&mut self, come: Vec<Item>) {
+        let admitted_bytes = come.iter().map(Item::admitted_bytes).sum();
+        self.scanner.ahead.arrived(admitted_bytes);
+        self.items = come.into_iter();
     }
 }
 
@@ -117,6 +143,16 @@ impl<'a, 'b> Payload<'a, 'b> {
         let taken = self.taken;
         self.taken += count;
         Ok((&self.chunk[taken..taken + count], self.so_far))
+    }
+
+    /// Whether more of it, or its end, is there or comes within a moment; or never will.
+    pub(super) fn comes(&mut self) -> bool {
+        match &mut self.source {
+            Source::Scanner(inlet) if self.end.is_none() && self.taken == self.chunk.len() => {
+                inlet.comes()
+            }
+            _ => true,
+        }
     }
 
     fn refill(&mut self) -> Result<(), ScannerGone> {

@@ -219,6 +219,9 @@ impl Run<'_> {
                 return Err(Halt::Interrupted);
             }
             teller.tell(self.monitor, || self.waits(inlet.starved));
+            while !inlet.comes() {
+                self.destinations.iter_mut().for_each(Destination::keep_up);
+            }
             match inlet.next()? {
                 Item::Object(member, data, end) => {
                     self.object(*member, &mut Payload::whole(data, end))?;
