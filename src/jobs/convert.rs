@@ -59,6 +59,7 @@ pub(crate) fn job_started(job: &JobHeader, pool: String) -> JobStarted {
         excludes: job.excludes.clone(),
         one_file_system: false,
         more_sources: false,
+        lists: Vec::new(),
         host: job.host.clone(),
         software: job.software.clone(),
         level: match job.level {

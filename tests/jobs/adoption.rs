@@ -171,6 +171,7 @@ fn a_job_without_owner_is_closed_as_interrupted() {
         copy_pool: None,
         one_file_system: false,
         more_sources: false,
+        lists: Vec::new(),
         roots: vec![ByteText::from("home")],
         excludes: Vec::new(),
         host: "here".to_owned(),

@@ -262,3 +262,53 @@ fn sources_that_are_not_those_of_the_job_are_refused_with_their_names() {
         assert!(error.to_string().contains(words), "{words}: {error}");
     }
 }
+
+#[test]
+fn a_list_that_changed_is_refused_unless_that_is_meant() {
+    let lab = Lab::new();
+    lab.label(&[A], "docs");
+    fs::create_dir(lab.path("listed")).unwrap();
+    for name in ["one", "two"] {
+        fs::write(lab.path("listed").join(name), noise(1, 1000)).unwrap();
+    }
+    let names = |names: &[&str], null| {
+        let paths = names.iter().map(|name| lab.path("listed").join(name));
+        let lines = paths.map(|path| format!("{}{}", path.display(), if null { "\0" } else { "\n" }));
+        lines.collect::<String>()
+    };
+    let list = |from: &str, null| {
+        vec![Source::List(FileList {
+            from: lab.path(from),
+            null,
+            recursive: false,
+        })]
+    };
+    // One name is missing, so that the job is done in part.
+    fs::write(lab.path("list"), names(&["one", "none"], false)).unwrap();
+    let first = archive(lab.site(), &job(list("list", false))).unwrap();
+    assert_eq!(first.outcome, Outcome::Partial, "{first:?}");
+    let refused = |sources: Vec<Source>, words: &str| {
+        let before = lab.fingerprint(A);
+        let error = resume(&lab, &first, sources).unwrap_err();
+        assert_eq!(error.kind(), JobErrorKind::Request, "{error}");
+        assert!(error.to_string().contains(words), "{words}: {error}");
+        assert_eq!(lab.fingerprint(A), before);
+    };
+    fs::write(lab.path("new"), names(&["one", "two"], false)).unwrap();
+    fs::write(lab.path("nul"), names(&["one", "none"], true)).unwrap();
+    refused(list("new", false), "--changed-lists");
+    refused(list("nul", true), "is not as it was");
+    refused([list("list", false), list("new", false)].concat(), "2 are given");
+    // The same elsewhere is the same.
+    fs::rename(lab.path("list"), lab.path("moved")).unwrap();
+    let again = resume(&lab, &first, list("moved", false)).unwrap();
+    assert_eq!((again.outcome, again.files), (Outcome::Partial, 0), "{again:?}");
+    let meant = JobDescription {
+        resume: Some(first.job.to_string()),
+        changed_lists: true,
+        ..job(list("new", false))
+    };
+    let done = archive(lab.site(), &meant).unwrap();
+    assert_eq!(done.outcome, Outcome::Complete, "{done:?}");
+    assert_eq!(lab.find(b"**/two").len(), 1);
+}

@@ -66,6 +66,7 @@ fn record(catalog: &Catalog, now: Timestamp, place: usize, row: &Row) {
         excludes: Vec::new(),
         one_file_system: false,
         more_sources: false,
+        lists: Vec::new(),
         host: this_host(),
         software: "test".into(),
         level,

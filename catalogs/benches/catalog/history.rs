@@ -313,6 +313,7 @@ pub fn before(run: u64) -> Vec<Event> {
         excludes: Vec::new(),
         one_file_system: false,
         more_sources: false,
+        lists: Vec::new(),
         host: "host".into(),
         software: "bench".into(),
         level: if full {

@@ -201,6 +201,9 @@ pub struct JobStarted {
     /// Lists or commands were among its sources: `roots` do not name all that it archives.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more_sources: bool,
+    /// The lists among its sources, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<ListOfNames>,
     /// Host whose files are archived.
     pub host: String,
     /// Name and version of the software.
@@ -214,6 +217,22 @@ pub struct JobStarted {
     /// How the digests of its files are made.
     #[serde(default, skip_serializing_if = "DigestAlgorithm::is_default")]
     pub digest_algorithm: DigestAlgorithm,
+}
+
+/// A list of names that a job archives, as it was when the job began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListOfNames {
+    /// The file as it was named; `-` is standard input.
+    pub from: ByteText,
+    /// BLAKE3 of the file, in hexadecimal; absent where it can be read once only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Names end in NUL, not in a newline.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub null: bool,
+    /// A directory stands for all below it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recursive: bool,
 }
 
 /// By which function the digests of a receipt's entries were made. Digests of two functions say

@@ -77,6 +77,7 @@ pub fn started(job: u64, name: &str, roots: &[&str], excludes: &[&str]) -> Event
         copy_pool: None,
         one_file_system: false,
         more_sources: false,
+        lists: Vec::new(),
         roots: roots.iter().map(|&root| root.into()).collect(),
         excludes: excludes.iter().map(|&glob| glob.to_owned()).collect(),
         host: "host".into(),

@@ -30,6 +30,7 @@ pub fn started() -> Event {
         copy_pool: None,
         one_file_system: false,
         more_sources: false,
+        lists: Vec::new(),
         roots: vec!["home".into()],
         excludes: Vec::new(),
         host: "host".into(),

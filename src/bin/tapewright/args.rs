@@ -314,6 +314,9 @@ pub struct ArchiveArgs {
     /// files those not on tape yet. Lists and commands are named again, or their --job FILE
     #[arg(long, value_name = "JOB", conflicts_with = "dry_run")]
     pub resume: Option<String>,
+    /// Archive what the lists name now, though they are not those with which the job began
+    #[arg(long, requires = "resume")]
+    pub changed_lists: bool,
     /// A second copy from the same read, to this pool, on a second drive
     #[arg(long, value_name = "POOL")]
     pub copy_pool: Option<String>,

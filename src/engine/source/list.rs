@@ -40,6 +40,27 @@ impl FileList {
         }
     }
 
+    /// BLAKE3 of the list as it is now; `None` for what can be read once only, as standard input
+    /// and pipes are.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Plan`] if it cannot be read.
+    pub fn digest(&self) -> Result<Option<blake3::Hash>, EngineError> {
+        if self.is_stdin() {
+            return Ok(None);
+        }
+        let failed = |error| self.failed(error);
+        // A pipe would be opened by this for good.
+        if !std::fs::metadata(&self.from).map_err(failed)?.is_file() {
+            return Ok(None);
+        }
+        let mut hasher = blake3::Hasher::new();
+        let mut file = File::open(&self.from).map_err(failed)?;
+        io::copy(&mut file, &mut hasher).map_err(failed)?;
+        Ok(Some(hasher.finalize()))
+    }
+
     /// True if the names come from standard input.
     pub(super) fn is_stdin(&self) -> bool {
         self.from == Path::new("-")

@@ -54,6 +54,9 @@ pub struct JobDescription {
     /// with which it began, whatever they are here. Without sources here, so are its paths; a job
     /// that had others needs all of them again.
     pub resume: Option<String>,
+    /// With `resume`: the lists need not be those with which the job began; what they name now is
+    /// archived.
+    pub changed_lists: bool,
 }
 
 /// Commands around a job.

@@ -134,6 +134,7 @@ fn parse(text: &str) -> Result<JobDescription, String> {
             exit_code: None,
         },
         resume: None,
+        changed_lists: false,
     })
 }
 

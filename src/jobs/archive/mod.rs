@@ -6,6 +6,7 @@ mod compress;
 mod description;
 mod hooks;
 mod job_file;
+mod lists;
 mod preview;
 mod resume;
 mod streams;
@@ -127,10 +128,12 @@ fn begin<'a>(
     never: Vec<PathBuf>,
 ) -> Result<Begun<'a>, JobError> {
     let mut plan = plan(site, job, id, never)?;
+    let lists = lists::noted(&job.sources)?;
     let basis = match before {
         Some(before) => {
             plan.job.started_at = before.start.time;
             streams::check_sources(before, &plan.job.roots)?;
+            lists::check(site, before, &lists, job.changed_lists)?;
             base::of_resumed(catalog, job, &mut plan.job, before)?
         }
         None => base::find(catalog, job, &mut plan.job)?,
@@ -149,6 +152,7 @@ fn begin<'a>(
         copy_pool: job.copy_pool.clone(),
         one_file_system: job.one_file_system,
         more_sources: !job.has_only_paths(),
+        lists,
         ..convert::job_started(&plan.job, job.pool.clone())
     };
     catalog.append(plan.job.started_at, &Event::JobStarted(started))?;

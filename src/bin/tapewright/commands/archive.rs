@@ -77,6 +77,7 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     }
     job.copy_pool = args.copy_pool.clone().or(job.copy_pool);
     job.resume.clone_from(&args.resume);
+    job.changed_lists = args.changed_lists;
     job.name = args.name.clone().or(job.name);
     job.segment_limit = args.segment_size.or(job.segment_limit);
     job.compress = args.compress.or(job.compress);
