@@ -201,10 +201,14 @@ pub fn list(site: Site<'_>, filter: &JobFilter) -> Result<Vec<JobInfo>, JobError
 
 impl JobFilter {
     fn takes(&self, job: &JobInfo) -> bool {
-        let of_pool = |pool: &String| job.pools.contains(pool) || job.copy_pool.as_ref() == Some(pool);
+        let of_pool =
+            |pool: &String| job.pools.contains(pool) || job.copy_pool.as_ref() == Some(pool);
         self.pool.as_ref().is_none_or(of_pool)
             && self.since.is_none_or(|since| job.started_at >= since)
-            && self.name.as_ref().is_none_or(|name| job.name.contains(name))
+            && self
+                .name
+                .as_ref()
+                .is_none_or(|name| job.name.contains(name))
     }
 }
 

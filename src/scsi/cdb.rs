@@ -90,10 +90,7 @@ pub fn is_in_place(cdb: &[u8]) -> bool {
 /// True for what puts data or filemarks onto the tape.
 #[must_use]
 pub fn is_write(cdb: &[u8]) -> bool {
-    matches!(
-        cdb.first(),
-        Some(&(op::WRITE_6 | op::WRITE_FILEMARKS_6))
-    )
+    matches!(cdb.first(), Some(&(op::WRITE_6 | op::WRITE_FILEMARKS_6)))
 }
 
 /// True for a READ of blocks.

@@ -47,7 +47,14 @@ fn each_archive_and_restore_is_listed_and_shown() {
     let (place, jobs) = with_history();
     let told: Vec<[&Value; 4]> = jobs
         .iter()
-        .map(|job| [&job["kind"], &job["level"], &job["pools"][0], &job["outcome"]])
+        .map(|job| {
+            [
+                &job["kind"],
+                &job["level"],
+                &job["pools"][0],
+                &job["outcome"],
+            ]
+        })
         .collect();
     let row = |kind: &str, level: Option<&str>, pool: &str| {
         let level = level.map_or(Value::Null, Value::from);
@@ -64,7 +71,10 @@ fn each_archive_and_restore_is_listed_and_shown() {
     }
     assert_eq!(told.len(), expected.len());
     let kept = &jobs[0]["kept"];
-    assert_eq!((&kept["until"], &kept["held"]), (&Value::Null, &false.into()));
+    assert_eq!(
+        (&kept["until"], &kept["held"]),
+        (&Value::Null, &false.into())
+    );
     for (words, count) in [
         (["--pool", "vault"], 2),
         (["--name", "night"], 2),
@@ -89,7 +99,11 @@ fn each_archive_and_restore_is_listed_and_shown() {
         assert!(text.stdout().contains(id(job)), "{}", text.stdout());
     }
     let missing = place.run(["job", "show", "nobody"], NONE).expect_exit(9);
-    assert!(missing.stderr().contains("`job list`"), "{}", missing.stderr());
+    assert!(
+        missing.stderr().contains("`job list`"),
+        "{}",
+        missing.stderr()
+    );
 }
 
 #[test]
@@ -117,20 +131,30 @@ fn a_name_of_several_jobs_is_never_taken_silently() {
         .expect_done();
     let jobs = place.json(["job", "list"]);
     let held: Vec<&Value> = jobs.iter().map(|job| &job["kept"]["held"]).collect();
-    assert_eq!(held, [&true.into(), &false.into(), &false.into(), &Value::Null]);
+    assert_eq!(
+        held,
+        [&true.into(), &false.into(), &false.into(), &Value::Null]
+    );
     let tapes = place.run(["tape", "list"], NONE).expect_done().stdout();
     assert!(tapes.contains("appendable, held"), "{tapes}");
     let nobody = place
         .run(["keep", "nobody", "--forever"], NONE)
         .expect_exit(9)
         .stderr();
-    assert!(nobody.contains("`job list`") && !nobody.contains("tape"), "{nobody}");
+    assert!(
+        nobody.contains("`job list`") && !nobody.contains("tape"),
+        "{nobody}"
+    );
 }
 
 #[test]
 fn what_a_resumed_job_has_said_already_is_refused_with_the_reason() {
     let (place, _) = with_history();
-    for flag in [["--digest", "sha256"], ["--pool", "p"], ["--exclude", "*.tmp"]] {
+    for flag in [
+        ["--digest", "sha256"],
+        ["--pool", "p"],
+        ["--exclude", "*.tmp"],
+    ] {
         let words = ["archive", "--resume", "nightly"].iter().chain(&flag);
         let refused = place.run(words, NONE).expect_exit(2).stderr();
         for words in ["with which it began", flag[0]] {

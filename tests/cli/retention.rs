@@ -67,7 +67,10 @@ fn a_tape_is_freed_by_its_jobs_and_not_while_something_keeps_it() {
         .expect_done();
     let mut gone = String::new();
     while !gone.contains("1 job expired; nothing was erased") {
-        assert!(Timestamp::now() < soon + SignedDuration::from_mins(2), "{gone}");
+        assert!(
+            Timestamp::now() < soon + SignedDuration::from_mins(2),
+            "{gone}"
+        );
         gone = place.run(["expire"], NONE).expect_done().stdout();
     }
     place.run(["find", "**"], NONE).expect_exit(9);

@@ -142,7 +142,7 @@ fn the_wish_to_stop_ends_the_wait_for_a_drive_that_does_not_become_ready() {
             rule.when.command = Some(name.to_owned());
             rule
         });
-        let script = FaultScript::new(0, never_ready.to_vec());
+        let script = FaultScript::new(0, Vec::from(never_ready));
         let library = Library::open(bench.path()).unwrap();
         library.set_faults(&script).unwrap();
         let stop = Arc::new(AtomicBool::new(false));

@@ -247,7 +247,10 @@ fn a_pattern_that_brings_nothing_is_named_and_the_others_are_restored() {
         // There is nothing to go on with.
         assert!(!summary.can_resume);
         let record = lab.ledger_lines("restored").pop().unwrap();
-        assert!(record.contains(lacks) && record.contains("nothing was found"), "{record}");
+        assert!(
+            record.contains(lacks) && record.contains("nothing was found"),
+            "{record}"
+        );
         // The same object by two patterns is found by both.
         let options = RestoreOptions {
             patterns: vec![letter.clone(), b"**/letter.txt".to_vec()],

@@ -121,10 +121,16 @@ fn a_job_whose_only_index_is_damaged_is_called_by_its_place_and_that_is_said() {
         assert!(told.contains(words), "{told}");
     }
     let steps = read.next_steps();
-    assert!(steps.len() == 1 && steps[0].contains("`verify"), "{steps:?}");
+    assert!(
+        steps.len() == 1 && steps[0].contains("`verify"),
+        "{steps:?}"
+    );
     let catalog = lab.catalog();
     let known = catalog.job(&name).unwrap().unwrap();
-    assert_eq!((known.start.what.job, known.start.time), (job.job, labelled));
+    assert_eq!(
+        (known.start.what.job, known.start.time),
+        (job.job, labelled)
+    );
     drop(catalog);
     // What the rebuild advises ends: it names no other job.
     let verified = verify(lab.site(), A).unwrap();

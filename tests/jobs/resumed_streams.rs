@@ -273,7 +273,8 @@ fn a_list_that_changed_is_refused_unless_that_is_meant() {
     }
     let names = |names: &[&str], null| {
         let paths = names.iter().map(|name| lab.path("listed").join(name));
-        let lines = paths.map(|path| format!("{}{}", path.display(), if null { "\0" } else { "\n" }));
+        let lines =
+            paths.map(|path| format!("{}{}", path.display(), if null { "\0" } else { "\n" }));
         lines.collect::<String>()
     };
     let list = |from: &str, null| {
@@ -298,11 +299,18 @@ fn a_list_that_changed_is_refused_unless_that_is_meant() {
     fs::write(lab.path("nul"), names(&["one", "none"], true)).unwrap();
     refused(list("new", false), "--changed-lists");
     refused(list("nul", true), "is not as it was");
-    refused([list("list", false), list("new", false)].concat(), "2 are given");
+    refused(
+        [list("list", false), list("new", false)].concat(),
+        "2 are given",
+    );
     // The same elsewhere is the same.
     fs::rename(lab.path("list"), lab.path("moved")).unwrap();
     let again = resume(&lab, &first, list("moved", false)).unwrap();
-    assert_eq!((again.outcome, again.files), (Outcome::Partial, 0), "{again:?}");
+    assert_eq!(
+        (again.outcome, again.files),
+        (Outcome::Partial, 0),
+        "{again:?}"
+    );
     let meant = JobDescription {
         resume: Some(first.job.to_string()),
         changed_lists: true,

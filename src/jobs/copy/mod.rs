@@ -122,11 +122,7 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
 }
 
 /// The job that was named, or all that want a copy. One that runs is not looked at.
-fn jobs(
-    site: Site<'_>,
-    catalog: &Catalog,
-    options: &CopyOptions,
-) -> Result<Vec<Job>, JobError> {
+fn jobs(site: Site<'_>, catalog: &Catalog, options: &CopyOptions) -> Result<Vec<Job>, JobError> {
     let Some(name) = &options.job else {
         let mut jobs = retention::kept_jobs(catalog)?;
         jobs.retain(|job| job.start.what.copy_pool.is_some() && job.finish.is_some());

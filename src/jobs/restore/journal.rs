@@ -281,7 +281,11 @@ mod tests {
             let found = resume(&state, id).unwrap();
             assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{id}");
         }
-        for (id, words) in [("aaaa", "several"), ("aaa", "no restore"), ("b", "no restore")] {
+        for (id, words) in [
+            ("aaaa", "several"),
+            ("aaa", "no restore"),
+            ("b", "no restore"),
+        ] {
             let error = resume(&state, id).unwrap_err().to_string();
             assert!(error.contains(words), "{id}: {error}");
             assert!(error.contains(&ids[1].to_string()), "{id}: {error}");

@@ -24,10 +24,15 @@ pub fn run(context: &mut Context<'_>, command: &JobCommand) -> Ended {
         JobCommand::List(args) => list(context, args),
         JobCommand::Show { job } => {
             let detail = history::show(context.site, job)?;
-            conclude(context, Exit::Done, &detail, |output, detail| match detail {
-                JobDetail::Archive(detail) => render_archive(output, detail),
-                JobDetail::Restore(detail) => render_restore(output, detail),
-            })
+            conclude(
+                context,
+                Exit::Done,
+                &detail,
+                |output, detail| match detail {
+                    JobDetail::Archive(detail) => render_archive(output, detail),
+                    JobDetail::Restore(detail) => render_restore(output, detail),
+                },
+            )
         }
     }
 }
@@ -149,7 +154,10 @@ fn render_archive(output: &mut Output, detail: &ArchiveDetail) -> io::Result<()>
             ("paths", paths(&detail.roots)),
             ("and", more),
             ("excludes", detail.excludes.join(", ")),
-            ("base", detail.base.map(|base| base.to_string()).unwrap_or_default()),
+            (
+                "base",
+                detail.base.map(|base| base.to_string()).unwrap_or_default(),
+            ),
             ("software", detail.software.clone()),
         ],
     )?;
@@ -172,9 +180,16 @@ fn render_archive(output: &mut Output, detail: &ArchiveDetail) -> io::Result<()>
         &rows,
     )?;
     for command in &detail.commands {
-        output.line(format!("/{}  its command {}", command.place, command.ending))?;
+        output.line(format!(
+            "/{}  its command {}",
+            command.place, command.ending
+        ))?;
     }
-    problems(output, &detail.problems, "what is missing on tape, or not whole")
+    problems(
+        output,
+        &detail.problems,
+        "what is missing on tape, or not whole",
+    )
 }
 
 fn render_restore(output: &mut Output, detail: &RestoreDetail) -> io::Result<()> {
@@ -189,7 +204,10 @@ fn render_restore(output: &mut Output, detail: &RestoreDetail) -> io::Result<()>
             ("by", format!("{} on {}", detail.user, detail.host)),
             ("verified", format!("{} files", detail.verified_files)),
             ("tapes", detail.tapes.join(", ")),
-            ("took", format!("{} s, planned {} s", detail.real_s, detail.planned_s)),
+            (
+                "took",
+                format!("{} s, planned {} s", detail.real_s, detail.planned_s),
+            ),
             ("software", detail.software.clone()),
         ],
     )?;
