@@ -9,10 +9,12 @@ mod check;
 mod housekeeping;
 mod memory;
 mod opener;
+mod reading;
 mod records;
 mod restores;
 mod retention;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -21,8 +23,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub(crate) use check::tell_damage;
 pub use check::{CheckReport, DamagedFile, Inconsistency};
 pub use housekeeping::Notice;
+pub(crate) use reading::Reading;
 pub use records::{Job, Volume};
 pub(crate) use records::{read_job, read_receipt, read_volume};
 
@@ -31,7 +35,7 @@ use crate::disk::sync_directory;
 use crate::entries::{self, DRAFT_EXTENSION, ENTRIES_DIRECTORY, EXTENSION, EntriesError};
 use crate::error::CatalogError;
 use crate::index::Index;
-use crate::ledger::{LEDGER_FILE, Ledger, LedgerError};
+use crate::ledger::{Home, LEDGER_FILE, Ledger, LedgerError, Placed};
 use crate::model::Entry;
 use crate::model::event::{CatalogCreated, EntryFileRef, Event, Receipt, ReceiptRecord};
 use crate::query::Kept;
@@ -77,6 +81,8 @@ pub struct Catalog {
     index: Mutex<Option<Index>>,
     opener: IndexOpener,
     kept: Kept,
+    /// Lines of merged files that were found to be as the ledger says.
+    whole: Mutex<HashSet<u64>>,
     notices: Notices,
     stop: OnceLock<Arc<AtomicBool>>,
 }
@@ -154,6 +160,7 @@ impl Catalog {
             ledger: Mutex::new(ledger),
             index: Mutex::new(None),
             kept: Kept::default(),
+            whole: Mutex::default(),
             notices: Notices::default(),
             stop: OnceLock::new(),
         };
@@ -202,9 +209,18 @@ impl Catalog {
     /// The event names an unknown job or volume, another process is appending for too long, or
     /// the ledger cannot be written. Nothing was recorded.
     pub fn append(&self, time: Timestamp, event: &Event) -> Result<Appended, CatalogError> {
-        if matches!(event, Event::Receipt(_) | Event::CatalogCreated(_)) {
+        if event.needs_files() {
             return Err(CatalogError::NotAppendable);
         }
+        self.append_any(time, event)
+    }
+
+    /// The same for events that only make sense together with entry files.
+    pub(crate) fn append_any(
+        &self,
+        time: Timestamp,
+        event: &Event,
+    ) -> Result<Appended, CatalogError> {
         let mut ledger = self.ledger();
         let right = ledger.begin(self.options.append_wait)?;
         if let Some(seq) = ledger.known().already(event) {
@@ -217,8 +233,9 @@ impl Catalog {
 
     /// Records a receipt with its entries, in any order. On return both are durable.
     ///
-    /// A receipt already known (same volume and segment) is not written again, unless its entry
-    /// file is missing or damaged: then this heals it. Memory: the entries and nothing of note.
+    /// A receipt already known (same volume and segment) is not written again, unless the file
+    /// with its entries is missing or damaged: then this heals it; or they have left the catalog.
+    /// Memory: the entries and nothing of note.
     ///
     /// # Errors
     ///
@@ -232,12 +249,12 @@ impl Catalog {
     ) -> Result<Appended, CatalogError> {
         let mut ledger = self.ledger();
         let right = ledger.begin(self.options.append_wait)?;
-        if let Some((seq, file)) = ledger.known().receipt(&receipt) {
-            let path = self.entry_path(&file.name);
-            match entries::matches(&path, file) {
-                Ok(()) => {
+        if let Some(placed) = ledger.known().receipt(&receipt) {
+            match self.is_whole(placed) {
+                Ok(false) => {}
+                Ok(true) => {
                     return Ok(Appended {
-                        seq: *seq,
+                        seq: placed.line,
                         known: true,
                     });
                 }
@@ -260,6 +277,25 @@ impl Catalog {
         self.seal(&mut record, entries)?;
         let seq = ledger.append(&right, time, &Event::Receipt(record))?;
         Ok(Appended { seq, known: false })
+    }
+
+    /// Whether the catalog has the entries of a receipt; an error if it should have them. A merged
+    /// file is read once, since it is asked for by each of its receipts.
+    fn is_whole(&self, placed: &Placed) -> Result<bool, EntriesError> {
+        let merged = match &placed.home {
+            Home::Dropped => return Ok(false),
+            Home::Own => None,
+            Home::Merged(merged, _) => Some(merged.line),
+        };
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        if merged.is_some_and(|line| whole.contains(&line)) {
+            return Ok(true);
+        }
+        if let Some(file) = placed.in_file() {
+            entries::matches(&self.entry_path(&file.name), file)?;
+        }
+        whole.extend(merged);
+        Ok(true)
     }
 
     /// Writes the entry file under its final name, durably.
@@ -286,14 +322,18 @@ impl Catalog {
     pub(crate) fn counts(&self, seq: u64, record: &ReceiptRecord) -> bool {
         let ledger = self.ledger();
         let counting = ledger.known().receipt(&record.receipt);
-        counting.is_none_or(|(line, _)| *line == seq)
+        counting.is_none_or(|placed| placed.line == seq)
     }
 
     /// Entries of all receipts that count.
     pub(crate) fn entries_at_most(&self) -> u64 {
         let ledger = self.ledger();
-        let files = ledger.known().receipts();
-        files.map(|(_, _, file)| file.entries).sum()
+        let receipts = ledger.known().receipts();
+        receipts.map(|(_, placed)| placed.file.entries).sum()
+    }
+
+    pub(crate) fn append_wait(&self) -> Duration {
+        self.options.append_wait
     }
 
     pub(crate) fn entry_path(&self, name: &str) -> PathBuf {
@@ -308,7 +348,7 @@ impl Catalog {
         &self.ledger_path
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // A panic while it was locked leaves it before or after a whole append.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -11,6 +11,8 @@ mod encode;
 mod error;
 mod filter;
 mod footer;
+mod members;
+mod merged;
 mod names;
 mod order;
 mod pieces;
@@ -23,10 +25,12 @@ pub(crate) use blocks::{BlockMap, Start, short_from, short_key};
 pub use error::{EntriesError, Fault};
 pub(crate) use filter::{FilterPlace, Probe};
 pub(crate) use footer::{FramePlace, Outline};
+pub(crate) use members::{Member, id_of};
+pub(crate) use merged::{Composition, MergedWriter};
 pub(crate) use names::Wanted;
 pub(crate) use reader::{EntryFile, Stretch, matches};
 pub(crate) use scan::{Scanned, Scanner};
-pub(crate) use writer::write;
+pub(crate) use writer::{Sealed, write};
 
 /// Directory of the entry files in the catalog's directory.
 pub const ENTRIES_DIRECTORY: &str = "entries";
@@ -34,18 +38,24 @@ pub const ENTRIES_DIRECTORY: &str = "entries";
 pub(crate) const EXTENSION: &str = "entries";
 /// Ending of the name of an entry file being written.
 pub(crate) const DRAFT_EXTENSION: &str = "tmp";
+/// Ending of a merged file's name: software that does not know them leaves them alone.
+pub(crate) const MERGED_EXTENSION: &str = "merged";
+/// Ending of the name of a merged file being written.
+pub(crate) const MERGING_EXTENSION: &str = "merging";
 
-/// Most entries of one receipt.
+/// Most entries of one receipt, and of one file.
 pub const ENTRIES_MAX: usize = 1 << 24;
 
 /// The newest version that is read.
-const FORMAT_VERSION: u16 = FORMAT_WITH_GONE;
+const FORMAT_VERSION: u16 = FORMAT_MERGED;
 /// The version of a file of a plain segment.
 const FORMAT_PLAIN: u16 = 1;
 /// The version of a file of a compressed segment.
 const FORMAT_FRAMED: u16 = 2;
 /// The version of a file with names that are gone, of a plain or a compressed segment.
 const FORMAT_WITH_GONE: u16 = 3;
+/// The version of a file with the entries of several receipts.
+const FORMAT_MERGED: u16 = 4;
 const BLOCK_ENTRIES_MAX: u16 = 256;
 /// A block's body, and its columns when decompressed.
 const BLOCK_BYTES_MAX: usize = 1024 * 1024;
@@ -54,6 +64,7 @@ const HEADER_MAGIC: [u8; 8] = *b"TWENTRY\x1a";
 const HEADER_BYTES: usize = 40;
 const HEADER_VERSION: usize = 8;
 const HEADER_RECORD_BYTES: usize = 12;
+/// Of a merged file: its own identity.
 const HEADER_SEGMENT: usize = 16;
 const HEADER_CRC: usize = 36;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::entries::EntriesError;
 use crate::index::{IndexError, Trouble};
 use crate::ledger::{LedgerError, LostLines};
+use crate::lock::LockError;
 
 /// A catalog's operation failed. Each variant's cause says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,11 @@ pub enum CatalogError {
     /// The caller asked a search or a check to stop.
     #[error("stopped")]
     Stopped,
-    /// Receipts are recorded by `commit` and the creation by `create`: use those.
+    /// Another process merges entry files: wait for it.
+    #[error("entry files are being merged")]
+    Merging(#[source] LockError),
+    /// Receipts are recorded by `commit`, the creation by `create`, and what becomes of entry
+    /// files by `compact`: use those.
     #[error("an event of this type is not appended by itself")]
     NotAppendable,
 }

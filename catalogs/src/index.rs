@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::entries::{ENTRIES_DIRECTORY, EntryFile};
+use crate::entries::{ENTRIES_DIRECTORY, EntriesError, EntryFile};
 use crate::ledger::error::LedgerError;
 use crate::ledger::line::Parsed;
 use crate::ledger::scan::{self, Scanner, Step, Tip};
@@ -162,12 +162,20 @@ impl Index {
                 }
             }
             Event::Receipt(record) => self.take_in_receipt(seq, at, record)?,
+            Event::EntriesMerged(merged) => {
+                if let Some(outline) = self.outline(seq, &merged.entry_file.name, &merged.id) {
+                    let mut value = Vec::new();
+                    outline.encode(&mut value);
+                    self.put(RowOutline::key_of_merged(seq), value)?;
+                }
+            }
             Event::CatalogCreated(_) | Event::CatalogRebuilt(_) | Event::Restored(_) => {}
             // These are known from the ledger, which whoever opens the catalog reads to its end.
             Event::RetentionSet(_)
             | Event::HoldPlaced(_)
             | Event::HoldReleased(_)
-            | Event::JobExpired(_) => {}
+            | Event::JobExpired(_)
+            | Event::EntriesDropped(_) => {}
         }
         Ok(())
     }
@@ -189,15 +197,7 @@ impl Index {
             let replaced = value.try_into().map(u64::from_be_bytes);
             self.forget_receipt(replaced.map_err(|_| IndexError::Row { table: b's' })?)?;
         }
-        let path = self.entries.join(&record.entry_file.name);
-        let outline = EntryFile::open(&path, &receipt.segment).and_then(|file| file.outline());
-        let outline = match outline {
-            Ok(outline) => Some(RowOutline::new(&outline)),
-            Err(error) => {
-                tracing::warn!(%error, line = seq, "entry file cannot be read");
-                None
-            }
-        };
+        let outline = self.outline(seq, &record.entry_file.name, &receipt.segment);
         let row = ReceiptRow {
             seq,
             line: at,
@@ -210,6 +210,25 @@ impl Index {
         self.put(segment_key, seq.to_be_bytes().to_vec())?;
         self.put(row.volume_key(), Vec::new())?;
         self.put(ReceiptRow::key(seq), row.encode())
+    }
+
+    /// What an entry file says in short; `None` if it cannot be read, or is there no more since
+    /// a later line put its entries elsewhere.
+    fn outline(&self, seq: u64, name: &str, id: &Uuid) -> Option<RowOutline> {
+        let path = self.entries.join(name);
+        match EntryFile::open(&path, id).and_then(|file| file.outline()) {
+            Ok(outline) => Some(RowOutline::new(&outline)),
+            Err(EntriesError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                tracing::debug!(name, line = seq, "entry file is not there");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, line = seq, "entry file cannot be read");
+                None
+            }
+        }
     }
 
     fn forget_receipt(&mut self, seq: u64) -> Answer<()> {

@@ -5,6 +5,7 @@
 //! events, but neither entry files' insides nor the index.
 
 pub(crate) mod error;
+mod home;
 mod known;
 pub(crate) mod line;
 mod retained;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use error::LedgerError;
+pub(crate) use home::{FileInUse, Home, Homes, MergedFile, Placed, Tenant};
 pub(crate) use known::Known;
 pub use line::LineFault;
 pub use retained::{Hold, Kept, Retained};
@@ -191,7 +193,7 @@ impl Ledger {
                 let seq = seen.seq;
                 (seq, scan::holds(&self.path, &Tip { seq, end, sum })?)
             }
-            None => (seen.seq, self.known.has_receipt_in_line(seen.seq)),
+            None => (seen.seq, self.known.names_a_file_in_line(seen.seq)),
         };
         if !has_it {
             let (had, has) = (seq, self.tip.seq);

@@ -14,6 +14,7 @@ mod error;
 mod index;
 mod ledger;
 mod lock;
+mod merge;
 pub mod model;
 mod pattern;
 pub mod portable;
@@ -21,7 +22,7 @@ mod query;
 pub mod store;
 
 /// Version of the catalog format that is written, and the newest that is read.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 pub use catalog::{
     Appended, Catalog, CheckReport, DamagedFile, Inconsistency, Job, Notice, OpenOptions, Volume,
@@ -31,6 +32,7 @@ pub use error::CatalogError;
 pub use index::IndexError;
 pub use ledger::{Hold, Kept, LEDGER_FILE, LedgerError, LineFault, LostLines, Retained};
 pub use lock::LockError;
+pub use merge::{Compaction, DroppedJob, MergedJob};
 pub use pattern::{Pattern, PatternError, Reading};
 pub use query::{
     AtRisk, Building, Child, Children, Duplicate, Duplicates, Filter, FindOptions, Hit, Hits, Loss,

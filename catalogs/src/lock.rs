@@ -60,24 +60,7 @@ impl FileLock {
             .truncate(false)
             .open(path)
             .map_err(io)?;
-        let begun = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(source)) => return Err(io(source)),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < wait => {
-                    std::thread::sleep(RETRY_EVERY);
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    return Err(LockError::Busy {
-                        path: path.to_owned(),
-                        pid: read_pid(&file),
-                        waited_ms,
-                    });
-                }
-            }
-        }
+        take(path, &file, wait, File::try_lock)?;
         file.set_len(0).map_err(io)?;
         (&file)
             .write_all(format!("{}\n", std::process::id()).as_bytes())
@@ -90,6 +73,63 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         // A stale id would only mislead a reader of the message; failing to clear it is harmless.
         let _ = self.file.set_len(0);
+    }
+}
+
+/// A lock held together with others until dropped: while anybody shares it, nobody has it alone.
+#[derive(Debug)]
+pub(crate) struct SharedLock {
+    _file: File,
+}
+
+impl SharedLock {
+    /// Takes a share of the lock at `path`, trying for `wait`. A file that is there need not be
+    /// one's own to write to.
+    pub(crate) fn acquire(path: &Path, wait: Duration) -> Result<SharedLock, LockError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .or_else(|_| File::open(path))
+            .map_err(|source| LockError::Io {
+                path: path.to_owned(),
+                source,
+            })?;
+        take(path, &file, wait, File::try_lock_shared)?;
+        Ok(SharedLock { _file: file })
+    }
+}
+
+fn take(
+    path: &Path,
+    file: &File,
+    wait: Duration,
+    attempt: impl Fn(&File) -> Result<(), TryLockError>,
+) -> Result<(), LockError> {
+    let begun = Instant::now();
+    loop {
+        match attempt(file) {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(source)) => {
+                return Err(LockError::Io {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+            Err(TryLockError::WouldBlock) if begun.elapsed() < wait => {
+                std::thread::sleep(RETRY_EVERY);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                return Err(LockError::Busy {
+                    path: path.to_owned(),
+                    pid: read_pid(file),
+                    waited_ms,
+                });
+            }
+        }
     }
 }
 
@@ -121,5 +161,21 @@ mod tests {
         }
         drop(first);
         FileLock::acquire(&path, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn those_who_share_a_lock_keep_it_from_who_wants_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let shares = [(), ()].map(|()| SharedLock::acquire(&path, Duration::ZERO).unwrap());
+        let alone = || FileLock::acquire(&path, Duration::ZERO);
+        for share in shares {
+            assert!(matches!(alone(), Err(LockError::Busy { .. })));
+            drop(share);
+        }
+        let alone = alone().unwrap();
+        assert!(SharedLock::acquire(&path, Duration::ZERO).is_err());
+        drop(alone);
+        SharedLock::acquire(&path, Duration::ZERO).unwrap();
     }
 }

@@ -4,6 +4,7 @@
 //! under its path, byte for byte. This module does no I/O and knows neither tape nor files.
 
 pub mod event;
+pub mod merged;
 pub mod path;
 pub mod problem;
 pub mod retention;

@@ -101,7 +101,7 @@ enum Versions {
     All,
 }
 
-/// A range, and where each source begins that reaches into it.
+/// A range, and where each file begins that reaches into it.
 type Range = (KeyRange, Vec<(usize, Start)>);
 
 /// The hits of a search, in order.
@@ -152,7 +152,7 @@ impl Hits {
                 range,
                 stop: self.stop.clone(),
             };
-            self.merge = Some(Merge::new(names, starts, &self.search.sources));
+            self.merge = Some(Merge::new(names, starts, &self.search.files));
             return true;
         };
         let mut damaged = Vec::new();
@@ -180,7 +180,8 @@ impl Hits {
         versions.retain(|(source, entry)| {
             self.search.sources[*source].offered && entry.kind != Kind::Gone
         });
-        versions.sort_by_key(|(source, _)| std::cmp::Reverse(rank(*source)));
+        // Copies of one version come in the order of their lines.
+        versions.sort_by_key(|(source, _)| (std::cmp::Reverse(rank(*source)), *source));
         let newest = versions.first().map(|(source, _)| rank(*source));
         if self.versions == Versions::Newest {
             versions.retain(|(source, _)| Some(rank(*source)) == newest);
@@ -203,7 +204,7 @@ impl Hits {
         let receipt = match self.records.get(&number) {
             Some(record) => Arc::clone(record),
             None => {
-                let record = Arc::new(read_receipt(&self.ledger, source.row.line)?.what);
+                let record = Arc::new(read_receipt(&self.ledger, source.line)?.what);
                 self.records.insert(number, Arc::clone(&record));
                 record
             }

@@ -27,23 +27,28 @@ const TRAILER_CRC: usize = 28;
 /// Most entries of a block, which takes more bytes than its header.
 const BLOCK_ENTRIES_MAX: usize = 256;
 
-static SAMPLE: LazyLock<Sample> = LazyLock::new(Sample::new);
+static SAMPLE: LazyLock<Sample> = LazyLock::new(|| Sample::new(false));
+static MERGED: LazyLock<Sample> = LazyLock::new(|| Sample::new(true));
 
 fuzz_target!(|data: &[u8]| {
-    SAMPLE.read(data);
-    SAMPLE.read(&mended(data));
+    for sample in [&*SAMPLE, &*MERGED] {
+        sample.read(data);
+        sample.read(&mended(data, &sample.id));
+    }
 });
 
-/// A catalog of one receipt, whose entry file is exchanged.
+/// A catalog of one entry file, which is exchanged: that of a receipt, or one of two receipts.
 struct Sample {
     _directory: TempDir,
     catalog: Catalog,
     record: ReceiptRecord,
     path: PathBuf,
+    /// What the file's header names.
+    id: Uuid,
 }
 
 impl Sample {
-    fn new() -> Sample {
+    fn new(merged: bool) -> Sample {
         let directory = tempfile::tempdir().unwrap();
         let options = OpenOptions {
             memory_index: true,
@@ -56,11 +61,22 @@ impl Sample {
         catalog.append(time, &events::started()).unwrap();
         let entries = vec![entry("home/a"), entry("home/b/c")];
         catalog.commit(time, events::receipt(), entries).unwrap();
+        if merged {
+            let entries = vec![entry("home/a"), entry("home/b/d")];
+            catalog.commit(time, events::second_receipt(), entries).unwrap();
+            catalog.append(time, &events::finished()).unwrap();
+            let compaction = catalog.compact(&|| time, &|_| {}).unwrap();
+            assert_eq!(compaction.files_after, 1);
+        }
         let mut records = catalog.receipts_of_volume(&events::VOLUME).unwrap();
         let record = records.remove(0).what;
         let entries = directory.path().join(catalogs::ENTRIES_DIRECTORY);
+        let file = fs::read_dir(entries).unwrap().next().unwrap();
+        let path = file.unwrap().path();
+        let header = fs::read(&path).unwrap();
         Sample {
-            path: entries.join(&record.entry_file.name),
+            id: Uuid::from_slice(&header[HEADER_SEGMENT..][..16]).unwrap(),
+            path,
             _directory: directory,
             catalog,
             record,
@@ -129,7 +145,7 @@ fn entry(path: &str) -> Entry {
 
 /// The bytes with the checksums that `docs/catalog.md` asks for where they are due: header, each
 /// block that follows the one before, footer, trailer.
-fn mended(data: &[u8]) -> Vec<u8> {
+fn mended(data: &[u8], id: &Uuid) -> Vec<u8> {
     let mut file = data.to_vec();
     let Some(trailer) = file.len().checked_sub(TRAILER_BYTES) else {
         return file;
@@ -137,7 +153,7 @@ fn mended(data: &[u8]) -> Vec<u8> {
     if trailer < HEADER_BYTES {
         return file;
     }
-    file[HEADER_SEGMENT..][..16].copy_from_slice(events::SEGMENT.as_bytes());
+    file[HEADER_SEGMENT..][..16].copy_from_slice(id.as_bytes());
     seal(&mut file, 0, HEADER_CRC);
     let mut at = HEADER_BYTES;
     while at + BLOCK_HEADER_BYTES < trailer && file[at..].starts_with(b"TWBK") {

@@ -15,7 +15,8 @@ pub const MONTHS: u64 = 24;
 pub const RUNS_OF_MONTH: u64 = 15;
 pub const RUNS: u64 = MONTHS * RUNS_OF_MONTH;
 const RECORD_BYTES: u32 = 512 * 1024;
-const SEGMENT_BYTES: u64 = 32 << 30;
+/// The usual length of a segment on tape.
+pub const SEGMENT_BYTES: u64 = 32 << 30;
 /// Names in a directory; the first is that of the directory.
 const IN_DIRECTORY: u64 = 24;
 const EPOCH: i64 = 1_600_000_000;
@@ -112,13 +113,18 @@ pub struct Segment {
 pub struct History {
     /// Names that ever were.
     pub names: u64,
+    /// Length of a segment on tape.
+    pub segment_bytes: u64,
 }
 
 impl History {
     /// A history of about `entries` entries: 24 times nearly all names, and the changes.
-    pub fn of(entries: u64) -> History {
+    pub fn of(entries: u64, segment_bytes: u64) -> History {
         let names = entries * 10 / 239;
-        History { names }
+        History {
+            names,
+            segment_bytes,
+        }
     }
 
     pub fn path(&self, name: u64) -> Vec<u8> {
@@ -208,7 +214,7 @@ impl History {
             entry.offset_bytes = (position % u64::from(RECORD_BYTES)) as u32;
             position += entry.member_bytes;
             entries.push(entry);
-            if position >= SEGMENT_BYTES {
+            if position >= self.segment_bytes {
                 commit(segment(run, number, std::mem::take(&mut entries)));
                 number += 1;
                 position = 0;

@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p catalogs --bench catalog -- 10m` makes a history of ten million entries in
 //! 360 runs, commits it as jobs do, and asks. `1m` (which goes without saying), `10m`, `100m`;
-//! `peers` puts it into SQLite and PostgreSQL, too, as it does for 1m unasked.
+//! `peers` puts it into SQLite and PostgreSQL, too, as it does for 1m unasked. `small` has many
+//! small segments, `compact` merges the files of each run and asks once more.
 //! `TAPEWRIGHT_BENCH_DIR`: a directory to work in (default: the temporary directory), with room
 //! for 60 bytes an entry, and 700 beside peers. `TAPEWRIGHT_BENCH_KEEP`: a directory to make and
 //! leave, with the catalog as a state directory has it. Method and results: docs/performance.md.
@@ -17,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use catalogs::{Catalog, FindOptions, OpenOptions, Pattern, Reading};
-use history::{History, RUNS};
+use history::{History, RUNS, SEGMENT_BYTES};
 use uuid::Uuid;
 
 const CRASH: &str = "--crash";
@@ -26,6 +27,8 @@ const LOOKUPS: u64 = 300;
 const ROUNDS: usize = 3;
 /// A segment with so many entries shows what encoding takes; smaller ones wait for the disk.
 const LARGE: u64 = 10_000;
+/// Length of a small segment.
+const SMALL_BYTES: u64 = 128 << 20;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -33,7 +36,11 @@ fn main() {
         && mode == CRASH
     {
         let names = names.parse().expect("a number");
-        return crash(Path::new(directory), &History { names });
+        let history = History {
+            names,
+            segment_bytes: SEGMENT_BYTES,
+        };
+        return crash(Path::new(directory), &history);
     }
     let has = |wanted: &str| words.iter().any(|word| word == wanted);
     let sizes = [("1m", 1), ("10m", 10), ("100m", 100)];
@@ -45,7 +52,12 @@ fn main() {
         .prefix("tapewright-catalog-")
         .tempdir_in(base)
         .expect("a directory to work in");
-    let history = History::of(millions * 1_000_000);
+    let segment_bytes = if has("small") {
+        SMALL_BYTES
+    } else {
+        SEGMENT_BYTES
+    };
+    let history = History::of(millions * 1_000_000, segment_bytes);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("load of the machine: {}", load.trim());
     let kept = std::env::var_os("TAPEWRIGHT_BENCH_KEEP").map(PathBuf::from);
@@ -57,7 +69,14 @@ fn main() {
     forget_peak();
     ask(&directory, &history, entries);
     row("peak memory while asking", &peak());
-    if millions == 1 || has("peers") {
+    if has("compact") {
+        compact(&directory);
+        open_times(&directory, &history);
+        forget_peak();
+        ask(&directory, &history, entries);
+        row("peak memory while asking", &peak());
+    }
+    if (millions == 1 && !has("small") && !has("compact")) || has("peers") {
         peers::measure(work.path(), &history);
     }
 }
@@ -134,6 +153,34 @@ fn fill(directory: &Path, history: &History) -> u64 {
         ),
     );
     entries
+}
+
+fn compact(directory: &Path) {
+    forget_peak();
+    let catalog = Catalog::open(directory, options()).expect("a catalog");
+    let (begun, before) = (Instant::now(), processor_time());
+    let now = || history::time(RUNS);
+    let compaction = catalog.compact(&now, &|_| {}).expect("a compaction");
+    let (took, on_processors) = (begun.elapsed(), processor_time() - before);
+    let written = compaction.merged.iter().map(|job| job.entries_written);
+    let written: u64 = written.sum();
+    let rate = |time: Duration| written as f64 / time.as_secs_f64() / 1e6;
+    println!();
+    row(
+        "compacted",
+        &format!(
+            "{} files to {}, {:.1} MB to {:.1} MB; {written} entries written in {:.2} s, \
+             {:.2} M entries/s ({:.2} by time on processors)",
+            compaction.files_before,
+            compaction.files_after,
+            compaction.bytes_before as f64 / 1e6,
+            compaction.bytes_after.unwrap_or_default() as f64 / 1e6,
+            took.as_secs_f64(),
+            rate(took),
+            rate(on_processors)
+        ),
+    );
+    row("peak memory while compacting", &peak());
 }
 
 fn open_times(directory: &Path, history: &History) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::Catalog;
 use crate::disk::{remove_if_present, sync_directory};
-use crate::entries::{DRAFT_EXTENSION, ENTRIES_DIRECTORY, EXTENSION};
+use crate::entries::{
+    DRAFT_EXTENSION, ENTRIES_DIRECTORY, EXTENSION, MERGED_EXTENSION, MERGING_EXTENSION,
+};
 use crate::error::CatalogError;
 use crate::ledger::seen::Seen;
 use crate::ledger::{Known, LostLines};
@@ -24,7 +26,7 @@ pub enum Notice {
     },
     /// The ledger lacks lines that it had. What is on the tapes is safe.
     LinesLost(LostLines),
-    /// An entry file that was never committed, or was replaced, has been removed.
+    /// An entry file that was never committed, or was replaced or merged, has been removed.
     StrayRemoved {
         /// The file.
         path: PathBuf,
@@ -69,7 +71,7 @@ impl std::fmt::Display for Notice {
             ),
             Notice::LinesLost(lost) => write!(f, "{lost}"),
             Notice::StrayRemoved { path } => {
-                write!(f, "removed {}, which was never committed", path.display())
+                write!(f, "removed {}, which no line names", path.display())
             }
             Notice::UnknownEvents { kind, count } => {
                 write!(
@@ -122,8 +124,9 @@ impl Catalog {
     }
 
     /// Removes entry files that the ledger does not name. Does nothing, and waits for nobody,
-    /// while another process may be about to name one, or where they tell of lost lines.
-    pub(super) fn remove_strays(&self) -> Result<(), CatalogError> {
+    /// while another process may be about to name one or somebody reads, or where they tell of
+    /// lost lines.
+    pub(crate) fn remove_strays(&self) -> Result<(), CatalogError> {
         let directory = self.directory.join(ENTRIES_DIRECTORY);
         let failed = |source| CatalogError::Directory {
             path: directory.clone(),
@@ -146,14 +149,22 @@ impl Catalog {
         if ledger.lost().is_some() {
             return Ok(());
         }
+        let Some(_alone) = self.nobody_reads() else {
+            return Ok(());
+        };
+        // A draft is the business of who merges, as long as somebody does.
+        let merging = self.begin_merging();
         for path in strays {
+            if merging.is_err() && has_extension(&path, &[MERGING_EXTENSION]) {
+                continue;
+            }
             remove_if_present(&path).map_err(failed)?;
             self.notices.push(Notice::StrayRemoved { path });
         }
         sync_directory(&directory).map_err(failed)
     }
 
-    pub(super) fn strays(&self, known: &Known) -> std::io::Result<Vec<PathBuf>> {
+    pub(crate) fn strays(&self, known: &Known) -> std::io::Result<Vec<PathBuf>> {
         let named = known.entry_files();
         let listing = match std::fs::read_dir(self.directory.join(ENTRIES_DIRECTORY)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -162,12 +173,14 @@ impl Catalog {
         let mut strays = Vec::new();
         for file in listing {
             let path = file?.path();
-            let ours = [EXTENSION, DRAFT_EXTENSION];
-            let extension = path.extension().and_then(|extension| extension.to_str());
+            let ours = [
+                EXTENSION,
+                MERGED_EXTENSION,
+                DRAFT_EXTENSION,
+                MERGING_EXTENSION,
+            ];
             let name = path.file_name().and_then(|name| name.to_str());
-            if extension.is_some_and(|extension| ours.contains(&extension))
-                && name.is_none_or(|name| !named.contains(name))
-            {
+            if has_extension(&path, &ours) && name.is_none_or(|name| !named.contains(name)) {
                 strays.push(path);
             }
         }
@@ -177,6 +190,15 @@ impl Catalog {
 
 /// The number of the line that names this entry file.
 fn line_of(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?.strip_suffix(EXTENSION)?;
+    if !has_extension(path, &[EXTENSION, MERGED_EXTENSION]) {
+        return None;
+    }
+    let name = path.file_name()?.to_str()?;
     name.split_once('-')?.0.parse().ok()
+}
+
+/// Whether the file's name ends as one of these.
+pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| extensions.contains(&extension))
 }

@@ -1,16 +1,18 @@
 //! A ledger that lost lines: noticed, and accepted once the tapes were read.
 //! `docs/catalog.md`, "A ledger that lost lines".
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::housekeeping::has_extension;
 use super::opener::INDEX_DIRECTORY;
 use super::{Catalog, Notice, OpenOptions};
 use crate::disk::{remove_if_present, sync_directory};
-use crate::entries::{ENTRIES_DIRECTORY, EXTENSION};
+use crate::entries::{ENTRIES_DIRECTORY, EXTENSION, EntryFile, MERGED_EXTENSION};
 use crate::error::CatalogError;
 use crate::ledger::scan::Tip;
 use crate::ledger::seen::Seen;
@@ -38,10 +40,10 @@ fn has_entry_file(directory: &Path) -> bool {
     let Ok(listing) = fs::read_dir(directory) else {
         return false;
     };
-    listing.flatten().any(|file| {
-        let path = file.path();
-        path.extension().is_some_and(|ending| ending == EXTENSION)
-    })
+    let ours = [EXTENSION, MERGED_EXTENSION];
+    listing
+        .flatten()
+        .any(|file| has_extension(&file.path(), &ours))
 }
 
 impl Catalog {
@@ -121,7 +123,7 @@ impl Catalog {
     }
 
     /// The tapes have been read: from now on the ledger counts as whole. Entry files that no line
-    /// names are removed where their segment is in the ledger under another number, and else
+    /// names are removed where all their segments are in the ledger under other numbers, and else
     /// moved to `lost`. Returns how many were moved. Does nothing where no lines were lost.
     ///
     /// # Errors
@@ -141,9 +143,9 @@ impl Catalog {
         let aside = self.directory.join(LOST_DIRECTORY);
         let mut moved = 0;
         for path in self.strays(ledger.known()).map_err(failed)? {
-            let unknown = segment_of(&path).filter(|segment| !segments.contains(segment));
+            let unknown = !segments_of(&path).is_subset(&segments);
             match (unknown, path.file_name()) {
-                (Some(_), Some(name)) => {
+                (true, Some(name)) => {
                     fs::create_dir_all(&aside).map_err(failed)?;
                     fs::rename(&path, aside.join(name)).map_err(failed)?;
                     moved += 1;
@@ -157,9 +159,18 @@ impl Catalog {
     }
 }
 
-/// The segment of an entry file, by its name.
-fn segment_of(path: &Path) -> Option<Uuid> {
-    let name = path.file_name()?.to_str()?;
-    let name = name.strip_suffix(EXTENSION)?.strip_suffix('.')?;
-    Uuid::parse_str(name.split_once('-')?.1).ok()
+/// The segments of an entry file, by its name; of a merged one, by its own list of them.
+fn segments_of(path: &Path) -> HashSet<Uuid> {
+    let stem = path.file_stem().and_then(|name| name.to_str());
+    let id = stem.and_then(|name| Uuid::parse_str(name.split_once('-')?.1).ok());
+    match id {
+        Some(id) if has_extension(path, &[EXTENSION]) => HashSet::from([id]),
+        Some(id) if has_extension(path, &[MERGED_EXTENSION]) => {
+            let members = EntryFile::open(path, &id).and_then(|file| file.members());
+            // One whose list cannot be read is kept.
+            let members = members.map(|list| list.iter().map(|member| member.segment).collect());
+            members.unwrap_or_else(|_| HashSet::from([id]))
+        }
+        _ => HashSet::new(),
+    }
 }

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Catalog;
-use crate::entries::Stretch;
 use crate::error::CatalogError;
 use crate::index::rows::{JobRow, ReceiptRow, VolumeRow};
 use crate::index::{Answer, IndexError, JobOrder};
@@ -193,8 +192,8 @@ impl Catalog {
         })
     }
 
-    /// Entries of a receipt in the order in which they lie on tape. All are held in memory,
-    /// about 300 bytes each.
+    /// Entries of a receipt in the order in which they lie on tape; none if they have left the
+    /// catalog. All are held in memory, about 300 bytes each.
     ///
     /// # Errors
     ///
@@ -203,11 +202,12 @@ impl Catalog {
         &self,
         receipt: &ReceiptRecord,
     ) -> Result<Vec<Entry>, CatalogError> {
-        let path = self.entry_path(&receipt.entry_file.name);
-        let mut stretch = Stretch::whole(path, receipt.receipt.segment);
+        let _reading = self.begin_reading();
         let mut entries = Vec::new();
-        while let Some(entry) = stretch.next_entry()? {
-            entries.push(entry);
+        if let Some(mut stretch) = self.entries_of(receipt)? {
+            while let Some(entry) = stretch.next_entry()? {
+                entries.push(entry);
+            }
         }
         entries.sort_by_key(|entry| (entry.block, entry.offset_bytes, entry.skip_bytes));
         Ok(entries)

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Catalog;
 use crate::error::CatalogError;
-use crate::ledger::{LedgerError, Retained};
+use crate::ledger::{Homes, LedgerError, Retained};
 
 impl Catalog {
     /// Retention times, expiries and holds, as of now.
@@ -20,10 +20,11 @@ impl Catalog {
         Ok(ledger.known().retained().clone())
     }
 
-    /// The jobs that are expired, as of now.
-    pub(crate) fn expired(&self) -> Result<HashSet<Uuid>, LedgerError> {
+    /// The jobs that are expired and where the entries of all receipts are, as of now.
+    pub(crate) fn expired_and_homes(&self) -> Result<(HashSet<Uuid>, Homes), LedgerError> {
         let mut ledger = self.ledger();
         ledger.look_again()?;
-        Ok(ledger.known().retained().expired())
+        let known = ledger.known();
+        Ok((known.retained().expired(), known.homes()))
     }
 }

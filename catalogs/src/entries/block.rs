@@ -68,7 +68,26 @@ impl BlockHeader {
     }
 }
 
-/// What a block is to one who looks for names.
+/// What a file's header says of its blocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) record_bytes: u32,
+    /// Of a compressed segment; `None` if only the blocks tell.
+    pub(super) framed: Option<bool>,
+    /// With the entries of several receipts.
+    pub(super) merged: bool,
+}
+
+/// Which entries are looked for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked<'a> {
+    /// Those of these names; `None`: of any.
+    pub(super) names: Option<&'a dyn Wanted>,
+    /// Those of this receipt of a merged file; `None`: of any.
+    pub(super) receipt: Option<u32>,
+}
+
+/// What a block is to one who looks for entries.
 pub(super) enum Look {
     /// It may have some of them.
     Block(Box<Block>),
@@ -76,6 +95,15 @@ pub(super) enum Look {
     Nothing,
     /// Nor has any block behind it.
     Past,
+}
+
+/// Whether a column of receipts has this one.
+fn has_receipt(column: &mut Input, entries: u16, receipt: u32) -> Result<bool, Fault> {
+    let mut has = false;
+    for _ in 0..entries {
+        has |= column.u32()? == receipt;
+    }
+    Ok(has)
 }
 
 /// A block whose entries are taken out front to back.
@@ -96,6 +124,9 @@ pub(crate) struct Block {
     /// Whether the block says inode numbers.
     inodes: bool,
     inode: u64,
+    merged: bool,
+    /// Of the entry that was taken out last.
+    receipt: u32,
 }
 
 #[derive(Debug, Default)]
@@ -111,19 +142,24 @@ impl Block {
     pub(super) fn decode(
         header: &BlockHeader,
         body: &[u8],
-        record_bytes: u32,
-        framed: Option<bool>,
-        wanted: Option<&dyn Wanted>,
+        form: Form,
+        asked: Asked<'_>,
     ) -> Result<Look, Fault> {
         header.check(body)?;
-        if record_bytes == 0 {
+        if form.record_bytes == 0 {
             return Err(Fault::Value("record size"));
         }
-        let packed = unpack(body, framed)?;
+        let packed = unpack(body, form.framed)?;
         let mut columns: [Input; COLUMNS] = Default::default();
+        if let Some(receipt) = asked.receipt {
+            let mut receipts = packed.column(Column::Receipts as usize)?;
+            if !has_receipt(&mut receipts, header.entries(), receipt)? {
+                return Ok(Look::Nothing);
+            }
+        }
         columns[PATHS] = packed.column(PATHS)?;
         // The names alone are decompressed until one is wanted.
-        if let Some(wanted) = wanted {
+        if let Some(wanted) = asked.names {
             let names = columns[PATHS].all();
             match Names::default().look(names, header.entries(), wanted)? {
                 Seen::Wanted => {}
@@ -137,12 +173,14 @@ impl Block {
             }
         }
         Ok(Look::Block(Box::new(Block {
-            record_bytes,
+            record_bytes: form.record_bytes,
             framed: packed.framed,
             left: header.entries(),
             past: false,
             inodes: !columns[Column::Inodes as usize].at_end(),
             inode: 0,
+            merged: form.merged,
+            receipt: 0,
             columns,
             path: Vec::new(),
             owner: Owner::default(),
@@ -152,17 +190,16 @@ impl Block {
         })))
     }
 
-    /// The next entry, of names that are wanted if some are. After an error the block is of no
-    /// further use.
-    pub(super) fn next_entry(
-        &mut self,
-        wanted: Option<&dyn Wanted>,
-    ) -> Result<Option<Entry>, Fault> {
+    /// The next entry of those that are asked for. After an error the block is of no further use.
+    pub(super) fn next_entry(&mut self, asked: Asked<'_>) -> Result<Option<Entry>, Fault> {
         while let Some(left) = self.left.checked_sub(1) {
             self.left = left;
             take_name(&mut self.columns[PATHS], &mut self.path)?;
             let mut entry = self.nameless()?;
-            if let Some(wanted) = wanted
+            if asked.receipt.is_some_and(|asked| asked != self.receipt) {
+                continue;
+            }
+            if let Some(wanted) = asked.names
                 && !wanted.wants(&self.path)
             {
                 if wanted.is_past(&self.path) {
@@ -181,6 +218,11 @@ impl Block {
             true => Ok(None),
             false => Err(Fault::Value("length of a column")),
         }
+    }
+
+    /// Number of the receipt, in a merged file, of the entry that was taken out last.
+    pub(super) fn receipt(&self) -> u32 {
+        self.receipt
     }
 
     /// Whether the entries ended because those that follow, here and in other blocks, are past
@@ -206,6 +248,9 @@ impl Block {
         let mut skip_bytes = None;
         if self.framed {
             skip_bytes = Some(self.column(Column::Skips).u32()?);
+        }
+        if self.merged {
+            self.receipt = self.column(Column::Receipts).u32()?;
         }
         let extras = self.column(Column::Extras);
         let mut link_target = Vec::new();

@@ -27,12 +27,14 @@ pub(super) enum Column {
     /// In files of compressed segments alone.
     Skips,
     Inodes,
+    /// In merged files alone.
+    Receipts,
 }
 
-pub(super) const COLUMNS: usize = 12;
+pub(super) const COLUMNS: usize = 13;
 
 /// Ids of the columns. Those below [`SKIPPABLE_FROM`] are in every block, but [`SKIPS`].
-const IDS: [u8; COLUMNS] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, SKIPS, 128];
+const IDS: [u8; COLUMNS] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, SKIPS, 128, 129];
 /// In every block of a compressed segment, in none of a plain one.
 const SKIPS: u8 = MANDATORY as u8;
 
@@ -53,6 +55,7 @@ const NAMES: [&str; COLUMNS] = [
     "column of digests",
     "column of skips",
     "column of inodes",
+    "column of receipts",
 ];
 
 /// Ids from here on may be skipped by a reader that does not know them.

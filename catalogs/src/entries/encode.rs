@@ -92,6 +92,13 @@ impl<'a> BlockEncoder<'a> {
         Ok(())
     }
 
+    /// The same in a merged file: the entry is of the receipt of this number.
+    pub(super) fn push_of(&mut self, entry: &'a Entry, receipt: u32) -> Result<(), EntryFault> {
+        self.push(entry)?;
+        put(self.column(Column::Receipts), u64::from(receipt));
+        Ok(())
+    }
+
     fn put_kind(&mut self, entry: &Entry) {
         let flags = [
             (entry.device.is_some(), FLAG_DEVICE),

@@ -60,6 +60,35 @@ pub enum EntriesError {
     },
 }
 
+impl EntriesError {
+    /// The same for who else has to hear of it.
+    pub(crate) fn again(&self) -> EntriesError {
+        match self {
+            EntriesError::Io { path, source } => EntriesError::Io {
+                path: path.clone(),
+                source: match source.raw_os_error() {
+                    Some(code) => std::io::Error::from_raw_os_error(code),
+                    None => std::io::Error::new(source.kind(), source.to_string()),
+                },
+            },
+            EntriesError::Damaged { path, at, fault } => EntriesError::Damaged {
+                path: path.clone(),
+                at: *at,
+                fault: *fault,
+            },
+            EntriesError::NewerFormat { path, found } => EntriesError::NewerFormat {
+                path: path.clone(),
+                found: *found,
+            },
+            EntriesError::Invalid { path, fault } => EntriesError::Invalid {
+                path: path.clone(),
+                fault: fault.clone(),
+            },
+            EntriesError::TooMany { found } => EntriesError::TooMany { found: *found },
+        }
+    }
+}
+
 /// How a part of an entry file deviates from the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

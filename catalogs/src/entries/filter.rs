@@ -14,8 +14,8 @@ use super::{u16_at, u32_at, u64_at};
 use crate::model::path::split;
 
 /// A zstd frame that decompressors skip: an older reader of the footer does not see the filter.
-const FRAME_MAGIC: [u8; 4] = 0x184d_2a5e_u32.to_le_bytes();
-const FRAME_LENGTH: usize = 4;
+pub(super) const FRAME_MAGIC: [u8; 4] = 0x184d_2a5e_u32.to_le_bytes();
+pub(super) const FRAME_LENGTH: usize = 4;
 const FILTER_MAGIC: [u8; 4] = *b"TWNF";
 const HEAD_BYTES: usize = 12;
 
@@ -27,6 +27,8 @@ const LINE_CRC: usize = (LINE_BITS / 8) as usize;
 const KEYS_OF_LINE: u64 = 40;
 /// 32 MiB. More keys than they are for make a filter less sure, not larger.
 const LINES_MAX: u32 = 1 << 19;
+/// Of the number of lines of a filter that is to be halved.
+const SIGNIFICANT_BITS: u32 = 6;
 /// Directories with longer names are not in the filter.
 const DIRECTORY_BYTES_MAX: usize = 1_024;
 
@@ -153,6 +155,42 @@ impl FilterWriter {
         each_key(b"", paths, |_| keys += 1);
         // No more than the most.
         let lines = keys.div_ceil(KEYS_OF_LINE).min(u64::from(LINES_MAX)) as u32;
+        FilterWriter::of_lines(lines)
+    }
+
+    /// For a file whose keys are not known yet, but that they are no more than `keys`.
+    pub(super) fn for_at_most(keys: u64) -> FilterWriter {
+        let lines = keys.div_ceil(KEYS_OF_LINE).clamp(1, u64::from(LINES_MAX)) as u32;
+        // Six bits, then zeros: such a number can be halved often.
+        let step = 1 << lines.ilog2().saturating_sub(SIGNIFICANT_BITS - 1);
+        FilterWriter::of_lines(lines.next_multiple_of(step))
+    }
+
+    /// Halves the filter as long as it has lines enough for so many keys: what was in two lines is
+    /// then in one, where its readers look for it. None are left if there are no keys.
+    pub(super) fn fit(&mut self, keys: u64) {
+        if keys == 0 {
+            *self = FilterWriter::of_lines(0);
+        }
+        let needed = keys.div_ceil(KEYS_OF_LINE);
+        while self.lines > 1 && self.lines.is_multiple_of(2) && u64::from(self.lines / 2) >= needed
+        {
+            let mut half = FilterWriter::of_lines(self.lines / 2);
+            let pairs = self.frame[HEAD_BYTES..].chunks_exact(2 * LINE_BYTES);
+            for (line, pair) in half.frame[HEAD_BYTES..]
+                .chunks_exact_mut(LINE_BYTES)
+                .zip(pairs)
+            {
+                let (first, second) = pair.split_at(LINE_BYTES);
+                for (byte, (first, second)) in line.iter_mut().zip(first.iter().zip(second)) {
+                    *byte = first | second;
+                }
+            }
+            *self = half;
+        }
+    }
+
+    fn of_lines(lines: u32) -> FilterWriter {
         let mut frame = Vec::new();
         if lines > 0 {
             let table_bytes = lines as usize * LINE_BYTES;
@@ -221,6 +259,11 @@ impl FilterPlace {
             && lines * LINE_BYTES == table.len();
         let lines = u32::try_from(lines).ok().filter(|_| known)?;
         FilterPlace::new(at + HEAD_BYTES as u64, lines)
+    }
+
+    /// It was made for no more keys than so many.
+    pub(crate) fn keys_at_most(&self) -> u64 {
+        u64::from(self.lines) * KEYS_OF_LINE
     }
 
     /// Length of all lines in bytes.
@@ -334,6 +377,38 @@ mod tests {
             wrong < 60 && wrong_below < 60,
             "{wrong} {wrong_below} of 5000"
         );
+    }
+
+    #[test]
+    fn a_filter_that_was_halved_has_all_that_it_had() {
+        let segment = Uuid::from_u128(7);
+        let names: Vec<String> = (0..5_000).map(|number| format!("f{number}")).collect();
+        let paths = || names.iter().map(|name| name.as_bytes());
+        // Room for so many keys, and the lines that are left for 5,000.
+        let cases = [
+            (0, 1),
+            (200, 5),
+            (5_000, 126),
+            (5_100, 128),
+            (50_000, 160),
+            (3_000_000, 148),
+        ];
+        for (room, expected) in cases {
+            let mut filter = FilterWriter::for_at_most(room);
+            filter.put(&probes(b"", paths()));
+            filter.fit(5_000);
+            assert_eq!(filter.lines, expected, "{room}");
+            let bytes = filter.finish(&segment);
+            let place = FilterPlace::find(&bytes, 0).unwrap();
+            let table = Some(&bytes[HEAD_BYTES..]);
+            let held = paths()
+                .all(|path| place.may_have(&Probe::name(path), table, Path::new("none"), &segment));
+            assert!(held, "{room}");
+        }
+        let mut none = FilterWriter::for_at_most(5_000);
+        none.fit(0);
+        assert!(none.finish(&segment).is_empty());
+        assert!(FilterWriter::for_at_most(u64::MAX).lines <= LINES_MAX);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::block::take_shared;
 use super::encode::{Packed, put_shared};
 use super::error::Fault;
 use super::filter::FilterPlace;
+use super::members::{self, Member};
 use super::varint::{Input, put};
 use super::{
     BLOCK_ENTRIES_MAX, BLOCK_HEADER_BYTES, ENTRIES_MAX, FOOTER_MAGIC, FOOTER_PLAIN_MAX,
@@ -112,16 +113,8 @@ impl Trailer {
 
     /// Reads the footer. `footer` is what lies between the blocks and the trailer.
     pub(super) fn read_footer(&self, footer: &[u8]) -> Result<Outline, Fault> {
-        if crc32fast::hash(footer) != self.footer_crc {
-            return Err(Fault::Crc(NAME));
-        }
-        let stored = footer
-            .strip_prefix(&FOOTER_MAGIC)
-            .ok_or(Fault::Magic(NAME))?;
-        let frame_bytes = find_frame_compressed_size(stored).map_err(|_| Fault::Zstd(NAME))?;
-        let (frame, after) = stored
-            .split_at_checked(frame_bytes)
-            .ok_or(Fault::Truncated(NAME))?;
+        let (frame, after) = self.parts(footer)?;
+        let (_, after) = members::split(after);
         let after_at = self.footer_at + (footer.len() - after.len()) as u64;
         let place = FramePlace {
             at: self.footer_at + FOOTER_MAGIC.len() as u64,
@@ -144,6 +137,29 @@ impl Trailer {
             frame: place,
             filter: FilterPlace::find(after, after_at),
         })
+    }
+}
+
+impl Trailer {
+    /// The footer's frame, and what is behind it.
+    fn parts<'a>(&self, footer: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Fault> {
+        if crc32fast::hash(footer) != self.footer_crc {
+            return Err(Fault::Crc(NAME));
+        }
+        let stored = footer
+            .strip_prefix(&FOOTER_MAGIC)
+            .ok_or(Fault::Magic(NAME))?;
+        let frame_bytes = find_frame_compressed_size(stored).map_err(|_| Fault::Zstd(NAME))?;
+        stored
+            .split_at_checked(frame_bytes)
+            .ok_or(Fault::Truncated(NAME))
+    }
+
+    /// The receipts that the footer of a merged file lists.
+    pub(super) fn read_members(&self, footer: &[u8]) -> Result<Vec<Member>, Fault> {
+        let (_, after) = self.parts(footer)?;
+        let (table, _) = members::split(after);
+        members::decode(table.ok_or(Fault::Magic("list of receipts"))?)
     }
 }
 

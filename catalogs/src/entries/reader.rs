@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::block::{Block, BlockHeader, Look};
+use super::block::{Asked, Block, BlockHeader, Form, Look};
 use super::error::{EntriesError, Fault};
 use super::footer::{Outline, Trailer};
+use super::members::Member;
 use super::names::Wanted;
 use super::{
-    BLOCK_HEADER_BYTES, FOOTER_MAGIC, FORMAT_FRAMED, FORMAT_VERSION, FORMAT_WITH_GONE,
-    HEADER_BYTES, HEADER_CRC, HEADER_MAGIC, HEADER_RECORD_BYTES, HEADER_SEGMENT, HEADER_VERSION,
-    TRAILER_BYTES, u16_at, u32_at,
+    BLOCK_HEADER_BYTES, FOOTER_MAGIC, FORMAT_FRAMED, FORMAT_MERGED, FORMAT_VERSION,
+    FORMAT_WITH_GONE, HEADER_BYTES, HEADER_CRC, HEADER_MAGIC, HEADER_RECORD_BYTES, HEADER_SEGMENT,
+    HEADER_VERSION, TRAILER_BYTES, u16_at, u32_at,
 };
 use crate::model::Entry;
 use crate::model::event::EntryFileRef;
@@ -25,13 +26,11 @@ pub(crate) struct EntryFile {
     path: PathBuf,
     file: File,
     file_bytes: u64,
-    record_bytes: u32,
-    /// Of a compressed segment; `None` if only the blocks tell.
-    framed: Option<bool>,
+    form: Form,
 }
 
 impl EntryFile {
-    /// Opens the entry file of `segment`.
+    /// Opens the entry file of `segment`, or the merged one of this identity.
     pub(crate) fn open(path: &Path, segment: &Uuid) -> Result<EntryFile, EntriesError> {
         let io = |source| EntriesError::Io {
             path: path.to_owned(),
@@ -70,23 +69,61 @@ impl EntryFile {
             path: path.to_owned(),
             file,
             file_bytes,
-            record_bytes,
-            framed: match found {
-                FORMAT_WITH_GONE => None,
-                found => Some(found == FORMAT_FRAMED),
+            form: Form {
+                record_bytes,
+                framed: match found {
+                    FORMAT_WITH_GONE | FORMAT_MERGED => None,
+                    found => Some(found == FORMAT_FRAMED),
+                },
+                merged: found == FORMAT_MERGED,
             },
         })
+    }
+
+    /// Size of the records that its places are told in, in bytes.
+    pub(crate) fn record_bytes(&self) -> u32 {
+        self.form.record_bytes
+    }
+
+    /// Whether its entries are of compressed segments; `None` if it has none.
+    pub(crate) fn is_framed(&self) -> Result<Option<bool>, EntriesError> {
+        let at = HEADER_BYTES as u64;
+        let mut window = Window::one_block();
+        let Some((header, body_at)) = self.block_header(at, &mut window)? else {
+            return Ok(None);
+        };
+        let body = window.get(self, body_at, header.body_bytes())?;
+        let packed = header
+            .check(body)
+            .and_then(|()| super::columns::unpack(body, self.form.framed));
+        Ok(Some(
+            packed.map_err(|fault| self.damaged(at, fault))?.framed,
+        ))
+    }
+
+    /// The receipts of a merged file, in the order of their numbers.
+    pub(crate) fn members(&self) -> Result<Vec<Member>, EntriesError> {
+        let trailer = self.trailer()?;
+        let footer = self.footer(&trailer)?;
+        trailer
+            .read_members(&footer)
+            .map_err(|fault| self.damaged(trailer.footer_at, fault))
     }
 
     /// What the footer says in short.
     pub(crate) fn outline(&self) -> Result<Outline, EntriesError> {
         let trailer = self.trailer()?;
-        let footer_end = self.file_bytes - TRAILER_BYTES as u64;
-        let mut footer = vec![0; (footer_end - trailer.footer_at) as usize];
-        self.read(&mut footer, trailer.footer_at, "footer")?;
+        let footer = self.footer(&trailer)?;
         trailer
             .read_footer(&footer)
             .map_err(|fault| self.damaged(trailer.footer_at, fault))
+    }
+
+    fn footer(&self, trailer: &Trailer) -> Result<Vec<u8>, EntriesError> {
+        let footer_end = self.file_bytes - TRAILER_BYTES as u64;
+        let mut footer = vec![0; (footer_end - trailer.footer_at) as usize];
+        self.read(&mut footer, trailer.footer_at, "footer")?;
+        Ok(footer)
     }
 
     fn trailer(&self) -> Result<Trailer, EntriesError> {
@@ -100,14 +137,14 @@ impl EntryFile {
     fn block(
         &self,
         at: u64,
-        wanted: Option<&dyn Wanted>,
+        asked: Asked<'_>,
         window: &mut Window,
     ) -> Result<Option<(Look, u64)>, EntriesError> {
         let Some((header, body_at)) = self.block_header(at, window)? else {
             return Ok(None);
         };
         let body = window.get(self, body_at, header.body_bytes())?;
-        let block = Block::decode(&header, body, self.record_bytes, self.framed, wanted);
+        let block = Block::decode(&header, body, self.form, asked);
         let block = block.map_err(|fault| self.damaged(at, fault))?;
         Ok(Some((block, body_at + body.len() as u64)))
     }
@@ -134,7 +171,7 @@ impl EntryFile {
 
     /// Whether it is of a compressed segment; `None` if only the blocks tell.
     pub(super) fn framed(&self) -> Option<bool> {
-        self.framed
+        self.form.framed
     }
 
     fn read(&self, out: &mut [u8], at: u64, what: &'static str) -> Result<(), EntriesError> {
@@ -250,6 +287,8 @@ pub(crate) fn matches(path: &Path, expected: &EntryFileRef) -> Result<(), Entrie
 pub(crate) struct Stretch {
     path: PathBuf,
     segment: Uuid,
+    /// Of a merged file the entries of this receipt alone.
+    receipt: Option<u32>,
     next_at: u64,
     block_at: u64,
     block: Option<Box<Block>>,
@@ -261,6 +300,7 @@ impl Stretch {
         Stretch {
             path,
             segment,
+            receipt: None,
             next_at: at,
             block_at: at,
             block: None,
@@ -270,6 +310,20 @@ impl Stretch {
     /// From the first block on.
     pub(crate) fn whole(path: PathBuf, segment: Uuid) -> Stretch {
         Stretch::new(path, segment, HEADER_BYTES as u64)
+    }
+
+    /// Of a merged file those of the receipt of this number.
+    #[must_use]
+    pub(crate) fn of_receipt(self, number: u32) -> Stretch {
+        Stretch {
+            receipt: Some(number),
+            ..self
+        }
+    }
+
+    /// Number of the receipt, in a merged file, of the entry that came last; else 0.
+    pub(crate) fn receipt(&self) -> u32 {
+        self.block.as_ref().map_or(0, |block| block.receipt())
     }
 
     /// That the file has another number of entries than the ledger says.
@@ -305,12 +359,16 @@ impl Stretch {
     /// read last ends.
     fn next_of(
         &mut self,
-        wanted: Option<&dyn Wanted>,
+        names: Option<&dyn Wanted>,
         next_block: &mut dyn FnMut(u64) -> Option<u64>,
     ) -> Result<Option<Entry>, EntriesError> {
+        let asked = Asked {
+            names,
+            receipt: self.receipt,
+        };
         loop {
             if let Some(block) = &mut self.block {
-                let next = block.next_entry(wanted);
+                let next = block.next_entry(asked);
                 let next = next.map_err(|fault| EntriesError::Damaged {
                     path: self.path.clone(),
                     at: self.block_at,
@@ -332,7 +390,7 @@ impl Stretch {
                     None => open.insert(EntryFile::open(&self.path, &self.segment)?),
                 };
                 self.block_at = block_at;
-                let Some((look, next_at)) = file.block(block_at, wanted, &mut window)? else {
+                let Some((look, next_at)) = file.block(block_at, asked, &mut window)? else {
                     return Ok(None);
                 };
                 self.next_at = next_at;

@@ -101,7 +101,7 @@ fn version(ordered: &Ordered<'_>) -> u16 {
     }
 }
 
-fn header(version: u16, segment: Uuid, record_bytes: u32) -> [u8; HEADER_BYTES] {
+pub(super) fn header(version: u16, segment: Uuid, record_bytes: u32) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..8].copy_from_slice(&HEADER_MAGIC);
     header[super::HEADER_VERSION..][..2].copy_from_slice(&version.to_le_bytes());
@@ -112,14 +112,16 @@ fn header(version: u16, segment: Uuid, record_bytes: u32) -> [u8; HEADER_BYTES] 
     header
 }
 
-struct Output {
+/// A file being written.
+pub(super) struct Output {
     file: BufWriter<File>,
     digest: blake3::Hasher,
-    bytes: u64,
+    /// Written so far.
+    pub(super) bytes: u64,
 }
 
 impl Output {
-    fn create(path: &Path) -> std::io::Result<Output> {
+    pub(super) fn create(path: &Path) -> std::io::Result<Output> {
         let file = BufWriter::with_capacity(256 * 1024, File::create(path)?);
         Ok(Output {
             file,
@@ -128,13 +130,14 @@ impl Output {
         })
     }
 
-    fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(super) fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.digest.update(bytes);
         self.bytes += bytes.len() as u64;
         self.file.write_all(bytes)
     }
 
-    fn finish(mut self) -> std::io::Result<(Hash, u64)> {
+    /// Makes it durable. Its digest and length.
+    pub(super) fn finish(mut self) -> std::io::Result<(Hash, u64)> {
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
         Ok((self.digest.finalize(), self.bytes))

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::rows::{self, JobRow, ReceiptRow, VolumeRow};
+use super::rows::{self, JobRow, ReceiptRow, RowOutline, VolumeRow};
 use super::{Answer, Index, IndexError, Trouble};
 
 impl Index {
@@ -53,6 +53,14 @@ impl Index {
         let key = ReceiptRow::key(seq);
         let value = self.store.get(&key)?;
         let row = value.map(|value| ReceiptRow::decode(&key, &value).ok_or(b'r'));
+        Ok(row.transpose().map_err(|table| IndexError::Row { table })?)
+    }
+
+    /// What the footer of the file says that was merged by line `seq`; `None` if it could not be
+    /// read.
+    pub(crate) fn outline_of_merged(&self, seq: u64) -> Answer<Option<RowOutline>> {
+        let value = self.store.get(&RowOutline::key_of_merged(seq))?;
+        let row = value.map(|value| RowOutline::of_merged(&value).ok_or(b'f'));
         Ok(row.transpose().map_err(|table| IndexError::Row { table })?)
     }
 

@@ -10,7 +10,7 @@ use crate::ledger::scan::Tip;
 use crate::model::path::KeyRange;
 
 /// Version of the index's layout. Another one is not read but rebuilt.
-pub(super) const LAYOUT: u32 = 2;
+pub(super) const LAYOUT: u32 = 3;
 
 pub(super) const WATERMARK: &[u8] = b"m";
 /// Above every key.
@@ -131,12 +131,12 @@ pub(crate) struct ReceiptRow {
     pub(crate) segment_number: u32,
     pub(crate) job: Uuid,
     pub(crate) volume: Uuid,
-    /// What the footer of the entry file says; `None` if it could not be read, and then the file
-    /// is searched from its first block on.
+    /// What the footer of its own entry file says, as long as that counts; `None` if it could not
+    /// be read, and then the file is searched from its first block on.
     pub(crate) outline: Option<RowOutline>,
 }
 
-/// What can be told of a receipt's names without its entry file, and where it tells more.
+/// What can be told of the names in an entry file without it, and where it tells more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RowOutline {
     /// Order keys of the first and the last name, cut short.
@@ -157,7 +157,22 @@ impl RowOutline {
         }
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    /// Key of the outline of the file that was merged by line `seq`.
+    pub(super) fn key_of_merged(seq: u64) -> Vec<u8> {
+        [b"f", seq.to_be_bytes().as_slice()].concat()
+    }
+
+    /// Undoes [`RowOutline::encode`].
+    pub(super) fn of_merged(value: &[u8]) -> Option<RowOutline> {
+        RowOutline::decode(Fields(value))
+    }
+
+    /// Whether names of the file may lie in `range`, by the first and the last of them.
+    pub(crate) fn reaches(&self, range: &KeyRange) -> bool {
+        short_from(range) <= self.last.as_slice() && !range.ends_before(&self.first)
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.frame.encode());
         let place = self
             .filter
@@ -205,14 +220,6 @@ impl ReceiptRow {
             outline.encode(&mut out);
         }
         out
-    }
-
-    /// Whether names of the receipt may lie in `range`, by the first and the last of them.
-    pub(crate) fn reaches(&self, range: &KeyRange) -> bool {
-        let Some(outline) = &self.outline else {
-            return true;
-        };
-        short_from(range) <= outline.last.as_slice() && !range.ends_before(&outline.first)
     }
 
     pub(super) fn decode(key: &[u8], value: &[u8]) -> Option<ReceiptRow> {

@@ -2,20 +2,31 @@
 //! repeat and which entry files belong to the catalog. About 200 bytes per receipt.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::home::{Home, MergedFile, Placed};
 use super::line::LineFault;
 use super::retained::Retained;
-use crate::model::event::{EntryFileRef, Event, Held, Receipt};
+use crate::model::event::{EntriesMerged, Event, Held, Receipt};
 
 /// Identities named so far, with the line that counts.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     volumes: HashMap<Uuid, u64>,
     jobs: HashMap<Uuid, u64>,
-    receipts: HashMap<(Uuid, Uuid), (u64, EntryFileRef)>,
+    /// Jobs that have come to an end, at least once.
+    ended: HashSet<Uuid>,
+    /// By volume and segment.
+    receipts: HashMap<(Uuid, Uuid), Placed>,
+    /// The receipts that count, by their lines.
+    lines: HashMap<u64, (Uuid, Uuid)>,
+    /// Volumes that another label has overwritten.
+    overwritten: HashSet<Uuid>,
+    /// Format that line 1 says.
+    format: u32,
     retained: Retained,
 }
 
@@ -24,17 +35,55 @@ impl Known {
     pub(crate) fn observe(&mut self, seq: u64, time: Timestamp, event: &Event) {
         self.retained.observe(time, event);
         match event {
+            Event::CatalogCreated(created) => self.format = created.format,
             Event::VolumeLabelled(labelled) => {
                 self.volumes.insert(labelled.volume, seq);
+                self.overwritten.extend(labelled.replaces);
+            }
+            Event::VolumeReinstated(found) => {
+                self.overwritten.remove(&found.volume);
             }
             Event::JobStarted(started) => {
                 self.jobs.insert(started.job, seq);
             }
+            Event::JobFinished(finished) => {
+                self.ended.insert(finished.job);
+            }
             Event::Receipt(record) => {
-                let file = record.entry_file.clone();
-                self.receipts.insert(identity(&record.receipt), (seq, file));
+                let identity = identity(&record.receipt);
+                let placed = Placed {
+                    line: seq,
+                    job: record.receipt.job,
+                    file: record.entry_file.clone(),
+                    home: Home::Own,
+                };
+                if let Some(before) = self.receipts.insert(identity, placed) {
+                    self.lines.remove(&before.line);
+                }
+                self.lines.insert(seq, identity);
+            }
+            Event::EntriesMerged(merged) => self.merge(seq, merged),
+            Event::EntriesDropped(dropped) => {
+                let placed = self.receipts.values_mut();
+                let of_job = placed.filter(|placed| placed.job == dropped.job);
+                of_job.for_each(|placed| placed.home = Home::Dropped);
             }
             _ => {}
+        }
+    }
+
+    /// Receipts that do not count any more are in the file, too: nobody looks for them there.
+    fn merge(&mut self, seq: u64, merged: &EntriesMerged) {
+        let file = Arc::new(MergedFile {
+            line: seq,
+            id: merged.id,
+            file: merged.entry_file.clone(),
+        });
+        for (number, line) in (0..).zip(&merged.receipts) {
+            let identity = self.lines.get(line);
+            if let Some(placed) = identity.and_then(|identity| self.receipts.get_mut(identity)) {
+                placed.home = Home::Merged(Arc::clone(&file), number);
+            }
         }
     }
 
@@ -51,6 +100,7 @@ impl Known {
             Event::JobFinished(finished) => (None, Some(finished.job)),
             Event::RetentionSet(set) => (None, Some(set.job)),
             Event::JobExpired(expired) => (None, Some(expired.job)),
+            Event::EntriesDropped(dropped) => (None, Some(dropped.job)),
             Event::HoldPlaced(placed) => match placed.on {
                 Held::Job { job } => (None, Some(job)),
                 Held::Volume { volume } => (Some(volume), None),
@@ -79,14 +129,38 @@ impl Known {
         }
     }
 
-    /// The line and entry file of the receipt with the same identity.
-    pub(crate) fn receipt(&self, receipt: &Receipt) -> Option<&(u64, EntryFileRef)> {
+    /// The receipt that counts with the same identity.
+    pub(crate) fn receipt(&self, receipt: &Receipt) -> Option<&Placed> {
         self.receipts.get(&identity(receipt))
     }
 
-    /// Whether a receipt that counts is in line `seq`.
-    pub(crate) fn has_receipt_in_line(&self, seq: u64) -> bool {
-        self.receipts.values().any(|(line, _)| *line == seq)
+    /// The receipt that counts in line `seq`.
+    pub(crate) fn receipt_in_line(&self, seq: u64) -> Option<&Placed> {
+        self.receipts.get(self.lines.get(&seq)?)
+    }
+
+    /// Whether line `seq` names an entry file that counts.
+    pub(crate) fn names_a_file_in_line(&self, seq: u64) -> bool {
+        let merged = |placed: &Placed| match &placed.home {
+            Home::Merged(file, _) => file.line == seq,
+            Home::Own | Home::Dropped => false,
+        };
+        self.lines.contains_key(&seq) || self.receipts.values().any(merged)
+    }
+
+    /// Format of the catalog, by its line 1.
+    pub(crate) fn format(&self) -> u32 {
+        self.format
+    }
+
+    /// Whether a job has come to an end. It may have been gone on with since.
+    pub(crate) fn has_ended(&self, job: &Uuid) -> bool {
+        self.ended.contains(job)
+    }
+
+    /// Whether what was on a volume is overwritten, as far as is known.
+    pub(crate) fn is_overwritten(&self, volume: &Uuid) -> bool {
+        self.overwritten.contains(volume)
     }
 
     /// How long jobs are kept, and holds.
@@ -99,19 +173,16 @@ impl Known {
         self.receipts.keys().map(|(_, segment)| *segment).collect()
     }
 
-    /// The receipts that count: volume, segment and entry file of each.
-    pub(crate) fn receipts(&self) -> impl Iterator<Item = (Uuid, Uuid, &EntryFileRef)> {
-        self.receipts
-            .iter()
-            .map(|((volume, segment), (_, file))| (*volume, *segment, file))
+    /// The receipts that count, by volume and segment.
+    pub(crate) fn receipts(&self) -> impl Iterator<Item = ((Uuid, Uuid), &Placed)> {
+        let receipts = self.receipts.iter();
+        receipts.map(|(identity, placed)| (*identity, placed))
     }
 
     /// Names of the entry files that belong to the catalog.
     pub(crate) fn entry_files(&self) -> HashSet<&str> {
-        self.receipts
-            .values()
-            .map(|(_, file)| file.name.as_str())
-            .collect()
+        let files = self.receipts.values().filter_map(Placed::in_file);
+        files.map(|file| file.name.as_str()).collect()
     }
 }
 

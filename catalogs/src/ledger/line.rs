@@ -26,7 +26,7 @@ const LINE_END: &[u8] = b"\"}";
 pub(crate) const TAIL_BYTES: usize = SUM_FIELD.len() + HEX_BYTES + LINE_END.len();
 
 /// Types of events this version knows. An event of a known type must have its fields.
-const KNOWN_TYPES: [&str; 16] = [
+const KNOWN_TYPES: [&str; 18] = [
     "catalog_created",
     "volume_labelled",
     "volume_retired",
@@ -43,6 +43,8 @@ const KNOWN_TYPES: [&str; 16] = [
     "hold_placed",
     "hold_released",
     "job_expired",
+    "entries_merged",
+    "entries_dropped",
 ];
 
 /// What is wrong with a line.
@@ -206,15 +208,14 @@ pub(crate) fn parse(line: &[u8]) -> Result<Recorded<Parsed>, LineFault> {
 
 /// Whoever forges a ledger must not have other files read in place of entry files.
 fn check_entry_file_name(event: &Event) -> Result<(), LineFault> {
-    match event {
-        Event::Receipt(record) => {
-            let name = &record.entry_file.name;
-            let plain = Path::new(name).file_name() == Some(OsStr::new(name));
-            let outside = || LineFault::EntryFileName(name.clone());
-            plain.then_some(()).ok_or_else(outside)
-        }
-        _ => Ok(()),
-    }
+    let name = match event {
+        Event::Receipt(record) => &record.entry_file.name,
+        Event::EntriesMerged(merged) => &merged.entry_file.name,
+        _ => return Ok(()),
+    };
+    let plain = Path::new(name).file_name() == Some(OsStr::new(name));
+    let outside = || LineFault::EntryFileName(name.clone());
+    plain.then_some(()).ok_or_else(outside)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use super::merged::{EntriesDropped, EntriesMerged};
 use super::problem::Problems;
 pub use super::retention::{Held, HoldPlaced, HoldReleased, JobExpired, RetentionSet};
 use super::text::ByteText;
@@ -49,6 +50,23 @@ pub enum Event {
     HoldReleased(HoldReleased),
     /// A job's time is over.
     JobExpired(JobExpired),
+    /// The entries of some receipts are in one file. Written by `Catalog::compact` alone.
+    EntriesMerged(EntriesMerged),
+    /// The entries of a job have left the catalog. Written by `Catalog::compact` alone.
+    EntriesDropped(EntriesDropped),
+}
+
+impl Event {
+    /// Whether it says something of entry files, so that it is not appended by itself.
+    pub(crate) fn needs_files(&self) -> bool {
+        matches!(
+            self,
+            Event::Receipt(_)
+                | Event::CatalogCreated(_)
+                | Event::EntriesMerged(_)
+                | Event::EntriesDropped(_)
+        )
+    }
 }
 
 /// First line of a ledger: who and which format.

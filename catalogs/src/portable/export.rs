@@ -49,6 +49,7 @@ impl Catalog {
             done: Exported::default(),
             go_on,
         };
+        let _reading = self.begin_reading();
         let mut scanner =
             Scanner::open(self.ledger_path(), Tip::START).map_err(CatalogError::from)?;
         while let Step::Line(_, recorded) = scanner.step().map_err(CatalogError::from)? {
@@ -64,11 +65,12 @@ impl Catalog {
                     })?,
                     Event::Receipt(record) => {
                         if self.counts(seq, &record) {
-                            let file = self.entry_path(&record.entry_file.name);
-                            let segment = record.receipt.segment;
-                            export.receipt(time, record, Stretch::whole(file, segment))?;
+                            let entries = self.entries_of(&record).map_err(CatalogError::from)?;
+                            export.receipt(time, record, entries)?;
                         }
                     }
+                    // An import merges for itself.
+                    Event::EntriesMerged(_) => {}
                     event => {
                         export.done.events += 1;
                         export.put(&Line::Event(Box::new(EventLine { time, event })))?;
@@ -103,15 +105,18 @@ impl<W: Write> Export<'_, W> {
         &mut self,
         time: jiff::Timestamp,
         record: ReceiptRecord,
-        mut stretch: Stretch,
+        stretch: Option<Stretch>,
     ) -> Result<(), PortableError> {
-        let expected = record.entry_file.entries;
+        let expected = stretch.as_ref().map_or(0, |_| record.entry_file.entries);
         self.done.events += 1;
         self.put(&Line::Receipt(Box::new(ReceiptLine {
             time,
             entries: expected,
             receipt: record.receipt,
         })))?;
+        let Some(mut stretch) = stretch else {
+            return Ok(());
+        };
         let mut entries = 0;
         while let Some(entry) = stretch.next_entry().map_err(CatalogError::from)? {
             entries += 1;

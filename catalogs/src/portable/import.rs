@@ -15,6 +15,7 @@ use crate::disk::sync_directory;
 use crate::entries::ENTRIES_DIRECTORY;
 use crate::error::CatalogError;
 use crate::model::Entry;
+use crate::model::event::Event;
 
 /// What an import brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -103,7 +104,10 @@ fn read(
         match lines.next()? {
             Line::Event(line) => {
                 done.events += 1;
-                let appended = catalog.append(line.time, &line.event);
+                let appended = match &line.event {
+                    dropped @ Event::EntriesDropped(_) => catalog.append_any(line.time, dropped),
+                    event => catalog.append(line.time, event),
+                };
                 appended.map_err(|error| lines.refused(error))?;
             }
             Line::Receipt(line) => {

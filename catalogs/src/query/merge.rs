@@ -1,6 +1,6 @@
-//! Brings the entries of many receipts into one order, path by path.
+//! Brings the entries of many files into one order, path by path.
 //!
-//! A receipt is opened when the order reaches the first name it may hold; until then it costs a
+//! A file is opened when the order reaches the first name it may hold; until then it costs a
 //! key, after that one block. Where names are searched for, others go ahead and look for the
 //! blocks that are worth reading.
 
@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::scouts::Scouts;
-use super::source::Source;
+use super::source::{SourceFile, Tenants};
 use crate::entries::{EntriesError, Start, Stretch, Wanted};
 use crate::model::path::{KeyRange, order_key};
 use crate::model::{Entry, Kind};
 use crate::pattern::Pattern;
 
-/// Receipts being merged over one range.
+/// Files being merged over one range.
 #[derive(Debug)]
 pub(super) struct Merge {
     names: Names,
@@ -36,19 +36,20 @@ struct Head {
 
 #[derive(Debug)]
 struct Run {
-    source: usize,
+    tenants: Tenants,
     /// `None` once the run is at its end or has failed.
     stretch: Option<Stretch>,
-    head: Option<Entry>,
+    /// The next entry, and its source.
+    head: Option<(usize, Entry)>,
 }
 
 impl Merge {
-    pub(super) fn new(names: Names, starts: Vec<(usize, Start)>, sources: &[Source]) -> Merge {
+    pub(super) fn new(names: Names, starts: Vec<(usize, Start)>, files: &[SourceFile]) -> Merge {
         let scouted = names.pattern.is_searched_for() && starts.len() > 1;
         let scouts = scouted.then(|| {
-            let files = starts.iter().map(|(source, start)| {
-                let source = &sources[*source];
-                (source.path.clone(), source.row.segment, start.block_at)
+            let files = starts.iter().map(|(file, start)| {
+                let file = &files[*file];
+                (file.path.clone(), file.id, start.block_at)
             });
             Scouts::send(&names, files)
         });
@@ -58,12 +59,12 @@ impl Merge {
             runs: Vec::new(),
             scouts,
         };
-        for (source, start) in starts {
+        for (file, start) in starts {
             let run = merge.runs.len();
-            let stretch = Some(open(&sources[source], &start));
+            let file = &files[file];
             merge.runs.push(Run {
-                source,
-                stretch,
+                tenants: file.tenants.clone(),
+                stretch: Some(open(file, &start)),
                 head: None,
             });
             merge.heads.push(Reverse(Head {
@@ -92,7 +93,7 @@ impl Merge {
             };
             let run = &mut self.runs[head.run];
             if let Some(entry) = run.head.take() {
-                entries.push((run.source, entry));
+                entries.push(entry);
                 key = Some(head.key);
             }
             if let Err(error) = self.step(head.run) {
@@ -109,20 +110,26 @@ impl Merge {
         let Some(mut stretch) = run.stretch.take() else {
             return Ok(());
         };
-        let next = match &mut self.scouts {
-            Some(scouts) => stretch.next_found(&self.names, || scouts.next_block(run_number)),
-            None => stretch.next_near(&self.names),
-        };
-        if let Some(entry) = next? {
-            self.heads.push(Reverse(Head {
-                key: order_key(&entry.path),
-                opened: true,
-                run: run_number,
-            }));
-            run.head = Some(entry);
-            run.stretch = Some(stretch);
+        loop {
+            let next = match &mut self.scouts {
+                Some(scouts) => stretch.next_found(&self.names, || scouts.next_block(run_number)),
+                None => stretch.next_near(&self.names),
+            };
+            let Some(entry) = next? else {
+                return Ok(());
+            };
+            // Else its receipt does not count.
+            if let Some(source) = run.tenants.source(stretch.receipt()) {
+                self.heads.push(Reverse(Head {
+                    key: order_key(&entry.path),
+                    opened: true,
+                    run: run_number,
+                }));
+                run.head = Some((source, entry));
+                run.stretch = Some(stretch);
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }
 
@@ -161,24 +168,25 @@ impl Wanted for Names {
     }
 }
 
-/// What a source holds of the names, which are few.
+/// What a file holds of the names, which are few: kinds, with their sources.
 pub(super) fn probe(
-    source: &Source,
+    file: &SourceFile,
     start: &Start,
     names: &Names,
-) -> Result<Vec<Kind>, EntriesError> {
-    let mut stretch = open(source, start);
+) -> Result<Vec<(usize, Kind)>, EntriesError> {
+    let mut stretch = open(file, start);
     let mut held = Vec::new();
     while let Some(entry) = stretch.next_near(names)? {
-        held.push(entry.kind);
+        let source = file.tenants.source(stretch.receipt());
+        held.extend(source.map(|source| (source, entry.kind)));
     }
     Ok(held)
 }
 
-fn open(source: &Source, start: &Start) -> Stretch {
-    let (path, segment) = (source.path.clone(), source.row.segment);
+fn open(file: &SourceFile, start: &Start) -> Stretch {
+    let path = file.path.clone();
     match start.block_at {
-        Some(at) => Stretch::new(path, segment, at),
-        None => Stretch::whole(path, segment),
+        Some(at) => Stretch::new(path, file.id, at),
+        None => Stretch::whole(path, file.id),
     }
 }

@@ -1,14 +1,18 @@
-//! A receipt that is searched: whether it can have what is looked for, and where it begins.
+//! Receipts that are searched, and the files that have their entries: whether one can have what
+//! is looked for, and where it begins.
 //!
 //! What is asked of an entry file's filter and footer is kept in memory as long as there is room.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use uuid::Uuid;
+
 use crate::catalog::Volume;
 use crate::entries::{BlockMap, FilterPlace, Probe, Start};
-use crate::index::rows::ReceiptRow;
+use crate::index::rows::RowOutline;
 use crate::model::path::{Common, KeyRange};
 
 /// Filters, and maps of blocks, that are kept for the searches of one moment have so many bytes
@@ -20,14 +24,45 @@ const KEPT_FROM: u32 = 3;
 /// A receipt that is searched.
 #[derive(Debug)]
 pub(crate) struct Source {
-    pub(super) row: ReceiptRow,
-    pub(super) path: PathBuf,
+    /// Offset of its ledger line.
+    pub(super) line: u64,
     /// Place of its job among the jobs, the oldest first.
     pub(super) rank: usize,
     pub(super) volume: Arc<Volume>,
     /// Whether its entries are hits; else they only prove that a path was there.
     pub(super) offered: bool,
+}
+
+/// An entry file that is searched.
+#[derive(Debug)]
+pub(crate) struct SourceFile {
+    pub(super) path: PathBuf,
+    /// What its header names.
+    pub(super) id: Uuid,
+    /// `None` if the index does not tell: it is searched from its first block on.
+    pub(super) outline: Option<RowOutline>,
+    pub(super) tenants: Tenants,
+    /// The highest rank among its sources.
+    pub(super) newest: usize,
     pub(super) kept: Kept,
+}
+
+/// Whose entries a file has: numbers of sources.
+#[derive(Debug, Clone)]
+pub(super) enum Tenants {
+    One(usize),
+    /// By their numbers in a merged file. Entries of others do not count.
+    Several(Arc<HashMap<u32, usize>>),
+}
+
+impl Tenants {
+    /// The source of an entry that says this number.
+    pub(super) fn source(&self, number: u32) -> Option<usize> {
+        match self {
+            Tenants::One(source) => Some(*source),
+            Tenants::Several(sources) => sources.get(&number).copied(),
+        }
+    }
 }
 
 /// What is kept of an entry file.
@@ -60,7 +95,7 @@ fn take(room: &AtomicUsize, bytes: usize) -> bool {
     room.fetch_update(set, get, take).is_ok()
 }
 
-/// A range of names to be looked for in many receipts.
+/// A range of names to be looked for in many files.
 #[derive(Debug)]
 pub(super) struct Sought<'a> {
     range: &'a KeyRange,
@@ -78,19 +113,19 @@ impl<'a> Sought<'a> {
     }
 }
 
-impl Source {
+impl SourceFile {
     /// Where its names in the range begin; `None` if it has none there.
     pub(super) fn start(&self, sought: &Sought<'_>, room: &Room) -> Option<Start> {
         let range = sought.range;
-        let Some(outline) = &self.row.outline else {
+        let Some(outline) = &self.outline else {
             return Some(Start::whole(range));
         };
-        if !self.row.reaches(range) {
+        if !outline.reaches(range) {
             return None;
         }
         if let (Some(probe), Some(filter)) = (&sought.probe, &outline.filter) {
             let table = self.filter(filter, room);
-            if !filter.may_have(probe, table, &self.path, &self.row.segment) {
+            if !filter.may_have(probe, table, &self.path, &self.id) {
                 return None;
             }
         }

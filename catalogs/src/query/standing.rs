@@ -103,7 +103,9 @@ impl Standings {
         let until = until.and_then(|until| search.jobs.iter().position(|job| id(job) == *until));
         Standings {
             in_series: in_series.collect(),
-            series_evidence: Evidence::new(&search.jobs, |job| series.contains(&id(job))),
+            series_evidence: Evidence::new(&search.jobs, |job| {
+                series.contains(&id(job)) && search.testifies(job)
+            }),
             until: until.unwrap_or(usize::MAX),
             pool: building.pool.to_owned(),
             search,
@@ -154,7 +156,7 @@ impl Iterator for Standings {
                     range,
                     stop: None,
                 };
-                self.merge = Some(Merge::new(names, starts, &self.search.sources));
+                self.merge = Some(Merge::new(names, starts, &self.search.files));
                 continue;
             };
             let mut damaged = Vec::new();

@@ -1,7 +1,7 @@
 //! The catalog as of one moment: receipts, jobs and what they prove, for many searches.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,13 +10,14 @@ use uuid::Uuid;
 
 use super::evidence::Evidence;
 use super::merge::{Names, probe};
-use super::source::{Kept as KeptOfFile, Room, Sought, Source};
+use super::source::{Kept as KeptOfFile, Room, Sought, Source, SourceFile, Tenants};
 use super::{FindOptions, Hits, Range, Versions};
-use crate::catalog::{Catalog, Job, Volume, entry_file_name, read_job, read_volume};
+use crate::catalog::{Catalog, Job, Reading, Volume, entry_file_name, read_job, read_volume};
 use crate::entries::Start;
 use crate::error::CatalogError;
 use crate::index::{Answer, Index, IndexError};
 use crate::ledger::scan::Tip;
+use crate::ledger::{Home, Homes, MergedFile};
 use crate::model::path::KeyRange;
 use crate::model::{Entry, Kind};
 use crate::pattern::Pattern;
@@ -26,13 +27,19 @@ use crate::pattern::Pattern;
 pub(super) struct Base {
     /// The last line of the ledger that it knows.
     tip: Tip,
-    /// Sources in the order of their jobs, the newest first.
+    /// Files in the order of the newest of their jobs, the newest first.
     newest_first: Vec<usize>,
+    pub(super) files: Vec<SourceFile>,
+    /// In the order of their lines.
     pub(super) sources: Vec<Source>,
     /// The oldest first.
     pub(super) jobs: Vec<Arc<Job>>,
+    /// Jobs of which entries have left the catalog.
+    dropped: HashSet<Uuid>,
     pub(super) evidence: Evidence,
     room: Room,
+    /// The files stay as long as it does.
+    _reading: Reading,
 }
 
 /// The base of the last question, for the next one: to make it costs a ledger line for each job.
@@ -70,6 +77,7 @@ impl Base {
     }
 
     fn begin(catalog: &Catalog, index: &Index, options: &FindOptions) -> Answer<Base> {
+        let reading = catalog.begin_reading();
         let jobs = jobs_in_order(catalog, index, options.as_of)?;
         let ranks: HashMap<Uuid, usize> = jobs
             .iter()
@@ -77,11 +85,9 @@ impl Base {
             .map(|(rank, job)| (job.start.what.job, rank))
             .collect();
         let volumes = volumes_by_id(catalog, index)?;
-        let expired = match options.expired {
-            true => HashSet::new(),
-            false => catalog.expired()?,
-        };
-        let mut sources = Vec::new();
+        let (expired, Homes { of: homes, dropped }) = catalog.expired_and_homes()?;
+        let (mut sources, mut files) = (Vec::new(), Vec::new());
+        let mut merged: BTreeMap<u64, (Arc<MergedFile>, HashMap<u32, usize>)> = BTreeMap::new();
         for row in index.receipts() {
             let row = row?;
             let Some(&rank) = ranks.get(&row.job) else {
@@ -91,27 +97,56 @@ impl Base {
                 .get(&row.volume)
                 .ok_or(IndexError::Row { table: b'r' })?;
             let wanted = options.on_volume.is_none_or(|wanted| wanted == row.volume);
-            let expired = expired.contains(&row.job);
+            let expired = expired.contains(&row.job) && !options.expired;
+            let number = sources.len();
             sources.push(Source {
-                path: catalog.entry_path(&entry_file_name(row.seq, &row.segment)),
-                row,
+                line: row.line,
                 rank,
                 volume: Arc::clone(volume),
                 offered: wanted && volume.retired.is_none() && !expired,
-                kept: KeptOfFile::default(),
             });
+            match homes.get(&row.seq) {
+                Some(Home::Dropped) => {}
+                Some(Home::Merged(file, place)) => {
+                    let (_, tenants) = merged
+                        .entry(file.line)
+                        .or_insert_with(|| (Arc::clone(file), HashMap::new()));
+                    tenants.insert(*place, number);
+                }
+                Some(Home::Own) | None => files.push(SourceFile {
+                    path: catalog.entry_path(&entry_file_name(row.seq, &row.segment)),
+                    id: row.segment,
+                    outline: row.outline,
+                    tenants: Tenants::One(number),
+                    newest: rank,
+                    kept: KeptOfFile::default(),
+                }),
+            }
         }
-        let evidence = Evidence::new(&jobs, |_| true);
-        let mut newest_first: Vec<usize> = (0..sources.len()).collect();
-        newest_first.sort_by_key(|&number| Reverse(sources[number].rank));
+        for (file, tenants) in merged.into_values() {
+            let ranks = tenants.values().map(|source| sources[*source].rank);
+            let newest = ranks.max().unwrap_or_default();
+            files.push(merged_file(catalog, index, &file, (tenants, newest))?);
+        }
+        let mut newest_first: Vec<usize> = (0..files.len()).collect();
+        newest_first.sort_by_key(|&number| Reverse(files[number].newest));
         Ok(Base {
             tip: index.tip(),
             newest_first,
+            files,
             sources,
+            evidence: Evidence::new(&jobs, |job| !dropped.contains(&job.start.what.job)),
             jobs,
-            evidence,
+            dropped,
             room: Room::default(),
+            _reading: reading,
         })
+    }
+
+    /// Whether what the job does not hold proves something: not if its entries have left the
+    /// catalog.
+    pub(super) fn testifies(&self, job: &Job) -> bool {
+        !self.dropped.contains(&job.start.what.job)
     }
 
     /// The base as of now.
@@ -119,7 +154,7 @@ impl Base {
         catalog.ask(|index| Base::of(catalog, index, options))
     }
 
-    /// Where the sources begin that reach into each range.
+    /// Where the files begin that reach into each range.
     fn plan(&self, pattern: &Pattern, ranges: &[KeyRange], versions: Versions) -> VecDeque<Range> {
         let plan = ranges.iter().map(|range| {
             let of_one_name = pattern.name().map(KeyRange::exact).as_ref() == Some(range);
@@ -134,13 +169,13 @@ impl Base {
 
     fn all_of(&self, range: &KeyRange) -> Vec<(usize, Start)> {
         let sought = Sought::new(range);
-        let sources = self.sources.iter().enumerate();
-        let starts = sources
-            .filter_map(|(number, source)| Some((number, source.start(&sought, &self.room)?)));
+        let files = self.files.iter().enumerate();
+        let starts =
+            files.filter_map(|(number, file)| Some((number, file.start(&sought, &self.room)?)));
         starts.collect()
     }
 
-    /// The sources that tell which version of one name is the newest and whether it is gone:
+    /// The files that tell which version of one name is the newest and whether it is gone:
     /// those that hold it, back to the first that offers it. All others are left out, and most
     /// not even looked into.
     fn newest_of(&self, pattern: &Pattern, range: &KeyRange) -> Vec<(usize, Start)> {
@@ -153,27 +188,27 @@ impl Base {
         let mut starts = Vec::new();
         let mut newest = None;
         for &number in &self.newest_first {
-            let source = &self.sources[number];
-            if newest.is_some_and(|newest| source.rank < newest) {
+            let file = &self.files[number];
+            if newest.is_some_and(|newest| file.newest < newest) {
                 break;
             }
-            let Some(start) = source.start(&sought, &self.room) else {
+            let Some(start) = file.start(&sought, &self.room) else {
                 continue;
             };
-            match probe(source, &start, &names) {
+            match probe(file, &start, &names) {
                 Ok(held) if held.is_empty() => continue,
                 Ok(held) => {
-                    if source.offered && held.iter().any(|kind| *kind != Kind::Gone) {
-                        newest = Some(source.rank);
-                    }
+                    let offered = held.into_iter().filter(|(source, kind)| {
+                        self.sources[*source].offered && *kind != Kind::Gone
+                    });
+                    let ranks = offered.map(|(source, _)| self.sources[source].rank);
+                    newest = newest.max(ranks.max());
                 }
                 // The search comes to it again and tells.
                 Err(_) => {}
             }
             starts.push((number, start));
         }
-        // Copies of one version come in the order of their lines, as everywhere.
-        starts.sort_by_key(|(number, _)| *number);
         starts
     }
 
@@ -197,7 +232,7 @@ impl Base {
 #[derive(Debug)]
 pub(super) struct Search {
     base: Arc<Base>,
-    /// Ranges not yet begun, with the sources that reach into them.
+    /// Ranges not yet begun, with the files that reach into them.
     pub(super) ranges: VecDeque<Range>,
 }
 
@@ -252,6 +287,22 @@ impl View<'_> {
         };
         Hits::new(self.catalog, search, pattern, Versions::Newest)
     }
+}
+
+fn merged_file(
+    catalog: &Catalog,
+    index: &Index,
+    file: &MergedFile,
+    (tenants, newest): (HashMap<u32, usize>, usize),
+) -> Answer<SourceFile> {
+    Ok(SourceFile {
+        path: catalog.entry_path(&file.file.name),
+        id: file.id,
+        outline: index.outline_of_merged(file.line)?,
+        newest,
+        tenants: Tenants::Several(Arc::new(tenants)),
+        kept: KeptOfFile::default(),
+    })
 }
 
 fn jobs_in_order(

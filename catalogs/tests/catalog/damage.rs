@@ -22,12 +22,34 @@ impl Sample {
         let directory = tempfile::tempdir().unwrap();
         let catalog = create(directory.path());
         fill(&catalog);
-        let answers = answers(&catalog);
-        let ledger = fs::read(directory.path().join(LEDGER_FILE)).unwrap();
+        Sample::of(directory, &catalog)
+    }
+
+    /// One whose last file has the entries of two receipts.
+    fn merged() -> Sample {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = create(directory.path());
+        fill(&catalog);
+        let begun = started(9, "job9", &["small"], &[]);
+        catalog.append(at(40), &begun).unwrap();
+        for segment in [8, 9] {
+            let names = ["small/both".to_owned(), format!("small/{segment}")];
+            let entries = names.map(|name| file(name, segment)).into();
+            catalog
+                .commit(at(41), receipt(9, 2, segment), entries)
+                .unwrap();
+        }
+        let ended = finished(9, Outcome::Complete);
+        catalog.append(at(42), &ended).unwrap();
+        catalog.compact(&|| at(43), &|_| {}).unwrap();
+        Sample::of(directory, &catalog)
+    }
+
+    fn of(directory: tempfile::TempDir, catalog: &Catalog) -> Sample {
         Sample {
+            answers: answers(catalog),
+            ledger: fs::read(directory.path().join(LEDGER_FILE)).unwrap(),
             directory,
-            ledger,
-            answers,
         }
     }
 
@@ -39,11 +61,19 @@ impl Sample {
         copy
     }
 
+    /// The first one; the merged one if there is one.
     fn entry_file(&self) -> PathBuf {
+        let mut paths = self.entry_files();
+        let merged = |path: &PathBuf| path.extension().is_some_and(|end| end == "merged");
+        let number = paths.iter().position(merged);
+        paths.remove(number.unwrap_or(0))
+    }
+
+    fn entry_files(&self) -> Vec<PathBuf> {
         let listing = fs::read_dir(self.directory.path().join("entries")).unwrap();
         let mut paths: Vec<PathBuf> = listing.map(|file| file.unwrap().path()).collect();
         paths.sort();
-        paths.remove(0)
+        paths
     }
 }
 
@@ -198,14 +228,14 @@ fn later_formats_are_refused_and_later_events_kept() {
 
     let id = uuid::Uuid::from_u128(1);
     let event =
-        format!(r#"{{"type":"catalog_created","format":3,"catalog":"{id}","software":"later"}}"#);
+        format!(r#"{{"type":"catalog_created","format":4,"catalog":"{id}","software":"later"}}"#);
     let later = ledger_line(1, &"0".repeat(64), &event);
     let copy = sample.with_ledger(later.as_bytes());
     let refused = in_memory(copy.path()).map(|_| ());
     assert!(matches!(
         refused,
         Err(CatalogError::Ledger(LedgerError::NewerFormat {
-            found: 3,
+            found: 4,
             ..
         }))
     ));
@@ -228,7 +258,16 @@ fn a_line_of_a_known_type_that_cannot_be_read_is_told() {
     let (receipt, _) = receipt.rsplit_once(r#","sum""#).unwrap();
     let named = |name: &str| receipt.replace(r#""name":""#, &format!(r#""name":"{name}"#));
     let (above, root) = (named("../"), named("/"));
+    let merged = |name: &str| {
+        let id = segment_id(1);
+        let file = format!(r#"{{"name":"{name}","digest":"","entries":0,"bytes":0}}"#);
+        format!(r#"{{"type":"entries_merged","id":"{id}","entry_file":{file},"receipts":[4]}}"#)
+    };
+    let dropped = format!(r#"{{"type":"entries_dropped","job":"{}"}}"#, job_id(99));
     for event in [
+        &merged("../a.merged"),
+        &merged("/a.merged"),
+        &dropped,
         r#"{"type":"receipt"}"#,
         r#"{"type":7}"#,
         &unknown_job,
@@ -263,7 +302,7 @@ fn expect_told(sample: &Sample, name: &Path, bytes: Option<&[u8]>, what: &str) {
     let catalog = in_memory(copy.path()).unwrap();
     assert_eq!(catalog.check().unwrap().damaged.len(), 1, "{what}");
     let (files, damaged) = catalog.check_files().unwrap();
-    assert_eq!(files, catalog.check().unwrap().receipts, "{what}");
+    assert_eq!(files as usize, sample.entry_files().len(), "{what}");
     assert_eq!(damaged.len(), 1, "{what}");
     let of_volume = catalog.receipts_of_volume(&damaged[0].volume).unwrap();
     assert!(!of_volume.is_empty(), "{what}");
@@ -301,42 +340,44 @@ fn expect_told(sample: &Sample, name: &Path, bytes: Option<&[u8]>, what: &str) {
 
 #[test]
 fn every_flipped_byte_of_an_entry_file_is_told() {
-    let sample = Sample::new();
-    let path = sample.entry_file();
-    let name = Path::new(path.file_name().unwrap());
-    let good = fs::read(&path).unwrap();
-    for at in 0..good.len() {
-        let mut bad = good.clone();
-        bad[at] ^= 0x10;
-        expect_told(&sample, name, Some(&bad), &format!("byte {at}"));
+    for sample in [Sample::new(), Sample::merged()] {
+        let path = sample.entry_file();
+        let name = Path::new(path.file_name().unwrap());
+        let good = fs::read(&path).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            expect_told(&sample, name, Some(&bad), &format!("byte {at}"));
+        }
     }
 }
 
 #[test]
 fn entry_files_cut_short_emptied_or_missing_are_told() {
-    let sample = Sample::new();
+    for sample in [Sample::new(), Sample::merged()] {
+        expect_losses_told(&sample);
+    }
+}
+
+fn expect_losses_told(sample: &Sample) {
     let path = sample.entry_file();
     let name = Path::new(path.file_name().unwrap());
     let good = fs::read(&path).unwrap();
     for length in (0..good.len()).step_by(3) {
         expect_told(
-            &sample,
+            sample,
             name,
             Some(&good[..length]),
             &format!("cut to {length}"),
         );
     }
     let longer = [&good[..], b"more"].concat();
-    let other = sample.entry_file().parent().unwrap().to_owned();
-    let other = fs::read_dir(other)
-        .unwrap()
-        .map(|file| file.unwrap().path());
-    let other = fs::read(other.max().unwrap()).unwrap();
+    let other = fs::read(&sample.entry_files()[1]).unwrap();
     let zeros = vec![0; good.len()];
     for (bytes, what) in [(longer, "longer"), (other, "another's"), (zeros, "zeros")] {
-        expect_told(&sample, name, Some(&bytes), what);
+        expect_told(sample, name, Some(&bytes), what);
     }
-    expect_told(&sample, name, None, "missing");
+    expect_told(sample, name, None, "missing");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use catalogs::model::event::{
-    CatalogRebuilt, Event, Level, Location, Outcome, Receipt, Verified, VolumeMoved, VolumeState,
-    VolumeStateChanged,
+    CatalogRebuilt, Event, JobExpired, Level, Location, Outcome, Receipt, Verified, VolumeMoved,
+    VolumeState, VolumeStateChanged,
 };
 use catalogs::model::problem::{Problem, Problems};
 use catalogs::model::{Entry, Kind, Part};
@@ -19,8 +19,8 @@ use crate::filters::{entry_files, filter};
 use crate::support::*;
 
 /// `v1-compressed` has an entry file of version 2 in a catalog of version 1; the entry files of
-/// `v2-filtered` have filters of names.
-const LISTED: [&str; 4] = ["v1", "v1-compressed", "v2", FILTERED];
+/// `v2-filtered` have filters of names; in `v3` files are merged and entries dropped.
+const LISTED: [&str; 5] = ["v1", "v1-compressed", "v2", FILTERED, "v3"];
 const FILTERED: &str = "v2-filtered";
 const EXPECTED: &str = "expected.txt";
 
@@ -225,6 +225,39 @@ fn one_of_each(catalog: &Catalog) {
     }
 }
 
+/// A job of small segments, whose files are merged, and one whose entries have left.
+fn with_merged_files(catalog: &Catalog) {
+    let all = |job: u64, volume, segments: std::ops::Range<u64>| {
+        let name = format!("job{job}");
+        let begun = started(job, &name, &["small"], &[]);
+        catalog.append(at(60), &begun).unwrap();
+        for segment in segments {
+            let own = (0..30).map(|number| file(format!("small/{segment}/{number}"), job));
+            let entries = own.chain([file("small/in all", segment)]).collect();
+            let receipt = receipt(job, volume, segment);
+            catalog.commit(at(61), receipt, entries).unwrap();
+        }
+        let ended = finished(job, Outcome::Partial);
+        catalog.append(at(62), &ended).unwrap();
+    };
+    catalog.append(at(60), &labelled(3)).unwrap();
+    catalog.append(at(60), &labelled(4)).unwrap();
+    all(5, 3, 10..16);
+    all(6, 4, 20..22);
+    let (job, by) = (job_id(6), "librarian".into());
+    let expired = Event::JobExpired(JobExpired { job, by });
+    catalog.append(at(63), &expired).unwrap();
+    let Event::VolumeLabelled(mut label) = labelled(5) else {
+        unreachable!()
+    };
+    label.replaces = Some(volume_id(4));
+    catalog
+        .append(at(64), &Event::VolumeLabelled(label))
+        .unwrap();
+    let compaction = catalog.compact(&|| at(65), &|_| {}).unwrap();
+    assert_eq!((compaction.dropped.len(), compaction.merged.len()), (1, 2));
+}
+
 /// Writes the sample of the present format. Run once per format, by name.
 #[test]
 #[ignore = "makes a new sample; existing ones are never changed"]
@@ -238,6 +271,7 @@ fn make_sample_of_the_present_format() {
     let directory = tempfile::tempdir().unwrap();
     let catalog = create(directory.path());
     one_of_each(&catalog);
+    with_merged_files(&catalog);
     fs::create_dir_all(&target).unwrap();
     copy_truth(directory.path(), &target);
     fs::write(target.join(EXPECTED), facts(&catalog)).unwrap();
@@ -394,12 +428,36 @@ fn samples_answer_as_they_did() {
     }
 }
 
+#[test]
+fn samples_answer_as_they_did_once_they_are_compacted() {
+    for name in LISTED {
+        let copy = tempfile::tempdir().unwrap();
+        copy_truth(&golden().join(name), copy.path());
+        let catalog = open(copy.path());
+        // Other software may use a catalog that it made.
+        let unasked = catalog.may_be_compacted_unasked();
+        assert_eq!(unasked, name.starts_with("v3"), "{name}");
+        let compaction = catalog.compact(&|| at(70), &|_| {}).unwrap();
+        let left = entry_files(copy.path()).len() as u64;
+        assert_eq!(compaction.files_after, left, "{name}");
+        // Nothing of that is left to do, or has ended.
+        let merges = !matches!(name, "v1-compressed" | "v3");
+        assert_eq!(left < compaction.files_before, merges, "{name}");
+        let expected = fs::read_to_string(golden().join(name).join(EXPECTED)).unwrap();
+        assert_eq!(facts(&catalog), expected, "{name}");
+        assert_eq!(facts(&open(copy.path())), expected, "{name}");
+        assert!(catalog.check().unwrap().damaged.is_empty(), "{name}");
+    }
+}
+
 /// So that a change of what is recorded is noticed and made on purpose. Digests and lengths of
 /// entry files are left out: another release of the compressor may change them.
 #[test]
 fn the_present_format_records_what_its_sample_does() {
     let directory = tempfile::tempdir().unwrap();
-    one_of_each(&create(directory.path()));
+    let catalog = create(directory.path());
+    one_of_each(&catalog);
+    with_merged_files(&catalog);
     let sample = golden().join(format!("v{}", catalogs::FORMAT_VERSION));
     assert_eq!(events(directory.path()), events(&sample));
 }

@@ -1,5 +1,5 @@
-//! Processes that commit, ask, open and remake the index are killed at random moments, and the
-//! index is mistreated in between; what was acknowledged is there, and nothing by half.
+//! Processes that commit, ask, merge, open and remake the index are killed at random moments, and
+//! the index is mistreated in between; what was acknowledged is there, and nothing by half.
 //!
 //! The fault model is SIGKILL: the page cache survives, the process does not. Rounds and seed
 //! come from `CATALOGS_KILL_ROUNDS` and `CATALOGS_KILL_SEED`.

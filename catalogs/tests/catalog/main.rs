@@ -14,6 +14,7 @@ mod index_damage;
 mod kill;
 mod many;
 mod memory;
+mod merge;
 mod model;
 mod naive;
 mod order;

@@ -1,5 +1,7 @@
 //! Random catalogs answer as the naive model does.
 
+use std::ops::Range;
+
 use catalogs::model::Entry;
 use catalogs::model::event::{Event, Level, Outcome, VolumeRetired};
 use catalogs::{Catalog, FindOptions};
@@ -29,7 +31,7 @@ const PATHS: [&str; 16] = [
     "c",
 ];
 const ROOTS: [&str; 5] = ["", "a", "a/b", "b", "b/a"];
-const PATTERNS: [&str; 19] = [
+pub const PATTERNS: [&str; 19] = [
     "",
     "a",
     "/a/b/",
@@ -58,6 +60,11 @@ pub fn content(path: &str, job: usize) -> Entry {
 }
 
 pub fn naive() -> impl Strategy<Value = Naive> {
+    naive_of(1..5, 0..7)
+}
+
+/// One of so many jobs and receipts.
+pub fn naive_of(jobs: Range<usize>, receipts: Range<usize>) -> impl Strategy<Value = Naive> {
     let job = (
         0..4i64,
         subsequence(&ROOTS[..], 1..3),
@@ -76,10 +83,10 @@ pub fn naive() -> impl Strategy<Value = Naive> {
         }
     });
     (
-        prop::collection::vec(job, 1..5),
+        prop::collection::vec(job, jobs),
         proptest::option::of(0..VOLUMES),
     )
-        .prop_flat_map(|(jobs, retired)| {
+        .prop_flat_map(move |(jobs, retired)| {
             let paths = || subsequence(&PATHS[..], 0..10);
             let receipt = (0..jobs.len(), 0..VOLUMES, paths(), paths());
             let receipt = receipt.prop_map(|(job, volume, paths, gone)| NaiveReceipt {
@@ -91,10 +98,13 @@ pub fn naive() -> impl Strategy<Value = Naive> {
                     .collect(),
                 paths,
             });
-            prop::collection::vec(receipt, 0..7).prop_map(move |receipts| Naive {
+            let receipts = prop::collection::vec(receipt, receipts.clone());
+            receipts.prop_map(move |receipts| Naive {
                 jobs: jobs.clone(),
                 receipts,
                 retired,
+                overwritten: Vec::new(),
+                expired: Vec::new(),
             })
         })
 }
@@ -117,15 +127,8 @@ pub fn build(naive: &Naive, catalog: &Catalog) {
         };
         catalog.append(at(9), &finished(number, outcome)).unwrap();
     }
-    for (segment, it) in naive.receipts.iter().enumerate() {
-        let entries = it
-            .paths
-            .iter()
-            .map(|path| content(path, it.job))
-            .chain(it.gone.iter().map(gone))
-            .collect();
-        let receipt = receipt(it.job as u64, it.volume as u64, segment as u64);
-        catalog.commit(at(9), receipt, entries).unwrap();
+    for segment in 0..naive.receipts.len() {
+        commit(naive, segment, catalog);
     }
     if let Some(volume) = naive.retired {
         let volume = volume_id(volume as u64);
@@ -139,7 +142,16 @@ pub fn build(naive: &Naive, catalog: &Catalog) {
     }
 }
 
-fn ask(catalog: &Catalog, pattern: &str, options: &NaiveOptions) -> Vec<NaiveHit> {
+/// Commits one of the receipts, whether it is there or not.
+pub fn commit(naive: &Naive, segment: usize, catalog: &Catalog) {
+    let it = &naive.receipts[segment];
+    let paths = it.paths.iter().map(|path| content(path, it.job));
+    let entries = paths.chain(it.gone.iter().map(gone)).collect();
+    let receipt = receipt(it.job as u64, it.volume as u64, segment as u64);
+    catalog.commit(at(9), receipt, entries).unwrap();
+}
+
+pub fn ask(catalog: &Catalog, pattern: &str, options: &NaiveOptions) -> Vec<NaiveHit> {
     let options = FindOptions {
         all_versions: options.all_versions,
         as_of: options.as_of.map(at),

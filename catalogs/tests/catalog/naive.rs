@@ -25,6 +25,10 @@ pub struct Naive {
     pub jobs: Vec<NaiveJob>,
     pub receipts: Vec<NaiveReceipt>,
     pub retired: Option<usize>,
+    /// Volumes that another label has overwritten.
+    pub overwritten: Vec<usize>,
+    /// Jobs that are expired.
+    pub expired: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +85,8 @@ impl Naive {
             let mut offered: Vec<_> = holding
                 .into_iter()
                 .filter(|receipt| self.retired != Some(receipt.volume))
+                .filter(|receipt| !self.overwritten.contains(&receipt.volume))
+                .filter(|receipt| !self.expired.contains(&receipt.job))
                 .filter(|receipt| options.on_volume.is_none_or(|on| on == receipt.volume))
                 .collect();
             let newest = offered.iter().map(|receipt| order(receipt.job)).max();
@@ -91,6 +97,13 @@ impl Naive {
             hits.extend(offered.iter().map(hit));
         }
         hits
+    }
+
+    /// The same if a job had not been run.
+    pub fn without(mut self, job: usize) -> Naive {
+        self.jobs[job].complete = false;
+        self.receipts.retain(|receipt| receipt.job != job);
+        self
     }
 
     fn covers(&self, job: usize, path: &str) -> bool {

@@ -1,4 +1,5 @@
-//! A host that loses power at any moment of a process that commits, asks and remakes the index:
+//! A host that loses power at any moment of a process that commits, asks, merges and remakes the
+//! index:
 //! what it does is recorded, and carried out on a model of a disk up to each moment.
 //!
 //! How many moments and which come from `CATALOGS_POWER_CUTS` and `CATALOGS_POWER_SEED`.
@@ -10,12 +11,12 @@ use crate::disk::{self, Disk, Operation};
 use crate::support::*;
 use crate::witness::{self, Acknowledged};
 
-const CHILD_DIRECTORY: &str = "CATALOGS_POWER_CHILD";
+pub const CHILD_DIRECTORY: &str = "CATALOGS_POWER_CHILD";
 /// So many cuts in the work of one process. The next one goes on from what the last cut left.
 const CUTS_OF_A_PROCESS: u64 = 20;
 const COMMITS: u64 = 12;
 
-fn compile_recorder(directory: &Path) -> PathBuf {
+pub fn compile_recorder(directory: &Path) -> PathBuf {
     let library = directory.join("recorder.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/catalog/recorder.c");
     let compiled = Command::new("gcc")
@@ -30,14 +31,16 @@ fn compile_recorder(directory: &Path) -> PathBuf {
 
 /// Lets a process work in `directory`; returns all that it did.
 fn record(directory: &Path, place: &Path, recorder: &Path) -> Vec<Operation> {
+    let test = "power_cut::nothing_acknowledged_is_lost_by_a_power_cut";
+    record_test(test, directory, place, recorder)
+}
+
+/// The same of a test that is its own child.
+pub fn record_test(test: &str, directory: &Path, place: &Path, recorder: &Path) -> Vec<Operation> {
     let log = place.join("log");
     let _ = std::fs::remove_file(&log);
     let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "power_cut::nothing_acknowledged_is_lost_by_a_power_cut",
-            "--nocapture",
-        ])
+        .args(["--exact", test, "--nocapture"])
         .env(CHILD_DIRECTORY, directory)
         .env("LD_PRELOAD", recorder)
         .env("RECORD_DIRECTORY", directory)
@@ -122,7 +125,7 @@ fn a_disk_that_ignores_a_sync_is_found_out() {
     let begin = Disk::of(work.path(), false);
     let operations = record(work.path(), place.path(), &recorder);
     let ends = |path: &Path, end: &str| path.to_str().is_some_and(|path| path.ends_with(end));
-    for ignored in ["ledger.jsonl", ".tmp", "entries"] {
+    for ignored in ["ledger.jsonl", ".tmp", ".merging", "entries"] {
         let mut random = Random(0x11e5);
         let found_out = (0..200).any(|_| {
             let moment = random.below(operations.len() as u64 + 1) as usize;
@@ -147,7 +150,7 @@ fn a_disk_that_ignores_a_sync_is_found_out() {
 }
 
 /// An operation without its bytes.
-fn short(operation: &Operation) -> String {
+pub fn short(operation: &Operation) -> String {
     match operation {
         Operation::Write(path, at, bytes) => format!("{}: {} at {at}", path.display(), bytes.len()),
         other => format!("{other:?}"),

@@ -8,8 +8,9 @@ use std::io::Write;
 use std::path::Path;
 
 use catalogs::model::Entry;
+use catalogs::model::event::Outcome;
 use catalogs::model::event::{Event, VolumeState, VolumeStateChanged};
-use catalogs::{Catalog, ENTRIES_DIRECTORY, FindOptions, LEDGER_FILE};
+use catalogs::{Catalog, CatalogError, ENTRIES_DIRECTORY, FindOptions, LEDGER_FILE};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -63,8 +64,8 @@ fn entries_of(segment: u64) -> Vec<Entry> {
     own.chain([file("in all of them", segment)]).collect()
 }
 
-/// Commits segment after segment, appends other events, asks, and opens and remakes the index now
-/// and then. The catalog is made if there is none.
+/// Commits segment after segment, appends other events, asks, merges, and opens and remakes the
+/// index now and then. The catalog is made if there is none.
 pub fn write(directory: &Path, writer: u64, commits: u64) {
     let catalog = match Catalog::exists(directory) {
         true => open(directory),
@@ -99,6 +100,15 @@ pub fn write(directory: &Path, writer: u64, commits: u64) {
                 ..acknowledged
             };
             told.say();
+        }
+        if segment % 5 == 0 {
+            // Only of what has ended files are merged. It goes on all the same.
+            let ended = finished(writer, Outcome::Interrupted);
+            catalog.append(at(1), &ended).unwrap();
+            match catalog.compact(&|| at(1), &|_| {}) {
+                Ok(compaction) => assert_eq!(compaction.damaged.len(), 0),
+                Err(error) => assert!(matches!(error, CatalogError::Merging(_)), "{error}"),
+            }
         }
         if segment % 3 == 0 {
             let path = format!("s{segment}/1");
@@ -186,9 +196,10 @@ pub fn check(directory: &Path, acknowledged: &[Acknowledged], context: &str) -> 
         .map(|line| &line.event)
         .filter(|event| event["type"] == "receipt")
         .collect();
-    let files = receipts
+    let files = files_in_use(&lines);
+    let files = files
         .iter()
-        .map(|event| whole_file(directory, event, context));
+        .map(|file| whole_file(directory, file, context));
     let named: BTreeSet<String> = files.collect();
     let expected: BTreeMap<Uuid, BTreeMap<Vec<u8>, Entry>> = receipts
         .iter()
@@ -236,9 +247,32 @@ pub fn check(directory: &Path, acknowledged: &[Acknowledged], context: &str) -> 
     receipts.len() as u64
 }
 
-/// The name of a receipt's entry file, which has to be as the line says.
-fn whole_file(directory: &Path, event: &Value, context: &str) -> String {
-    let file = &event["entry_file"];
+/// The files that have the entries of receipts, as the last line says that speaks of each.
+fn files_in_use(lines: &[Line]) -> Vec<Value> {
+    let mut homes: BTreeMap<u64, Value> = BTreeMap::new();
+    for (line, seq) in lines.iter().zip(1..) {
+        let event = &line.event;
+        let file = event["entry_file"].clone();
+        match event["type"].as_str().unwrap() {
+            "receipt" => {
+                homes.insert(seq, file);
+            }
+            "entries_merged" => {
+                for receipt in event["receipts"].as_array().unwrap() {
+                    let home = homes.get_mut(&receipt.as_u64().unwrap()).unwrap();
+                    *home = file.clone();
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut files: Vec<Value> = homes.into_values().collect();
+    files.dedup();
+    files
+}
+
+/// The name of an entry file, which has to be as the line says.
+fn whole_file(directory: &Path, file: &Value, context: &str) -> String {
     let name = file["name"].as_str().unwrap();
     let bytes = fs::read(directory.join(ENTRIES_DIRECTORY).join(name));
     let bytes = bytes.unwrap_or_else(|error| panic!("{context}: {name}: {error}"));

@@ -1,7 +1,10 @@
 //! What a catalog has to know before there is anything in it.
 #![allow(dead_code, reason = "each target takes what it needs")]
 
-use catalogs::model::event::{DigestAlgorithm, Event, JobStarted, Level, Receipt, VolumeLabelled};
+use catalogs::model::event::{
+    DigestAlgorithm, Event, JobFinished, JobStarted, Level, Outcome, Receipt, VolumeLabelled,
+};
+use catalogs::model::problem::Problems;
 use uuid::Uuid;
 
 pub const VOLUME: Uuid = Uuid::from_u128(0xb1);
@@ -39,6 +42,31 @@ pub fn started() -> Event {
         base: None,
         digest_algorithm: DigestAlgorithm::Blake3,
     })
+}
+
+pub fn finished() -> Event {
+    Event::JobFinished(JobFinished {
+        job: JOB,
+        outcome: Outcome::Complete,
+        files: 0,
+        file_bytes: 0,
+        problems: Problems::default(),
+        commands: Vec::new(),
+    })
+}
+
+/// Behind the first one on the same volume.
+pub fn second_receipt() -> Receipt {
+    Receipt {
+        segment: Uuid::from_u128(0xc2),
+        segment_number: 2,
+        file_number: 3,
+        job_segment: Some(2),
+        first_block: 102,
+        index_block: 200,
+        end_block: 202,
+        ..receipt()
+    }
 }
 
 pub fn receipt() -> Receipt {
