@@ -61,6 +61,25 @@ pub enum EngineError {
         /// The tape file; 0 is the label.
         file: TapeFile,
     },
+    /// A tape has no whole copy of the catalog; one that was cut off does not count.
+    #[error("tape {barcode} has no copy of the catalog")]
+    NoCatalogCopy {
+        /// The tape's barcode.
+        barcode: String,
+    },
+    /// Copies of the catalog are on a tape, and none of them can be read.
+    #[error(
+        "tape {barcode} has {copies} copies of the catalog, and none can be read; the newest: \
+         {newest}"
+    )]
+    CatalogCopiesBad {
+        /// The tape's barcode.
+        barcode: String,
+        /// How many were tried.
+        copies: u64,
+        /// What is wrong with the newest one.
+        newest: String,
+    },
     /// What was read could not be handed on.
     #[error("cannot write the output")]
     Output {

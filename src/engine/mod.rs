@@ -8,6 +8,7 @@
 //! segment; a volume taken from the source is given back to it, whatever happened.
 
 pub mod archive;
+pub mod attached;
 pub mod dump;
 pub mod process;
 pub mod rescue;
@@ -39,7 +40,8 @@ pub struct MountedVolume {
     pub device: Box<dyn SequentialDevice>,
     /// The label, as read from the tape in this mount.
     pub label: Label,
-    /// Where the next segment goes; `None` on a volume mounted for reading.
+    /// Where the next segment goes; `None` on a volume mounted for reading, and on one given back
+    /// of which that is not certain any more.
     pub append: Option<AppendPoint>,
 }
 
@@ -81,6 +83,12 @@ pub trait VolumeSource: Send {
     ///
     /// No volume with room can be had, or mounting failed.
     fn next_for_append(&mut self) -> Result<MountedVolume, BoxedError>;
+
+    /// True if the volume that [`next_for_append`](Self::next_for_append) gave stands there
+    /// as a run left it in the same mount, so that what was proved then need not be again.
+    fn goes_on(&self) -> bool {
+        false
+    }
 
     /// Mounts this volume for reading.
     ///

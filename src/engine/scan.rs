@@ -11,6 +11,7 @@ use super::{EngineError, MountedVolume, ReceiptSink};
 use crate::monitor::{Monitor, Problem};
 use crate::units::BlockAddress;
 use crate::volume::append::AppendPoint;
+use crate::volume::index::Content;
 use crate::volume::receipt::SegmentReceipt;
 use crate::volume::resume::ResumingReader;
 use crate::volume::scan::{Depth, Finding, scan_volume};
@@ -34,7 +35,7 @@ pub struct ScanReport {
     pub segments: u64,
     /// Those among them whose index was lost.
     pub salvaged: u64,
-    /// Members in them.
+    /// Members in them; a copy of the catalog is none.
     pub files: u64,
     /// Damage, at most [`DAMAGE_LISTED`] places.
     pub damage: Vec<Damage>,
@@ -123,8 +124,11 @@ impl Walk<'_> {
     }
 
     fn segment(&mut self, receipt: SegmentReceipt) -> ControlFlow<()> {
-        let (number, files) = (receipt.info.number, receipt.files.len() as u64);
-        let (salvaged, bytes) = (receipt.salvaged, receipt.info.file_bytes);
+        let (number, salvaged) = (receipt.info.number, receipt.salvaged);
+        let (files, bytes) = match receipt.info.content {
+            Content::Files => (receipt.files.len() as u64, receipt.info.file_bytes),
+            Content::Catalog => (0, 0),
+        };
         if let Err(source) = self.sink.commit(receipt) {
             let barcode = self.barcode.clone();
             self.failure = Some(EngineError::Commit {

@@ -11,7 +11,9 @@ use catalogs::model::{self as catalog_model, Entry};
 
 use super::{ByteText, JobError};
 use crate::clock::Clock;
-use crate::volume::index::{Codec, DigestAlgorithm, FileLine, JobHeader, Level, SegmentInfo};
+use crate::volume::index::{
+    Codec, Content, DigestAlgorithm, FileLine, JobHeader, Level, SegmentInfo,
+};
 use crate::volume::member::{Condition, FileTime, Kind};
 use crate::volume::receipt::SegmentReceipt;
 
@@ -34,8 +36,10 @@ pub(crate) fn commit(
     let receipt = receipt_of(&info, end_block.0)?;
     let started = job_started(&info.job, info.pool.clone());
     catalog.append(info.job.started_at, &Event::JobStarted(started))?;
+    let is_files = info.content == Content::Files;
     let entries = files
         .into_iter()
+        .filter(|_| is_files)
         .map(entry)
         .chain(gone.into_iter().map(|path| gone_entry(path, &info)))
         .filter(|e| can_be_stored(e, &info));
@@ -108,13 +112,18 @@ fn receipt_of(info: &SegmentInfo, end_block: u64) -> Result<Receipt, JobError> {
         barcode: info.barcode.clone(),
         number: info.number,
     })?;
+    // A copy of the catalog is no segment of its job's own, and holds nothing that is looked for.
+    let of_files = |number| match info.content {
+        Content::Files => number,
+        Content::Catalog => 0,
+    };
     Ok(Receipt {
         job: info.job.id,
         volume: info.volume,
         segment: info.segment,
         segment_number,
         file_number,
-        job_segment: Some(info.job_segment),
+        job_segment: (info.content == Content::Files).then_some(info.job_segment),
         job_ends: info.job_ends,
         job_problems: info.job_problems,
         first_block: info.first_block.0,
@@ -127,8 +136,9 @@ fn receipt_of(info: &SegmentInfo, end_block: u64) -> Result<Receipt, JobError> {
             Codec::Plain => None,
             codec => Some(codec.name().to_owned()),
         },
-        files: info.files,
-        file_bytes: info.file_bytes,
+        content: info.content.name().map(str::to_owned),
+        files: of_files(info.files),
+        file_bytes: of_files(info.file_bytes),
         digest_algorithm: catalog_algorithm(info.job.digest),
     })
 }
@@ -272,6 +282,7 @@ mod tests {
             file_bytes: 0,
             gone: 0,
             previous_indexes: Vec::new(),
+            content: Content::Files,
             job_segment: 1,
             job_ends: true,
             job_problems: None,

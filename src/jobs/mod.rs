@@ -18,6 +18,7 @@ pub mod archive;
 pub mod at_risk;
 pub mod browse;
 mod catalog;
+pub mod catalog_copy;
 mod convert;
 pub mod copy;
 mod cut_off;

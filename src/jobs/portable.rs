@@ -172,7 +172,18 @@ pub fn import(site: Site<'_>, path: &Path) -> Result<Carried, JobError> {
     })
 }
 
-fn job_error(error: PortableError, path: &Path, action: &'static str) -> JobError {
+/// That an import would have to replace the catalog in `path`.
+pub(super) fn exists_already(path: &Path) -> JobError {
+    JobError::Request {
+        what: format!(
+            "there is a catalog in {} already; an import makes a new one: give another state \
+             directory with --state, or move this catalog out of it, and keep it",
+            path.display()
+        ),
+    }
+}
+
+pub(super) fn job_error(error: PortableError, path: &Path, action: &'static str) -> JobError {
     let path = path.to_owned();
     match error {
         PortableError::Stopped => JobError::Stopped,
@@ -187,13 +198,7 @@ fn job_error(error: PortableError, path: &Path, action: &'static str) -> JobErro
             path,
             source,
         },
-        PortableError::Exists { path } => JobError::Request {
-            what: format!(
-                "there is a catalog in {} already; an import makes a new one: give another state \
-                 directory with --state, or move this catalog out of it, and keep it",
-                path.display()
-            ),
-        },
+        PortableError::Exists { path } => exists_already(&path),
         error => JobError::Io {
             action: "reading",
             path,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::append_check::append_point;
+use super::catalog_copy::newest;
 use super::mount::{Mounter, Places};
 use super::restore::TapePlace;
 use super::retention::{is_free, is_held};
@@ -56,6 +57,8 @@ pub struct TapeInfo {
     pub verified_segments: u64,
     /// Files that were bad when it was last read back.
     pub bad_files: u64,
+    /// When the newest copy of the catalog on it was recorded.
+    pub catalog_copy_at: Option<Timestamp>,
 }
 
 /// A segment at a glance.
@@ -79,6 +82,8 @@ pub struct TapeSegment {
     pub files: u64,
     /// Bytes of files in it.
     pub file_bytes: u64,
+    /// What it holds: `files`, or `catalog`: a copy of the catalog.
+    pub content: String,
     /// The job that wrote it.
     pub job: Uuid,
     /// That job's name.
@@ -117,7 +122,8 @@ pub fn list(site: Site<'_>) -> Result<Vec<TapeInfo>, JobError> {
     let mut tapes = Vec::new();
     for volume in catalog::live_volumes(&catalog)? {
         let receipts = catalog::receipts_of_volume(&catalog, volume.label.what.volume)?;
-        tapes.push(info(volume, &receipts, &places, &retained));
+        let copied = newest(&catalog, volume.label.what.volume)?;
+        tapes.push(info(volume, &receipts, &places, &retained, copied));
     }
     tapes.sort_by(|a, b| (&a.pool, &a.barcode).cmp(&(&b.pool, &b.barcode)));
     Ok(tapes)
@@ -138,6 +144,7 @@ pub fn show(site: Site<'_>, barcode: &str) -> Result<TapeDetail, JobError> {
         barcode: barcode.to_owned(),
     })?;
     let receipts = catalog::receipts_of_volume(&catalog, volume.label.what.volume)?;
+    let copied = newest(&catalog, volume.label.what.volume)?;
     let mut contents = Vec::with_capacity(receipts.len());
     for receipt in &receipts {
         let job = catalog.job(&receipt.job.to_string())?;
@@ -154,6 +161,10 @@ pub fn show(site: Site<'_>, barcode: &str) -> Result<TapeDetail, JobError> {
             end_block: receipt.end_block,
             files: receipt.files,
             file_bytes: receipt.file_bytes,
+            content: receipt
+                .content
+                .clone()
+                .unwrap_or_else(|| "files".to_owned()),
             job: receipt.job,
             job_name: job.map(|job| job.start.what.name).unwrap_or_default(),
         });
@@ -161,13 +172,19 @@ pub fn show(site: Site<'_>, barcode: &str) -> Result<TapeDetail, JobError> {
     Ok(TapeDetail {
         block_bytes: volume.label.what.block_bytes,
         medium_serial: volume.label.what.medium_serial.clone(),
-        info: info(volume, &receipts, &places, &catalog.retained()?),
+        info: info(volume, &receipts, &places, &catalog.retained()?, copied),
         contents,
         tape_alerts: mounter.alerts_of_loaded(barcode)?,
     })
 }
 
-fn info(volume: Volume, receipts: &[Receipt], places: &Places, retained: &Retained) -> TapeInfo {
+fn info(
+    volume: Volume,
+    receipts: &[Receipt],
+    places: &Places,
+    retained: &Retained,
+    catalog_copy_at: Option<Timestamp>,
+) -> TapeInfo {
     let next_block = append_point(receipts).next_block.0;
     // Each segment ends with two filemarks, the label with one; they hold no bytes.
     let filemarks = receipts.len() as u64 * 2 + 1;
@@ -196,5 +213,6 @@ fn info(volume: Volume, receipts: &[Receipt], places: &Places, retained: &Retain
         verified_at: verified.map(|(time, _)| *time),
         verified_segments: verified.map_or(0, |(_, verified)| u64::from(verified.segments)),
         bad_files: verified.map_or(0, |(_, verified)| verified.bad.total),
+        catalog_copy_at,
     }
 }

@@ -7,6 +7,7 @@
 //! [`read`] and [`scan`] move the tape.
 
 pub mod append;
+pub mod backwards;
 pub mod check;
 mod error;
 pub(crate) mod failure;

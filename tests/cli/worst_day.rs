@@ -155,3 +155,73 @@ fn one_file_goes_to_stdout_with_its_parts_joined_and_nothing_else() {
     let cut = place.run(alone, NO_MORE).expect_exit(7);
     assert!(cut.stderr().contains("no tape says"), "{}", cut.stderr());
 }
+
+#[test]
+fn a_new_machine_knows_all_tapes_from_the_last_one() {
+    let (place, source) = archived();
+    place
+        .run(["tape", "label", "--pool", "q"], ["SIM003L9"])
+        .expect_done();
+    fs::write(source.join("deep/newer"), "on another tape").expect("a write");
+    let more = place.path("more");
+    random_files(&more, 6, 3, 5_000);
+    let ran = place.run(["archive", "--pool", "q"], [&more]).expect_done();
+    let told = ran.stdout();
+    assert!(
+        told.contains("SIM003L9  tape file 3: a copy of the catalog"),
+        "{told}"
+    );
+    let shown = place.run(["tape", "show"], ["SIM003L9"]).stdout();
+    assert!(shown.contains("(catalog)"), "{shown}");
+    let verified = place.run(["verify"], ["SIM003L9"]).expect_done().stdout();
+    assert!(
+        verified.contains("and a copy of the catalog read"),
+        "{verified}"
+    );
+
+    fs::remove_dir_all(place.path("state")).expect("the state is there");
+    place
+        .run(["library", "use", "--sim"], [place.path("library")])
+        .expect_done();
+    let none = ["catalog", "import", "--from-tape", "SIM002L9"];
+    let told = place.run(none, NO_MORE).expect_exit(9).stderr();
+    assert!(told.contains("`catalog rebuild SIM002L9`"), "{told}");
+    let last = ["catalog", "import", "--from-tape", "SIM003L9"];
+    let imported = &place.json(last)[0];
+    assert_eq!(imported["outcome"], "complete", "{imported}");
+    assert_eq!(imported["tape_file"], 3, "{imported}");
+    let newer = serde_json::json!(["SIM001L9", "SIM002L9"]);
+    assert_eq!(imported["may_have_newer"], newer, "{imported}");
+    place.run(last, NO_MORE).expect_exit(2);
+
+    fs::remove_file(source.join("deep/newer")).expect("it is there");
+    for tree in [&source, &more] {
+        let to = place.path("back");
+        let words = ["restore", "--to"].map(PathBuf::from);
+        let words = words.into_iter().chain([to.clone(), tree.clone()]);
+        place.run(words, NO_MORE).expect_done();
+        assert_same_tree(tree, &restored(&to, tree));
+    }
+}
+
+#[test]
+fn an_import_says_in_words_how_new_it_is_and_what_may_be_newer() {
+    let (place, source) = archived();
+    fs::write(source.join("later"), "behind the copy").expect("a write");
+    let never = ["archive", "--pool", "p", "--catalog-copy", "never"];
+    place.run(never, [&source]).expect_done();
+    fs::remove_dir_all(place.path("state/catalog")).expect("it is there");
+    let last = ["catalog", "import", "--from-tape", "SIM001L9"];
+    let told = place.run(last, NO_MORE).expect_done().stdout();
+    for words in [
+        "tape file 3: the catalog as of",
+        "behind it on this tape: 2 segments",
+        "`catalog rebuild SIM002L9`",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let found = place.run(["find"], [source.join("later")]).expect_done();
+    assert!(found.stdout().contains("later"));
+    let wrong = ["archive", "--pool", "p", "--catalog-copy", "daily"];
+    place.run(wrong, [&source]).expect_exit(2);
+}

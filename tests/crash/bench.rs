@@ -8,6 +8,7 @@ use tape_sim::inventory;
 use tape_sim::library::{Library, LibrarySpec};
 use tapewright::clock::SystemClock;
 use tapewright::jobs::archive::{ArchiveSummary, JobDescription, archive};
+use tapewright::jobs::catalog_copy::CatalogCopy;
 use tapewright::jobs::label::{LabelOptions, Which, label};
 use tapewright::jobs::library::LibraryConfig;
 use tapewright::jobs::{JobError, Level, NoOperator, Outcome, Site, StateDir};
@@ -157,6 +158,9 @@ impl Place {
         let copied = !workload.copy_tapes.is_empty();
         job.copy_pool = copied.then(|| COPY_POOL.to_owned());
         job.segment_limit = Some(ByteSize(workload.segment_bytes));
+        if workload.copies_catalog {
+            job.catalog_copy = CatalogCopy::Always;
+        }
         archive(self.site(tap), &job)
     }
 

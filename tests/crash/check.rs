@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tapewright::jobs::catalog_copy::import;
 use tapewright::jobs::find::{FindOptions, Found, find};
 use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::restore::{RestoreOptions, restore};
@@ -253,10 +254,26 @@ fn assert_the_tapes_alone_are_enough(bench: &Bench, place: &Place, now: &Named) 
         let files = 1 + 2 * shown.contents.len();
         assert_read_by_tar(bench, place, barcode, files);
     }
+    if bench.workload.copies_catalog {
+        assert_one_tape_is_enough(bench, place, now);
+    }
     for (pool, tapes) in bench.workload.pools() {
         let now = of_pool(bench, now, pool);
         assert_enough(bench, place, pool, tapes, &now);
     }
+}
+
+/// A catalog made from the copy on the tape that was written last names the same as this one.
+fn assert_one_tape_is_enough(bench: &Bench, place: &Place, now: &Named) {
+    let listed = tapes::list(place.site(None)).unwrap();
+    let last = listed.iter().max_by_key(|tape| tape.catalog_copy_at);
+    let barcode = &last.unwrap().barcode;
+    let stranger = Place::with_state(&place.dir, "stranger-copy");
+    let imported = import(stranger.site(None), barcode).unwrap();
+    assert_eq!(imported.outcome, Outcome::Complete, "{imported:?}");
+    let named = named(bench, &stranger);
+    assert!(named.keys().eq(now.keys()), "{barcode}: {imported:?}");
+    assert_comes_back(bench, &stranger, &named, None, false);
 }
 
 fn assert_enough(bench: &Bench, place: &Place, pool: &str, tapes: &[&str], now: &Named) {

@@ -21,6 +21,8 @@ pub struct Workload {
     pub files: &'static [usize],
     /// The jobs archive what changed in one and the same tree: see `changes.rs`.
     pub changes: bool,
+    /// Each job is followed by a copy of the catalog.
+    pub copies_catalog: bool,
 }
 
 pub const POOL: &str = "docs";
@@ -42,6 +44,7 @@ pub const WORKLOADS: [Workload; 5] = [
         segment_bytes: 1 << 20,
         files: SMALL,
         changes: false,
+        copies_catalog: false,
     },
     Workload {
         name: "small files, all in the buffer at once",
@@ -52,6 +55,7 @@ pub const WORKLOADS: [Workload; 5] = [
         segment_bytes: 1 << 20,
         files: SMALL,
         changes: false,
+        copies_catalog: false,
     },
     Workload {
         name: "one file over segments and tapes",
@@ -62,6 +66,7 @@ pub const WORKLOADS: [Workload; 5] = [
         segment_bytes: 2 << 20,
         files: &[100, 12_000_000, 100_001],
         changes: false,
+        copies_catalog: false,
     },
     Workload {
         name: "two copies",
@@ -72,6 +77,7 @@ pub const WORKLOADS: [Workload; 5] = [
         segment_bytes: 1 << 20,
         files: &[0, 1, 100_000, 900_000, 70_000, 513, 800_000, 9],
         changes: false,
+        copies_catalog: true,
     },
     Workload {
         name: "changes",
@@ -82,6 +88,7 @@ pub const WORKLOADS: [Workload; 5] = [
         segment_bytes: 1 << 20,
         files: &[],
         changes: true,
+        copies_catalog: true,
     },
 ];
 

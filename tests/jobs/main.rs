@@ -3,6 +3,7 @@
 
 mod adoption;
 mod by_hand;
+mod catalog_copies;
 mod copies;
 mod imperfect;
 mod interrupted;

@@ -37,16 +37,16 @@ fn pool(tape: u64) -> String {
 }
 
 /// A segment by volume and segment.
-type Place = (String, String);
+pub type Place = (String, String);
 
 /// What an export says.
 #[derive(Debug, Default)]
-struct Told {
-    volumes: BTreeMap<String, Value>,
-    jobs: BTreeMap<String, Value>,
-    outcomes: BTreeMap<String, Value>,
-    receipts: BTreeMap<Place, Value>,
-    entries: BTreeMap<Place, BTreeSet<String>>,
+pub struct Told {
+    pub volumes: BTreeMap<String, Value>,
+    pub jobs: BTreeMap<String, Value>,
+    pub outcomes: BTreeMap<String, Value>,
+    pub receipts: BTreeMap<Place, Value>,
+    pub entries: BTreeMap<Place, BTreeSet<String>>,
 }
 
 fn text(value: &Value) -> String {
@@ -61,7 +61,7 @@ fn without(mut object: Value, keys: &[&str]) -> Value {
 }
 
 impl Told {
-    fn by(lab: &Lab) -> Told {
+    pub fn by(lab: &Lab) -> Told {
         let mut export = Vec::new();
         let catalog = lab.catalog();
         catalog.export("test", &mut export, &|| true).unwrap();
@@ -123,7 +123,7 @@ impl Told {
     }
 }
 
-fn same<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
+pub fn same<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
     what: &str,
     lost: &BTreeMap<K, V>,
     made: &BTreeMap<K, V>,

@@ -12,7 +12,7 @@ use tapewright::engine::verify::{SegmentPlace, VerifyPlan, VolumeSegments};
 use tapewright::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
 use tapewright::volume::append::AppendPoint;
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{Codec, Digest, DigestAlgorithm, JobHeader, Level};
+use tapewright::volume::index::{Codec, Content, Digest, DigestAlgorithm, JobHeader, Level};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, FileTime, Kind, Member, Part};
 use tapewright::volume::receipt::SegmentReceipt;
@@ -178,6 +178,7 @@ impl Volume {
             at: &self.next(),
             segment: Uuid::new_v4(),
             job: &job,
+            content: Content::Files,
             job_segment: 1,
             open_parts: false,
             limits: SegmentLimits {

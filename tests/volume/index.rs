@@ -5,7 +5,7 @@ use crate::support::{BLOCK_BYTES, block, file, label, noise, segment};
 use crate::zoo;
 use tapewright::volume::VolumeError;
 use tapewright::volume::append::AppendPoint;
-use tapewright::volume::index::{Index, IndexError, JobHeader, Level, decode, read_index};
+use tapewright::volume::index::{Content, Index, IndexError, JobHeader, Level, decode, read_index};
 use tapewright::volume::member::{Condition, Kind, Member};
 use tapewright::volume::segment::{SegmentBuilder, SegmentStart};
 use tapewright::volume::tar::{END, Event, MemberParser, encode_plain};
@@ -257,6 +257,7 @@ fn changes() -> (Vec<u8>, Index) {
         at: &AppendPoint::first(),
         segment: crate::support::segment_id(1),
         job: &job,
+        content: Content::Files,
         job_segment: 1,
         limits: crate::support::UNLIMITED,
         open_parts: false,

@@ -6,7 +6,7 @@ use tapewright::drive::SequentialDevice;
 use tapewright::units::BlockAddress;
 use tapewright::volume::append::{AppendPoint, VolumeAppender};
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{Codec, Digest, DigestAlgorithm, JobHeader, Level};
+use tapewright::volume::index::{Codec, Content, Digest, DigestAlgorithm, JobHeader, Level};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, Kind, Member};
 use tapewright::volume::segment::{
@@ -93,6 +93,7 @@ pub fn builder_as<S: RecordSink>(
         at,
         segment: segment_id(at.next_number),
         job: &job(),
+        content: Content::Files,
         job_segment: at.next_number,
         open_parts: false,
         limits,

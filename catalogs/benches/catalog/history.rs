@@ -363,6 +363,7 @@ fn segment(run: u64, number: u64, entries: Vec<Entry>) -> Segment {
         record_bytes: RECORD_BYTES,
         records: 65_536,
         tar_bytes: SEGMENT_BYTES,
+        content: None,
         codec: None,
         files,
         file_bytes: 0,

@@ -275,6 +275,9 @@ impl DigestAlgorithm {
     }
 }
 
+/// What [`Receipt::content`] says of a segment that holds a copy of the catalog.
+pub const CATALOG_CONTENT: &str = "catalog";
+
 /// One segment proven to be on its medium: all that a catalog accepts.
 /// It is known by volume and segment together; a later one replaces an earlier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -314,12 +317,24 @@ pub struct Receipt {
     /// stored as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codec: Option<String>,
+    /// What the segment holds if not files of the job: [`CATALOG_CONTENT`]. Such a segment has no
+    /// entries, and counts neither files nor their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
     /// Members in the tar stream.
     pub files: u64,
     /// Data of all regular files, in bytes.
     pub file_bytes: u64,
     /// How the digests of the entries were made.
     pub digest_algorithm: DigestAlgorithm,
+}
+
+impl Receipt {
+    /// True if the segment holds a copy of the catalog.
+    #[must_use]
+    pub fn is_catalog_copy(&self) -> bool {
+        self.content.as_deref() == Some(CATALOG_CONTENT)
+    }
 }
 
 /// The entry file that holds a receipt's entries.

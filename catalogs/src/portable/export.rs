@@ -3,17 +3,21 @@
 use std::io::Write;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::{
     EXPORT_VERSION, End, EventLine, Header, Line, PortableError, ReceiptLine, WINDOW_LOG,
     ZSTD_LEVEL,
 };
 use crate::catalog::Catalog;
-use crate::entries::Stretch;
+use crate::entries::{ENTRIES_DIRECTORY, Stretch};
 use crate::error::CatalogError;
 use crate::ledger::line::Parsed;
 use crate::ledger::scan::{Scanner, Step, Tip};
 use crate::model::event::{Event, ReceiptRecord, Recorded};
+
+/// The text of a ledger is at least so many times as long as what zstd makes of it.
+const LEDGER_SHRINKS: u64 = 4;
 
 /// What an export has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,6 +31,37 @@ pub struct Exported {
 }
 
 impl Catalog {
+    /// The identity that its first line gives it. An import keeps it.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be read.
+    pub fn identity(&self) -> Result<Uuid, CatalogError> {
+        let mut scanner = Scanner::open(self.ledger_path(), Tip::START)?;
+        if let Step::Line(_, recorded) = scanner.step()?
+            && let Parsed::Event(event) = recorded.what
+            && let Event::CatalogCreated(created) = *event
+        {
+            return Ok(created.catalog);
+        }
+        // Without such a line the ledger does not open.
+        Ok(Uuid::nil())
+    }
+
+    /// About how many bytes an export will have: entry files and an export are compressed by the
+    /// same measure.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be listed.
+    pub fn export_bytes_estimate(&self) -> std::io::Result<u64> {
+        let mut bytes = std::fs::metadata(self.ledger_path())?.len() / LEDGER_SHRINKS;
+        for file in std::fs::read_dir(self.directory().join(ENTRIES_DIRECTORY))? {
+            bytes += file?.metadata()?.len();
+        }
+        Ok(bytes + bytes / 8)
+    }
+
     /// Writes all that ledger and entry files say to `out`. `go_on` is asked between lines.
     /// Memory: a block of entries.
     ///

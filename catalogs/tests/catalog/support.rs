@@ -118,6 +118,7 @@ pub fn receipt(job: u64, volume: u64, segment: u64) -> Receipt {
         record_bytes: RECORD_BYTES,
         records: 900,
         tar_bytes: 900 * u64::from(RECORD_BYTES),
+        content: None,
         codec: None,
         files: 0,
         file_bytes: 0,

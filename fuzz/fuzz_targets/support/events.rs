@@ -85,6 +85,7 @@ pub fn receipt() -> Receipt {
         record_bytes: 64 << 10,
         records: 97,
         tar_bytes: 97 << 16,
+        content: None,
         codec: None,
         files: 2,
         file_bytes: 34,

@@ -8,6 +8,7 @@ use tapewright::jobs::archive::{Compress, DigestAlgorithm};
 use tapewright::jobs::retention::KeepFor;
 use tapewright::units::{ByteSize, TimeSpan};
 
+use crate::catalog_args::{CatalogCommand, CatalogCopyArgs};
 use crate::filter;
 use crate::job_args::JobCommand;
 use crate::restore_args::RestoreArgs;
@@ -351,6 +352,8 @@ pub struct ArchiveArgs {
     /// until `keep` says otherwise]
     #[arg(long, value_name = "TIME")]
     pub keep: Option<KeepFor>,
+    #[command(flatten)]
+    pub catalog_copy: CatalogCopyArgs,
     /// Run this first; if it fails, no tape moves
     #[arg(long, value_name = "CMD")]
     pub before: Option<String>,
@@ -547,27 +550,6 @@ pub struct AtRiskArgs {
 pub struct VerifyArgs {
     /// A tape's barcode, or a job's name or id
     pub what: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum CatalogCommand {
-    /// Read the tapes' indexes and bring the catalog back from them
-    Rebuild {
-        /// Only these tapes [default: every labelled tape in the library]
-        barcodes: Vec<String>,
-    },
-    /// Read all of the catalog and compare it with itself. Touches no tape
-    Check,
-    /// Write the catalog to a new file that other programs can read, and `catalog import`
-    Export {
-        /// The file: JSON lines in zstd (docs/catalog.md)
-        file: PathBuf,
-    },
-    /// Make the catalog of a state directory that has none from such a file
-    Import {
-        /// The file
-        file: PathBuf,
-    },
 }
 
 #[derive(Debug, Args)]

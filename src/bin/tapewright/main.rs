@@ -3,6 +3,7 @@
 //! Holds words, colours and exit codes, and no policy.
 
 mod args;
+mod catalog_args;
 mod commands;
 mod dates;
 mod exit;

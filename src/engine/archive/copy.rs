@@ -26,7 +26,7 @@ use crate::monitor::{Monitor, Silent};
 use crate::units::BlockAddress;
 use crate::volume::VolumeError;
 use crate::volume::failure::{ReadFailure, judge};
-use crate::volume::index::{DigestAlgorithm, FileLine, Index, JobHeader, read_index};
+use crate::volume::index::{Content, DigestAlgorithm, FileLine, Index, JobHeader, read_index};
 use crate::volume::member::{Condition, Kind, Member};
 use crate::volume::read::RecordReader;
 use crate::volume::resume::ResumingReader;
@@ -98,6 +98,7 @@ pub fn copy(
         segment_limit_bytes: plan.segment_limit_bytes,
         memory: plan.memory,
         compression: plan.compression,
+        content: Content::Files,
     };
     let shared = Shared::new(manner, plan.job.clone(), sink, clock, monitor);
     shared.set_problems(plan.job_problems);

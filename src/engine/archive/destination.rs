@@ -17,6 +17,7 @@ use crate::engine::{EngineError, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::Problem;
 use crate::volume::failure::is_cancelled;
+use crate::volume::index::Content;
 use crate::volume::segment::{ClosedSegment, SegmentBuilder, SegmentLimits, SegmentStart};
 
 /// So many volumes that fail one after another, with nothing committed between, speak against
@@ -191,7 +192,9 @@ impl<'a> Destination<'a> {
         };
         monitor.phase(&format!("writing to {barcode}"));
         let memory = self.shared.memory;
-        self.current = Some(Current::start(volume, next, memory).map_err(Stop::Over)?);
+        let goes_on = self.volumes.goes_on();
+        let current = Current::start(volume, next, goes_on, memory);
+        self.current = Some(current.map_err(Stop::Over)?);
         Ok(())
     }
 
@@ -219,7 +222,11 @@ impl<'a> Destination<'a> {
             at: &current.next,
             segment: self.shared.clock.new_id(),
             job: &self.shared.job,
-            job_segment: self.segments,
+            content: self.shared.content,
+            job_segment: match self.shared.content {
+                Content::Files => self.segments,
+                Content::Catalog => 0,
+            },
             limits: SegmentLimits {
                 segment_bytes: room.segment_bytes,
                 members: self.shared.memory.members,
@@ -368,6 +375,7 @@ impl<'a> Destination<'a> {
             return Ok(());
         };
         let (barcode, low) = (current.label.barcode.clone(), current.low());
+        let next = current.next.clone();
         let mut committed = Ok(());
         let left = current.leave(|closed| {
             let commit = self.commit(closed);
@@ -379,6 +387,7 @@ impl<'a> Destination<'a> {
         self.done.times.blocked += left.blocked;
         self.done.times.drive += left.drive.time;
         self.done.times.pauses += left.drive.pauses;
+        let closed = left.segment.is_none();
         if let Some(segment) = left.segment {
             self.pending.close(segment);
         }
@@ -392,7 +401,8 @@ impl<'a> Destination<'a> {
         };
         let verdict = failure.map(|error| judge(error, low.is_set()));
         let end = verdict.as_ref().map_or(end, Verdict::end);
-        let volume = left.drive.volume;
+        let mut volume = left.drive.volume;
+        volume.append = (closed && verdict.is_none()).then_some(next);
         if let Some(Verdict::Failed(error, end)) = &verdict
             && !is_stop(error)
         {

@@ -93,10 +93,11 @@ pub(super) struct DriveEnd {
 }
 
 impl Drive {
-    /// Hands `volume` to a thread, which first proves that it stands at `point`.
+    /// Hands `volume` to a thread, which first proves that it stands at `point`; all of it, or
+    /// that it still does where `goes_on`.
     pub(super) fn start(
         volume: MountedVolume,
-        point: AppendPoint,
+        (point, goes_on): (AppendPoint, bool),
         records: usize,
         marks: Marks,
     ) -> Result<(Self, Records), EngineError> {
@@ -112,7 +113,7 @@ impl Drive {
             let mut worker = Worker::new(orders, give_back, report, records, marks);
             worker.signs = shared;
             worker.block_bytes = block_bytes as u64;
-            worker.run(volume, &point)
+            worker.run(volume, &point, goes_on)
         })?;
         Ok((
             Self {
@@ -225,9 +226,13 @@ impl Worker {
         }
     }
 
-    fn run(mut self, mut volume: MountedVolume, point: &AppendPoint) -> DriveEnd {
+    fn run(mut self, mut volume: MountedVolume, point: &AppendPoint, goes_on: bool) -> DriveEnd {
         let started = Instant::now();
-        let opened = VolumeAppender::open(&mut *volume.device, &volume.label, point);
+        let (device, label) = (&mut *volume.device, &volume.label);
+        let opened = match goes_on {
+            false => VolumeAppender::open(device, label, point),
+            true => VolumeAppender::go_on(device, label, point),
+        };
         let result = opened.and_then(|mut appender| {
             let written = self.write(&mut appender);
             if appender.was_warned() {

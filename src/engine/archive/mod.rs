@@ -15,6 +15,7 @@
 //! Knows neither the catalog nor how volumes are chosen.
 
 mod ahead;
+mod attach;
 mod compress;
 mod content;
 mod copy;
@@ -38,6 +39,7 @@ mod stage;
 mod total;
 mod volume;
 
+pub use attach::{AttachPlan, AttachReport, Attached, attach};
 pub use compress::Compression;
 pub use copy::{CopyPlan, CopyReport, CopySegment, copy};
 pub use gate::{Gate, Marks, Percent};

@@ -25,7 +25,7 @@ use crate::engine::source::{
 };
 use crate::engine::{EngineError, ReceiptSink, VolumeSource};
 use crate::monitor::{Monitor, Problem};
-use crate::volume::index::JobHeader;
+use crate::volume::index::{Content, JobHeader};
 use crate::volume::member::{Kind, Member};
 
 /// Archives what `plan` says: measured against `base`, what is not on tape in its present state,
@@ -116,6 +116,7 @@ fn carry_out(
         segment_limit_bytes: plan.segment_limit_bytes,
         memory: plan.memory,
         compression: plan.compression,
+        content: Content::Files,
     };
     let shared = Shared::new(manner, job, sink, clock, monitor);
     let repeat = Repeat::new(plan, feed.rereader());

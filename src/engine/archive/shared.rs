@@ -7,7 +7,7 @@ use super::plan::Memory;
 use crate::clock::Clock;
 use crate::engine::{EngineError, ReceiptSink};
 use crate::monitor::Monitor;
-use crate::volume::index::JobHeader;
+use crate::volume::index::{Content, JobHeader};
 use crate::volume::segment::FrameCompressor;
 
 /// How the segments of a run are written.
@@ -16,6 +16,7 @@ pub(super) struct Manner {
     pub(super) memory: Memory,
     /// `None` stores them as they are.
     pub(super) compression: Option<Compression>,
+    pub(super) content: Content,
 }
 
 /// What all destinations of a run have in common.
@@ -23,6 +24,8 @@ pub(super) struct Shared<'a> {
     pub(super) segment_limit_bytes: u64,
     pub(super) memory: Memory,
     compression: Option<Compression>,
+    /// What its segments hold.
+    pub(super) content: Content,
     /// Of a run that compresses, once it has begun a segment.
     workers: RefCell<Option<Workers>>,
     pub(super) job: JobHeader,
@@ -49,6 +52,7 @@ impl<'a> Shared<'a> {
             segment_limit_bytes: manner.segment_limit_bytes,
             memory: manner.memory,
             compression: manner.compression,
+            content: manner.content,
             workers: RefCell::new(None),
             job,
             clock,

@@ -78,15 +78,17 @@ pub(super) struct Left {
 }
 
 impl Current {
-    /// Starts the drive thread for `volume`.
+    /// Starts the drive thread for `volume`; `goes_on`: a run of this mount left it at `next`.
     pub(super) fn start(
         volume: MountedVolume,
         next: AppendPoint,
+        goes_on: bool,
         memory: Memory,
     ) -> Result<Self, EngineError> {
         let label = volume.label.clone();
         let records = memory.buffer_bytes / volume.label.block_bytes as usize;
-        let (drive, records) = Drive::start(volume, next.clone(), records, memory.marks)?;
+        let point = (next.clone(), goes_on);
+        let (drive, records) = Drive::start(volume, point, records, memory.marks)?;
         let (segment, waited, first_room_bytes) = (None, Duration::ZERO, None);
         Ok(Self {
             label,

@@ -14,14 +14,14 @@ use crate::volume::member::{Condition, Extent, Member, Part};
 const PART_BYTES: u64 = 32 << 20;
 
 /// How many bytes of data a part has: several parts fit into a segment, whatever its bound.
-pub(super) fn part_bytes(segment_limit_bytes: u64) -> u64 {
+pub(in crate::engine) fn part_bytes(segment_limit_bytes: u64) -> u64 {
     let chunk_bytes = OUTPUT_CHUNK_BYTES as u64;
     let chunks = PART_BYTES.min(segment_limit_bytes / 4) / chunk_bytes;
     chunks.max(1) * chunk_bytes
 }
 
 /// A file on its way.
-pub(super) struct Growing {
+pub(in crate::engine) struct Growing {
     /// Its size is where the last part ended that was handed on; its pieces are apart.
     file: Member,
     /// Of a sparse file the pieces that were not handed on.
@@ -34,7 +34,7 @@ pub(super) struct Growing {
 
 impl Growing {
     /// A file of which nothing has come. What `file` says of its size counts for nothing.
-    pub(super) fn new(mut file: Member, part_bytes: u64) -> Self {
+    pub(in crate::engine) fn new(mut file: Member, part_bytes: u64) -> Self {
         file.size_bytes = 0;
         Self {
             pieces: file.extents.take().map(VecDeque::from),
@@ -58,7 +58,11 @@ impl Growing {
 
     /// Takes data behind those that came before, holes left out. A part is handed on once data
     /// come behind it, so that the last one is known as such.
-    pub(super) fn chunk(&mut self, chunk: Vec<u8>, sink: &mut dyn Pour) -> Result<(), Unwanted> {
+    pub(in crate::engine) fn chunk(
+        &mut self,
+        chunk: Vec<u8>,
+        sink: &mut dyn Pour,
+    ) -> Result<(), Unwanted> {
         if self.held_bytes + chunk.len() as u64 > self.part_bytes {
             self.hand_on(None, false, ReadEnd::whole(), sink)?;
         }
@@ -68,7 +72,7 @@ impl Growing {
     }
 
     /// The file ends: at `size_bytes`, or with its data.
-    pub(super) fn end(
+    pub(in crate::engine) fn end(
         mut self,
         size_bytes: Option<u64>,
         end: ReadEnd,

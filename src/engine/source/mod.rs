@@ -42,6 +42,7 @@ pub use exclude::Excludes;
 pub use feed::{CommandSource, Feed, Rules, Source, check};
 pub(in crate::engine) use feed::{Opened, Streams, is_streamed, paths, selection};
 pub use file::{FileReader, ReadEnd};
+pub(in crate::engine) use growing::{Growing, part_bytes};
 pub use known::{FileState, Known};
 pub use list::FileList;
 pub use look::{Leaves, Looked, Looker, Settled};

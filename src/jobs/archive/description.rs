@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::compress::Compress;
 use crate::engine::source::{CommandSource, FileList, Source};
+use crate::jobs::catalog_copy::CatalogCopy;
 use crate::jobs::retention::KeepFor;
 use crate::jobs::{JobErrorKind, Level, Outcome};
 use crate::units::ByteSize;
@@ -48,6 +49,8 @@ pub struct JobDescription {
     pub base: Option<String>,
     /// How long to keep the job; `None`: for ever, until `keep` says otherwise.
     pub keep: Option<KeepFor>,
+    /// When a copy of the catalog is written behind it.
+    pub catalog_copy: CatalogCopy,
     /// What to run before and after.
     pub hooks: Hooks,
     /// Goes on with this job (name or identity) instead of a new one: pools and patterns are those

@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::compress::Compress;
 use super::description::{Hooks, JobDescription};
 use crate::engine::source::{CommandSource, FileList, Source};
+use crate::jobs::catalog_copy::CatalogCopy;
 use crate::jobs::retention::KeepFor;
 use crate::jobs::{JobError, Level};
 use crate::units::{ByteSize, TimeSpan};
@@ -67,6 +68,8 @@ struct JobToml {
     base: Option<String>,
     #[serde(default, deserialize_with = "parsed")]
     keep: Option<KeepFor>,
+    #[serde(default, deserialize_with = "parsed")]
+    catalog_copy: Option<CatalogCopy>,
     before: Option<String>,
     after: Option<String>,
     #[serde(default, deserialize_with = "parsed")]
@@ -127,6 +130,7 @@ fn parse(text: &str) -> Result<JobDescription, String> {
         level: job.level,
         base: job.base,
         keep: job.keep,
+        catalog_copy: job.catalog_copy.unwrap_or(CatalogCopy::Auto),
         hooks: Hooks {
             before: job.before,
             after: job.after,
@@ -213,6 +217,7 @@ mod tests {
             resume_at = 70
             level = "differential"
             base = "weekly"
+            catalog_copy = "always"
             before = "snap"
             after = "unsnap"
             hook_timeout = "10m"
@@ -246,6 +251,7 @@ mod tests {
         assert_eq!(buffer, (Some(ByteSize(4 << 30)), Some(30), Some(70)));
         let level = (job.level, job.base.as_deref());
         assert_eq!(level, (Level::Differential, Some("weekly")));
+        assert_eq!(job.catalog_copy, CatalogCopy::Always);
         assert_eq!(job.hooks.before.as_deref(), Some("snap"));
         assert_eq!(job.hooks.after.as_deref(), Some("unsnap"));
         assert_eq!(job.hooks.timeout, Some(Duration::from_secs(600)));

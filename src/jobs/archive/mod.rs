@@ -18,12 +18,13 @@ use catalogs::model::event::{Event, JobStarted};
 use catalogs::{Catalog, Job};
 use uuid::Uuid;
 
+use super::catalog_copy::{self, Behind, CatalogCopy, Keeping};
 use super::engine_error::from_writing;
 use super::lock::Lock;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource};
 use super::who::host_name;
-use super::{JobError, SOFTWARE, Site, catalog, convert, interrupted, library, retention};
+use super::{JobError, Outcome, SOFTWARE, Site, catalog, convert, interrupted, library, retention};
 use crate::engine::archive::{self as engine, ArchivePlan};
 use crate::engine::source::{self, Base};
 use crate::volume::index::{JobHeader, Level, SegmentInfo};
@@ -80,26 +81,56 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
     let begun = hooks
         .before()
         .and_then(|()| begin(site, &catalog, job, (id, before.as_ref()), never));
-    let (mut result, begun) = match begun {
-        Ok(begun) => {
-            let (result, owner) = run(site, &catalog, begun, job);
-            (result, Some(owner))
+    let begun = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            let mut result = Err(error);
+            hooks.after(&mut result);
+            return result;
         }
-        Err(error) => (Err(error), None),
     };
+    let mut end = RecordedEnd {
+        site,
+        catalog: &catalog,
+        job: id,
+        before: before.as_ref(),
+        recorded: None,
+    };
+    let (mut result, owner) = run(site, &catalog, begun, job, &mut end);
     hooks.after(&mut result);
-    if let Some(owner) = begun {
+    end.record(&result)?;
+    owner.retire();
+    result
+}
+
+/// The end of a job in the catalog: recorded before a copy of the catalog is written, and again
+/// if something was wrong behind it.
+struct RecordedEnd<'a> {
+    site: Site<'a>,
+    catalog: &'a Catalog,
+    job: Uuid,
+    before: Option<&'a Job>,
+    /// Outcome and number of problems.
+    recorded: Option<(Outcome, u64)>,
+}
+
+impl RecordedEnd<'_> {
+    fn record(&mut self, result: &Result<ArchiveSummary, JobError>) -> Result<(), JobError> {
         let outcome = result
             .as_ref()
             .map_or_else(outcome_of, |summary| summary.outcome);
-        let mut ended = ended(&result);
-        if let Some(before) = &before {
+        let mut ended = ended(result);
+        let end = Some((outcome, ended.problems.total));
+        if self.recorded == end {
+            return Ok(());
+        }
+        if let Some(before) = self.before {
             streams::keep_commands(&mut ended.commands, before);
         }
-        interrupted::finish(site, &catalog, id, outcome, ended)?;
-        owner.retire();
+        interrupted::finish(self.site, self.catalog, self.job, outcome, ended)?;
+        self.recorded = end;
+        Ok(())
     }
-    result
 }
 
 /// What is never archived: the state, and a simulated library.
@@ -249,6 +280,7 @@ fn run(
     catalog: &Catalog,
     begun: Begun<'_>,
     job: &JobDescription,
+    end: &mut RecordedEnd<'_>,
 ) -> (Result<ArchiveSummary, JobError>, Lock) {
     let Begun {
         mut plan,
@@ -256,7 +288,7 @@ fn run(
         mounter,
         owner,
     } = begun;
-    let result = carry_out(site, catalog, mounter, &mut plan, &basis, job);
+    let result = carry_out(site, catalog, mounter, &mut plan, &basis, job, end);
     (result, owner)
 }
 
@@ -267,17 +299,29 @@ fn carry_out(
     plan: &mut ArchivePlan,
     basis: &Basis,
     job: &JobDescription,
+    end: &mut RecordedEnd<'_>,
 ) -> Result<ArchiveSummary, JobError> {
     let pool = &job.pool;
     let mut segments = Vec::new();
-    let source =
-        |mounter, pool: &str| LibrarySource::new(site, catalog, mounter, Some(pool.to_owned()));
+    let keeps = job.catalog_copy != CatalogCopy::Never;
+    let source = |mounter, pool: &str| {
+        let source = LibrarySource::new(site, catalog, mounter, Some(pool.to_owned()));
+        Keeping::new(source, keeps)
+    };
     let mut volumes = source(mounter, pool);
     let mut copies = match &job.copy_pool {
         Some(pool) => Some(source(self::mounter(site, job)?, pool)),
         None => None,
     };
-    adopt(catalog, plan, basis, job, &mut volumes, copies.as_mut())?;
+    let copies_source = copies.as_mut().map(|copies| &mut copies.source);
+    adopt(
+        catalog,
+        plan,
+        basis,
+        job,
+        &mut volumes.source,
+        copies_source,
+    )?;
     let plan = &*plan;
     let mut sink = CatalogSink {
         site,
@@ -296,8 +340,8 @@ fn carry_out(
     let mut report = report.map_err(|error| from_writing(catalog, error))?;
     let adopted = [Some(&volumes), copies.as_ref()];
     let adopted_segments = adopted.into_iter().flatten();
-    let adopted_segments = adopted_segments.map(LibrarySource::adopted_segments).sum();
-    drop((volumes, copies));
+    let adopted_segments = adopted_segments.map(|one| one.source.adopted_segments());
+    let adopted_segments = adopted_segments.sum();
     let failure = report.failure.take();
     let failure = failure.map(|error| from_writing(catalog, error));
     let copy = report.copy.take().zip(job.copy_pool.clone());
@@ -311,6 +355,36 @@ fn carry_out(
         (adopted_segments, copy),
     )?;
     (summary.level, summary.base) = (basis.level(), basis.job());
+    let tapes = [Some(volumes), copies].into_iter().flatten().collect();
+    copy_catalog(plan, job, summary, tapes, end)
+}
+
+/// Writes a copy of the catalog behind the job, where one is due, and gives the tapes back. All
+/// that the job did is recorded by then.
+fn copy_catalog(
+    plan: &ArchivePlan,
+    job: &JobDescription,
+    summary: ArchiveSummary,
+    mut tapes: Vec<Keeping<'_>>,
+    end: &mut RecordedEnd<'_>,
+) -> Result<ArchiveSummary, JobError> {
+    let (site, catalog) = (end.site, end.catalog);
+    let came_to_end = matches!(summary.outcome, Outcome::Complete | Outcome::Partial);
+    let wanted = job.catalog_copy != CatalogCopy::Never && !summary.segments.is_empty();
+    if !wanted || !came_to_end || summary.failure.is_some() || site.monitor.stop_requested() {
+        return Ok(summary);
+    }
+    let result = Ok(summary);
+    end.record(&result)?;
+    let mut summary = result?;
+    let behind = Behind {
+        job: &plan.job,
+        memory: plan.memory,
+        when: job.catalog_copy,
+        segments: &summary.segments,
+    };
+    summary.catalog_copies =
+        catalog_copy::write(site, catalog, &behind, tapes.iter_mut().collect());
     Ok(summary)
 }
 

@@ -12,6 +12,7 @@ use crate::engine::archive::{self as engine, ArchivePlan, ArchiveReport, Remarks
 use crate::engine::archive::{DestinationReport, FailedVolume, StageTime, Timings};
 use crate::engine::source::{CommandEnd, Compared};
 use crate::error_text::with_causes;
+use crate::jobs::catalog_copy::CopiedCatalog;
 use crate::jobs::engine_error::from_writing;
 use crate::jobs::error::Failure;
 use crate::jobs::interrupted::Ended;
@@ -100,6 +101,8 @@ pub struct ArchiveSummary {
     pub lost_files: u64,
     /// The second copy, if one was wanted.
     pub copy: Option<CopySummary>,
+    /// What became of a copy of the catalog on the tapes that it wrote last.
+    pub catalog_copies: Vec<CopiedCatalog>,
     /// Where the time went.
     pub timings: ArchiveTimings,
 }
@@ -267,6 +270,7 @@ pub(super) fn summarise(
         failed_tapes: failed(report.failed_volumes),
         lost_files: report.lost,
         copy,
+        catalog_copies: Vec::new(),
         timings: timings(report.timings),
     })
 }

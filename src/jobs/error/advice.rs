@@ -504,6 +504,8 @@ fn engine_kind(error: &EngineError) -> JobErrorKind {
         EngineError::Root { .. } | EngineError::Nothing { .. } | EngineError::NoTapeFile { .. } => {
             JobErrorKind::NotFound
         }
+        EngineError::NoCatalogCopy { .. } => JobErrorKind::NotFound,
+        EngineError::CatalogCopiesBad { .. } => JobErrorKind::BadMedium,
         EngineError::Plan { .. } => JobErrorKind::Request,
         EngineError::Target { .. }
         | EngineError::Output { .. }

@@ -228,6 +228,13 @@ pub(super) fn of_operation(error: &EngineError) -> Option<String> {
             ));
         }
         // What is wrong with the request is all there is to say.
+        EngineError::NoCatalogCopy { barcode } | EngineError::CatalogCopiesBad { barcode, .. } => {
+            return Some(format!(
+                "Another tape may have one: `catalog import --from-tape BARCODE`. Or read the \
+                 tapes themselves: `catalog rebuild {barcode}` this one, `catalog rebuild` all that \
+                 are in the library."
+            ));
+        }
         EngineError::Plan { .. } => return None,
         EngineError::Root { .. } => "Name files and directories that exist and may be read.",
         EngineError::NothingArchived { .. } => {

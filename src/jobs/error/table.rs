@@ -166,6 +166,12 @@ fn engine_errors() -> Vec<EngineError> {
             path,
             source: io_error(),
         },
+        EngineError::NoCatalogCopy { barcode: text() },
+        EngineError::CatalogCopiesBad {
+            barcode: text(),
+            copies: 2,
+            newest: text(),
+        },
         EngineError::Output { source: io_error() },
         EngineError::Mount {
             volume: None,

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
+use catalogs::model::event::{CatalogRebuilt, Event};
+
 use super::{Rebuild, RebuiltVolume, SeenJobs};
-use crate::jobs::append_check::read_label;
+use crate::jobs::append_check::{append_point, read_label};
 use crate::jobs::mount::{Bay, Mounter, Purpose};
 use crate::jobs::{JobError, Site, catalog};
+use crate::volume::append::AppendPoint;
 use crate::volume::label::Label;
 
 /// The tapes to be read.
@@ -59,6 +62,52 @@ pub(crate) fn read_alone(
     Ok(volumes)
 }
 
+/// Reads what a tape has behind the segments that the catalog of `site` knows of it into that
+/// catalog, and gives the tape back.
+///
+/// # Errors
+///
+/// The tape or the catalog cannot be read, or the user stopped it. What was read so far is kept.
+pub(crate) fn read_behind(
+    site: Site<'_>,
+    mounter: &mut Mounter<'_>,
+    (mut bay, label): (Bay, Label),
+) -> Result<RebuiltVolume, JobError> {
+    let catalog = match catalog::open_to_rebuild(site) {
+        Ok(catalog) => catalog,
+        Err(error) => return Err(mounter.give_up(bay, error)),
+    };
+    let mut rebuild = Rebuild {
+        site,
+        catalog: &catalog,
+        jobs: SeenJobs::default(),
+        barcodes: HashSet::new(),
+        stopped: false,
+    };
+    let known = rebuild
+        .name_volume(&mut bay, &label)
+        .and_then(|()| Ok(catalog::receipts_of_volume(&catalog, label.volume)?));
+    let (bay, read) = match known {
+        Ok(receipts) => rebuild.scan(bay, label, &append_point(&receipts)),
+        Err(error) => (bay, Err(error)),
+    };
+    let read = mounter.close(bay, read);
+    let stopped = rebuild.stopped;
+    rebuild.jobs.settle(site, &catalog)?;
+    match read {
+        Ok(_) if stopped => Err(JobError::Stopped),
+        Ok(volume) => {
+            let event = CatalogRebuilt {
+                volumes: vec![volume.volume],
+                segments: volume.segments,
+            };
+            catalog.append(site.clock.now(), &Event::CatalogRebuilt(event))?;
+            Ok(volume)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 impl Rebuild<'_> {
     fn read_in(
         &mut self,
@@ -66,7 +115,7 @@ impl Rebuild<'_> {
         (mut bay, label): (Bay, Label),
     ) -> Result<RebuiltVolume, JobError> {
         let (bay, read) = match self.name_volume(&mut bay, &label) {
-            Ok(()) => self.scan(bay, label),
+            Ok(()) => self.scan(bay, label, &AppendPoint::first()),
             Err(error) => (bay, Err(error)),
         };
         match read {

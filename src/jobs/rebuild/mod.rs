@@ -11,7 +11,7 @@ use catalogs::model::event::{CatalogRebuilt, Event, VolumeLabelled, VolumeReinst
 use serde::Serialize;
 use uuid::Uuid;
 
-pub(crate) use self::alone::{WhichTapes, read_alone};
+pub(crate) use self::alone::{WhichTapes, read_alone, read_behind};
 use self::seen::SeenJobs;
 use super::append_check::read_label;
 use super::label::{SkippedTape, medium};
@@ -305,7 +305,7 @@ impl Rebuild<'_> {
             Some(unread) => mounter.mount_unread_then(&tape.name, unread, read)?,
         };
         let (bay, result) = match self.accept(&mut bay, &label, tape) {
-            Ok(()) => self.scan(bay, label),
+            Ok(()) => self.scan(bay, label, &AppendPoint::first()),
             Err(error) => (bay, Err(error)),
         };
         let volume = mounter.close(bay, result)?;
@@ -343,7 +343,13 @@ impl Rebuild<'_> {
         }
     }
 
-    fn scan(&mut self, bay: Bay, label: Label) -> (Bay, Result<RebuiltVolume, JobError>) {
+    /// Reads the segments from there on.
+    fn scan(
+        &mut self,
+        bay: Bay,
+        label: Label,
+        from: &AppendPoint,
+    ) -> (Bay, Result<RebuiltVolume, JobError>) {
         let (barcode, volume, pool) = (label.barcode.clone(), label.volume, label.pool.clone());
         let site = self.site;
         let mut sink = RebuildSink {
@@ -351,13 +357,7 @@ impl Rebuild<'_> {
             new_segments: 0,
         };
         let (bay, report) = lend(bay, label, |mounted| {
-            scan(
-                mounted,
-                &AppendPoint::first(),
-                Depth::Indexes,
-                &mut sink,
-                site.monitor,
-            )
+            scan(mounted, from, Depth::Indexes, &mut sink, site.monitor)
         });
         let new_segments = sink.new_segments;
         self.stopped |= report.as_ref().is_ok_and(|report| report.append.is_none());

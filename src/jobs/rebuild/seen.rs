@@ -10,6 +10,7 @@ use catalogs::model::{Entry, Kind};
 use uuid::Uuid;
 
 use crate::jobs::{JobError, Outcome, Site, catalog, interrupted};
+use crate::volume::index::Content;
 use crate::volume::member::Condition;
 use crate::volume::receipt::SegmentReceipt;
 
@@ -18,8 +19,11 @@ use crate::volume::receipt::SegmentReceipt;
 pub(super) struct SeenJobs(HashMap<Uuid, BTreeMap<String, JobSeen>>);
 
 impl SeenJobs {
-    /// Notes a segment.
+    /// Notes a segment. A copy of the catalog is none of its job's own.
     pub(super) fn see(&mut self, receipt: &SegmentReceipt) {
+        if receipt.info.content != Content::Files {
+            return;
+        }
         let pools = self.0.entry(receipt.info.job.id).or_default();
         let seen = pools.entry(receipt.info.pool.clone()).or_default();
         seen.segments.insert(receipt.info.job_segment);

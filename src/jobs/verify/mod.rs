@@ -3,7 +3,7 @@
 pub(crate) mod beside;
 mod next_step;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use catalogs::Catalog;
 use catalogs::model::event::{Event, Receipt, Verified, VolumeLabelled, VolumeStateChanged};
@@ -58,6 +58,8 @@ pub struct VerifiedVolume {
     pub records: u64,
     /// Files compared.
     pub files: u64,
+    /// Segments with a copy of the catalog among those read.
+    pub catalog_copies: u64,
     /// Segments behind those that the catalog knows; they were not compared.
     pub unknown_segments: u64,
     /// What is to be held of a segment that was cut off at the end of what is on it, if there is
@@ -144,6 +146,7 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
             (receipts, Some(job))
         }
     };
+    let copies = catalog_copies(&receipts);
     let plan = plan(&catalog, receipts)?;
     let mut volumes = LibrarySource::new(site, &catalog, mounter, None).looking_beside();
     let report = engine::verify(&plan, &mut volumes, site.monitor);
@@ -162,6 +165,7 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
             continue;
         }
         let mut summary = judge(volume, &segments, beside.get(&volume.volume));
+        let segments = summary.without_copies(segments, &copies);
         record(site, &catalog, &summary)?;
         // What kept a tape from being read to its end comes with an advice of its own.
         let read_on = |tape: &FailedTape| tape.barcode == volume.barcode;
@@ -237,6 +241,7 @@ fn verify_label(
         planned_segments: 0,
         records: 0,
         files: 0,
+        catalog_copies: 0,
         unknown_segments: 0,
         cut_off: None,
         problems: Problems::default(),
@@ -345,7 +350,8 @@ fn judge(
         segments: segments.len() as u64,
         planned_segments: volume.segments.len() as u64,
         records: segments.iter().map(|segment| segment.records).sum(),
-        files: segments.iter().map(|segment| segment.files_verified).sum(),
+        files: verified_files(segments),
+        catalog_copies: 0,
         unknown_segments: 0,
         cut_off: None,
         problems,
@@ -355,6 +361,32 @@ fn judge(
         beside.judge(&mut verified);
     }
     verified
+}
+
+/// The segments with copies of the catalog, by volume and number.
+fn catalog_copies(receipts: &[Receipt]) -> HashSet<(Uuid, u64)> {
+    let copies = receipts.iter().filter(|receipt| receipt.is_catalog_copy());
+    let copies = copies.map(|receipt| (receipt.volume, u64::from(receipt.segment_number)));
+    copies.collect()
+}
+
+impl VerifiedVolume {
+    /// The segments with files. The others are counted apart.
+    fn without_copies<'a>(
+        &mut self,
+        segments: Vec<&'a SegmentReport>,
+        copies: &HashSet<(Uuid, u64)>,
+    ) -> Vec<&'a SegmentReport> {
+        let is_copy = |segment: &&SegmentReport| copies.contains(&(segment.volume, segment.number));
+        let (copies, files): (Vec<_>, Vec<_>) = segments.into_iter().partition(is_copy);
+        self.catalog_copies = copies.len() as u64;
+        self.files -= verified_files(&copies);
+        files
+    }
+}
+
+fn verified_files(segments: &[&SegmentReport]) -> u64 {
+    segments.iter().map(|segment| segment.files_verified).sum()
 }
 
 fn about_segment(segment: &SegmentReport, what: &str) -> Problem {

@@ -1,8 +1,8 @@
 //! The device side of writing: proves that the tape is at the append point, writes
 //! records and filemarks, and says what the drive has confirmed.
 //!
-//! Invariant: nothing is written before [`VolumeAppender::open`] has read the label and
-//! the last index and found both as expected, and the position behind it.
+//! Invariant: nothing is written in a mount before [`VolumeAppender::open`] has read the label
+//! and the last index and found both as expected, and the position behind it.
 
 mod point;
 
@@ -69,6 +69,20 @@ impl<'a> VolumeAppender<'a> {
                 ));
             }
         }
+        Self::go_on(device, label, point)
+    }
+
+    /// Goes on behind what was written in this mount, which proved all that [`open`](Self::open)
+    /// does: the tape has to stand at `point` as it was left. Nothing is moved or written.
+    ///
+    /// # Errors
+    ///
+    /// [`VolumeError::NotAtAppendPoint`], drive errors.
+    pub fn go_on(
+        device: &'a mut dyn SequentialDevice,
+        label: &Label,
+        point: &AppendPoint,
+    ) -> Result<Self, VolumeError> {
         let position = position(device, point.next_block)?;
         if position != (point.next_block, point.next_file()) {
             let (block, file) = position;

@@ -82,6 +82,34 @@ impl Codec {
     }
 }
 
+/// What a segment holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Content {
+    /// What its run archives.
+    #[default]
+    Files,
+    /// A copy of the catalog, as one file, and nothing of the run.
+    Catalog,
+}
+
+impl Content {
+    /// Its name in `segment.json` and in the segment's first header; `None` where neither says
+    /// anything.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Content::Files => None,
+            Content::Catalog => Some("catalog"),
+        }
+    }
+
+    /// The content of that name.
+    pub(in crate::volume) fn of(name: Option<&str>) -> Option<Content> {
+        let mut known = [Content::Files, Content::Catalog].into_iter();
+        known.find(|content| content.name() == name)
+    }
+}
+
 /// Everything that `segment.json` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentInfo {
@@ -121,7 +149,9 @@ pub struct SegmentInfo {
     pub gone: u64,
     /// Addresses of the indexes before this one, nearest first, at most 64.
     pub previous_indexes: Vec<BlockAddress>,
-    /// 1 for the first segment of the run, counted over volumes.
+    /// What it holds.
+    pub content: Content,
+    /// 1 for the first segment of the run, counted over volumes; 0 if it holds none of its files.
     pub job_segment: u64,
     /// True if the run ends with this segment, having reached its end.
     pub job_ends: bool,

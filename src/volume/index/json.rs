@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Codec, DigestAlgorithm, FileLine, JobHeader, Level, Place, SegmentInfo};
+use super::{Codec, Content, DigestAlgorithm, FileLine, JobHeader, Level, Place, SegmentInfo};
 use crate::units::BlockAddress;
 use crate::volume::FORMAT_OF_CHANGES;
 use crate::volume::member::{Condition, FileTime, Kind, Part};
@@ -71,6 +71,8 @@ pub(super) struct SegmentJson<'a> {
     digest: Cow<'a, str>,
     codec: Cow<'a, str>,
     previous_indexes: Cow<'a, [BlockAddress]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Cow<'a, str>>,
     job_segment: u64,
     job_ends: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,6 +204,7 @@ impl<'a> SegmentJson<'a> {
             digest: job.digest.name().into(),
             codec: info.codec.name().into(),
             previous_indexes: (&info.previous_indexes[..]).into(),
+            content: info.content.name().map(Into::into),
             job_segment: info.job_segment,
             job_ends: info.job_ends,
             job_problems: info.job_problems,
@@ -218,6 +221,8 @@ impl<'a> SegmentJson<'a> {
                 self.digest
             )
         })?;
+        let content = Content::of(self.content.as_deref())
+            .ok_or_else(|| format!("content `{}`", self.content.unwrap_or_default()))?;
         let roots = self.roots.into_iter().map(PathJson::into_path);
         let roots: Option<Vec<Vec<u8>>> = roots.collect();
         let level = match self.level {
@@ -258,6 +263,7 @@ impl<'a> SegmentJson<'a> {
             file_bytes: self.file_bytes,
             gone: self.gone,
             previous_indexes: self.previous_indexes.into_owned(),
+            content,
             job_segment: self.job_segment,
             job_ends: self.job_ends,
             job_problems: self.job_problems,

@@ -12,8 +12,8 @@ use crate::drive::{DriveErrorKind, SequentialDevice};
 use crate::units::BlockAddress;
 use crate::volume::append::AppendPoint;
 use crate::volume::index::{
-    Codec, DigestAlgorithm, FileLine, JobHeader, Level, MAX_LINES_BYTES, MAX_MEMBERS, Place,
-    SegmentInfo,
+    Codec, Content, DigestAlgorithm, FileLine, JobHeader, Level, MAX_LINES_BYTES, MAX_MEMBERS,
+    Place, SegmentInfo,
 };
 use crate::volume::label::Label;
 use crate::volume::member::{Condition, Kind};
@@ -77,6 +77,7 @@ impl Beside<'_> {
     /// tell.
     fn job_segment(self, number: u64) -> u64 {
         let behind = self.behind.filter(|info| info.number == number + 1);
+        let behind = behind.filter(|info| info.job_segment > 0);
         let before = self.before.filter(|info| info.job_segment > 0);
         let behind = behind.map(|info| info.job_segment.saturating_sub(1));
         behind
@@ -424,7 +425,11 @@ impl Salvage {
             file_bytes: self.files.iter().map(FileLine::covered_bytes).sum(),
             gone: 0,
             previous_indexes: point.previous_indexes.clone(),
-            job_segment: beside.job_segment(point.next_number),
+            content: identity.content,
+            job_segment: match identity.content {
+                Content::Files => beside.job_segment(point.next_number),
+                Content::Catalog => 0,
+            },
             job_ends: false,
             job_problems: None,
         };
@@ -451,6 +456,7 @@ struct Identity {
     format: u32,
     segment: Uuid,
     job: Uuid,
+    content: Content,
     /// Whichever level of changes it was: what it lacks was not gone.
     level: Level,
 }
@@ -470,8 +476,11 @@ impl Identity {
                 .clone()
                 .find_map(|word| word.strip_prefix(key)?.parse().ok())
         };
+        let content = (words.clone()).find_map(|word| word.strip_prefix("content="));
+        let content = Content::of(content).unwrap_or_default();
         Some(Identity {
             format,
+            content,
             segment: value("segment=")?,
             job: value("job=")?,
             level,
@@ -508,6 +517,7 @@ impl Identity {
             format: FORMAT,
             segment,
             job,
+            content: Content::Files,
             level: Level::Full,
         }
     }

@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::append::AppendPoint;
 use super::frames;
 use super::index::{
-    self, Codec, Digest, FileLine, JobHeader, Level, Lines, LinesBytes, MAX_LINES_BYTES,
+    self, Codec, Content, Digest, FileLine, JobHeader, Level, Lines, LinesBytes, MAX_LINES_BYTES,
     MAX_MEMBERS, Place, SegmentInfo, Texts,
 };
 use super::label::Label;
@@ -71,7 +71,9 @@ pub struct SegmentStart<'a> {
     pub segment: Uuid,
     /// The run that writes it.
     pub job: &'a JobHeader,
-    /// 1 for the first segment of the run, counted over volumes.
+    /// What it holds.
+    pub content: Content,
+    /// 1 for the first segment of the run, counted over volumes; 0 if it holds none of its files.
     pub job_segment: u64,
     /// How large it may become.
     pub limits: SegmentLimits,
@@ -145,6 +147,16 @@ pub struct SegmentBuilder<S: RecordSink> {
     frames: Option<Frames>,
 }
 
+/// What the first header of a segment says: enough to know it without its index.
+fn identity(info: &SegmentInfo) -> String {
+    let content = info.content.name();
+    let content = content.map_or_else(String::new, |name| format!(" content={name}"));
+    format!(
+        "tapewright-segment {} volume={} number={} segment={} job={}{content}",
+        info.format, info.volume, info.number, info.segment, info.job.id
+    )
+}
+
 impl<S: RecordSink> SegmentBuilder<S> {
     /// Begins a segment. Nothing is emitted until a record is full.
     #[must_use]
@@ -168,6 +180,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
             at,
             segment,
             job,
+            content,
             job_segment,
             limits,
             open_parts,
@@ -199,15 +212,12 @@ impl<S: RecordSink> SegmentBuilder<S> {
             file_bytes: u64::MAX,
             gone: u64::MAX,
             previous_indexes: at.previous_indexes.clone(),
+            content: *content,
             job_segment: *job_segment,
             job_ends: false,
             job_problems: Some(u64::MAX),
         };
-        let identity = format!(
-            "tapewright-segment {format} volume={} number={} segment={} job={}",
-            info.volume, info.number, info.segment, info.job.id
-        );
-        let mut header = encode_global(&identity);
+        let mut header = encode_global(&identity(&info));
         if let Some(frames) = &mut frames {
             let mut rest = &header[..];
             let full = frames.fill(&mut rest);

@@ -34,6 +34,7 @@ pub static WORKLOAD: Workload = Workload {
     segment_bytes: 1 << 20,
     files: &[0, 1, 100_000, 900_000, 70_000, 800_000, 700_000],
     changes: false,
+    copies_catalog: false,
 };
 
 /// What faults are put into.

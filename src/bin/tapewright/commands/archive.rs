@@ -6,6 +6,7 @@ use tapewright::jobs::archive::{
     self, ArchivePreview, ArchiveSummary, ArchiveTimings, Changes, CopySummary, FailedWrite,
     JobDescription, Previewed, WrittenSegment,
 };
+use tapewright::jobs::catalog_copy::{CatalogCopy, CopiedCatalog, CopyOutcome};
 use tapewright::jobs::{JobErrorKind, Level, Outcome};
 use tapewright::units::ByteSize;
 
@@ -67,7 +68,10 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     check_resumed(args)?;
     let mut job = match &args.job {
         Some(file) => archive::read_job_file(file)?,
-        None => JobDescription::default(),
+        None => JobDescription {
+            catalog_copy: CatalogCopy::Auto,
+            ..JobDescription::default()
+        },
     };
     job.sources.extend(args.sources.0.iter().cloned());
     job.excludes.extend(args.exclude.iter().cloned());
@@ -84,6 +88,7 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     job.compress_threads = args.compress_threads.or(job.compress_threads);
     job.digest = args.digest.unwrap_or(job.digest);
     job.keep = args.keep.or(job.keep);
+    job.catalog_copy = args.catalog_copy.when.unwrap_or(job.catalog_copy);
     job.buffer = args.buffer.or(job.buffer);
     job.start_at = args.start_at.or(job.start_at);
     job.resume_at = args.resume_at.or(job.resume_at);
@@ -192,6 +197,7 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
     if let Some(copy) = &summary.copy {
         render_copy(output, copy)?;
     }
+    catalog_copies(output, &summary.catalog_copies)?;
     let compressed = |segment: &WrittenSegment| segment.codec != "none";
     if summary.segments.iter().any(compressed) {
         output.line(format!(
@@ -242,6 +248,24 @@ fn render_copy(output: &mut Output, copy: &CopySummary) -> std::io::Result<()> {
         ))?;
     }
     failed_writes(output, &copy.failed_tapes)
+}
+
+/// Where a copy of the catalog is; what kept one from being written was told when it did.
+fn catalog_copies(output: &mut Output, copies: &[CopiedCatalog]) -> io::Result<()> {
+    for copy in copies {
+        match (copy.outcome, copy.tape_file) {
+            (CopyOutcome::Written, Some(file)) => output.line(format!(
+                "{}  tape file {file}: a copy of the catalog, {}",
+                copy.barcode,
+                ByteSize(copy.stored_bytes)
+            ))?,
+            (CopyOutcome::NoRoom | CopyOutcome::Failed, _) => {
+                output.line(format!("{}  no copy of the catalog on it", copy.barcode))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Tapes that failed while they were written.

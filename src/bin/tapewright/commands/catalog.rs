@@ -2,12 +2,14 @@
 
 use std::io;
 
+use tapewright::jobs::catalog_copy::{self, ImportedCopy};
 use tapewright::jobs::portable::{self, Carried, CatalogFault, CheckedCatalog};
 use tapewright::jobs::rebuild::{self, RebuildSummary};
 
 use super::restore::place_words;
 use super::{Context, Ended, conclude, conclude_or_tell, failed_tapes, problems};
-use crate::args::CatalogCommand;
+use crate::catalog_args::CatalogCommand;
+use crate::dates;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
 
@@ -22,12 +24,15 @@ pub fn run(context: &mut Context<'_>, command: &CatalogCommand) -> Ended {
                 carried_line(output, "written", carried)
             })
         }
-        CatalogCommand::Import { file } => {
-            let carried = portable::import(context.site, file)?;
-            conclude(context, Exit::Done, &carried, |output, carried| {
-                carried_line(output, "read", carried)
-            })
-        }
+        CatalogCommand::Import { file, from_tape } => match (file, from_tape) {
+            (Some(file), _) => {
+                let carried = portable::import(context.site, file)?;
+                conclude(context, Exit::Done, &carried, |output, carried| {
+                    carried_line(output, "read", carried)
+                })
+            }
+            (None, barcode) => from_tape_of(context, barcode.as_deref().unwrap_or_default()),
+        },
     }
 }
 
@@ -41,6 +46,60 @@ fn carried_line(output: &mut Output, done: &str, carried: &Carried) -> io::Resul
         counted(carried.events, "event"),
         carried.entries
     ))
+}
+
+fn from_tape_of(context: &mut Context<'_>, barcode: &str) -> Ended {
+    let imported = catalog_copy::import(context.site, barcode)?;
+    let exit = Exit::from(imported.outcome);
+    let failure = imported.failure.as_ref();
+    conclude_or_tell(context, exit, &imported, failure, render_imported)
+}
+
+fn render_imported(output: &mut Output, imported: &ImportedCopy) -> io::Result<()> {
+    let ImportedCopy {
+        barcode,
+        written_at,
+        tape_file,
+        ..
+    } = imported;
+    if imported.damaged_copies > 0 {
+        output.line(format!(
+            "{barcode}  {} of the catalog could not be read: this is an older one",
+            counted_copies(imported.damaged_copies)
+        ))?;
+    }
+    output.line(format!(
+        "{barcode}  tape file {tape_file}: the catalog as of {}",
+        dates::minute(*written_at)
+    ))?;
+    carried_line(output, "read", &imported.carried)?;
+    match &imported.behind {
+        Some(behind) => {
+            output.line(format!(
+                "behind it on this tape: {}, {}",
+                counted(behind.segments, "segment"),
+                counted(behind.files, "object")
+            ))?;
+            problems(output, &behind.problems, "bad on this tape")?;
+        }
+        None => output.line(format!(
+            "what this tape has behind it was not read: `catalog rebuild {barcode}` does that"
+        ))?,
+    }
+    match &imported.may_have_newer[..] {
+        [] => output.line("no other tape had room then, so that none that was known got more"),
+        tapes => output.line(format!(
+            "tapes that had room then may have got more since; `catalog rebuild {}` reads it",
+            tapes.join(" ")
+        )),
+    }
+}
+
+fn counted_copies(count: u64) -> String {
+    match count {
+        1 => "one newer copy".to_owned(),
+        count => format!("{count} newer copies"),
+    }
 }
 
 fn run_check(context: &mut Context<'_>) -> Ended {

@@ -194,6 +194,11 @@ fn render_detail(output: &mut Output, tape: &TapeDetail) -> io::Result<()> {
             format!("next segment at block {}", info.next_block),
         ),
         ("verified", verified),
+        (
+            "catalog copy",
+            info.catalog_copy_at
+                .map_or_else(|| "none".to_owned(), dates::minute),
+        ),
         ("tape alerts", alerts),
     ];
     for (name, value) in facts {
@@ -215,7 +220,10 @@ fn render_contents(output: &mut Output, tape: &TapeDetail) -> io::Result<()> {
                 segment.files.to_string(),
                 ByteSize(segment.file_bytes).to_string(),
                 segment.codec.clone(),
-                segment.job_name.clone(),
+                match &*segment.content {
+                    "files" => segment.job_name.clone(),
+                    content => format!("{} ({content})", segment.job_name),
+                },
             ]
         })
         .collect();

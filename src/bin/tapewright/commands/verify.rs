@@ -119,8 +119,13 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
             Verdict::Bad => "BAD",
             Verdict::Inconclusive => "inconclusive: reading failed, which says nothing of the tape",
         };
+        let copies = match volume.catalog_copies {
+            0 => String::new(),
+            1 => " and a copy of the catalog".to_owned(),
+            count => format!(" and {count} copies of the catalog"),
+        };
         output.line(format!(
-            "{}  {verdict}: {}{}, {}, {} read and compared",
+            "{}  {verdict}: {}{}, {}, {}{copies} read and compared",
             volume.barcode,
             counted(volume.segments, "segment"),
             match volume.planned_segments > volume.segments {

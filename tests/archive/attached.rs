@@ -1,0 +1,219 @@
+//! Copies of the catalog behind a run: written, found from the end of the tape, and read back.
+
+use std::io::{self, Read as _};
+
+use tapewright::clock::SystemClock;
+use tapewright::engine::MountedVolume;
+use tapewright::engine::archive::{AttachPlan, AttachReport, attach};
+use tapewright::engine::attached::{CatalogCopies, CatalogCopy, CatalogCopyReader};
+use tapewright::monitor::Silent;
+use tapewright::units::BlockAddress;
+use tapewright::volume::append::AppendPoint;
+use tapewright::volume::index::Content;
+use tapewright::volume::member::FileTime;
+
+use crate::case::{Case, noise};
+use crate::memory_tape::Object;
+use crate::shelf::{Ledger, Shelf, TestDrive};
+
+/// A tape with what jobs and copies wrote on it, one after the other.
+struct Rig {
+    case: Case,
+    shelf: Shelf,
+    ledger: Ledger,
+}
+
+impl Rig {
+    fn new(capacity_bytes: Option<u64>) -> Rig {
+        let case = Case::new();
+        case.file("docs/letter", b"Dear reader");
+        let shelf = Shelf::new(1, capacity_bytes);
+        let ledger = Ledger::new(&shelf);
+        Rig {
+            case,
+            shelf,
+            ledger,
+        }
+    }
+
+    /// Puts the tape in again, behind what was committed.
+    fn turn(&mut self) {
+        self.shelf.mounted = 0;
+        self.shelf.released.clear();
+        if let Some(last) = self.ledger.receipts.last() {
+            self.shelf.points[0] = AppendPoint::behind(last);
+        }
+    }
+
+    fn job(&mut self) {
+        self.case.run(&mut self.shelf, &mut self.ledger).unwrap();
+        self.turn();
+    }
+
+    /// Two parts to a segment.
+    fn copy(&mut self, name: &str, pieces: Vec<io::Result<Vec<u8>>>) -> AttachReport {
+        let mut memory = self.case.plan.memory;
+        memory.members = 2;
+        let plan = AttachPlan {
+            job: self.case.plan.job.clone(),
+            path: format!("tapewright/catalog/{name}").into_bytes(),
+            made_at: FileTime::default(),
+            memory,
+        };
+        let mut pieces = pieces.into_iter();
+        let report = attach(
+            &plan,
+            &mut || pieces.next().transpose(),
+            vec![&mut self.shelf],
+            &mut self.ledger,
+            &SystemClock,
+            &Silent,
+        );
+        self.turn();
+        report
+    }
+
+    /// The copies that are found, the newest first, and what comes of reading each.
+    fn found(&self) -> Vec<Result<String, String>> {
+        let (label, tape) = &self.shelf.tapes[0];
+        let mut mounted = MountedVolume {
+            device: Box::new(TestDrive {
+                tape: tape.clone(),
+                lag: 0,
+                fault: None,
+                mute: false,
+                confirms_before: u64::MAX,
+                boasts: false,
+                held_until: None,
+            }),
+            label: label.clone(),
+            append: None,
+        };
+        let mut copies = CatalogCopies::default();
+        let mut found = Vec::new();
+        while let Some(copy) = copies.next_copy(&mut mounted, &Silent).unwrap() {
+            found.push(read(&mut mounted, &copy));
+        }
+        found
+    }
+
+    fn spoil(&self, block: BlockAddress) {
+        let mut tape = self.shelf.tapes[0].1.lock().unwrap();
+        tape.block_mut(block)[100] ^= 1;
+    }
+}
+
+/// The digest of all of it.
+fn read(mounted: &mut MountedVolume, copy: &CatalogCopy) -> Result<String, String> {
+    let mut content = Vec::new();
+    let mut reader = CatalogCopyReader::new(mounted, copy, &Silent);
+    let read = reader.read_to_end(&mut content);
+    assert!(reader.take_failure().is_none());
+    read.map(|_| digest(&content)).map_err(|error| error.to_string())
+}
+
+fn digest(content: &[u8]) -> String {
+    blake3::hash(content).to_hex().to_string()
+}
+
+fn pieces(data: &[u8]) -> Vec<io::Result<Vec<u8>>> {
+    data.chunks(1 << 20)
+        .map(|piece| Ok(piece.to_vec()))
+        .collect()
+}
+
+#[test]
+fn a_copy_of_any_length_comes_back_from_segments_of_its_own() {
+    // Empty, in one piece, the length of a part, and parts in two segments.
+    for length in [0, 1, 70_000, 32 << 20, (96 << 20) + 5] {
+        let mut rig = Rig::new(None);
+        rig.job();
+        let of_job = rig.ledger.receipts.len();
+        let data = noise(1, length);
+        let report = rig.copy("one", pieces(&data));
+        assert!(report.volumes[0].whole, "{length}: {report:?}");
+        let segments = &rig.ledger.receipts[of_job..];
+        assert_eq!(
+            segments.len(),
+            1 + usize::from(length > 64 << 20),
+            "{length}"
+        );
+        for segment in segments {
+            let info = &segment.info;
+            assert_eq!((info.content, info.job_segment), (Content::Catalog, 0));
+            assert!(!info.job_ends);
+            assert_eq!(info.job.id, rig.case.plan.job.id);
+        }
+        let job = &rig.ledger.receipts[of_job - 1].info;
+        assert_eq!((job.content, job.job_ends), (Content::Files, true));
+        assert_eq!(rig.found(), [Ok(digest(&data))], "{length}");
+    }
+}
+
+#[test]
+fn the_newest_copy_is_found_behind_jobs_and_what_is_no_whole_copy() {
+    let mut rig = Rig::new(None);
+    assert!(rig.found().is_empty(), "a tape with nothing but its label");
+    rig.job();
+    assert!(rig.found().is_empty(), "a tape without a copy");
+    let first = noise(1, 40 << 20);
+    rig.copy("first", pieces(&first));
+    let second = noise(2, 100);
+    rig.copy("second", pieces(&second));
+    let both = [Ok(digest(&second)), Ok(digest(&first))];
+    rig.job();
+    rig.job();
+    assert_eq!(rig.found(), both);
+
+    // One that broke off: first with a segment and then without.
+    for length in [100 << 20, 5 << 20] {
+        let mut begun = pieces(&noise(3, length));
+        begun.push(Err(io::Error::other("an entry file is damaged")));
+        let report = rig.copy("third", begun);
+        assert!(report.failure.is_some() && !report.volumes[0].whole);
+        assert_eq!(rig.found(), both);
+    }
+    rig.job();
+    assert_eq!(rig.found(), both, "written over");
+}
+
+#[test]
+fn damage_is_told_and_older_copies_are_found_all_the_same() {
+    let (first, second) = (noise(1, 300_000), noise(2, 300_000));
+    let make = || {
+        let mut rig = Rig::new(None);
+        rig.job();
+        rig.copy("first", pieces(&first));
+        rig.copy("second", pieces(&second));
+        rig
+    };
+    let rig = make();
+    let last = rig.ledger.receipts.last().unwrap().info.clone();
+    rig.spoil(last.first_block.plus(1));
+    let found = rig.found();
+    assert_eq!(found.len(), 2);
+    let told = found[0].clone().unwrap_err();
+    assert!(told.contains(&format!("segment {}", last.number)), "{told}");
+    assert_eq!(found[1], Ok(digest(&first)));
+
+    let rig = make();
+    rig.spoil(last.index_block);
+    assert_eq!(rig.found(), [Ok(digest(&first))], "without its index");
+
+    let rig = make();
+    let tape = &rig.shelf.tapes[0].1;
+    tape.lock().unwrap().objects[last.first_block.0 as usize + 1] = Object::Unreadable;
+    let found = rig.found();
+    assert!(found[0].is_err());
+    assert_eq!(found[1], Ok(digest(&first)));
+}
+
+#[test]
+fn a_tape_that_is_full_before_the_copy_is_through_has_no_copy_and_none_goes_elsewhere() {
+    let mut rig = Rig::new(Some(60 << 20));
+    rig.job();
+    let report = rig.copy("one", pieces(&noise(1, 90 << 20)));
+    assert!(!report.volumes[0].whole && !report.stopped, "{report:?}");
+    assert!(report.failure.is_none());
+    assert!(rig.found().is_empty());
+}
