@@ -14,6 +14,10 @@ use super::Remark;
 /// XATTR_SIZE_MAX).
 const LIMIT_BYTES: usize = 64 << 10;
 
+/// What is offered first: for each call the kernel allocates, and clears, as much as it is
+/// offered. Nearly all lists and values are shorter.
+const FIRST_BYTES: usize = 512;
+
 /// Names and values, ascending by name.
 pub(super) type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -52,16 +56,12 @@ impl XattrReader {
         path: &[u8],
         remarks: &mut Vec<Remark>,
     ) -> Xattrs {
-        let named = match object {
-            Reach::Open(_) => None,
+        let object = match object {
+            Reach::Open(file) => Reached::Open(file),
             Reach::Named(..) if !self.proc_mounted => return Vec::new(),
-            Reach::Named(directory, name) => Some(proc_path(directory, name)),
+            Reach::Named(directory, name) => Reached::Path(proc_path(directory, name)),
         };
-        let listed = match (&object, &named) {
-            (Reach::Open(fd), _) => flistxattr(fd, &mut self.list[..]),
-            (_, Some(named)) => llistxattr(named.as_slice(), &mut self.list[..]),
-            (Reach::Named(..), None) => Ok(0),
-        };
+        let listed = fill(&mut self.list, |list| object.list(list));
         let listed_bytes = match listed {
             Ok(0) | Err(Errno::NOTSUP | Errno::NOSYS) => return Vec::new(),
             Ok(bytes) => bytes,
@@ -76,11 +76,7 @@ impl XattrReader {
             let Ok(name) = CStr::from_bytes_with_nul(name) else {
                 continue;
             };
-            let got = match (&object, &named) {
-                (Reach::Open(fd), _) => fgetxattr(fd, name, &mut self.value[..]),
-                (_, Some(named)) => lgetxattr(named.as_slice(), name, &mut self.value[..]),
-                (Reach::Named(..), None) => Err(Errno::NODATA),
-            };
+            let got = fill(&mut self.value, |value| object.get(name, value));
             match got {
                 Ok(bytes) => {
                     xattrs.push((name.to_bytes().to_vec(), self.value[..bytes].to_vec()));
@@ -99,8 +95,73 @@ impl XattrReader {
     }
 }
 
+/// An object to ask for its attributes.
+enum Reached<'a> {
+    Open(BorrowedFd<'a>),
+    Path(Vec<u8>),
+}
+
+impl Reached<'_> {
+    fn list(&self, list: &mut [u8]) -> Result<usize, Errno> {
+        match self {
+            Self::Open(file) => flistxattr(file, list),
+            Self::Path(path) => llistxattr(path.as_slice(), list),
+        }
+    }
+
+    fn get(&self, name: &CStr, value: &mut [u8]) -> Result<usize, Errno> {
+        match self {
+            Self::Open(file) => fgetxattr(file, name, value),
+            Self::Path(path) => lgetxattr(path.as_slice(), name, value),
+        }
+    }
+}
+
+/// Has `ask` fill the front of `buffer`, offering it all of it only where that is needed.
+fn fill(
+    buffer: &mut [u8],
+    ask: impl Fn(&mut [u8]) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    match ask(&mut buffer[..FIRST_BYTES]) {
+        Err(Errno::RANGE) => ask(buffer),
+        asked => asked,
+    }
+}
+
 fn proc_path(directory: BorrowedFd<'_>, name: &CStr) -> Vec<u8> {
     let mut path = format!("/proc/self/fd/{}/", directory.as_raw_fd()).into_bytes();
     path.extend_from_slice(name.to_bytes());
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{XattrFlags, fsetxattr};
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn lists_and_values_longer_than_what_is_offered_first_come_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let file = File::create(place.path().join("file")).unwrap();
+        let mut expected: Xattrs = (0..12)
+            .map(|number| {
+                let name = format!("user.{number:02}-{}", "n".repeat(80));
+                (name.into_bytes(), vec![number; 3])
+            })
+            .collect();
+        expected.push((b"user.long".to_vec(), vec![7; 2 * FIRST_BYTES]));
+        expected.push((b"user.none".to_vec(), Vec::new()));
+        for (name, value) in &expected {
+            match fsetxattr(&file, name.as_slice(), value, XattrFlags::CREATE) {
+                // Not every file system has them.
+                Err(Errno::NOTSUP) => return,
+                set => set.unwrap(),
+            }
+        }
+        let mut remarks = Vec::new();
+        let read = XattrReader::new().read(Reach::Open(file.as_fd()), b"file", &mut remarks);
+        assert_eq!((read, remarks), (expected, Vec::new()));
+    }
 }
