@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Codec, Content, DigestAlgorithm, FileLine, JobHeader, Level, Place, SegmentInfo};
+use super::{
+    Codec, Content, Digest, DigestAlgorithm, FileLine, JobHeader, Level, Place, SegmentInfo,
+};
 use crate::units::BlockAddress;
 use crate::volume::FORMAT_OF_CHANGES;
 use crate::volume::member::{Condition, FileTime, Kind, Part};
@@ -111,7 +113,7 @@ pub(super) struct LineJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<(u32, u32)>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
+    digest: Option<Cow<'a, str>>,
     block: BlockAddress,
     offset: u32,
     length: u64,
@@ -271,8 +273,36 @@ impl<'a> SegmentJson<'a> {
     }
 }
 
+/// What of a line becomes text only for its JSON. In place, since an index has a line for each
+/// object.
+pub(super) struct LineText {
+    mode: [u8; 4],
+    digest: Option<[u8; 64]>,
+}
+
+impl LineText {
+    pub fn new(line: &FileLine) -> Self {
+        Self {
+            mode: [9, 6, 3, 0].map(|shift| b'0' + (line.mode >> shift & 7) as u8),
+            digest: line.digest.map(Digest::to_hex),
+        }
+    }
+
+    fn mode(&self) -> &str {
+        str::from_utf8(&self.mode).expect(DIGITS)
+    }
+
+    fn digest(&self) -> Option<&str> {
+        let digits = self.digest.as_ref();
+        digits.map(|digits| str::from_utf8(digits).expect(DIGITS))
+    }
+}
+
+const DIGITS: &str = "digits are ASCII";
+
 impl<'a> LineJson<'a> {
-    pub fn new(line: &'a FileLine) -> Self {
+    /// Mode and digest are text here: [`LineText`] has it.
+    pub fn new(line: &'a FileLine, text: &'a LineText) -> Self {
         let (kind, target, device) = match &line.kind {
             Kind::File => ("file", None, None),
             Kind::Directory => ("dir", None, None),
@@ -290,7 +320,7 @@ impl<'a> LineJson<'a> {
             path: PathJson::new(&line.path),
             kind: kind.into(),
             size: (line.kind == Kind::File).then_some(line.size_bytes),
-            mode: format!("{:04o}", line.mode).into(),
+            mode: text.mode().into(),
             uid: line.uid,
             gid: line.gid,
             user: (&line.user).into(),
@@ -300,7 +330,7 @@ impl<'a> LineJson<'a> {
             link,
             link_base64,
             device,
-            digest: line.digest.map(|digest| digest.to_string()),
+            digest: text.digest().map(Cow::Borrowed),
             block: line.place.block,
             offset: line.place.offset_bytes,
             length: line.place.length_bytes,

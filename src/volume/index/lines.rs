@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::FileLine;
-use super::json::{LineJson, PathJson};
+use super::json::{LineJson, LineText, PathJson};
 
 /// Half of a line is its digest, which does not shrink, and the rest repeats the line before:
 /// higher levels find no more in that, and take twice the time.
@@ -16,12 +16,16 @@ const LEVEL: i32 = 1;
 /// Compressing into memory takes whatever comes.
 const IN_MEMORY: &str = "compressing into memory does not fail";
 
+/// So much text goes to the compressor at a time: a call costs as much as several lines.
+const TEXT_AT_ONCE: usize = 32 << 10;
+
 /// One of them being made. Memory: the compressor's 1 MB and about 100 bytes a line.
 pub(crate) struct Lines {
     encoder: zstd::Encoder<'static, Vec<u8>>,
-    /// The present line.
+    /// Lines that the compressor does not have yet.
     text: Vec<u8>,
-    text_bytes: u64,
+    /// Length of those that it has.
+    compressed_bytes: u64,
 }
 
 impl Lines {
@@ -31,34 +35,37 @@ impl Lines {
         Self {
             encoder,
             text: Vec::new(),
-            text_bytes: 0,
+            compressed_bytes: 0,
         }
     }
 
     pub(crate) fn push(&mut self, line: &FileLine) {
-        self.text.clear();
         write_line(&mut self.text, line);
-        self.add_text();
+        self.compress(TEXT_AT_ONCE);
     }
 
     pub(crate) fn push_gone(&mut self, path: &[u8]) {
-        self.text.clear();
         write_gone(&mut self.text, path);
-        self.add_text();
+        self.compress(TEXT_AT_ONCE);
     }
 
-    fn add_text(&mut self) {
-        self.text_bytes += self.text.len() as u64;
-        self.encoder.write_all(&self.text).expect(IN_MEMORY);
+    /// Hands the text on, if there is so much of it.
+    fn compress(&mut self, least_bytes: usize) {
+        if self.text.len() >= least_bytes {
+            self.compressed_bytes += self.text.len() as u64;
+            self.encoder.write_all(&self.text).expect(IN_MEMORY);
+            self.text.clear();
+        }
     }
 
     /// Length of the text so far, before compression.
     pub(crate) fn text_bytes(&self) -> u64 {
-        self.text_bytes
+        self.compressed_bytes + self.text.len() as u64
     }
 
     /// The compressed text.
-    pub(crate) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.compress(0);
         self.encoder.finish().expect(IN_MEMORY)
     }
 }
@@ -66,7 +73,7 @@ impl Lines {
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lines")
-            .field("text_bytes", &self.text_bytes)
+            .field("text_bytes", &self.text_bytes())
             .finish_non_exhaustive()
     }
 }
@@ -86,7 +93,7 @@ pub(crate) fn gone_bytes(path: &[u8]) -> u64 {
 }
 
 fn write_line(out: &mut impl Write, line: &FileLine) {
-    write_json(out, &LineJson::new(line));
+    write_json(out, &LineJson::new(line, &LineText::new(line)));
 }
 
 fn write_gone(out: &mut impl Write, path: &[u8]) {

@@ -34,7 +34,7 @@ use super::index::{
 use super::label::Label;
 use super::member::{Condition, Member};
 use super::receipt::SegmentReceipt;
-use super::tar::{BLOCK, END, EncodeError, encode_global, encode_member, padded};
+use super::tar::{BLOCK, END, EncodeError, encode_global, encode_member, padded, put_member};
 use super::{FORMAT, FORMAT_OF_CHANGES, FORMAT_OF_FRAMES};
 use crate::units::BlockAddress;
 
@@ -142,6 +142,8 @@ pub struct SegmentBuilder<S: RecordSink> {
     crcs: Vec<u32>,
     /// The record being filled.
     record: Vec<u8>,
+    /// The headers of the member begun last; kept for the next.
+    headers: Vec<u8>,
     open: Option<Open>,
     /// Of a compressed segment.
     frames: Option<Frames>,
@@ -238,6 +240,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
             job_problems: None,
             crcs: Vec::new(),
             record: header,
+            headers: Vec::new(),
             open: None,
             frames,
         }
@@ -301,9 +304,10 @@ impl<S: RecordSink> SegmentBuilder<S> {
     /// If the member before was not ended.
     pub fn begin(&mut self, member: &Member) -> Result<(), SegmentError<S::Error>> {
         assert!(self.open.is_none(), "the member before was ended");
-        let headers = encode_member(member)?;
+        self.headers.clear();
+        put_member(&mut self.headers, member)?;
         let needed_bytes = member.payload_bytes();
-        let header_bytes = headers.len() as u64;
+        let header_bytes = self.headers.len() as u64;
         let mut line = longest_line(member, self.info.codec);
         // Most members fit however long their line: nobody has to know.
         let mut room_bytes = self.room(header_bytes, line_bound_bytes(member));
@@ -327,7 +331,10 @@ impl<S: RecordSink> SegmentBuilder<S> {
             line,
             missing_bytes: needed_bytes,
         });
-        self.push(&headers)
+        let headers = std::mem::take(&mut self.headers);
+        let pushed = self.push(&headers);
+        self.headers = headers;
+        pushed
     }
 
     /// Adds data of the member.

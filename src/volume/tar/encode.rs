@@ -1,5 +1,7 @@
 //! Member → header bytes.
 
+use std::borrow::Cow;
+
 use super::header::{
     Header, LINKNAME_BYTES, MAX_LONG, MAX_SHORT, NAME_BYTES, OWNER_BYTES, split_name,
 };
@@ -12,6 +14,9 @@ use crate::volume::member::{FileTime, Kind, Member, Part};
 /// What ends an archive: two blocks of zeros.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
+/// What the name of an extended header begins with.
+const EXTENDED_DIRECTORY: &[u8] = b"PaxHeaders/";
+
 /// The bytes before a member's data: extended header, header, and the map of a sparse
 /// file. After them come [`Member::payload_bytes`] of data, padded to [`BLOCK`].
 ///
@@ -19,14 +24,19 @@ pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 ///
 /// See [`EncodeError`].
 pub fn encode_member(member: &Member) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = Vec::new();
+    put_member(&mut bytes, member)?;
+    Ok(bytes)
+}
+
+/// Appends what [`encode_member`] gives; nothing of use where it fails.
+///
+/// # Errors
+///
+/// See [`EncodeError`].
+pub(crate) fn put_member(out: &mut Vec<u8>, member: &Member) -> Result<(), EncodeError> {
     check(member)?;
-    let mut name = member.path.clone();
-    if member.kind == Kind::Directory {
-        name.push(b'/');
-    }
-    if let Some(part) = member.part {
-        name.extend_from_slice(part_suffix(part.number, part.open).as_bytes());
-    }
+    let name = name(member);
     let extents = member.extents.as_deref();
     let map = extents.map(|extents| sparse::encode(extents, member.covered_bytes()));
     let size = map.as_ref().map_or(0, Vec::len) as u64 + member.payload_bytes();
@@ -34,8 +44,8 @@ pub fn encode_member(member: &Member) -> Result<Vec<u8>, EncodeError> {
     let header = header(member, header_name.as_deref().unwrap_or(&name), size);
     let map = map.unwrap_or_default();
     // Times alone fit in one block; what does not makes the text grow.
-    let mut bytes = Vec::with_capacity(3 * BLOCK + map.len());
-    let actual_bytes = put_extended(&mut bytes, b'x', &name, |out| {
+    out.reserve(3 * BLOCK + map.len());
+    let actual_bytes = put_extended(out, b'x', &name, |out| {
         put_records(out, member, &header, &name);
     });
     if actual_bytes > MAX_EXTENDED_BYTES {
@@ -44,9 +54,22 @@ pub fn encode_member(member: &Member) -> Result<Vec<u8>, EncodeError> {
             limit_bytes: MAX_EXTENDED_BYTES,
         });
     }
-    bytes.extend_from_slice(&header.encode());
-    bytes.extend_from_slice(&map);
-    Ok(bytes)
+    out.extend_from_slice(&header.encode());
+    out.extend_from_slice(&map);
+    Ok(())
+}
+
+/// The member's name: that of most is their path.
+fn name(member: &Member) -> Cow<'_, [u8]> {
+    let mut name = Cow::Borrowed(&member.path[..]);
+    if member.kind == Kind::Directory {
+        name.to_mut().push(b'/');
+    }
+    if let Some(part) = member.part {
+        let suffix = part_suffix(part.number, part.open);
+        name.to_mut().extend_from_slice(suffix.as_bytes());
+    }
+    name
 }
 
 /// A global extended header with one `comment` record.
@@ -243,9 +266,14 @@ fn put_extended(
     out.resize(records_start, 0);
     put(out);
     let records_bytes = (out.len() - records_start) as u64;
-    let header_name = [b"PaxHeaders/", name].concat();
+    // Cut to what the field takes: nobody needs the name of an extended header whole.
+    let mut header_name = [0; NAME_BYTES];
+    let (directory, cut_name) = header_name.split_at_mut(EXTENDED_DIRECTORY.len());
+    directory.copy_from_slice(EXTENDED_DIRECTORY);
+    let cut_bytes = name.len().min(cut_name.len());
+    cut_name[..cut_bytes].copy_from_slice(&name[..cut_bytes]);
     let header = Header {
-        name: &header_name[..header_name.len().min(NAME_BYTES)],
+        name: &header_name[..EXTENDED_DIRECTORY.len() + cut_bytes],
         mode: 0o644,
         size: records_bytes,
         typeflag,

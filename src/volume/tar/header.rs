@@ -274,9 +274,8 @@ fn signed_checksum(block: &[u8; BLOCK]) -> i64 {
 /// The sum of all bytes, those of the checksum field itself taken as spaces.
 fn checksum(block: &[u8; BLOCK]) -> u64 {
     let field = CHECKSUM.0..CHECKSUM.0 + CHECKSUM.1;
-    let sum: u64 = block.iter().map(|&b| u64::from(b)).sum();
-    let own: u64 = block[field].iter().map(|&b| u64::from(b)).sum();
-    sum - own + CHECKSUM.1 as u64 * u64::from(b' ')
+    let sum = |bytes: &[u8]| bytes.iter().map(|&b| u32::from(b)).sum::<u32>();
+    u64::from(sum(block) - sum(&block[field])) + CHECKSUM.1 as u64 * u64::from(b' ')
 }
 
 #[cfg(test)]

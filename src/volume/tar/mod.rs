@@ -15,6 +15,7 @@ mod pax;
 mod pieces;
 mod sparse;
 
+pub(crate) use encode::put_member;
 pub use encode::{END, encode_global, encode_member, encode_plain};
 pub use find::{find_foreign_member, find_member};
 pub use parse::{Event, Limits, MemberParser};
