@@ -31,7 +31,7 @@ pub enum Kind {
 }
 
 /// A piece of a sparse file that holds data; everything between pieces is a hole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extent {
     /// Where the piece starts in the file.
     pub offset_bytes: u64,

@@ -16,6 +16,7 @@
 
 mod ahead;
 mod attach;
+mod batch;
 mod compress;
 mod content;
 mod copy;

@@ -4,6 +4,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::ahead::CHUNK_BYTES;
+use super::batch::Data;
 use super::scanner::{Item, Scanner};
 use super::stage::timed;
 use crate::engine::source::{FileReader, ReadEnd};
@@ -83,6 +84,7 @@ impl<'a> Inlet<'a> {
 /// The data of one file, taken in pieces; holes are not among them.
 pub(super) struct Payload<'a, 'b> {
     source: Source<'a, 'b>,
+    /// What came last, of a file that did not come whole.
     chunk: Vec<u8>,
     taken: usize,
     end: Option<ReadEnd>,
@@ -92,7 +94,7 @@ pub(super) struct Payload<'a, 'b> {
 /// Where further chunks come from.
 enum Source<'a, 'b> {
     /// Nowhere: it came whole.
-    Whole,
+    Whole(Data),
     /// The scanner.
     Scanner(&'b mut Inlet<'a>),
     /// The file itself, opened again.
@@ -101,13 +103,10 @@ enum Source<'a, 'b> {
 
 impl<'a, 'b> Payload<'a, 'b> {
     /// A file that came whole.
-    pub(super) fn whole(data: Vec<u8>, end: ReadEnd) -> Self {
+    pub(super) fn whole(data: Data, end: ReadEnd) -> Self {
         Self {
-            source: Source::Whole,
-            chunk: data,
-            taken: 0,
             so_far: end.condition,
-            end: Some(end),
+            ..Self::of(Source::Whole(data), Some(end))
         }
     }
 
@@ -135,14 +134,21 @@ impl<'a, 'b> Payload<'a, 'b> {
     /// Up to `limit` bytes, at least one, and the state of the file behind them. As much comes
     /// as the member declares.
     pub(super) fn take(&mut self, limit: u64) -> Result<(&[u8], Condition), ScannerGone> {
-        if self.taken == self.chunk.len() {
+        if self.taken == self.chunk().len() {
             self.refill()?;
         }
-        let left = self.chunk.len() - self.taken;
+        let left = self.chunk().len() - self.taken;
         let count = usize::try_from(limit).map_or(left, |limit| limit.min(left));
         let taken = self.taken;
         self.taken += count;
-        Ok((&self.chunk[taken..taken + count], self.so_far))
+        Ok((&self.chunk()[taken..taken + count], self.so_far))
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match &self.source {
+            Source::Whole(data) => data,
+            Source::Scanner(_) | Source::File(_) => &self.chunk,
+        }
     }
 
     /// Whether more of it, or its end, is there or comes within a moment; or never will.
@@ -161,7 +167,7 @@ impl<'a, 'b> Payload<'a, 'b> {
         }
         self.recycle();
         match &mut self.source {
-            Source::Whole | Source::File(None) => Err(ScannerGone),
+            Source::Whole(_) | Source::File(None) => Err(ScannerGone),
             Source::Scanner(inlet) => match inlet.next()? {
                 Item::Chunk(chunk, condition) if !chunk.is_empty() => {
                     self.chunk = chunk;
@@ -206,7 +212,7 @@ impl<'a, 'b> Payload<'a, 'b> {
         while self.end.is_none() {
             self.recycle();
             match &mut self.source {
-                Source::Whole => return Err(ScannerGone),
+                Source::Whole(_) => return Err(ScannerGone),
                 Source::File(reader) => {
                     self.end = reader.take().map(FileReader::finish);
                 }

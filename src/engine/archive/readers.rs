@@ -5,16 +5,19 @@
 //! objects have to be under way at once.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::batch::{Batch, Buffers};
 use super::content::whole_digest;
 use super::stage::spawn;
 use crate::engine::EngineError;
-use crate::engine::source::{Leaves, Looked, Looker, ReadEnd, Walk};
+use crate::engine::source::{FileReader, LEAVES_MAX, Leaves, Looked, Looker, ReadEnd, Walk};
 use crate::volume::index::DigestAlgorithm;
+use crate::volume::member::Member;
 
 /// Files up to this size travel whole, with their metadata.
 pub(super) const SMALL_FILE_BYTES: u64 = 256 << 10;
@@ -28,17 +31,11 @@ const THREADS_MAX: usize = 32;
 /// Time for an object that pays one more thread: what waking and switching costs.
 const OBJECT_PER_THREAD: Duration = Duration::from_micros(25);
 
-/// A leaf, and its data if it is a small file.
+/// A leaf, and if it is a small file where its data are in its batch, and how it was read.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) looked: Looked,
-    pub(super) data: Option<(Vec<u8>, ReadEnd)>,
-}
-
-impl Prepared {
-    pub(super) fn data_bytes(&self) -> usize {
-        self.data.as_ref().map_or(0, |(data, _)| data.len())
-    }
+    pub(super) data: Option<(Range<usize>, ReadEnd)>,
 }
 
 /// What became of a task.
@@ -48,6 +45,8 @@ pub(super) struct Done {
     pub(super) task: u64,
     /// In order.
     pub(super) prepared: Vec<Prepared>,
+    /// The data of the small files.
+    pub(super) batch: Arc<Batch>,
     /// What was left undone: enough was read, or a large file was opened.
     pub(super) rest: Option<Leaves>,
     /// Objects left out by a pattern.
@@ -76,6 +75,7 @@ pub(super) struct Died;
 struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
+    buffers: Arc<Buffers>,
 }
 
 #[derive(Debug, Default)]
@@ -221,15 +221,22 @@ fn work(
     let _alarm = Alarm(to_scanner);
     while let Some((task, leaves)) = shared.next() {
         // The scanner listens as long as there are threads.
-        let _ = to_scanner.send(Ok(prepare(task, leaves, &mut looker, algorithm)));
+        let done = prepare(task, leaves, &mut looker, algorithm, &shared.buffers);
+        let _ = to_scanner.send(Ok(done));
     }
 }
 
-fn prepare(task: u64, mut leaves: Leaves, looker: &mut Looker, algorithm: DigestAlgorithm) -> Done {
+fn prepare(
+    task: u64,
+    mut leaves: Leaves,
+    looker: &mut Looker,
+    algorithm: DigestAlgorithm,
+    buffers: &Arc<Buffers>,
+) -> Done {
     let started = Instant::now();
-    let mut prepared = Vec::new();
-    let (mut read_bytes, mut opened) = (0, false);
-    while read_bytes < TASK_BYTES && !opened {
+    let mut prepared = Vec::with_capacity(LEAVES_MAX);
+    let (mut batch, mut opened) = (Batch::new(buffers), false);
+    while batch.bytes() < TASK_BYTES && !opened {
         let Some(mut looked) = looker.look(&mut leaves) else {
             break;
         };
@@ -239,10 +246,10 @@ fn prepare(task: u64, mut leaves: Leaves, looker: &mut Looker, algorithm: Digest
         {
             if object.member.payload_bytes() <= SMALL_FILE_BYTES {
                 let reader = object.reader.take().expect("it is there");
-                let (bytes, mut end) = read_whole(reader, object.member.payload_bytes());
-                end.digest = whole_digest(&object.member, &bytes, algorithm);
-                read_bytes += bytes.len();
-                data = Some((bytes, end));
+                let (place, room) = batch.add(small_length(&object.member));
+                let mut end = read_whole(reader, room);
+                end.digest = whole_digest(&object.member, room, algorithm);
+                data = Some((place, end));
             } else {
                 reader.begin_reading();
                 opened = true;
@@ -253,19 +260,22 @@ fn prepare(task: u64, mut leaves: Leaves, looker: &mut Looker, algorithm: Digest
     Done {
         task,
         prepared,
+        batch: batch.share(),
         rest: (!leaves.is_empty()).then_some(leaves),
         excluded: looker.take_excluded(),
         took: started.elapsed(),
     }
 }
 
-/// All that a small file has to deliver.
-pub(super) fn read_whole(
-    mut reader: crate::engine::source::FileReader,
-    payload_bytes: u64,
-) -> (Vec<u8>, ReadEnd) {
-    let length = usize::try_from(payload_bytes).expect("a small file's size fits a usize");
-    let mut data = vec![0; length];
-    reader.read(&mut data);
-    (data, reader.finish())
+/// How long the data of a small file are.
+pub(super) fn small_length(member: &Member) -> usize {
+    usize::try_from(member.payload_bytes()).expect("a small file's size fits a usize")
+}
+
+/// Reads all that a small file has to deliver; `room` is as long as that.
+pub(super) fn read_whole(mut reader: FileReader, room: &mut [u8]) -> ReadEnd {
+    let filled_bytes = reader.read(room);
+    // Nothing, since a reader delivers what the file declares; and never another file's data.
+    room[filled_bytes..].fill(0);
+    reader.finish()
 }

@@ -225,9 +225,9 @@ impl Run<'_> {
             }
             match inlet.next()? {
                 Item::Object(member, data, end) => {
-                    self.object(*member, &mut Payload::whole(data, end))?;
+                    self.object(member, &mut Payload::whole(data, end))?;
                 }
-                Item::Begin(member) => self.object(*member, &mut Payload::streamed(inlet))?,
+                Item::Begin(member) => self.object(member, &mut Payload::streamed(inlet))?,
                 Item::Remark(remark) => self.remark(remark),
                 Item::Gone(path) => self.gone(&path)?,
                 Item::StreamEnd => self.streams_taken += 1,

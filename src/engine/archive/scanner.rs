@@ -9,12 +9,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::ahead::{CHUNK_BYTES, Closed, ReadAhead};
-use super::readers::{Died, Done, Prepared, Readers, SMALL_FILE_BYTES, TASK_BYTES, read_whole};
+use super::batch::{Batch, Data};
+use super::readers::{
+    Died, Done, Prepared, Readers, SMALL_FILE_BYTES, TASK_BYTES, read_whole, small_length,
+};
 use super::stage::{StageTime, spawn};
 use crate::engine::EngineError;
 use crate::engine::source::{
-    CommandEnd, Compared, Feed, FileReader, Leaves, Object, Opened, Pour, ReadEnd, Remark, Settled,
-    Step, Streams, Unwanted, Walk,
+    CommandEnd, Compared, Feed, FileReader, Object, Opened, Pour, ReadEnd, Remark, Settled, Step,
+    Streams, Unwanted, Walk,
 };
 use crate::volume::index::DigestAlgorithm;
 use crate::volume::member::{Condition, Member};
@@ -33,9 +36,9 @@ const ITEM_BYTES: usize = 512;
 #[derive(Debug)]
 pub(super) enum Item {
     /// An object with all its data.
-    Object(Box<Member>, Vec<u8>, ReadEnd),
+    Object(Member, Data, ReadEnd),
     /// A large file begins; chunks and an end follow.
-    Begin(Box<Member>),
+    Begin(Member),
     /// Data of a large file, and what is known of its state so far.
     Chunk(Vec<u8>, Condition),
     /// A large file ends.
@@ -67,7 +70,8 @@ impl Item {
 
     fn data_bytes(&self) -> u64 {
         match self {
-            Self::Object(_, data, _) | Self::Chunk(data, _) => data.len() as u64,
+            Self::Object(_, data, _) => data.len() as u64,
+            Self::Chunk(data, _) => data.len() as u64,
             _ => 0,
         }
     }
@@ -191,13 +195,12 @@ impl Pour for Outlet {
     }
 
     fn object(&mut self, member: Member, data: Vec<u8>, end: ReadEnd) -> Result<(), Unwanted> {
-        let item = Item::Object(Box::new(member), data, end);
+        let item = Item::Object(member, Data::Own(data), end);
         self.send(item).map_err(|Closed| Unwanted)
     }
 
     fn begin(&mut self, member: Member) -> Result<(), Unwanted> {
-        let item = Item::Begin(Box::new(member));
-        self.send(item).map_err(|Closed| Unwanted)
+        self.send(Item::Begin(member)).map_err(|Closed| Unwanted)
     }
 
     fn chunk(&mut self, data: Vec<u8>, so_far: Condition) -> Result<(), Unwanted> {
@@ -312,12 +315,8 @@ enum Slot {
     Object(Box<Object>),
     Remarks(Vec<Remark>),
     Gone(Vec<u8>),
-    Leaves {
-        task: u64,
-        prepared: VecDeque<Prepared>,
-        rest: Option<Leaves>,
-        under_way: bool,
-    },
+    /// Leaves that somebody looks at; what is done of them.
+    Leaves(u64, Option<Done>),
 }
 
 /// The walk, those who look ahead for it, and what they have brought.
@@ -397,35 +396,22 @@ impl Scan {
                 let task = self.next_task;
                 self.next_task += 1;
                 self.readers.give(task, leaves, false);
-                self.slots.push_back(Slot::Leaves {
-                    task,
-                    prepared: VecDeque::new(),
-                    rest: None,
-                    under_way: true,
-                });
+                self.slots.push_back(Slot::Leaves(task, None));
             }
         }
     }
 
     /// Puts what a task has brought into its slot.
     fn take(&mut self, done: Done) {
-        let read_bytes: usize = done.prepared.iter().map(Prepared::data_bytes).sum();
+        let read_bytes = done.batch.bytes();
         self.held_bytes += read_bytes;
         self.task_bytes = (3 * self.task_bytes + read_bytes) / 4 + 1;
         self.excluded += done.excluded;
         let slot = self.slots.iter_mut().find_map(|slot| match slot {
-            Slot::Leaves {
-                task,
-                prepared,
-                rest,
-                under_way,
-            } if *task == done.task => Some((prepared, rest, under_way)),
+            Slot::Leaves(task, slot) if *task == done.task => Some(slot),
             _ => None,
         });
-        let (prepared, rest, under_way) = slot.expect("a slot stays until its task is done");
-        prepared.extend(done.prepared);
-        *rest = done.rest;
-        *under_way = false;
+        *slot.expect("a slot stays until its task is done") = Some(done);
     }
 
     /// Hands on what the first slot has; false if there is nothing yet.
@@ -443,64 +429,62 @@ impl Scan {
                 Ok(true)
             }
             Some(Slot::Object(object)) => {
-                self.send_object(object, None, outlet)?;
+                self.send_object(*object, None, outlet)?;
                 Ok(true)
             }
-            Some(Slot::Leaves {
-                task,
-                mut prepared,
-                mut rest,
-                mut under_way,
-            }) => {
-                let found = !prepared.is_empty();
-                if let Some(rest) = rest.take() {
-                    under_way = true;
+            Some(Slot::Leaves(task, None)) => {
+                self.slots.push_front(Slot::Leaves(task, None));
+                Ok(false)
+            }
+            Some(Slot::Leaves(task, Some(done))) => {
+                // Others can go on with the rest while this is handed on.
+                if let Some(rest) = done.rest {
                     self.readers.give(task, rest, true);
+                    self.slots.push_front(Slot::Leaves(task, None));
                 }
-                for prepared in prepared.drain(..) {
-                    self.send_prepared(prepared, outlet)?;
+                self.held_bytes -= done.batch.bytes();
+                for prepared in done.prepared {
+                    self.send_prepared(prepared, &done.batch, outlet)?;
                 }
-                if under_way {
-                    self.slots.push_front(Slot::Leaves {
-                        task,
-                        prepared,
-                        rest,
-                        under_way,
-                    });
-                }
-                Ok(found || !under_way)
+                Ok(true)
             }
         }
     }
 
-    fn send_prepared(&mut self, prepared: Prepared, outlet: &mut Outlet) -> Result<(), Stop> {
-        self.held_bytes -= prepared.data_bytes();
+    fn send_prepared(
+        &mut self,
+        prepared: Prepared,
+        batch: &Arc<Batch>,
+        outlet: &mut Outlet,
+    ) -> Result<(), Stop> {
         let mut remarks = Vec::new();
         let settled = self.walk.settle(prepared.looked, &mut remarks);
         for remark in remarks {
             outlet.send(Item::Remark(remark))?;
         }
+        let read = |(place, end)| (Data::In(Arc::clone(batch), place), end);
         match settled {
             Settled::Skipped => Ok(()),
-            Settled::AsLooked(object) => self.send_object(object, prepared.data, outlet),
+            Settled::AsLooked(object) => self.send_object(object, prepared.data.map(read), outlet),
             Settled::Instead(object) => self.send_object(object, None, outlet),
         }
     }
 
     fn send_object(
         &mut self,
-        object: Box<Object>,
-        data: Option<(Vec<u8>, ReadEnd)>,
+        object: Object,
+        data: Option<(Data, ReadEnd)>,
         outlet: &mut Outlet,
     ) -> Result<(), Stop> {
-        let Object { member, reader } = *object;
+        let Object { member, reader } = object;
         let payload_bytes = member.payload_bytes();
-        let member = Box::new(member);
         let (data, end) = match (data, reader) {
             (Some(whole), _) => whole,
-            (None, None) => (Vec::new(), ReadEnd::whole()),
+            (None, None) => (Data::Own(Vec::new()), ReadEnd::whole()),
             (None, Some(reader)) if payload_bytes <= SMALL_FILE_BYTES => {
-                read_whole(reader, payload_bytes)
+                let mut data = vec![0; small_length(&member)];
+                let end = read_whole(reader, &mut data);
+                (Data::Own(data), end)
             }
             (None, Some(reader)) => return Ok(send_large(member, reader, outlet)?),
         };
@@ -508,11 +492,7 @@ impl Scan {
     }
 }
 
-fn send_large(
-    member: Box<Member>,
-    mut reader: FileReader,
-    outlet: &mut Outlet,
-) -> Result<(), Closed> {
+fn send_large(member: Member, mut reader: FileReader, outlet: &mut Outlet) -> Result<(), Closed> {
     outlet.send(Item::Begin(member))?;
     loop {
         if outlet.ahead.is_abandoned(outlet.begun) {

@@ -21,8 +21,10 @@ const ADVISE_BYTES: u64 = 1 << 20;
 pub struct FileReader {
     file: OwnedFd,
     before: Inode,
-    /// The pieces still to read, the next one last.
-    pieces: Vec<Extent>,
+    /// What is left of the piece in work.
+    piece: Extent,
+    /// The pieces behind it, the next one last.
+    further: Vec<Extent>,
     fault: Option<Fault>,
     footprint: Footprint,
 }
@@ -64,35 +66,40 @@ impl FileReader {
             let _ = fadvise(&file, 0, None, Advice::Sequential);
             let _ = fadvise(&file, 0, None, Advice::NoReuse);
         }
-        let whole = [Extent {
-            offset_bytes: 0,
-            length_bytes: inode.size_bytes,
-        }];
-        let pieces = extents.unwrap_or(&whole).iter().rev().copied();
-        let pieces = pieces.filter(|piece| piece.length_bytes > 0).collect();
+        let mut further = Vec::new();
+        let piece = match extents {
+            None => Extent {
+                offset_bytes: 0,
+                length_bytes: inode.size_bytes,
+            },
+            Some(extents) => {
+                further.extend(extents.iter().rev());
+                further.pop().unwrap_or_default()
+            }
+        };
         Self {
             file,
             footprint: Footprint::new(inode.size_bytes, inode.size_bytes >= ADVISE_BYTES),
             before: inode,
-            pieces,
+            piece,
+            further,
             fault: None,
         }
     }
 
     /// Has the kernel read the beginning of a large file, while nobody waits for it yet.
     pub fn begin_reading(&mut self) {
-        let first = self.pieces.last().map_or(0, |piece| piece.offset_bytes);
+        let first = self.piece.offset_bytes;
         self.footprint.come_to(self.file.as_fd(), first);
     }
 
     /// Leaves out what lies before `offset_bytes`, before the first read.
     pub(crate) fn skip_to(&mut self, offset_bytes: u64) {
-        self.pieces.retain_mut(|piece| {
+        for piece in self.further.iter_mut().chain([&mut self.piece]) {
             let end = piece.offset_bytes + piece.length_bytes;
             piece.offset_bytes = piece.offset_bytes.max(offset_bytes);
             piece.length_bytes = end.saturating_sub(piece.offset_bytes);
-            piece.length_bytes > 0
-        });
+        }
     }
 
     /// Fills `buffer` as far as there is data; the bytes filled. Less than its length
@@ -100,9 +107,14 @@ impl FileReader {
     pub fn read(&mut self, buffer: &mut [u8]) -> usize {
         let mut filled_bytes = 0;
         while filled_bytes < buffer.len() {
-            let Some(piece) = self.pieces.last_mut() else {
-                break;
-            };
+            let piece = &mut self.piece;
+            if piece.length_bytes == 0 {
+                let Some(next) = self.further.pop() else {
+                    break;
+                };
+                *piece = next;
+                continue;
+            }
             let left = buffer.len() - filled_bytes;
             let wanted =
                 usize::try_from(piece.length_bytes).map_or(left, |length| length.min(left));
@@ -131,9 +143,6 @@ impl FileReader {
             filled_bytes += got;
             piece.offset_bytes += got as u64;
             piece.length_bytes -= got as u64;
-            if piece.length_bytes == 0 {
-                self.pieces.pop();
-            }
         }
         filled_bytes
     }

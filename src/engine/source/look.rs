@@ -25,15 +25,17 @@ pub struct Leaves {
     pub(super) directory: Arc<OwnedFd>,
     /// Archive path of the directory.
     pub(super) path: Vec<u8>,
-    /// What [`split_names`] reads.
+    /// What [`split_names`] reads, the names looked at among them.
     pub(super) names: Vec<u8>,
+    /// Where in `names` the next one begins.
+    pub(super) at: usize,
 }
 
 impl Leaves {
     /// True if all were looked at.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.at == self.names.len()
     }
 }
 
@@ -46,11 +48,12 @@ pub struct Looked {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 enum Verdict {
     /// Nothing to archive.
     Skipped,
     /// An object; with its inode if it has several names.
-    Object(Box<Object>, Option<Inode>),
+    Object(Object, Option<Box<Inode>>),
     /// Only the walk itself can tell: somebody else reads the object under another name, or
     /// it is not what the listing said.
     Later(Arc<OwnedFd>, CString, Vec<u8>),
@@ -62,9 +65,9 @@ pub enum Settled {
     /// Nothing to archive.
     Skipped,
     /// The object that was looked at; what was read of it counts.
-    AsLooked(Box<Object>),
+    AsLooked(Object),
     /// Another object than was looked at: what was read does not count.
-    Instead(Box<Object>),
+    Instead(Object),
 }
 
 impl Looked {
@@ -88,7 +91,7 @@ pub struct Looker {
 impl Looker {
     /// Looks at the first of `leaves` and takes it off them; `None` if there are no more.
     pub fn look(&mut self, leaves: &mut Leaves) -> Option<Looked> {
-        let (listed, name, _) = split_names(&leaves.names)?;
+        let (listed, name, rest) = split_names(&leaves.names[leaves.at..])?;
         self.path.clear();
         self.path.extend_from_slice(&leaves.path);
         if !self.path.is_empty() {
@@ -106,7 +109,7 @@ impl Looker {
         let mut remarks = Vec::new();
         let (visitor, claims) = (&mut self.visitor, &*self.claims);
         let verdict = match visitor.look(&place, listed, claims, &mut remarks) {
-            Ok(Some((object, inode))) => Verdict::Object(Box::new(object), inode),
+            Ok(Some((object, inode))) => Verdict::Object(object, inode.map(Box::new)),
             Ok(None) => {
                 let (directory, name) = (Arc::clone(&leaves.directory), name.to_owned());
                 Verdict::Later(directory, name, self.path.clone())
@@ -116,8 +119,7 @@ impl Looker {
                 Verdict::Skipped
             }
         };
-        let taken = 1 + name.count_bytes() + 1;
-        leaves.names.drain(..taken);
+        leaves.at = leaves.names.len() - rest.len();
         Some(Looked { verdict, remarks })
     }
 
@@ -198,7 +200,7 @@ impl Visitor {
                     known: None,
                 };
                 match self.visit_included(place, remarks) {
-                    Visited::Leaf(object, _) => Settled::Instead(Box::new(object)),
+                    Visited::Leaf(object, _) => Settled::Instead(object),
                     Visited::Skipped(_) | Visited::Unchanged(_) => Settled::Skipped,
                     Visited::Directory(..) => {
                         let what = "it became a directory while it was being archived";

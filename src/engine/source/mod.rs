@@ -51,4 +51,4 @@ pub(crate) use place::is_at_or_below;
 pub use pour::{CommandEnd, Pour, Unwanted};
 pub use remark::{Remark, Severity};
 pub use visit::Object;
-pub use walk::{Found, Selection, Step, Walk};
+pub use walk::{Found, LEAVES_MAX, Selection, Step, Walk};

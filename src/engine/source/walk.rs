@@ -27,7 +27,7 @@ const OPEN_AT_EACH_END: usize = 32;
 
 /// Leaves that come at a time: enough that handing them over costs little beside looking at
 /// them, few enough that a directory keeps several threads busy.
-const LEAVES_MAX: usize = 64;
+pub const LEAVES_MAX: usize = 64;
 
 /// What a walk comes to.
 #[derive(Debug)]
@@ -281,6 +281,7 @@ impl Walk {
             directory: Arc::clone(directory),
             path: self.path[..frame.path_bytes].to_vec(),
             names,
+            at: 0,
         })
     }
 
