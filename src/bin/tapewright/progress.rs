@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use indicatif::{
@@ -61,6 +61,8 @@ pub struct Terminal {
     phase: Mutex<String>,
     stop: Arc<AtomicBool>,
     announced: AtomicBool,
+    /// Something has moved.
+    moves: Once,
     /// Lines on the present wait that were due where there is no bar.
     lines_told: AtomicU64,
 }
@@ -89,6 +91,7 @@ impl Terminal {
             phase: Mutex::default(),
             stop,
             announced: AtomicBool::new(false),
+            moves: Once::new(),
             lines_told: AtomicU64::new(0),
         })
     }
@@ -159,11 +162,11 @@ impl Monitor for Terminal {
 
     fn advance(&self, _files: u64, bytes: u64) {
         if bytes > 0 {
-            if self.bar.position() == 0 {
+            self.moves.call_once(|| {
                 self.show(View::Amount);
                 // The time until something moves is nobody's rate.
                 self.bar.reset_eta();
-            }
+            });
             self.bar.inc(bytes);
         }
     }

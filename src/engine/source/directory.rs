@@ -89,7 +89,10 @@ impl Names {
 
     fn sort(&mut self) {
         let Self { text, starts, .. } = self;
-        starts.sort_unstable_by_key(|&start| name_at(text, start).1);
+        // With what follows: the zero byte that ends a name is below all others, and no other name
+        // is the same up to it.
+        let from = |start: usize| &text[start + 1..];
+        starts.sort_unstable_by(|&a, &b| from(a).cmp(from(b)));
     }
 
     /// The next name.

@@ -7,30 +7,47 @@ use nix::unistd::{Gid, Group, Uid, User};
 /// Remembers the names of numeric owners and groups.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
-    users: HashMap<u32, String>,
-    groups: HashMap<u32, String>,
+    users: Names,
+    groups: Names,
+}
+
+/// Names by their numbers.
+#[derive(Debug, Default)]
+struct Names {
+    known: HashMap<u32, String>,
+    /// Most objects have the owner of the one before.
+    last: Option<(u32, String)>,
+}
+
+impl Names {
+    /// The name of `number`; if it was not asked for before, `ask` tells.
+    fn name(&mut self, number: u32, ask: impl FnOnce() -> Option<String>) -> String {
+        if let Some((last, name)) = &self.last
+            && *last == number
+        {
+            return name.clone();
+        }
+        let name = self.known.entry(number);
+        let name = name.or_insert_with(|| ask().unwrap_or_default());
+        self.last = Some((number, name.clone()));
+        name.clone()
+    }
 }
 
 impl Owners {
     /// The owner's name; empty if the system knows none or cannot be asked.
     pub(super) fn user(&mut self, uid: u32) -> String {
-        let name = self.users.entry(uid).or_insert_with(|| {
-            User::from_uid(Uid::from_raw(uid))
-                .ok()
-                .flatten()
-                .map_or_else(String::new, |u| u.name)
-        });
-        name.clone()
+        self.users.name(uid, || {
+            let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+            user.map(|user| user.name)
+        })
     }
 
     /// The group's name; empty if the system knows none or cannot be asked.
     pub(super) fn group(&mut self, gid: u32) -> String {
-        let name = self.groups.entry(gid).or_insert_with(|| {
-            Group::from_gid(Gid::from_raw(gid))
-                .ok()
-                .flatten()
-                .map_or_else(String::new, |g| g.name)
-        });
-        name.clone()
+        self.groups.name(gid, || {
+            let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
+            group.map(|group| group.name)
+        })
     }
 }
