@@ -19,6 +19,7 @@ pub mod at_risk;
 pub mod browse;
 mod catalog;
 pub mod catalog_copy;
+pub mod compact;
 mod convert;
 pub mod copy;
 mod cut_off;

@@ -67,10 +67,6 @@ pub fn check(site: Site<'_>) -> Result<CheckedCatalog, JobError> {
         let label = volumes.find(|label| label.volume == id)?;
         Some(label.barcode.clone())
     };
-    let rebuild = |barcode: &Option<String>| match barcode {
-        Some(barcode) => format!("`catalog rebuild {barcode}` writes it anew from the tape."),
-        None => "`catalog rebuild` writes it anew from the tapes.".to_owned(),
-    };
     let mut faults = Vec::new();
     if let Some(lost) = catalog.find_lost_lines()? {
         let error = JobError::Catalog(CatalogError::LinesLost(lost));
@@ -88,7 +84,7 @@ pub fn check(site: Site<'_>) -> Result<CheckedCatalog, JobError> {
         let barcode = barcode(damaged.volume);
         faults.push(CatalogFault {
             what: with_causes(&damaged.error),
-            advice: rebuild(&barcode),
+            advice: rebuild_advice(barcode.as_deref()),
             barcode,
         });
     }
@@ -108,6 +104,14 @@ pub fn check(site: Site<'_>) -> Result<CheckedCatalog, JobError> {
         entries: report.entries,
         faults,
     })
+}
+
+/// What cures a damaged entry file.
+pub(super) fn rebuild_advice(barcode: Option<&str>) -> String {
+    match barcode {
+        Some(barcode) => format!("`catalog rebuild {barcode}` writes it anew from the tape."),
+        None => "`catalog rebuild` writes it anew from the tapes.".to_owned(),
+    }
 }
 
 /// Writes the catalog to the new file `path`. Touches no tape.

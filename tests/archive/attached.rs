@@ -109,7 +109,8 @@ fn read(mounted: &mut MountedVolume, copy: &CatalogCopy) -> Result<String, Strin
     let mut reader = CatalogCopyReader::new(mounted, copy, &Silent);
     let read = reader.read_to_end(&mut content);
     assert!(reader.take_failure().is_none());
-    read.map(|_| digest(&content)).map_err(|error| error.to_string())
+    read.map(|_| digest(&content))
+        .map_err(|error| error.to_string())
 }
 
 fn digest(content: &[u8]) -> String {

@@ -5,6 +5,7 @@ mod as_tar;
 mod browser;
 mod browsing;
 mod catalog_loss;
+mod compact;
 mod compression;
 mod digests;
 mod doctor;

@@ -120,12 +120,11 @@ impl Command {
             Command::Tape(command) => {
                 !matches!(command, TapeCommand::Label(_) | TapeCommand::Dump { .. })
             }
-            Command::Catalog(command) => {
-                matches!(
-                    command,
-                    CatalogCommand::Check | CatalogCommand::Export { .. }
-                )
-            }
+            Command::Catalog(command) => match command {
+                CatalogCommand::Check | CatalogCommand::Export { .. } => true,
+                CatalogCommand::Compact(args) => args.dry_run,
+                CatalogCommand::Rebuild { .. } | CatalogCommand::Import { .. } => false,
+            },
             Command::Find(_) | Command::Ls(_) | Command::Tree(_) | Command::Du(_) => true,
             Command::Duplicates(_) | Command::Doctor | Command::Job(_) => true,
             Command::Hold(command) => matches!(command, HoldCommand::List { .. }),

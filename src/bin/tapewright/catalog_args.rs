@@ -14,6 +14,8 @@ pub enum CatalogCommand {
     },
     /// Read all of the catalog and compare it with itself. Touches no tape
     Check,
+    /// Merge its entry files, and let go of what is expired and overwritten. Touches no tape
+    Compact(CompactArgs),
     /// Write the catalog to a new file that other programs can read, and `catalog import`
     Export {
         /// The file: JSON lines in zstd (docs/catalog.md)
@@ -37,4 +39,11 @@ pub struct CatalogCopyArgs {
     /// `auto` once a day and where it is small beside the job, `always`, or `never` [default: auto]
     #[arg(long = "catalog-copy", value_name = "WHEN")]
     pub when: Option<CatalogCopy>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompactArgs {
+    /// Show which files would be merged, and what would leave the catalog; write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }

@@ -24,7 +24,8 @@ use super::lock::Lock;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource};
 use super::who::host_name;
-use super::{JobError, Outcome, SOFTWARE, Site, catalog, convert, interrupted, library, retention};
+use super::{JobError, Outcome, SOFTWARE, Site, catalog, compact, convert};
+use super::{interrupted, library, retention};
 use crate::engine::archive::{self as engine, ArchivePlan};
 use crate::engine::source::{self, Base};
 use crate::volume::index::{JobHeader, Level, SegmentInfo};
@@ -100,6 +101,7 @@ pub fn archive(site: Site<'_>, job: &JobDescription) -> Result<ArchiveSummary, J
     hooks.after(&mut result);
     end.record(&result)?;
     owner.retire();
+    compact::after_job(site, &catalog);
     result
 }
 

@@ -13,7 +13,8 @@ use super::engine_error::from_writing;
 use super::error::Failure;
 use super::mount::Mounter;
 use super::source::{CatalogSink, LibrarySource};
-use super::{JobError, Outcome, Problems, Site, catalog, convert, interrupted, retention, which};
+use super::{JobError, Outcome, Problems, Site};
+use super::{catalog, compact, convert, interrupted, retention, which};
 use crate::engine::archive::{self as engine, Compression, CopyPlan, Memory};
 use crate::volume::frames::Effort;
 use crate::volume::index::{JobHeader, SegmentInfo};
@@ -118,6 +119,7 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
     if summary.outcome == Outcome::Complete && (lacking || summary.problems.total > 0) {
         summary.outcome = Outcome::Partial;
     }
+    compact::after_job(site, &catalog);
     Ok(summary)
 }
 

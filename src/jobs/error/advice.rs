@@ -86,6 +86,7 @@ impl JobError {
             | JobError::NothingOfJob { .. }
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
+            JobError::Catalog(CatalogError::Merging(_)) => K::Busy,
             JobError::Catalog(_)
             | JobError::LabelNotRecorded { .. }
             | JobError::UnknownContent { .. } => K::Catalog,
@@ -329,6 +330,9 @@ impl JobError {
             JobError::Catalog(CatalogError::Ledger(LedgerError::Shrunk { .. })) => {
                 "Somebody exchanged the catalog meanwhile. Run the command again: it tells what is \
                  missing."
+            }
+            JobError::Catalog(CatalogError::Merging(_)) => {
+                "Nothing was changed. Wait for that process: each job merges at its end."
             }
             JobError::Catalog(CatalogError::Entries(_)) => {
                 "`catalog rebuild` writes the entry file anew from its tape."

@@ -19,7 +19,7 @@ use super::mount::{Bay, Listed, Mounter, Purpose, drive_error, lend};
 use super::restore::TapePlace;
 use super::{
     ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
-    catalog, convert, cut_off,
+    catalog, compact, convert, cut_off,
 };
 use crate::engine::scan::{Damage, ScanReport, scan};
 use crate::engine::{BoxedError, ReceiptSink};
@@ -162,6 +162,7 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
     };
     catalog.append(site.clock.now(), &Event::CatalogRebuilt(event))?;
     settle_memory(site, &catalog, named, &summary)?;
+    compact::after_job(site, &catalog);
     Ok(summary)
 }
 

@@ -3,8 +3,10 @@
 use std::io;
 
 use tapewright::jobs::catalog_copy::{self, ImportedCopy};
+use tapewright::jobs::compact::{self, CompactSummary};
 use tapewright::jobs::portable::{self, Carried, CatalogFault, CheckedCatalog};
 use tapewright::jobs::rebuild::{self, RebuildSummary};
+use tapewright::units::ByteSize;
 
 use super::restore::place_words;
 use super::{Context, Ended, conclude, conclude_or_tell, failed_tapes, problems};
@@ -13,11 +15,12 @@ use crate::dates;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
 
-/// Rebuilds, checks or carries the catalog.
+/// Rebuilds, checks, compacts or carries the catalog.
 pub fn run(context: &mut Context<'_>, command: &CatalogCommand) -> Ended {
     match command {
         CatalogCommand::Rebuild { barcodes } => run_rebuild(context, barcodes),
         CatalogCommand::Check => run_check(context),
+        CatalogCommand::Compact(args) => run_compact(context, args.dry_run),
         CatalogCommand::Export { file } => {
             let carried = portable::export(context.site, file)?;
             conclude(context, Exit::Done, &carried, |output, carried| {
@@ -111,17 +114,65 @@ fn run_check(context: &mut Context<'_>) -> Ended {
     conclude(context, exit, &checked, render_check)
 }
 
-fn render_check(output: &mut Output, checked: &CheckedCatalog) -> io::Result<()> {
+fn run_compact(context: &mut Context<'_>, dry_run: bool) -> Ended {
+    let summary = compact::compact(context.site, dry_run)?;
+    let exit = match summary.faults.is_empty() {
+        true => Exit::Done,
+        false => Exit::Failed,
+    };
+    conclude(context, exit, &summary, render_compact)
+}
+
+fn render_compact(output: &mut Output, summary: &CompactSummary) -> io::Result<()> {
+    let would = if summary.dry_run { "would be " } else { "" };
+    for job in &summary.dropped {
+        output.line(format!(
+            "{}: {} files and directories of {} {would}let go: expired, and overwritten",
+            job.name,
+            job.entries,
+            counted(job.segments, "segment")
+        ))?;
+    }
+    for job in &summary.merged {
+        output.line(format!(
+            "{}: {} {would}merged to {}",
+            job.name,
+            counted(job.files_before, "file"),
+            job.files_after
+        ))?;
+    }
+    faults(output, &summary.faults)?;
+    let before = ByteSize(summary.bytes_before);
+    let after = match summary.bytes_after {
+        Some(bytes) => format!("now {} ({})", summary.files_after, ByteSize(bytes)),
+        None => format!("{would}{}", summary.files_after),
+    };
+    output.line(format!(
+        "entry files: {} ({before}), {after}",
+        summary.files_before
+    ))?;
+    match summary.waits_for_readers {
+        true => output.line("another process reads; the old files go when it is done"),
+        false => Ok(()),
+    }
+}
+
+fn faults(output: &mut Output, faults: &[CatalogFault]) -> io::Result<()> {
     for CatalogFault {
         barcode,
         what,
         advice,
-    } in &checked.faults
+    } in faults
     {
         let about = barcode.as_deref().unwrap_or("catalog");
         output.line(format!("{about}  {what}"))?;
         output.line(format!("  {advice}"))?;
     }
+    Ok(())
+}
+
+fn render_check(output: &mut Output, checked: &CheckedCatalog) -> io::Result<()> {
+    faults(output, &checked.faults)?;
     let verdict = match checked.faults.len() as u64 {
         0 => "consistent with itself".to_owned(),
         count => counted(count, "fault"),
