@@ -65,5 +65,7 @@ fn what_tar_extracts_is_what_was_archived() {
         .expect_exit(9);
     assert!(!nothing.exists());
     let ledger = fs::read_to_string(place.path("state/catalog/ledger.jsonl")).expect("a ledger");
-    assert_eq!(ledger.matches("\"target\":\"-\"").count(), 4);
+    assert_eq!(ledger.matches("\"target\":\"-\"").count(), 3);
+    let file = format!("\"target\":\"{}\"", archive.display());
+    assert_eq!(ledger.matches(&file).count(), 1, "{file}");
 }

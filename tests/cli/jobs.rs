@@ -142,7 +142,7 @@ fn a_name_of_several_jobs_is_never_taken_silently() {
         .expect_exit(9)
         .stderr();
     assert!(
-        nobody.contains("`job list`") && !nobody.contains("tape"),
+        nobody.contains("`job list`") && !nobody.contains("tape list"),
         "{nobody}"
     );
 }

@@ -143,11 +143,11 @@ fn a_damaged_index_is_replaced_by_the_headers_of_its_segment() {
             );
             if !known {
                 // What is known all the same: where it is, and that it came behind the label.
-                let name = format!("unnamed-{}-{}", receipt.info.barcode, number + 1);
+                let name = format!("unnamed-{}-1", receipt.info.barcode);
                 let since = label(BLOCK_BYTES).labelled_at;
                 let found = &salvaged.info.job;
                 assert_eq!((&found.name, found.started_at), (&name, since));
-                assert!(scanned.said[number].contains(&name), "{:?}", scanned.said);
+                assert!(scanned.said[0].contains(&name), "{:?}", scanned.said);
             }
             let expected: Vec<FileLine> = receipt.files.iter().map(from_headers).collect();
             assert_eq!(salvaged.files, expected);

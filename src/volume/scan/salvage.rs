@@ -32,8 +32,8 @@ const LINE_BYTES: u64 = 256;
 /// tape holds.
 pub(super) struct Salvaged {
     /// Of the run only the identity is known, unless a segment beside it is of the same; then
-    /// all but times and counts is taken from there. Else it is named by its place, and its start is
-    /// the last moment that is known to come before it. What is unknown is empty, 0, or 1970.
+    /// all but times and counts is taken from there. Else it is named by its place, and its start
+    /// is the last moment that is known to come before it. What is unknown is empty, 0, or 1970.
     pub info: SegmentInfo,
     pub files: Vec<FileLine>,
     /// What was wrong, and where.

@@ -57,8 +57,8 @@ fn check_resumed(args: &ArchiveArgs) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage(format!(
-        "a job that goes on is the same job, with the pools, name, excludes, level, base and digests \
-         with which it began: leave out {}. To archive otherwise, begin another job",
+        "a job that goes on is the same job, with the pools, name, excludes, level, base and \
+         digests with which it began: leave out {}. To archive otherwise, begin another job",
         flags.join(", ")
     )))
 }
