@@ -176,10 +176,6 @@ impl JobError {
             JobError::UnknownVolume { barcode, .. } => {
                 format!("`catalog rebuild {barcode}` reads it into the catalog; nothing is lost.")
             }
-            JobError::UnknownContent { barcode, .. } => format!(
-                "`catalog rebuild {barcode}` reads them into the catalog. Then verify it again: \
-                 it compares each file."
-            ),
             JobError::OtherPool { barcode, pool, .. } => {
                 format!("Write to pool {pool}, or name a tape other than {barcode}.")
             }
@@ -244,6 +240,10 @@ impl JobError {
                 "`tape show {barcode}` tells what the catalog knows to be on it. Name another tape."
             ),
             JobError::TooNewTape { .. } => "Use a later version of Tapewright.".to_owned(),
+            JobError::UnknownContent { barcode, .. } => format!(
+                "`catalog rebuild {barcode}` reads them into the catalog. Then verify it again: \
+                 it compares each file."
+            ),
             JobError::HoldsData { barcode, .. } => format!(
                 "If all of it may go, `tape label {barcode} --pool NAME --erase {barcode}`."
             ),
