@@ -189,7 +189,9 @@ fn planned(site: Site<'_>, catalog: &Catalog, behind: &Behind<'_>) -> AttachPlan
 
 /// What kept a copy from being written whole.
 fn not_whole(catalog: &Catalog, barcode: String, attached: Attached) -> CopiedCatalog {
-    let one_tape = |error: &EngineError| matches!(error, EngineError::Mount { source, .. } if source.is::<OneTape>());
+    let one_tape = |error: &EngineError| {
+        matches!(error, EngineError::Mount { source, .. } if source.is::<OneTape>())
+    };
     match attached.written.failure {
         Some(error) if !one_tape(&error) => {
             let error = from_writing(catalog, error);

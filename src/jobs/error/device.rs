@@ -231,8 +231,8 @@ pub(super) fn of_operation(error: &EngineError) -> Option<String> {
         EngineError::NoCatalogCopy { barcode } | EngineError::CatalogCopiesBad { barcode, .. } => {
             return Some(format!(
                 "Another tape may have one: `catalog import --from-tape BARCODE`. Or read the \
-                 tapes themselves: `catalog rebuild {barcode}` this one, `catalog rebuild` all that \
-                 are in the library."
+                 tapes themselves: `catalog rebuild {barcode}` this one, `catalog rebuild` all \
+                 that are in the library."
             ));
         }
         EngineError::Plan { .. } => return None,
