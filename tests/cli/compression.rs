@@ -191,7 +191,15 @@ fn a_compressed_segment_that_the_catalog_has_lost_is_adopted() {
     let source = place.path("source");
     mixed_files(&source);
     let (text, noise) = (source.join("text"), source.join("noise"));
-    let archive = ["archive", "--pool", "p", "--compress", "auto"];
+    let archive = [
+        "archive",
+        "--pool",
+        "p",
+        "--compress",
+        "auto",
+        "--catalog-copy",
+        "never",
+    ];
     place.run(archive, [&text]).expect_done();
     let copy = |from: &Path, to: &Path| {
         let status = Command::new("cp").arg("-a").args([from, to]).status();

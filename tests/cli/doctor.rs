@@ -144,7 +144,7 @@ fn a_damaged_entry_file_is_named_with_the_tape_that_cures_it() {
     let source = place.path("data");
     fs::create_dir(&source).unwrap();
     fs::write(source.join("file"), b"content").unwrap();
-    let archive = ["archive", "--pool", "p"];
+    let archive = ["archive", "--pool", "p", "--catalog-copy", "never"];
     place.run(archive, [&source]).expect_done();
     let (code, found) = checks(&place);
     assert_eq!(code, 0, "{found:#?}");

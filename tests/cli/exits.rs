@@ -54,11 +54,11 @@ fn a_demonstration_for_programs_prints_one_summary_and_nothing_else() {
 #[test]
 fn a_dump_of_a_file_behind_the_end_finds_nothing() {
     let (place, _) = archived();
-    // Label, segment and index are there.
+    // Label, segment and index are there, and a copy of the catalog with its index.
     place
         .run(["tape", "dump", "SIM001L9", "--file"], ["2"])
         .expect_done();
-    for file in ["3", "99999", "18446744073709551615"] {
+    for file in ["5", "99999", "18446744073709551615"] {
         let ran = place
             .run(["tape", "dump", "SIM001L9", "--file"], [file])
             .expect_exit(9);

@@ -9,13 +9,13 @@ use crate::harness::{Place, assert_same_tree, random_files, restored};
 use crate::root::is_root;
 use crate::zoo;
 
-/// A volume with two segments: the zoo, and some plain files.
+/// A volume with two segments, the zoo and some plain files, and a copy of the catalog.
 fn volume() -> (Place, std::path::PathBuf) {
     let place = Place::with_pool("2GB", 1);
     let source = place.path("source");
     zoo::make(&source.join("zoo"));
     place
-        .run(["archive", "--pool", "p"], [&source])
+        .run(["archive", "--pool", "p", "--catalog-copy", "never"], [&source])
         .expect_done();
     random_files(&source.join("more"), 8, 20, 10_000);
     place

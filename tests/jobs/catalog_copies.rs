@@ -368,45 +368,29 @@ impl Monitor for Ear {
 
 #[test]
 fn a_job_whose_copy_fails_is_complete_all_the_same_and_the_next_one_goes_on() {
-    let commands = {
+    // What a job of this tree takes; what is behind it is the copy's.
+    let job_end = {
         let lab = Lab::new();
         lab.label(&[A], "docs");
         plant(&lab.path("source"));
-        let done = run(&lab, "source", "docs", CatalogCopy::Always);
+        let done = run(&lab, "source", "docs", CatalogCopy::Never);
         done.segments[0].end_block.0
     };
-    // The first write of the copy comes behind all of the job's.
-    let nth = commands - 2 - 1;
+    let (bad, open) = (VolumeState::Suspect, VolumeState::Appendable);
     let cases = [
-        (
-            "the medium",
-            Effect::WriteError,
-            "WRITE",
-            nth,
-            VolumeState::Suspect,
-        ),
-        (
-            "the drive",
-            Effect::HardwareError,
-            "WRITE",
-            nth,
-            VolumeState::Appendable,
-        ),
-        (
-            "at its index",
-            Effect::WriteError,
-            "WRITE FILEMARKS",
-            4,
-            VolumeState::Suspect,
-        ),
+        ("the medium", Effect::WriteError, "WRITE", bad),
+        ("the drive", Effect::HardwareError, "WRITE", open),
+        ("its end", Effect::WriteError, "WRITE FILEMARKS", bad),
     ];
-    for (name, effect, command, nth, state) in cases {
+    for (name, effect, command, state) in cases {
         let mut lab = Lab::new();
         let ear = Ear::default();
         lab.monitor = Box::new(ear.clone());
         lab.label(&[A, B], "docs");
         plant(&lab.path("source"));
-        lab.set_faults(vec![fault(effect, command, nth, Some(1))]);
+        let mut rule = fault(effect, command, 1, Some(1));
+        rule.when.objects = Some([job_end, u64::MAX]);
+        lab.set_faults(vec![rule]);
         let done = run(&lab, "source", "docs", CatalogCopy::Always);
         assert_eq!(outcomes(&done), [CopyOutcome::Failed], "{name}: {done:?}");
         assert!(done.catalog_copies[0].failure.is_some(), "{name}");
@@ -455,7 +439,7 @@ fn a_tape_without_room_for_a_copy_gets_none_and_stays_open() {
     lab.monitor = Box::new(ear.clone());
     lab.label(&[A], "docs");
     fs::create_dir(lab.path("source")).unwrap();
-    fs::write(lab.path("source/large"), noise(1, 13 << 20)).unwrap();
+    fs::write(lab.path("source/large"), noise(1, 14 << 20)).unwrap();
     let done = run(&lab, "source", "docs", CatalogCopy::Always);
     assert_eq!(outcomes(&done), [CopyOutcome::NoRoom], "{done:?}");
     assert_eq!(tape(&lab, A).state, VolumeState::Appendable);
@@ -552,4 +536,57 @@ fn an_import_that_was_stopped_leaves_nothing_behind() {
     lab.monitor = Box::new(Silent);
     import(lab.site(), C).unwrap();
     assert_eq!(lab.find(&archive_path(&lab.path("one/new"))).len(), 1);
+}
+
+#[test]
+fn without_its_index_a_copy_is_still_one_and_helps_the_segment_before_it() {
+    let lab = three_tapes();
+    let lost = Told::by(&lab);
+    let catalog = lab.catalog();
+    let volume = catalog.volume_by_barcode(C).unwrap().unwrap();
+    let receipts = catalog.receipts_of_volume(&volume.label.what.volume);
+    let [files, copy] = &receipts.unwrap()[..] else {
+        panic!("the job and its copy")
+    };
+    drop(catalog);
+    let job = files.what.receipt.job.to_string();
+    let index = |of: &catalogs::model::event::ReceiptRecord| of.receipt.index_block;
+
+    // Of the copy: the job is whole all the same.
+    lab.spoil(C, index(&copy.what));
+    lose_catalog(&lab);
+    rebuild(lab.site(), &[]).unwrap();
+    assert!(lab.find(b"tapewright").is_empty());
+    let made = Told::by(&lab);
+    assert_eq!(made.outcomes[&job], "complete");
+    same("entries of", &lost.entries, &made.entries, |_| false);
+    let stranger = lab.stranger();
+    let site = Site {
+        state: &stranger,
+        ..lab.site()
+    };
+    assert_eq!(import(site, C).unwrap_err().kind(), JobErrorKind::NotFound);
+}
+
+#[test]
+fn a_segment_of_files_without_index_is_known_by_the_copy_behind_it() {
+    let lab = three_tapes();
+    let lost = Told::by(&lab);
+    let catalog = lab.catalog();
+    let volume = catalog.volume_by_barcode(C).unwrap().unwrap();
+    let receipts = catalog
+        .receipts_of_volume(&volume.label.what.volume)
+        .unwrap();
+    let files = receipts[0].what.receipt.clone();
+    drop(catalog);
+    lab.spoil(C, files.index_block);
+    lose_catalog(&lab);
+    rebuild(lab.site(), &[]).unwrap();
+    let made = Told::by(&lab);
+    let job = files.job.to_string();
+    same("job", &lost.jobs, &made.jobs, |_| false);
+    assert_ne!(
+        made.outcomes[&job], "complete",
+        "its files are without digests"
+    );
 }

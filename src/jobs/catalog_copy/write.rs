@@ -189,11 +189,8 @@ fn planned(site: Site<'_>, catalog: &Catalog, behind: &Behind<'_>) -> AttachPlan
 
 /// What kept a copy from being written whole.
 fn not_whole(catalog: &Catalog, barcode: String, attached: Attached) -> CopiedCatalog {
-    let one_tape = |error: &EngineError| {
-        matches!(error, EngineError::Mount { source, .. } if source.is::<OneTape>())
-    };
     match attached.written.failure {
-        Some(error) if !one_tape(&error) => {
+        Some(error) if !is_one_tape(&error) => {
             let error = from_writing(catalog, error);
             let failure = Some(Failure::from(&error));
             CopiedCatalog::not(barcode, CopyOutcome::Failed, None, failure)
@@ -206,6 +203,14 @@ fn not_whole(catalog: &Catalog, barcode: String, attached: Attached) -> CopiedCa
             };
             CopiedCatalog::not(barcode, CopyOutcome::NoRoom, Some(why), None)
         }
+    }
+}
+
+/// True if all that is wrong is that the tape has no more room.
+fn is_one_tape(error: &EngineError) -> bool {
+    match error {
+        EngineError::Mount { source, .. } => source.is::<OneTape>(),
+        _ => false,
     }
 }
 

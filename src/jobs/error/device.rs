@@ -227,7 +227,6 @@ pub(super) fn of_operation(error: &EngineError) -> Option<String> {
                  and behind each is its index."
             ));
         }
-        // What is wrong with the request is all there is to say.
         EngineError::NoCatalogCopy { barcode } | EngineError::CatalogCopiesBad { barcode, .. } => {
             return Some(format!(
                 "Another tape may have one: `catalog import --from-tape BARCODE`. Or read the \
@@ -235,6 +234,7 @@ pub(super) fn of_operation(error: &EngineError) -> Option<String> {
                  that are in the library."
             ));
         }
+        // What is wrong with the request is all there is to say.
         EngineError::Plan { .. } => return None,
         EngineError::Root { .. } => "Name files and directories that exist and may be read.",
         EngineError::NothingArchived { .. } => {
