@@ -194,13 +194,8 @@ pub fn names(
         })?;
         ended?;
         if told.count == 0
-            && let Some(held) = view.entry(top)?
+            && let Some(itself) = entry(view, top)?
         {
-            let itself = Child {
-                path: top.to_vec(),
-                held,
-                below: Totals::default(),
-            };
             is_empty_directory = itself.is_directory();
             if !is_empty_directory {
                 told.count = 1;
@@ -250,19 +245,24 @@ pub fn tree(
             }
         }
         if told.count == 0
-            && let Some(held) = view.entry(top)?
+            && let Some(file) = entry(view, top)?
         {
             told.count = 1;
-            let file = Child {
-                path: top.to_vec(),
-                held,
-                below: Totals::default(),
-            };
             let _ = each(Listed::new(file, 0));
         }
         Ok(())
     })?;
     told.finish(&browsing, options)
+}
+
+/// What has this path itself, and nothing below it.
+fn entry(view: &View<'_>, path: &[u8]) -> Result<Option<Child>, CatalogError> {
+    let child = |held| Child {
+        path: path.to_vec(),
+        held,
+        below: Totals::default(),
+    };
+    Ok(view.entry(path)?.map(child))
 }
 
 /// Tells how much lies below each directory at or below the path, a directory after what is in it.

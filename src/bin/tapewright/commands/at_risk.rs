@@ -1,12 +1,10 @@
 //! `tapewright tape at-risk`
 
-use std::ops::ControlFlow;
-
 use tapewright::jobs::at_risk::{self, AtRisk, RiskOptions};
 use tapewright::units::ByteSize;
 
 use super::find::pattern_bytes;
-use super::{Context, Ended};
+use super::{Context, Ended, print_each};
 use crate::args::AtRiskArgs;
 use crate::dates;
 use crate::exit::Exit;
@@ -22,21 +20,10 @@ pub fn run(context: &mut Context<'_>, args: &AtRiskArgs) -> Ended {
         },
         all_versions: args.all_versions,
     };
+    let sum = print_each(context, line, |site, each| {
+        at_risk::at_risk(site, &options, each)
+    })?;
     let output = &mut context.output;
-    let mut printed = Ok(());
-    let sum = at_risk::at_risk(context.site, &options, &mut |risk| {
-        printed = match output.is_json() {
-            true => output.json(&risk),
-            false => line(output, &risk),
-        };
-        match printed {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
-    });
-    printed?;
-    output.flush()?;
-    let sum = sum?;
     match output.is_json() {
         true => output.json(&sum)?,
         false => output.line(format!(

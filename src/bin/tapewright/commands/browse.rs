@@ -1,13 +1,10 @@
 //! `tapewright ls`, `tree` and `du`
 
-use std::ops::ControlFlow;
-
-use tapewright::jobs::JobError;
 use tapewright::jobs::browse::{self, BrowseOptions, Listed, Sum, Used};
 use tapewright::units::ByteSize;
 
 use super::find::pattern_bytes;
-use super::{Context, Ended};
+use super::{Context, Ended, print_each};
 use crate::args::{BrowseArgs, DepthArgs};
 use crate::dates;
 use crate::exit::{Exit, Failure};
@@ -16,65 +13,27 @@ use crate::output::{Output, counted};
 /// What is in a directory.
 pub fn list(context: &mut Context<'_>, args: &BrowseArgs) -> Ended {
     let options = options(args, None)?;
-    let site = context.site;
-    lines(context, |output, printed| {
-        browse::list(site, &options, &mut |listed| {
-            *printed = match output.is_json() {
-                true => output.json(&listed),
-                false => list_line(output, &listed),
-            };
-            go_on(printed)
-        })
-    })
+    print_each(context, list_line, |site, each| {
+        browse::list(site, &options, each)
+    })?;
+    Ok(Exit::Done)
 }
 
 /// What is in a directory and in those below it.
 pub fn tree(context: &mut Context<'_>, args: &DepthArgs) -> Ended {
     let options = options(&args.browse, args.depth)?;
-    let site = context.site;
-    lines(context, |output, printed| {
-        browse::tree(site, &options, &mut |listed| {
-            *printed = match output.is_json() {
-                true => output.json(&listed),
-                false => tree_line(output, &listed),
-            };
-            go_on(printed)
-        })
-    })
+    print_each(context, tree_line, |site, each| {
+        browse::tree(site, &options, each)
+    })?;
+    Ok(Exit::Done)
 }
 
 /// How much lies below each directory.
 pub fn usage(context: &mut Context<'_>, args: &DepthArgs) -> Ended {
     let options = options(&args.browse, args.depth)?;
-    let site = context.site;
-    lines(context, |output, printed| {
-        browse::usage(site, &options, &mut |used| {
-            *printed = match output.is_json() {
-                true => output.json(&used),
-                false => usage_line(output, &used),
-            };
-            go_on(printed)
-        })
-    })
-}
-
-fn go_on(printed: &std::io::Result<()>) -> ControlFlow<()> {
-    match printed {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
-    }
-}
-
-/// Runs what prints lines. What was printed before an error stays printed.
-fn lines(
-    context: &mut Context<'_>,
-    work: impl FnOnce(&mut Output, &mut std::io::Result<()>) -> Result<u64, JobError>,
-) -> Ended {
-    let mut printed = Ok(());
-    let result = work(&mut context.output, &mut printed);
-    printed?;
-    context.output.flush()?;
-    result?;
+    print_each(context, usage_line, |site, each| {
+        browse::usage(site, &options, each)
+    })?;
     Ok(Exit::Done)
 }
 

@@ -1,12 +1,10 @@
 //! `tapewright duplicates`
 
-use std::ops::ControlFlow;
-
 use tapewright::jobs::duplicates::{self, DuplicateOptions, Duplicated};
 use tapewright::units::ByteSize;
 
 use super::find::pattern_bytes;
-use super::{Context, Ended};
+use super::{Context, Ended, print_each};
 use crate::args::DuplicatesArgs;
 use crate::dates;
 use crate::exit::Exit;
@@ -19,21 +17,9 @@ pub fn run(context: &mut Context<'_>, args: &DuplicatesArgs) -> Ended {
         as_of: dates::as_of(args.as_of.as_deref())?,
         least_bytes: args.larger.0,
     };
-    let output = &mut context.output;
-    let mut printed = Ok(());
-    let found = duplicates::duplicates(context.site, &options, &mut |found| {
-        printed = match output.is_json() {
-            true => output.json(&found),
-            false => lines(output, &found),
-        };
-        match printed {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
-    });
-    printed?;
-    output.flush()?;
-    found?;
+    print_each(context, lines, |site, each| {
+        duplicates::duplicates(site, &options, each)
+    })?;
     Ok(Exit::Done)
 }
 

@@ -1,12 +1,11 @@
 //! `tapewright find`
 
-use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 
 use tapewright::jobs::find::{self, FindOptions, Found, HoldingTape, Reading};
 use tapewright::units::ByteSize;
 
-use super::{Context, Ended};
+use super::{Context, Ended, print_each};
 use crate::args::FindArgs;
 use crate::dates;
 use crate::exit::{Exit, Failure};
@@ -52,22 +51,12 @@ pub fn contents(context: &mut Context<'_>, barcode: &str, pattern: &str, long: b
 }
 
 fn print(context: &mut Context<'_>, options: &FindOptions, long: bool, pattern: &str) -> Ended {
-    let output = &mut context.output;
-    let mut printed = Ok(());
-    let found = find::find(context.site, options, &mut |hit| {
-        printed = match (output.is_json(), long) {
-            (true, _) => output.json(&hit),
-            (false, true) => long_line(output, &hit),
-            (false, false) => short_line(output, &hit),
-        };
-        match printed {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
-    });
-    printed?;
-    output.flush()?;
-    if found? == 0 {
+    let line = match long {
+        true => long_line,
+        false => short_line,
+    };
+    let found = print_each(context, line, |site, each| find::find(site, options, each))?;
+    if found == 0 {
         eprintln!(
             "tapewright: nothing in the catalog matches `{}`\n  A pattern is a path from the root; \
              `./x` is taken from here, `**/x` matches x anywhere.",

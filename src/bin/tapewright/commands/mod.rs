@@ -19,9 +19,12 @@ pub mod tape;
 pub mod verify;
 
 use std::io;
+use std::ops::ControlFlow;
 
 use serde::Serialize;
-use tapewright::jobs::{FailedTape, Failure as JobFailure, Problem, Problems, Site, VolumeState};
+use tapewright::jobs::{
+    FailedTape, Failure as JobFailure, JobError, Problem, Problems, Site, VolumeState,
+};
 
 use crate::exit::{Exit, Failure, after_printing};
 use crate::output::Output;
@@ -74,6 +77,31 @@ fn conclude_or_tell<T: Serialize>(
             after_printing(told_failure(context, failure), printed)
         }
     }
+}
+
+/// Prints each item of a job as it comes, as a line of JSON or through `line`, and hands on what
+/// the job says at its end. A job whose items nobody takes is stopped; what was printed before an
+/// error stays printed.
+fn print_each<T: Serialize, R>(
+    context: &mut Context<'_>,
+    line: impl Fn(&mut Output, &T) -> io::Result<()>,
+    job: impl FnOnce(Site<'_>, &mut dyn FnMut(T) -> ControlFlow<()>) -> Result<R, JobError>,
+) -> Result<R, Failure> {
+    let output = &mut context.output;
+    let mut printed = Ok(());
+    let ended = job(context.site, &mut |item| {
+        printed = match output.is_json() {
+            true => output.json(&item),
+            false => line(output, &item),
+        };
+        match printed {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    printed?;
+    output.flush()?;
+    Ok(ended?)
 }
 
 /// Says on stderr what ended a job before its end, and gives its exit code.
