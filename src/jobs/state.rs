@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::library::LibraryConfig;
+use crate::engine::target::free_bytes;
 use crate::units::ByteSize;
 
 /// Version of `library.json`.
@@ -179,13 +180,13 @@ impl StateDir {
     ///
     /// [`StateError::NoRoom`]. Where the file system does not tell, there is room.
     pub(crate) fn check_room(&self) -> Result<(), StateError> {
-        let free_bytes = rustix::fs::statvfs(&self.root)
-            .map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-        if free_bytes >= ROOM_BYTES {
-            return Ok(());
+        match free_bytes(&self.root) {
+            Some(free_bytes) if free_bytes < ROOM_BYTES => {
+                let path = self.root.clone();
+                Err(StateError::NoRoom { path, free_bytes })
+            }
+            _ => Ok(()),
         }
-        let path = self.root.clone();
-        Err(StateError::NoRoom { path, free_bytes })
     }
 
     /// Where restores are kept that can be gone on with.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde::Serialize;
+use tapewright::engine::target::free_bytes;
 use tapewright::jobs::tapes;
 use tapewright::units::ByteSize;
 
@@ -264,22 +265,20 @@ impl Demo {
 }
 
 fn check_space(size: &Size, place: &Path) -> Result<(), Failure> {
-    let stat = rustix::fs::statvfs(place)
-        .map_err(|error| Failure::Io(format!("looking at {}", place.display()), error.into()))?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let needed = size
         .bytes
         .saturating_mul(COPIES)
         .saturating_add(OVERHEAD_BYTES);
-    if free >= needed {
-        return Ok(());
+    match free_bytes(place) {
+        Some(free) if free < needed => Err(Failure::Usage(format!(
+            "the demonstration needs {} in {} and finds {}; name a smaller directory, or set \
+             TMPDIR",
+            ByteSize(needed),
+            place.display(),
+            ByteSize(free)
+        ))),
+        _ => Ok(()),
     }
-    Err(Failure::Usage(format!(
-        "the demonstration needs {} in {} and finds {}; name a smaller directory, or set TMPDIR",
-        ByteSize(needed),
-        place.display(),
-        ByteSize(free)
-    )))
 }
 
 /// A word as a shell would need it.
