@@ -1,4 +1,4 @@
-//! From the tape format's words to the catalog's.
+//! From the words of tape format and engine to the catalog's.
 //!
 //! Every segment reaches the catalog through [`commit`], whether it was just archived,
 //! adopted from a tail or found by a scan, so that the catalog can always be rebuilt.
@@ -9,8 +9,9 @@ use catalogs::model::event::{
 };
 use catalogs::model::{self as catalog_model, Entry};
 
-use super::{ByteText, JobError};
+use super::{ByteText, JobError, Problem, Problems};
 use crate::clock::Clock;
+use crate::engine::target::NotSet;
 use crate::volume::index::{
     Codec, Content, DigestAlgorithm, FileLine, JobHeader, Level, SegmentInfo,
 };
@@ -243,6 +244,23 @@ fn condition(condition: Condition) -> catalog_model::Condition {
         Condition::Grew => catalog_model::Condition::Grew,
         Condition::Unreadable => catalog_model::Condition::Unreadable,
     }
+}
+
+/// Metadata that could not be set in any of these targets: the first ones, and how many.
+pub(crate) fn not_set(targets: impl IntoIterator<Item = NotSet>) -> Problems {
+    let mut problems = Problems::default();
+    let mut total = 0;
+    for target in targets {
+        total += target.count;
+        for item in target.items {
+            problems.push(Problem {
+                path: item.path.as_str().into(),
+                what: format!("{}: {}", item.what, item.why),
+            });
+        }
+    }
+    problems.total = total;
+    problems
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::convert::not_set;
 use super::engine_error::from_engine;
 use super::library::device_alone;
 use super::mount::{Loan, Mounter, Purpose};
@@ -217,17 +218,6 @@ fn summarise(tape: String, report: RescueReport) -> RescueSummary {
             what: format!("came again, and is saved as /{}", ByteText(instead.clone())),
         });
     }
-    let mut metadata_not_set = Problems::default();
-    for not_set in &report.metadata_not_set {
-        let listed = metadata_not_set.total;
-        for item in &not_set.items {
-            metadata_not_set.push(Problem {
-                path: item.path.as_str().into(),
-                what: format!("{}: {}", item.what, item.why),
-            });
-        }
-        metadata_not_set.total = listed + not_set.count;
-    }
     RescueSummary {
         outcome,
         end: end_text(report.end),
@@ -241,7 +231,7 @@ fn summarise(tape: String, report: RescueReport) -> RescueSummary {
         gaps: report.gaps.into_iter().map(tape_gap).collect(),
         gaps_total: report.gap_count,
         renamed,
-        metadata_not_set,
+        metadata_not_set: not_set(report.metadata_not_set),
         failure: report
             .failure
             .map(|error| Failure::from(&from_engine(error))),

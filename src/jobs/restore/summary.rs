@@ -9,7 +9,7 @@ use super::outlook::{RestoreOutlook, TapeNeed};
 use super::timed::Spans;
 use super::timeline::Finish;
 use crate::engine::restore::{self as engine, RestoreReport};
-use crate::engine::target::NotSet;
+use crate::jobs::convert::not_set;
 use crate::jobs::rebuild::RebuiltVolume;
 use crate::jobs::{ByteText, FailedTape, JobError, Outcome, Problem, Problems};
 
@@ -204,7 +204,7 @@ pub(super) fn summarise(
         existing: outlook.existing.clone(),
         renamed: renamed(report.renamed),
         problems,
-        metadata_not_set: not_set(report.metadata_not_set),
+        metadata_not_set: not_set([report.metadata_not_set]),
         alone: outlook.alone.clone(),
     }
 }
@@ -218,17 +218,4 @@ fn renamed(names: BTreeMap<Vec<u8>, Vec<u8>>) -> Problems {
         });
     }
     renamed
-}
-
-fn not_set(not_set: NotSet) -> Problems {
-    let mut problems = Problems::default();
-    for item in not_set.items {
-        let what = format!("{}: {}", item.what, item.why);
-        problems.push(Problem {
-            path: item.path.as_str().into(),
-            what,
-        });
-    }
-    problems.total = not_set.count;
-    problems
 }
