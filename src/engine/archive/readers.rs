@@ -15,12 +15,10 @@ use super::batch::{Batch, Buffers};
 use super::content::whole_digest;
 use super::stage::spawn;
 use crate::engine::EngineError;
+pub(super) use crate::engine::source::SMALL_FILE_BYTES;
 use crate::engine::source::{FileReader, LEAVES_MAX, Leaves, Looked, Looker, ReadEnd, Walk};
 use crate::volume::index::DigestAlgorithm;
 use crate::volume::member::Member;
-
-/// Files up to this size travel whole, with their metadata.
-pub(super) const SMALL_FILE_BYTES: u64 = 256 << 10;
 
 /// What one task reads at the most, beside its last file.
 pub(super) const TASK_BYTES: usize = 1 << 20;

@@ -50,5 +50,6 @@ pub use measure::{Measure, Seen, measure, survey};
 pub(crate) use place::is_at_or_below;
 pub use pour::{CommandEnd, Pour, Unwanted};
 pub use remark::{Remark, Severity};
+pub(in crate::engine) use tar_stream::SMALL_FILE_BYTES;
 pub use visit::Object;
 pub use walk::{Found, LEAVES_MAX, Selection, Step, Walk};

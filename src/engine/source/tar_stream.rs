@@ -14,8 +14,8 @@ use crate::engine::process::{Ended, Ending, OUTPUT_CHUNK_BYTES, Process};
 use crate::volume::member::{Condition, Kind, Member};
 use crate::volume::tar::{Event, MemberParser};
 
-/// Files up to this size are handed on whole.
-const SMALL_FILE_BYTES: u64 = 256 << 10;
+/// Files up to this size travel whole, with their metadata.
+pub(in crate::engine) const SMALL_FILE_BYTES: u64 = 256 << 10;
 /// Chunks of output that are read before they are asked for.
 const AHEAD_CHUNKS: usize = 8;
 /// Names tried for a name that comes again and again.
