@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use catalogs::model::Kind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tapewright::jobs::archive::{Compress, DigestAlgorithm};
 use tapewright::jobs::retention::KeepFor;
 use tapewright::units::{ByteSize, TimeSpan};
 
 use crate::catalog_args::{CatalogCommand, CatalogCopyArgs};
-use crate::filter;
+use crate::find_args::{BrowseArgs, BrowserArgs, DepthArgs, DuplicatesArgs, FindArgs};
 use crate::job_args::JobCommand;
+use crate::library_args::LibraryCommand;
 use crate::restore_args::RestoreArgs;
 use crate::retention_args::{ExpireArgs, HoldCommand, KeepArgs};
 use crate::source_flags::SourceFlags;
+use crate::tape_args::TapeCommand;
 
 /// Archives data to LTO tape and gets it back decades later.
 #[derive(Debug, Parser)]
@@ -142,164 +143,6 @@ impl Command {
     }
 }
 
-#[derive(Debug, Subcommand)]
-pub enum LibraryCommand {
-    /// Make a simulated library, or name the devices of a real one; it becomes the current one
-    Create(LibraryCreateArgs),
-    /// Make a simulated library that exists the current one
-    Use {
-        /// Its directory
-        #[arg(long, value_name = "DIR")]
-        sim: PathBuf,
-    },
-    /// Drives, slots, barcodes and what is loaded. Moves nothing
-    Status,
-    /// Bring cartridges from the mail slots into free slots
-    Import {
-        /// Barcodes, or numbers of mail slots [default: all that is in the mail slots]
-        #[arg(value_name = "SLOT|BARCODE")]
-        tapes: Vec<String>,
-        /// Show where they would go, and move nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Put tapes into the mail slots, to be taken out of the library
-    Export {
-        /// Barcodes; or numbers of slots, for cartridges whose barcodes cannot be read
-        #[arg(value_name = "BARCODE", required = true)]
-        tapes: Vec<String>,
-        /// Show where they would go, and move nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Move a tape to an empty slot
-    Move {
-        /// The tape; or the number of its slot, if its barcode cannot be read
-        #[arg(value_name = "BARCODE")]
-        tape: String,
-        /// Number of the slot
-        #[arg(long, value_name = "SLOT")]
-        to: u16,
-        /// Show the move, and make none
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Every changer and drive that this host has: nodes, serial numbers, firmware, which drive
-    /// sits in which library. Claims and moves nothing
-    Scan,
-}
-
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("kind").required(true).multiple(true)
-    .args(["sim", "changer", "drive"]))]
-pub struct LibraryCreateArgs {
-    /// Make a simulated library in this new directory
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["changer", "drive"])]
-    pub sim: Option<PathBuf>,
-    /// The changer of a real library: /dev/sgN or a link in /dev/tape/by-id. Its drives are
-    /// found by serial number
-    #[arg(long, value_name = "DEVICE")]
-    pub changer: Option<PathBuf>,
-    /// A drive: /dev/tape/by-id/…, /dev/nstN or /dev/sgN. Repeat for each drive; with a changer
-    /// only to leave others out, or where the library does not tell serial numbers
-    #[arg(long, value_name = "DEVICE")]
-    pub drive: Vec<PathBuf>,
-    /// Simulated: number of drives
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16),
-        requires = "sim")]
-    pub drives: u16,
-    /// Simulated: number of storage slots
-    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=1000),
-        requires = "sim")]
-    pub slots: u16,
-    /// Simulated: LTO generation of drives and tapes, 5 to 9
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u8).range(5..=9),
-        requires = "sim")]
-    pub generation: u8,
-    /// Simulated: capacity of a tape, such as 64MiB [default: the generation's own]
-    #[arg(long, value_name = "SIZE", requires = "sim")]
-    pub capacity: Option<ByteSize>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum TapeCommand {
-    /// Write a label to blank tapes and put them into a pool
-    Label(LabelArgs),
-    /// The tapes known: pool, used, free, state
-    List,
-    /// One tape: what is on it, how it is
-    Show {
-        /// The tape
-        barcode: String,
-    },
-    /// Every file that is on this tape, in all its versions there
-    Contents {
-        /// The tape
-        barcode: String,
-        /// Only what this path or glob means
-        #[arg(default_value = "/")]
-        pattern: String,
-        /// Also mode, owner, size, time, digest and where it lies on tape
-        #[arg(long, short)]
-        long: bool,
-    },
-    /// What would be lost with these tapes: files that are on no other good tape
-    AtRisk(AtRiskArgs),
-    /// Save what is left on a tape, whoever wrote it: every file that comes whole, past what
-    /// cannot be read
-    Rescue(RescueArgs),
-    /// Write one raw tape file to stdout: for tar, zstd and the sceptic
-    Dump {
-        /// The tape
-        barcode: String,
-        /// Number of the tape file; the label is 0
-        #[arg(long, value_name = "N")]
-        file: u64,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct RescueArgs {
-    /// The tape: its barcode, or the drive that it is in, such as /dev/nst0
-    #[arg(value_name = "BARCODE")]
-    pub tape: String,
-    /// Save below this new directory, each tape file in one of its own
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
-    /// Try a block that cannot be read so often again
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub retries: u32,
-    /// Give the rest of a tape file up once so many blocks in a row cannot be read
-    #[arg(long, value_name = "BLOCKS", default_value_t = 65536,
-        value_parser = clap::value_parser!(u64).range(1..))]
-    pub most_bad: u64,
-    /// Keep what came of files that are not whole, as NAME.tapewright-partial
-    #[arg(long)]
-    pub keep_partial: bool,
-    /// Set owner and group by number, not by name
-    #[arg(long)]
-    pub numeric_owner: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct LabelArgs {
-    /// The tapes to label
-    #[arg(required_unless_present_any = ["all", "erase"])]
-    pub barcodes: Vec<String>,
-    /// Label every blank tape in the library
-    #[arg(long, conflicts_with_all = ["barcodes", "erase"])]
-    pub all: bool,
-    /// The pool that the tapes shall belong to
-    #[arg(long)]
-    pub pool: String,
-    /// Give up what is on this tape: its barcode, typed here in full
-    #[arg(long, value_name = "BARCODE")]
-    pub erase: Option<String>,
-    /// Size of a tape block: a multiple of 512 bytes, 64KiB to 8MiB
-    #[arg(long, value_name = "SIZE", default_value = "512KiB")]
-    pub block_size: ByteSize,
-}
-
 #[derive(Debug, Args)]
 pub struct ArchiveArgs {
     #[command(flatten)]
@@ -412,137 +255,6 @@ pub struct CopyArgs {
     /// Say what needs its second copy, and stop
     #[arg(long)]
     pub dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct FindArgs {
-    /// A path (a directory: all below it) or a glob with `**`
-    pub pattern: String,
-    /// Read the pattern as a regular expression, matched anywhere in the path
-    #[arg(long, conflicts_with = "substring")]
-    pub regex: bool,
-    /// Read the pattern as a piece of the path, whatever characters it has
-    #[arg(long)]
-    pub substring: bool,
-    /// Upper and lower case are the same
-    #[arg(long, short)]
-    pub ignore_case: bool,
-    #[command(flatten)]
-    pub filter: FilterArgs,
-    /// Only say which tapes hold it, and how much each
-    #[arg(long)]
-    pub tapes: bool,
-    /// Also mode, owner, size, time, digest and where it lies on tape
-    #[arg(long, short)]
-    pub long: bool,
-    /// Every archived version, not only the newest
-    #[arg(long)]
-    pub all_versions: bool,
-    /// Only what lies on this tape
-    #[arg(long, value_name = "BARCODE")]
-    pub on_tape: Option<String>,
-    /// The newest version at that moment: 2026-11-01, or with time 2026-11-01T18:30
-    #[arg(long, value_name = "DATE")]
-    pub as_of: Option<String>,
-    /// What only expired jobs hold, too
-    #[arg(long)]
-    pub expired: bool,
-}
-
-/// What a version has to be like.
-#[derive(Debug, Args)]
-pub struct FilterArgs {
-    /// Only these: file, dir, symlink, hardlink, char, block, fifo, socket. Repeat
-    #[arg(long = "type", value_name = "TYPE", value_parser = filter::kind)]
-    pub kinds: Vec<Kind>,
-    /// Files of at least this size, such as 1GiB
-    #[arg(long, value_name = "SIZE")]
-    pub larger: Option<ByteSize>,
-    /// Files of at most this size
-    #[arg(long, value_name = "SIZE")]
-    pub smaller: Option<ByteSize>,
-    /// Modified at this moment or later: 2026-11-01, or with time 2026-11-01T18:30
-    #[arg(long, value_name = "DATE")]
-    pub newer: Option<String>,
-    /// Modified before this moment
-    #[arg(long, value_name = "DATE")]
-    pub older: Option<String>,
-    /// Of this user, by name or number
-    #[arg(long, value_name = "USER")]
-    pub user: Option<String>,
-    /// Of this group, by name or number
-    #[arg(long, value_name = "GROUP")]
-    pub group: Option<String>,
-    /// With a digest that begins so
-    #[arg(long, value_name = "HEX", value_parser = filter::digest)]
-    pub digest: Option<String>,
-    /// Only what a later job did not find any more
-    #[arg(long)]
-    pub deleted: bool,
-    /// Only what is gone, and was first missed by a job after that moment
-    #[arg(long, value_name = "DATE")]
-    pub deleted_since: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct BrowseArgs {
-    /// A path [default: the top]
-    #[arg(default_value = "/")]
-    pub path: String,
-    /// As it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
-    #[arg(long, value_name = "DATE")]
-    pub as_of: Option<String>,
-    /// Only what lies on this tape
-    #[arg(long, value_name = "BARCODE")]
-    pub on_tape: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct BrowserArgs {
-    /// The directory to begin in [default: the top]
-    #[arg(default_value = "/")]
-    pub path: String,
-    /// The tree as it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
-    #[arg(long, value_name = "DATE")]
-    pub as_of: Option<String>,
-    /// Offer this directory to restore below [default: restored]
-    #[arg(long, value_name = "DIR")]
-    pub to: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct DepthArgs {
-    #[command(flatten)]
-    pub browse: BrowseArgs,
-    /// Only so many levels below the path; what is deeper is counted [default: all]
-    #[arg(long, value_name = "N")]
-    pub depth: Option<usize>,
-}
-
-#[derive(Debug, Args)]
-pub struct DuplicatesArgs {
-    /// Only what this path or glob means
-    #[arg(default_value = "/")]
-    pub pattern: String,
-    /// Files of at least this size
-    #[arg(long, value_name = "SIZE", default_value = "1")]
-    pub larger: ByteSize,
-    /// As it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
-    #[arg(long, value_name = "DATE")]
-    pub as_of: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct AtRiskArgs {
-    /// The tapes that are thought of as lost
-    #[arg(required = true)]
-    pub barcodes: Vec<String>,
-    /// Only what this path or glob means
-    #[arg(long, value_name = "PATTERN")]
-    pub below: Option<String>,
-    /// List older versions, too
-    #[arg(long)]
-    pub all_versions: bool,
 }
 
 #[derive(Debug, Args)]

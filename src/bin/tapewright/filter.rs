@@ -4,9 +4,9 @@ use catalogs::model::{FileTime, Kind};
 use jiff::Timestamp;
 use tapewright::jobs::find::Filter;
 
-use crate::args::FilterArgs;
 use crate::dates;
 use crate::exit::Failure;
+use crate::find_args::FilterArgs;
 
 const KINDS: [&str; 8] = [
     "file", "dir", "symlink", "hardlink", "char", "block", "fifo", "socket",

@@ -8,7 +8,9 @@ mod commands;
 mod dates;
 mod exit;
 mod filter;
+mod find_args;
 mod job_args;
+mod library_args;
 mod logging;
 mod operator;
 mod output;
@@ -16,6 +18,7 @@ mod progress;
 mod restore_args;
 mod retention_args;
 mod source_flags;
+mod tape_args;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

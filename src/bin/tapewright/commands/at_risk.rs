@@ -5,10 +5,10 @@ use tapewright::units::ByteSize;
 
 use super::find::pattern_bytes;
 use super::{Context, Ended, print_each};
-use crate::args::AtRiskArgs;
 use crate::dates;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
+use crate::tape_args::AtRiskArgs;
 
 /// Prints what would be lost with the tapes, and what it comes to.
 pub fn run(context: &mut Context<'_>, args: &AtRiskArgs) -> Ended {

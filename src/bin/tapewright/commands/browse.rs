@@ -5,9 +5,9 @@ use tapewright::units::ByteSize;
 
 use super::find::pattern_bytes;
 use super::{Context, Ended, print_each};
-use crate::args::{BrowseArgs, DepthArgs};
 use crate::dates;
 use crate::exit::{Exit, Failure};
+use crate::find_args::{BrowseArgs, DepthArgs};
 use crate::output::{Output, counted};
 
 /// What is in a directory.

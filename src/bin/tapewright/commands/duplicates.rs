@@ -5,9 +5,9 @@ use tapewright::units::ByteSize;
 
 use super::find::pattern_bytes;
 use super::{Context, Ended, print_each};
-use crate::args::DuplicatesArgs;
 use crate::dates;
 use crate::exit::Exit;
+use crate::find_args::DuplicatesArgs;
 use crate::output::Output;
 
 /// Prints each content that several paths have.

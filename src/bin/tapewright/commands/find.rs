@@ -6,10 +6,10 @@ use tapewright::jobs::find::{self, FindOptions, Found, HoldingTape, Reading};
 use tapewright::units::ByteSize;
 
 use super::{Context, Ended, print_each};
-use crate::args::FindArgs;
 use crate::dates;
 use crate::exit::{Exit, Failure};
 use crate::filter;
+use crate::find_args::FindArgs;
 use crate::output::{Output, plain};
 
 /// Prints what the catalog knows, as it is found.

@@ -10,8 +10,8 @@ use tapewright::jobs::moves::{self, MoveSummary};
 
 use super::restore::place_words;
 use super::{Context, Ended, conclude_or_tell, state_words};
-use crate::args::{LibraryCommand, LibraryCreateArgs};
 use crate::exit::{Exit, Failure};
+use crate::library_args::{LibraryCommand, LibraryCreateArgs};
 use crate::output::{Output, counted};
 
 /// Creates or shows the library.

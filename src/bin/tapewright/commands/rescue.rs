@@ -10,9 +10,9 @@ use tapewright::jobs::restore::Owners;
 use tapewright::units::ByteSize;
 
 use super::{Context, Ended, conclude_or_tell, problems};
-use crate::args::RescueArgs;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
+use crate::tape_args::RescueArgs;
 
 /// So much of what was lost is listed for people.
 const LISTED: usize = 1000;

@@ -10,10 +10,10 @@ use tapewright::units::{ByteSize, TapeFile};
 
 use super::restore::place_words;
 use super::{Context, Ended, conclude, state_words};
-use crate::args::{LabelArgs, TapeCommand};
 use crate::dates;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted};
+use crate::tape_args::{LabelArgs, TapeCommand};
 
 /// Labels, lists, shows or dumps.
 pub fn run(context: &mut Context<'_>, command: &TapeCommand) -> Ended {

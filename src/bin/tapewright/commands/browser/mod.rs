@@ -25,9 +25,9 @@ use self::terminal::{Input, Screen};
 use self::worker::{Reply, Workers};
 use super::find::pattern_bytes;
 use super::{Context, Ended, restore};
-use crate::args::BrowserArgs;
 use crate::dates;
 use crate::exit::{Exit, Failure};
+use crate::find_args::BrowserArgs;
 
 /// So long a key or an answer may wait to be seen.
 const PATIENCE: Duration = Duration::from_millis(50);
