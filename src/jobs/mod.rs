@@ -58,7 +58,8 @@ pub use catalogs::model::event::{Level, Outcome, VolumeState};
 pub use catalogs::model::problem::{Problem, Problems};
 pub use catalogs::model::text::ByteText;
 pub use error::{
-    BaseError, FailedTape, Failure, JobError, JobErrorKind, RetentionError, WhichError,
+    BaseError, FailedTape, Failure, JobError, JobErrorKind, LabellingError, MailSlotError,
+    RetentionError, WhichError,
 };
 pub use operator::{MailRequest, NoOperator, Operator, Reply, TapeRequest};
 pub use state::StateDir;

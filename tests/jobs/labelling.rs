@@ -2,7 +2,7 @@
 
 use tapewright::jobs::label::{LabelOptions, Which, label};
 use tapewright::jobs::tapes;
-use tapewright::jobs::{JobError, JobErrorKind};
+use tapewright::jobs::{JobError, JobErrorKind, LabellingError};
 
 use crate::lab::{A, B, C, Lab, label_options, plant};
 
@@ -17,9 +17,18 @@ fn a_tape_that_holds_something_keeps_it_until_its_barcode_is_typed() {
         let before = lab.fingerprint(barcode);
         let options = label_options(&[barcode], "other", erase);
         let error = label(lab.site(), &options).unwrap_err();
+        let JobError::Labelling(refused) = &error else {
+            panic!("{error}");
+        };
         match erase {
-            None => assert!(matches!(error, JobError::HoldsData { .. }), "{error}"),
-            Some(_) => assert!(matches!(error, JobError::EraseMismatch { .. }), "{error}"),
+            None => assert!(
+                matches!(refused, LabellingError::HoldsData { .. }),
+                "{error}"
+            ),
+            Some(_) => assert!(
+                matches!(refused, LabellingError::EraseMismatch { .. }),
+                "{error}"
+            ),
         }
         // What the catalog knows is not offered for erasing to who did not ask for it.
         let advice = error.advice().unwrap();

@@ -10,7 +10,7 @@ use tapewright::jobs::retention::{
     ExpireOptions, HoldOn, Keep, KeepFor, KeptBy, expire, hold, holds, keep, release,
 };
 use tapewright::jobs::tapes;
-use tapewright::jobs::{JobError, JobErrorKind, Level, Outcome, RetentionError};
+use tapewright::jobs::{JobError, JobErrorKind, LabellingError, Level, Outcome, RetentionError};
 use uuid::Uuid;
 
 use crate::lab::{A, B, Lab, archive_path, assert_same_tree, label_options, plant};
@@ -351,7 +351,10 @@ fn a_tape_is_freed_by_its_last_job_and_is_not_overwritten_before() {
     assert!(lab.find(b"/").is_empty());
     let without = tapewright::jobs::label::label(lab.site(), &label_options(&[A], "docs", None));
     assert!(
-        matches!(without, Err(JobError::HoldsData { .. })),
+        matches!(
+            without,
+            Err(JobError::Labelling(LabellingError::HoldsData { .. }))
+        ),
         "the barcode is still to be typed"
     );
     erase(&lab, A).unwrap();

@@ -30,7 +30,7 @@ impl JobError {
         match self {
             JobError::State(_) | JobError::Io { .. } | JobError::NoSimulator { .. } => K::Host,
             JobError::SimulatedAlready { .. } => K::Host,
-            JobError::Request { .. } | JobError::EraseMismatch { .. } => K::Request,
+            JobError::Request { .. } => K::Request,
             JobError::TooFewDrives { .. } => K::Request,
             JobError::Pattern(_) => K::Request,
             JobError::Stopped => K::Interrupted,
@@ -41,14 +41,11 @@ impl JobError {
             JobError::Changer(source) | JobError::Move { source, .. } => {
                 device::changer_kind(source)
             }
-            JobError::LabelNotReadBack { .. } => K::BadDevice,
             JobError::Misplaced(_) | JobError::BlocksBeyondPath { .. } => K::BadDevice,
             JobError::DriveBusy { .. } | JobError::LibraryBusy { .. } => K::Busy,
             JobError::TapeBusy { .. } => K::Busy,
             JobError::LibraryFull { .. } | JobError::TapeMissing { .. } => K::NeedsOperator,
-            JobError::MailSlotsFull { .. }
-            | JobError::MailSlotsShut { .. }
-            | JobError::MailSlotsEmpty => K::NeedsOperator,
+            JobError::MailSlots(_) => K::NeedsOperator,
             JobError::Declined { .. } | JobError::NoAppendableVolume { .. } => K::NeedsOperator,
             JobError::Transport(error) => match error.kind {
                 TransportErrorKind::Busy => K::Busy,
@@ -70,13 +67,13 @@ impl JobError {
             | JobError::OtherVolume { .. }
             | JobError::OtherCartridge { .. }
             | JobError::UnknownVolume { .. }
-            | JobError::OtherPool { .. }
-            | JobError::HoldsData { .. } => K::WrongTape,
+            | JobError::OtherPool { .. } => K::WrongTape,
             JobError::TapeShort { .. }
             | JobError::DamagedTail { .. }
             | JobError::ChipFailed { .. }
             | JobError::SegmentNumber { .. } => K::BadMedium,
             JobError::Volume { source, .. } => volume_kind(source),
+            JobError::Labelling(error) => error.kind(),
             JobError::Base(error) => error.kind(),
             JobError::Restore(error) => error.kind(),
             JobError::Retention(error) => error.kind(),
@@ -87,9 +84,7 @@ impl JobError {
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
             JobError::Catalog(CatalogError::Merging(_)) => K::Busy,
-            JobError::Catalog(_)
-            | JobError::LabelNotRecorded { .. }
-            | JobError::UnknownContent { .. } => K::Catalog,
+            JobError::Catalog(_) | JobError::UnknownContent { .. } => K::Catalog,
             JobError::Hook(_) => K::Host,
             JobError::Engine(error) | JobError::WriteFailed { source: error, .. } => {
                 engine_kind(error)
@@ -169,10 +164,7 @@ impl JobError {
                 "Find out which cartridge this is; if the tape is right and the catalog is not, \
                  `catalog rebuild {barcode}`."
             ),
-            JobError::LabelNotRecorded { barcode, .. } => format!(
-                "Cure the catalog (`doctor` looks at it), then `catalog rebuild {barcode}`; the \
-                 tape need not be labelled again."
-            ),
+            JobError::Labelling(error) => error.advice(),
             JobError::UnknownVolume { barcode, .. } => {
                 format!("`catalog rebuild {barcode}` reads it into the catalog; nothing is lost.")
             }
@@ -194,9 +186,6 @@ impl JobError {
                  writes what is not confirmed. `verify {barcode}` reads what is on this one. If \
                  another tape fails as well, clean the drive."
             ),
-            JobError::LabelNotReadBack { barcode, .. } => {
-                format!("Clean the drive and try again; if it stays so, take {barcode} out of use.")
-            }
             _ => return None,
         })
     }
@@ -232,24 +221,11 @@ impl JobError {
             JobError::ForeignTape { barcode, .. } => format!(
                 "If its content may go, `tape label {barcode} --pool NAME --erase {barcode}`."
             ),
-            JobError::HoldsData {
-                barcode,
-                known: true,
-                ..
-            } => format!(
-                "`tape show {barcode}` tells what the catalog knows to be on it. Name another tape."
-            ),
             JobError::TooNewTape { .. } => "Use a later version of Tapewright.".to_owned(),
             JobError::UnknownContent { barcode, .. } => format!(
                 "`catalog rebuild {barcode}` reads them into the catalog. Then verify it again: \
                  it compares each file."
             ),
-            JobError::HoldsData { barcode, .. } => format!(
-                "If all of it may go, `tape label {barcode} --pool NAME --erase {barcode}`."
-            ),
-            JobError::EraseMismatch { barcode, .. } => {
-                format!("To erase {barcode}, type exactly `--erase {barcode}`.")
-            }
             _ => return None,
         })
     }
@@ -357,18 +333,7 @@ impl JobError {
             JobError::LibraryFull { .. } => "Make room: take a tape out of a magazine, or let \
                  `library export BARCODE` put one into a mail slot."
                 .to_owned(),
-            JobError::MailSlotsFull { left } => format!(
-                "Take the tapes out of the mail slots and close the door; then put out the rest: \
-                 `library export {}`.",
-                left.join(" ")
-            ),
-            JobError::MailSlotsShut { .. } => {
-                "Close the mail slots' door, look at the library's display, and try again."
-                    .to_owned()
-            }
-            JobError::MailSlotsEmpty => "Put tapes into the mail slots, close the door, and try \
-                 again. `library status` shows what the library sees."
-                .to_owned(),
+            JobError::MailSlots(error) => error.advice(),
             _ => return None,
         })
     }

@@ -9,6 +9,8 @@ mod base;
 mod device;
 mod failure;
 mod kind;
+mod labelling;
+mod mail_slots;
 mod restore;
 mod retention;
 mod which;
@@ -18,6 +20,8 @@ pub use base::BaseError;
 pub use failure::{FailedTape, Failure};
 use jiff::Timestamp;
 pub use kind::JobErrorKind;
+pub use labelling::LabellingError;
+pub use mail_slots::MailSlotError;
 pub use restore::RestoreError;
 pub use retention::RetentionError;
 use std::io;
@@ -138,21 +142,9 @@ pub enum JobError {
         /// The drive.
         drive: String,
     },
-    /// A tape is to be put out, and each mail slot holds one.
-    #[error("the mail slots are full; left to be put out: {}", list(.left, "nothing"))]
-    MailSlotsFull {
-        /// The tapes that are still in the library, in the order in which they were named.
-        left: Vec<String>,
-    },
-    /// Mail slots are empty, and none can be used.
-    #[error("no mail slot can be used: {}", list(.slots, "there is none"))]
-    MailSlotsShut {
-        /// The empty ones, each with what is wrong with it.
-        slots: Vec<String>,
-    },
-    /// Tapes are to be brought in, and there is none.
-    #[error("there is no cartridge in the mail slots")]
-    MailSlotsEmpty,
+    /// Nothing can be brought in or put out through the mail slots.
+    #[error(transparent)]
+    MailSlots(#[from] MailSlotError),
     /// The changer failed.
     #[error(transparent)]
     Changer(ChangerError),
@@ -423,41 +415,9 @@ pub enum JobError {
         /// The first of them, for people.
         first: String,
     },
-    /// The tape holds something, and its barcode was not typed.
-    #[error("tape {barcode} holds {what}; it was left as it is")]
-    HoldsData {
-        /// The tape.
-        barcode: String,
-        /// What is on it.
-        what: String,
-        /// The catalog has a volume under this barcode.
-        known: bool,
-    },
-    /// The barcode typed is not that of the tape.
-    #[error("`{typed}` was typed, but the tape is {barcode}; it was left as it is")]
-    EraseMismatch {
-        /// The tape.
-        barcode: String,
-        /// What was typed.
-        typed: String,
-    },
-    /// After labelling, the tape read back otherwise than it was written.
-    #[error("the label of tape {barcode} did not read back as written: {what}")]
-    LabelNotReadBack {
-        /// The tape.
-        barcode: String,
-        /// What came back.
-        what: String,
-    },
-    /// The tape has its label, the catalog does not know it.
-    #[error("the label of tape {barcode} is written and whole, but not recorded")]
-    LabelNotRecorded {
-        /// The tape.
-        barcode: String,
-        /// What is wrong with the catalog.
-        #[source]
-        source: catalogs::CatalogError,
-    },
+    /// What keeps a tape from being labelled.
+    #[error(transparent)]
+    Labelling(#[from] LabellingError),
 
     /// The user asked to stop before anything was begun.
     #[error("stopped on request")]

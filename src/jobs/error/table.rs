@@ -286,9 +286,9 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             barcode: text(),
             drive: text(),
         },
-        JobError::MailSlotsFull { left: vec![text()] },
-        JobError::MailSlotsShut { slots: vec![] },
-        JobError::MailSlotsEmpty,
+        MailSlotError::Full { left: vec![text()] }.into(),
+        MailSlotError::Shut { slots: vec![] }.into(),
+        MailSlotError::Empty.into(),
         JobError::UnknownContent {
             barcode: text(),
             segments: 1,

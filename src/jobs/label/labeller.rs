@@ -12,7 +12,7 @@ use crate::jobs::append_check::{check_path, volume_error};
 use crate::jobs::mount::{Bay, Listed, Mounter, Purpose, drive_error};
 use crate::jobs::rebuild::reinstate;
 use crate::jobs::source::lock_volume;
-use crate::jobs::{JobError, Outcome, SOFTWARE, Site, catalog, retention};
+use crate::jobs::{JobError, LabellingError, Outcome, SOFTWARE, Site, catalog, retention};
 use crate::monitor::Problem;
 use crate::scsi::density::{Density, Generation};
 use crate::volume::FORMAT;
@@ -65,7 +65,7 @@ impl<'a> Labeller<'a> {
             };
             if typed != barcode {
                 let (barcode, typed) = (barcode.clone(), typed.clone());
-                return Err(JobError::EraseMismatch { barcode, typed });
+                return Err(LabellingError::EraseMismatch { barcode, typed }.into());
             }
         }
         let mut labelled = Vec::new();
@@ -124,11 +124,12 @@ impl<'a> Labeller<'a> {
         if let (Some(known), None) = (&known, &self.options.erase) {
             let label = &known.label.what;
             let what = format!("volume {} of pool {}", label.volume, label.pool);
-            return Err(JobError::HoldsData {
+            return Err(LabellingError::HoldsData {
                 barcode: barcode.to_owned(),
                 what,
                 known: true,
-            });
+            }
+            .into());
         }
         if let Some(known) = &known {
             retention::check_overwrite(self.catalog, known.label.what.volume, barcode)?;
@@ -191,7 +192,7 @@ impl<'a> Labeller<'a> {
         };
         self.catalog
             .append(label.labelled_at, &Event::VolumeLabelled(labelled))
-            .map_err(|source| JobError::LabelNotRecorded {
+            .map_err(|source| LabellingError::NotRecorded {
                 barcode: barcode.clone(),
                 source,
             })?;
@@ -233,10 +234,11 @@ impl<'a> Labeller<'a> {
             Identity::TooNew { format } => format!("format {format}"),
             Identity::Foreign(what) => what,
         };
-        Err(JobError::LabelNotReadBack {
+        Err(LabellingError::NotReadBack {
             barcode: barcode(),
             what,
-        })
+        }
+        .into())
     }
 
     /// The chip is a convenience: a tape whose chip takes nothing is a good volume.
@@ -304,11 +306,12 @@ impl Permission<'_> {
         };
         match erase {
             true => Ok(()),
-            false => Err(JobError::HoldsData {
+            false => Err(LabellingError::HoldsData {
                 barcode,
                 what,
                 known: false,
-            }),
+            }
+            .into()),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Which cartridge is meant, and where it goes. Pure.
 
-use crate::jobs::JobError;
 use crate::jobs::library::{Cartridge, Place, Snapshot};
 use crate::jobs::mount::{Shift, Spot};
 use crate::jobs::restore::TapePlace;
+use crate::jobs::{JobError, MailSlotError};
 
 /// Where a tape is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,11 +180,12 @@ fn free_mail_slot(snapshot: &Snapshot, name: &str) -> Result<Spot, JobError> {
     };
     let slots: Vec<String> = empty().filter_map(trouble).collect();
     Err(match slots.is_empty() {
-        true => JobError::MailSlotsFull {
+        true => MailSlotError::Full {
             left: vec![name.to_owned()],
         },
-        false => JobError::MailSlotsShut { slots },
-    })
+        false => MailSlotError::Shut { slots },
+    }
+    .into())
 }
 
 fn slot(snapshot: &Snapshot, number: u16, from: &Spot) -> Result<Spot, JobError> {

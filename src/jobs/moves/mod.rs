@@ -17,7 +17,7 @@ use super::mount::{Mounter, Shift};
 use super::operator::{MailRequest, Reply};
 use super::restore::TapePlace;
 use super::source::lock_volume;
-use super::{FailedTape, Failure, JobError, JobErrorKind, Outcome, Site, catalog};
+use super::{FailedTape, Failure, JobError, JobErrorKind, MailSlotError, Outcome, Site, catalog};
 use crate::changer::ChangerErrorKind;
 
 /// A tape that was moved, or would be.
@@ -56,7 +56,7 @@ pub struct MoveSummary {
 ///
 /// # Errors
 ///
-/// [`JobError::MailSlotsEmpty`]; library or catalog cannot be used; the one tape that was to be
+/// [`MailSlotError::Empty`]; library or catalog cannot be used; the one tape that was to be
 /// moved cannot be. What goes wrong behind that is in the summary.
 pub fn import(site: Site<'_>, named: &[String], dry_run: bool) -> Result<MoveSummary, JobError> {
     let mut mover = Mover::open(site, Goal::Inside, dry_run)?;
@@ -65,7 +65,7 @@ pub fn import(site: Site<'_>, named: &[String], dry_run: bool) -> Result<MoveSum
         named => named.to_vec(),
     };
     if names.is_empty() {
-        return Err(JobError::MailSlotsEmpty);
+        return Err(MailSlotError::Empty.into());
     }
     mover.each(&names)
 }
@@ -75,7 +75,7 @@ pub fn import(site: Site<'_>, named: &[String], dry_run: bool) -> Result<MoveSum
 ///
 /// # Errors
 ///
-/// As [`import`]; [`JobError::MailSlotsFull`] if no tape could be put out.
+/// As [`import`]; [`MailSlotError::Full`] if no tape could be put out.
 pub fn export(site: Site<'_>, named: &[String], dry_run: bool) -> Result<MoveSummary, JobError> {
     Mover::open(site, Goal::MailSlot, dry_run)?.each(named)
 }
@@ -164,12 +164,12 @@ impl<'a> Mover<'a> {
         let _writer = self.keep_writers_away(name, volume)?;
         loop {
             let shift = match self.shift(name) {
-                Err(JobError::MailSlotsFull { .. }) => {
+                Err(JobError::MailSlots(MailSlotError::Full { .. })) => {
                     let left = left.to_vec();
                     let request = MailRequest { left: left.clone() };
                     let planned = self.planned.is_some();
                     if planned || self.site.operator.empty_mail_slots(&request) == Reply::Declined {
-                        return Err(JobError::MailSlotsFull { left });
+                        return Err(MailSlotError::Full { left }.into());
                     }
                     continue;
                 }
@@ -274,8 +274,7 @@ fn library_name(config: &LibraryConfig) -> String {
 fn is_about_all_tapes(error: &JobError) -> bool {
     use ChangerErrorKind as C;
     match error {
-        JobError::MailSlotsFull { .. }
-        | JobError::MailSlotsShut { .. }
+        JobError::MailSlots(MailSlotError::Full { .. } | MailSlotError::Shut { .. })
         | JobError::LibraryFull { .. }
         | JobError::LibraryBusy { .. }
         | JobError::Changer(_)
