@@ -12,17 +12,20 @@ mod closed;
 mod compressed;
 mod limits;
 mod lines;
+mod records;
 
 pub use closed::ClosedSegment;
 pub use compressed::{Compressed, FrameCompressor, InPlace};
 
 pub use limits::{DEFAULT_MEMBERS, DEFAULT_SEGMENT_BYTES, SegmentLimits, minimum_segment_bytes};
+pub use records::RecordSink;
 
 use std::collections::VecDeque;
 
 use compressed::Frames;
 use jiff::Timestamp;
 use lines::{bound_bytes, line_bound_bytes, longest_line};
+use records::Records;
 use uuid::Uuid;
 
 use super::append::AppendPoint;
@@ -37,28 +40,6 @@ use super::receipt::SegmentReceipt;
 use super::tar::{BLOCK, END, EncodeError, encode_global, encode_member, padded, put_member};
 use super::{FORMAT, FORMAT_OF_CHANGES, FORMAT_OF_FRAMES};
 use crate::units::BlockAddress;
-
-/// Takes the records of a segment as they become full, in order.
-pub trait RecordSink {
-    /// Why a record could not be taken.
-    type Error: std::error::Error + Send + Sync + 'static;
-
-    /// Takes a record of exactly the block size, and gives a buffer for the next: an
-    /// empty vector (its capacity is reused), often this one once it was written.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the sink has; the segment cannot go on.
-    fn take(&mut self, record: Vec<u8>) -> Result<Vec<u8>, Self::Error>;
-}
-
-impl<S: RecordSink + ?Sized> RecordSink for &mut S {
-    type Error = S::Error;
-
-    fn take(&mut self, record: Vec<u8>) -> Result<Vec<u8>, S::Error> {
-        (**self).take(record)
-    }
-}
 
 /// What a segment is told when it begins.
 #[derive(Debug, Clone)]
@@ -122,7 +103,7 @@ struct Open {
 /// A segment being built.
 #[derive(Debug)]
 pub struct SegmentBuilder<S: RecordSink> {
-    sink: S,
+    records: Records<S>,
     limits: SegmentLimits,
     /// What is known of the segment; counts and addresses are filled in at the end.
     info: SegmentInfo,
@@ -139,9 +120,6 @@ pub struct SegmentBuilder<S: RecordSink> {
     gone_lines: Option<Lines>,
     /// Problems of the run so far, if they are known.
     job_problems: Option<u64>,
-    crcs: Vec<u32>,
-    /// The record being filled.
-    record: Vec<u8>,
     /// The headers of the member begun last; kept for the next.
     headers: Vec<u8>,
     open: Option<Open>,
@@ -227,7 +205,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
             header.clear();
         }
         Self {
-            sink,
+            records: Records::new(sink, label.block_bytes, at.next_block, header),
             limits: *limits,
             info_bytes: index::segment_json(&info).len() as u64,
             info,
@@ -238,8 +216,6 @@ impl<S: RecordSink> SegmentBuilder<S> {
             gone: Vec::new(),
             gone_lines: None,
             job_problems: None,
-            crcs: Vec::new(),
-            record: header,
             headers: Vec::new(),
             open: None,
             frames,
@@ -282,7 +258,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
         }
         let block_bytes = u64::from(self.info.block_bytes);
         let records = self.limits.records(block_bytes, self.info_bytes, lines)?;
-        let free = (records * block_bytes).checked_sub(self.position())?;
+        let free = (records * block_bytes).checked_sub(self.records.position())?;
         let (free, pending) = match &self.frames {
             None => (free, 0),
             Some(frames) => (compressed::plain_room(free), frames.pending_bytes()),
@@ -325,7 +301,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
         line.place = Place {
             length_bytes: header_bytes + padded(needed_bytes),
             skip_bytes,
-            ..self.place()
+            ..self.records.place()
         };
         self.open = Some(Open {
             line,
@@ -451,9 +427,10 @@ impl<S: RecordSink> SegmentBuilder<S> {
             gone,
             gone_lines,
             job_problems,
-            crcs,
+            records,
             ..
         } = self;
+        let crcs = records.into_checksums();
         info.written_at = written_at;
         info.records = crcs.len() as u64;
         info.index_block = info.first_block.plus(info.records + 1);
@@ -486,24 +463,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
     /// Bytes of the archive so far.
     fn archive_bytes(&self) -> u64 {
         let frames = self.frames.as_ref();
-        frames.map_or_else(|| self.position(), Frames::archive_bytes)
-    }
-
-    /// Bytes of records so far.
-    fn position(&self) -> u64 {
-        let records = self.crcs.len() as u64;
-        records * u64::from(self.info.block_bytes) + self.record.len() as u64
-    }
-
-    /// Where the next byte goes that is put into a record.
-    fn place(&self) -> Place {
-        let (position, block_bytes) = (self.position(), u64::from(self.info.block_bytes));
-        Place {
-            block: self.info.first_block.plus(position / block_bytes),
-            offset_bytes: (position % block_bytes) as u32,
-            length_bytes: 0,
-            skip_bytes: None,
-        }
+        frames.map_or_else(|| self.records.position(), Frames::archive_bytes)
     }
 
     /// Gives the members whose places are known their lines in the index.
@@ -523,7 +483,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
     /// Adds bytes of the archive.
     fn push(&mut self, mut bytes: &[u8]) -> Result<(), SegmentError<S::Error>> {
         if self.frames.is_none() {
-            return self.put(bytes);
+            return self.records.put(bytes);
         }
         while let Some(frames) = &mut self.frames
             && frames.fill(&mut bytes)
@@ -540,14 +500,14 @@ impl<S: RecordSink> SegmentBuilder<S> {
             && let Some(frame) = frames.take(all)
         {
             let members: Vec<usize> = frames.members().collect();
-            let at = self.place();
+            let at = self.records.place();
             for member in members {
                 let open = self.open.as_mut().map(|open| &mut open.line);
                 let line = self.files.get_mut(member).or(open);
                 let place = &mut line.expect("a member was begun, or ended").place;
                 (place.block, place.offset_bytes) = (at.block, at.offset_bytes);
             }
-            self.put(&frame.stored)?;
+            self.records.put(&frame.stored)?;
             if let Some(frames) = &mut self.frames {
                 frames.recycle(frame);
             }
@@ -562,35 +522,11 @@ impl<S: RecordSink> SegmentBuilder<S> {
             self.put_frames(true)?;
             self.push_lines();
         }
-        let block_bytes = self.info.block_bytes as usize;
-        let left = (block_bytes - self.record.len()) % block_bytes;
+        let left = self.records.missing_bytes();
         let filler = match self.frames {
             None => vec![0; left],
-            Some(_) => frames::filler(left, block_bytes),
+            Some(_) => frames::filler(left, self.info.block_bytes as usize),
         };
-        self.put(&filler)
-    }
-
-    /// Puts bytes into records.
-    fn put(&mut self, mut bytes: &[u8]) -> Result<(), SegmentError<S::Error>> {
-        let block_bytes = self.info.block_bytes as usize;
-        while !bytes.is_empty() {
-            let length = bytes.len().min(block_bytes - self.record.len());
-            let (now, later) = bytes.split_at(length);
-            self.record.extend_from_slice(now);
-            bytes = later;
-            if self.record.len() == block_bytes {
-                self.emit()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn emit(&mut self) -> Result<(), SegmentError<S::Error>> {
-        self.crcs.push(crc32fast::hash(&self.record));
-        let full = std::mem::take(&mut self.record);
-        self.record = self.sink.take(full).map_err(SegmentError::Sink)?;
-        self.record.clear();
-        Ok(())
+        self.records.put(&filler)
     }
 }
