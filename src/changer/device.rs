@@ -9,7 +9,7 @@ use super::{ChangerError, ChangerErrorKind, ElementAddress, ElementKind};
 use crate::scsi::cdb;
 use crate::scsi::inquiry;
 use crate::scsi::mode::parse_element_addresses;
-use crate::scsi::mode::{ElementAddresses, PAGE_ELEMENT_ADDRESSES};
+use crate::scsi::mode::{ElementAddresses, ElementRange, PAGE_ELEMENT_ADDRESSES};
 use crate::scsi::timeouts::Timeouts;
 use crate::scsi::{Meaning, sense::SenseKey};
 use crate::transport::{Data, Transport};
@@ -99,27 +99,27 @@ impl Changer {
     /// order of their addresses.
     #[must_use]
     pub fn name_of(&self, element: ElementAddress) -> String {
-        let ElementAddresses {
-            transport,
-            storage,
-            import_export,
-            drives,
-        } = self.addresses;
-        let ranges = [
-            (ElementKind::Drive, drives, 0),
-            (ElementKind::Storage, storage, 1),
-            (ElementKind::ImportExport, import_export, 1),
-            (ElementKind::Transport, transport, 1),
-        ];
-        for (kind, range, first_number) in ranges {
+        for (kind, range) in self.ranges() {
             let Some(offset) = element.0.checked_sub(range.first) else {
                 continue;
             };
+            let first_number = u32::from(kind != ElementKind::Drive);
             if offset < range.count {
                 return kind.name_of(u32::from(offset) + first_number, range.count);
             }
         }
         format!("element {element}, which the library does not have")
+    }
+
+    /// The elements of each kind.
+    pub(super) fn ranges(&self) -> [(ElementKind, ElementRange); 4] {
+        let addresses = self.addresses;
+        [
+            (ElementKind::Drive, addresses.drives),
+            (ElementKind::Storage, addresses.storage),
+            (ElementKind::ImportExport, addresses.import_export),
+            (ElementKind::Transport, addresses.transport),
+        ]
     }
 
     /// Waits until the library is ready, for instance while it counts its cartridges.

@@ -4,7 +4,7 @@
 use super::{Changer, ChangerError, ChangerErrorKind, Element, ElementKind, Inventory};
 use crate::scsi::cdb::{self, ElementRequest};
 use crate::scsi::elements::parse_elements;
-use crate::scsi::mode::{ElementAddresses, ElementRange};
+use crate::scsi::mode::ElementRange;
 use crate::transport::Data;
 
 /// First guess at the length of a report for one kind of element.
@@ -22,19 +22,8 @@ impl Changer {
     /// [`ChangerErrorKind::NotReady`] while the library counts its cartridges;
     /// [`ChangerErrorKind::Malformed`]; transport failures.
     pub fn inventory(&mut self) -> Result<Inventory, ChangerError> {
-        let ElementAddresses {
-            transport,
-            storage,
-            import_export,
-            drives,
-        } = self.addresses;
         let mut elements = Vec::new();
-        for (kind, range) in [
-            (ElementKind::Drive, drives),
-            (ElementKind::Storage, storage),
-            (ElementKind::ImportExport, import_export),
-            (ElementKind::Transport, transport),
-        ] {
+        for (kind, range) in self.ranges() {
             for start in (0..range.count).step_by(usize::from(BATCH_ELEMENTS)) {
                 let first = range.first.saturating_add(start);
                 let count = BATCH_ELEMENTS.min(range.count - start);
