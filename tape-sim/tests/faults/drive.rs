@@ -303,6 +303,19 @@ fn put_four(bench: &mut Bench) -> String {
     run(bench, &write(true, 4), Data::Out(&[7; 4 * FIXED_BLOCK]))
 }
 
+/// The effect, once, at a block of fixed length: by its number, or by its bytes on tape.
+fn at(block: u64, by_bytes: bool, effect: Effect) -> Rule {
+    let mut rule = once(effect);
+    if by_bytes {
+        // A block takes four bytes more on tape.
+        let begin = block * (FIXED_BLOCK as u64 + 4);
+        rule.when.bytes = Some([begin, begin + 3]);
+    } else {
+        rule.when.objects = Some([block, block]);
+    }
+    rule
+}
+
 #[test]
 fn a_bad_block_ends_a_read_of_several_at_its_place() {
     // The bad block; what READ of blocks 4 to 7 says, how many it brings, where the tape is then.
@@ -320,15 +333,10 @@ fn a_bad_block_ends_a_read_of_several_at_its_place() {
             for _ in 0..3 {
                 assert_eq!(put_four(&mut bench), "good");
             }
-            let mut rule = once(Effect::ReadError { stays: false });
-            if by_bytes {
-                // A block takes four bytes more on tape.
-                let begin = bad * (FIXED_BLOCK as u64 + 4);
-                rule.when.bytes = Some([begin, begin + 3]);
-            } else {
-                rule.when.objects = Some([bad, bad]);
-            }
-            set(&bench, &[rule]);
+            set(
+                &bench,
+                &[at(bad, by_bytes, Effect::ReadError { stays: false })],
+            );
             assert_eq!(none(&mut bench, &locate10(4)), "good");
             assert_eq!(get_four(&mut bench), (told.to_owned(), whole), "{bad}");
             assert_eq!(bench.position().object, after, "{bad}");
@@ -370,14 +378,7 @@ fn a_block_that_cannot_be_written_ends_an_unbuffered_write_at_its_place() {
             fixed(&mut bench);
             unbuffered(&mut bench);
             assert_eq!(put_four(&mut bench), "good");
-            let mut rule = once(Effect::WriteError);
-            if by_bytes {
-                let begin = bad * (FIXED_BLOCK as u64 + 4);
-                rule.when.bytes = Some([begin, begin + 3]);
-            } else {
-                rule.when.objects = Some([bad, bad]);
-            }
-            set(&bench, &[rule]);
+            set(&bench, &[at(bad, by_bytes, Effect::WriteError)]);
             assert_eq!(put_four(&mut bench), told, "{bad}");
             let position = bench.position();
             assert_eq!((position.object, position.on_tape), (after, after), "{bad}");
