@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Place, assert_same_tree, random_files, restored};
+use crate::harness::{Place, assert_same_tree, names, random_files, restored};
 use crate::random::Random;
 
 /// Small files, one that goes to tape in parts of a segment, and one with a hole.
@@ -91,16 +91,7 @@ fn sha256sum_agrees_with_the_index_on_tape_and_all_that_reads_it() {
             "out",
         ];
         archive(&place, &[&job[..], &streams].concat(), &source);
-        let names: Vec<String> = fs::read_dir(&source)
-            .expect("a directory")
-            .map(|entry| {
-                entry
-                    .expect("an entry")
-                    .file_name()
-                    .into_string()
-                    .expect("UTF-8")
-            })
-            .collect();
+        let names = names(&source);
         let expected = sums("sha256sum", &source, &names);
         let mut agreed = 0;
         for tape_file in (2..).step_by(2).take(receipts(&place)) {

@@ -149,6 +149,16 @@ pub fn restored(target: &Path, source: &Path) -> PathBuf {
     target.join(source.strip_prefix("/").expect("test sources are absolute"))
 }
 
+/// Names of what is in a directory.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("a directory");
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        let name = entry.expect("an entry").file_name().into_string();
+        name.expect("UTF-8")
+    };
+    entries.map(name).collect()
+}
+
 /// Writes `count` files of `bytes` random bytes each below `dir`, named by number.
 pub fn random_files(dir: &Path, seed: u64, count: usize, bytes: usize) {
     let mut random = crate::random::Random(seed);

@@ -6,21 +6,18 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Place, assert_same_tree, random_files, restored};
+use crate::harness::{Place, assert_same_tree, names, random_files, restored};
 use crate::random::Random;
 
 const KILLS: u64 = 15;
 
 /// The ids of restores that can be gone on with.
 fn ids(place: &Place) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(place.path("state/restores")) else {
+    let restores = place.path("state/restores");
+    if !restores.exists() {
         return Vec::new();
-    };
-    let name = |entry: std::io::Result<fs::DirEntry>| {
-        let name = entry.expect("an entry").file_name().into_string();
-        name.expect("UTF-8")
-    };
-    let names = entries.map(name);
+    }
+    let names = names(&restores).into_iter();
     let id = |name: String| name.strip_suffix(".json").map(str::to_owned);
     names.filter_map(id).collect()
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fd::OwnedFd;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
-use crate::harness::{Place, assert_same_tree, random_files, restored};
+use crate::harness::{Place, assert_same_tree, names, random_files, restored};
 use crate::random::Random;
 
 const KILLS: u64 = 12;
@@ -90,16 +90,7 @@ fn a_killed_job_goes_on_where_its_confirmed_data_ends() {
             .success()
     );
     let mut span_us = u64::try_from(started.elapsed().as_micros()).expect("a test takes no ages");
-    let all: BTreeSet<String> = fs::read_dir(&source)
-        .expect("a directory")
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .into_string()
-                .expect("a name")
-        })
-        .collect();
+    let all = BTreeSet::from_iter(names(&source));
 
     let mut random = Random(33);
     let (mut begun, mut killed, mut on_the_way) = (0, 0, 0);
