@@ -6,31 +6,23 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use tapewright::clock::SystemClock;
-use tapewright::engine::EngineError;
 use tapewright::engine::archive::{
     ArchivePlan, ArchiveReport, Marks, Memory, archive, archive_twice,
 };
 use tapewright::engine::source::Source;
-use tapewright::monitor::Silent;
-use tapewright::volume::index::{Digest, DigestAlgorithm, FileLine, JobHeader, Level, read_index};
+use tapewright::engine::{EngineError, VolumeSource};
+use tapewright::monitor::{Monitor, Silent};
+use tapewright::volume::index::{Digest, FileLine, read_index};
 use tapewright::volume::member::Kind;
 use tapewright::volume::read::RecordReader;
 use tapewright::volume::receipt::SegmentReceipt;
 use tapewright::volume::tar::{Event, MemberParser};
 use tempfile::TempDir;
-use uuid::Uuid;
 
 use crate::shelf::{BLOCK_BYTES, Ledger, Shelf};
+use crate::volume;
 
-/// Bytes without pattern, the same for the same seed.
-pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut data = vec![0; bytes];
-    let key = blake3::hash(&seed.to_le_bytes());
-    blake3::Hasher::new_keyed(key.as_bytes())
-        .finalize_xof()
-        .fill(&mut data);
-    data
-}
+pub use crate::noise::noise;
 
 pub struct Case {
     pub place: TempDir,
@@ -41,18 +33,7 @@ impl Case {
     pub fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let plan = ArchivePlan {
-            job: JobHeader {
-                id: Uuid::from_u128(7),
-                name: "monthly".to_owned(),
-                started_at: "2026-01-02T04:00:00Z".parse().unwrap(),
-                host: "archive1".to_owned(),
-                software: "tapewright 0.1.0".to_owned(),
-                roots: Vec::new(),
-                excludes: Vec::new(),
-                level: Level::Full,
-                base: None,
-                digest: DigestAlgorithm::Blake3,
-            },
+            job: volume::job(),
             sources: vec![Source::Paths(vec![place.path().to_owned()])],
             excludes: Vec::new(),
             one_file_system: false,
@@ -89,7 +70,16 @@ impl Case {
         shelf: &mut Shelf,
         ledger: &mut Ledger,
     ) -> Result<ArchiveReport, EngineError> {
-        archive(&self.plan, None, shelf, ledger, &SystemClock, &Silent)
+        self.run_under(shelf, ledger, &Silent)
+    }
+
+    pub fn run_under(
+        &self,
+        shelf: &mut dyn VolumeSource,
+        ledger: &mut Ledger,
+        monitor: &dyn Monitor,
+    ) -> Result<ArchiveReport, EngineError> {
+        archive(&self.plan, None, shelf, ledger, &SystemClock, monitor)
     }
 
     pub fn run_twice(

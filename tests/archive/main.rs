@@ -14,11 +14,15 @@ mod holes;
 )]
 #[path = "../common/memory_tape.rs"]
 mod memory_tape;
+#[path = "../common/noise.rs"]
+mod noise;
 #[path = "../common/root.rs"]
 mod root;
 mod shelf;
 mod streams;
 mod total;
 mod trouble;
+#[path = "../common/volume.rs"]
+mod volume;
 mod walk;
 mod whole;

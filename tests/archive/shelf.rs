@@ -18,6 +18,7 @@ use tapewright::volume::receipt::SegmentReceipt;
 use uuid::Uuid;
 
 use crate::memory_tape::MemoryTape;
+use crate::volume;
 
 /// Block size of all tapes here.
 pub const BLOCK_BYTES: u32 = 64 << 10;
@@ -169,12 +170,12 @@ pub struct Shelf {
 
 impl Shelf {
     /// `count` tapes that hold this much; without limit if `None`.
-    pub fn new(count: usize, capacity_bytes: Option<u64>) -> Self {
+    pub fn new(count: u32, capacity_bytes: Option<u64>) -> Self {
         Self::numbered(1, count, capacity_bytes)
     }
 
     /// As [`Shelf::new`], the first tape with this number.
-    pub fn numbered(first: usize, count: usize, capacity_bytes: Option<u64>) -> Self {
+    pub fn numbered(first: u32, count: u32, capacity_bytes: Option<u64>) -> Self {
         let mut shelf = Self {
             lag: 3,
             confirms_before: u64::MAX,
@@ -183,15 +184,7 @@ impl Shelf {
         for number in first..first + count {
             let mut tape = MemoryTape::new();
             tape.capacity_bytes = capacity_bytes;
-            let label = Label {
-                format: 1,
-                volume: Uuid::from_u128(number as u128),
-                barcode: format!("E0100{number}L9"),
-                pool: "photos".to_owned(),
-                block_bytes: BLOCK_BYTES,
-                labelled_at: "2026-01-02T03:04:05Z".parse().unwrap(),
-                software: "tapewright 0.1.0".to_owned(),
-            };
+            let label = volume::label(number, BLOCK_BYTES);
             write_label(&mut tape, &label).unwrap();
             shelf.tapes.push((label, Arc::new(Mutex::new(tape))));
             shelf.points.push(AppendPoint::first());

@@ -6,8 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use tapewright::clock::SystemClock;
-use tapewright::engine::archive::{Outcome, archive};
+use tapewright::engine::archive::Outcome;
 use tapewright::engine::source::{Measure, Selection, measure};
 use tapewright::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
 use tapewright::monitor::Monitor;
@@ -102,15 +101,7 @@ fn the_total_told_is_what_the_run_then_does() {
     };
     let mut shelf = Late(Shelf::new(1, None), &gauge);
     let mut ledger = Ledger::new(&shelf.0);
-    let report = archive(
-        &case.plan,
-        None,
-        &mut shelf,
-        &mut ledger,
-        &SystemClock,
-        &gauge,
-    )
-    .unwrap();
+    let report = case.run_under(&mut shelf, &mut ledger, &gauge).unwrap();
     assert_eq!(report.outcome, Outcome::Complete, "{report:?}");
     let told = gauge.told.lock().unwrap();
     let all = (7, 4 + 3_333_333 + 5_000_000);
@@ -124,15 +115,7 @@ fn nothing_is_counted_for_a_monitor_that_wants_no_total() {
     let gauge = Gauge::default();
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
-    archive(
-        &case.plan,
-        None,
-        &mut shelf,
-        &mut ledger,
-        &SystemClock,
-        &gauge,
-    )
-    .unwrap();
+    case.run_under(&mut shelf, &mut ledger, &gauge).unwrap();
     assert!(gauge.told.lock().unwrap().ahead.is_empty());
 }
 

@@ -6,9 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{XattrFlags, setxattr};
-use tapewright::clock::SystemClock;
 use tapewright::drive::DriveErrorKind;
-use tapewright::engine::archive::{ArchivePlan, Outcome, archive};
+use tapewright::engine::archive::{ArchivePlan, Outcome};
 use tapewright::engine::source::Source;
 use tapewright::engine::{EngineError, VolumeEnd};
 use tapewright::monitor::{Monitor, Problem};
@@ -60,15 +59,7 @@ fn a_stop_request_ends_the_segment_at_a_file_and_commits_it() {
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let monitor = StopAfter::new(30, u64::MAX);
-    let report = archive(
-        &case.plan,
-        None,
-        &mut shelf,
-        &mut ledger,
-        &SystemClock,
-        &monitor,
-    )
-    .unwrap();
+    let report = case.run_under(&mut shelf, &mut ledger, &monitor).unwrap();
     assert_eq!(report.outcome, Outcome::Interrupted);
     assert_eq!((report.files, report.unconfirmed.files), (30, 0));
     assert!(report.failure.is_none());
@@ -90,15 +81,7 @@ fn a_stop_request_cuts_off_a_huge_file_behind_a_part() {
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let monitor = StopAfter::new(u64::MAX, 3_000_000);
-    let report = archive(
-        &case.plan,
-        None,
-        &mut shelf,
-        &mut ledger,
-        &SystemClock,
-        &monitor,
-    )
-    .unwrap();
+    let report = case.run_under(&mut shelf, &mut ledger, &monitor).unwrap();
     assert_eq!(report.outcome, Outcome::Interrupted);
     let read = read_all(&shelf, &ledger.receipts);
     let kept = &read[&case.archive_path("huge")];
@@ -409,15 +392,7 @@ fn a_file_shorter_than_it_says_is_a_problem_and_recorded_as_such() {
     let mut shelf = Shelf::new(1, None);
     let mut ledger = Ledger::new(&shelf);
     let listener = Listener::default();
-    let report = archive(
-        &case.plan,
-        None,
-        &mut shelf,
-        &mut ledger,
-        &SystemClock,
-        &listener,
-    )
-    .unwrap();
+    let report = case.run_under(&mut shelf, &mut ledger, &listener).unwrap();
     assert_eq!(
         (report.outcome, report.problems.total),
         (Outcome::Partial, 1)

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::bench::{Bench, Trace, pattern, ready};
-use tape_sim::library::{Library, LibrarySpec};
+use tape_sim::library::LibrarySpec;
 use tapewright::drive::{Drive, DriveErrorKind, ReadOutcome, ReadyWait, SequentialDevice, Waiting};
 use tapewright::scsi::cdb;
 use tapewright::scsi::opcode as op;
@@ -212,16 +212,10 @@ fn a_simulated_long_erase_leaves_what_is_before_it() {
 /// Nobody takes the drive for broken, or switches it off, who reads what it is doing.
 #[test]
 fn the_measuring_of_a_new_cartridge_is_told_in_words() {
-    let directory = tempfile::tempdir().unwrap();
-    let spec = LibrarySpec {
-        drives: 1,
-        slots: 4,
-        cartridges: Some(2),
+    let bench = Bench::with(LibrarySpec {
         factory_new: true,
         ..LibrarySpec::default()
-    };
-    Library::create(directory.path(), &spec).unwrap();
-    let bench = Bench { directory };
+    });
     bench.load();
     let mut drive = Drive::open(Box::new(bench.drive_transport())).unwrap();
     let mut heard = String::new();

@@ -31,4 +31,6 @@ mod protection;
 mod rack;
 mod reserve;
 mod scripted;
+#[path = "../common/sim_bench.rs"]
+mod sim_bench;
 mod throughput;

@@ -17,6 +17,7 @@ use tapewright::transport::tap::Tap;
 use tapewright::units::ByteSize;
 use tempfile::TempDir;
 
+use crate::copy_dir::copy_dir;
 use crate::model::Model;
 use crate::workload::{COPY_POOL, POOL, Workload};
 
@@ -191,17 +192,5 @@ impl Place {
     /// Frees the room that it takes.
     pub fn remove(self) {
         fs::remove_dir_all(&self.dir).unwrap();
-    }
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy_dir(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
     }
 }

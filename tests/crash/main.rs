@@ -6,10 +6,14 @@ mod bench;
 mod changes;
 mod check;
 mod child;
+#[path = "../common/copy_dir.rs"]
+mod copy_dir;
 mod damage;
 mod faults;
 mod matrix;
 mod model;
+#[path = "../common/noise.rs"]
+mod noise;
 mod points;
 mod shim;
 mod tapes;

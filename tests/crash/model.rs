@@ -7,6 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+pub use crate::noise::noise;
+
 /// What a path is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -133,21 +135,4 @@ impl Model {
             false => Err(format!("mode and time are {found:?}, not of {wanted:?}")),
         }
     }
-}
-
-/// Bytes that do not repeat, the same for the same seed.
-pub fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    let mut bytes: Vec<u8> = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        bytes.extend_from_slice(&next().to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
 }

@@ -5,12 +5,16 @@
 
 mod cases;
 mod forge;
+#[path = "../common/noise.rs"]
+mod noise;
 #[allow(dead_code)]
 #[path = "../readback/rig.rs"]
 mod rig;
 #[allow(dead_code)]
 #[path = "../readback/tape.rs"]
 mod tape;
+#[path = "../common/volume.rs"]
+mod volume;
 mod ways;
 
 use cases::CASES;

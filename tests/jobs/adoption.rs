@@ -1,7 +1,6 @@
 //! What a cut-off run left on tape: complete segments are adopted, the rest is overwritten.
 
 use std::fs;
-use std::path::Path;
 
 use catalogs::model::event::{Event, JobStarted, Level};
 use catalogs::{Catalog, OpenOptions};
@@ -11,19 +10,8 @@ use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{ByteText, JobError, Outcome};
 
+use crate::copy_dir::copy_dir;
 use crate::lab::{A, Lab, plant};
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy_dir(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
-}
 
 /// Runs `work` and then makes the catalog forget it, as if its receipts had been cut off.
 fn forgotten(lab: &Lab, work: impl FnOnce(&Lab)) {

@@ -85,9 +85,7 @@ fn the_operator_is_asked_for_tapes_by_barcode_until_the_right_one_is_in() {
     let summary = lab.archive(&["source"], "docs").unwrap();
     assert_eq!(summary.outcome, Outcome::Complete);
     assert_eq!(*asked.lock().unwrap(), [A, B, A, A]);
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
 }
 
 #[test]

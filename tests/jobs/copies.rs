@@ -52,9 +52,7 @@ fn either_copy_alone_brings_everything_back() {
         for barcode in gone {
             lab.take_away(barcode);
         }
-        let (restored, at) = lab.restore("source", "target");
-        assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-        assert_same_tree(&lab.path("source"), &at);
+        lab.brings_back("source", "target");
     }
 }
 
@@ -93,9 +91,7 @@ fn a_second_copy_that_fails_is_named_and_the_first_is_whole() {
     for barcode in [A, B] {
         lab.take_away(barcode);
     }
-    let (restored, at) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &at);
+    lab.brings_back("source", "target");
 }
 
 #[test]
@@ -157,9 +153,7 @@ fn a_job_is_copied_to_another_pool_and_a_failing_tape_costs_nothing() {
         for barcode in [A, B] {
             lab.take_away(barcode);
         }
-        let (restored, at) = lab.restore("source", "target");
-        assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-        assert_same_tree(&lab.path("source"), &at);
+        lab.brings_back("source", "target");
     }
 }
 
@@ -289,7 +283,5 @@ fn a_first_copy_that_failed_as_a_whole_is_made_up_from_the_second() {
     for barcode in [C, D] {
         lab.take_away(barcode);
     }
-    let (restored, at) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &at);
+    lab.brings_back("source", "target");
 }

@@ -14,7 +14,7 @@ use tapewright::jobs::verify::verify;
 use tapewright::jobs::{JobError, JobErrorKind, Outcome, Site, tapes};
 use tapewright::units::TapeFile;
 
-use crate::lab::{A, B, C, Lab, assert_same_tree, label_options, plant};
+use crate::lab::{A, B, C, Lab, label_options, plant};
 
 /// Two volumes of the pool `docs`, the first with a job on it.
 fn archived() -> Lab {
@@ -40,9 +40,7 @@ fn a_tape_whose_chip_failed_is_read_and_not_written() {
         break_chip(&lab, barcode);
     }
     assert_eq!(verify(lab.site(), A).unwrap().outcome, Outcome::Complete);
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
     dump_file(lab.site(), A, TapeFile(1), &mut Vec::new()).unwrap();
     let found = lab.find(b"/").len();
 
@@ -300,9 +298,7 @@ fn a_tape_whose_barcode_cannot_be_read_is_found_at_its_slot_and_known_by_its_lab
     assert_eq!(lab.fingerprint(C), before);
 
     lab.library().set_label(A, Label::Readable).unwrap();
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
 }
 
 #[test]

@@ -126,9 +126,7 @@ fn a_drive_that_goes_elsewhere_is_sent_again() {
         lie: false,
     };
     lab.set_faults(vec![fault(elsewhere, "LOCATE", 1, Some(1))]);
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
     assert_eq!(heard.interruptions(), 1);
 }
 

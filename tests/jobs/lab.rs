@@ -16,11 +16,13 @@ use tapewright::jobs::find::{FindOptions, Found, find};
 use tapewright::jobs::label::{LabelOptions, LabelSummary, Which, label};
 use tapewright::jobs::library::LibraryConfig;
 use tapewright::jobs::restore::{RestoreOptions, RestoreSummary, restore};
-use tapewright::jobs::{JobError, NoOperator, Operator, Site, StateDir};
+use tapewright::jobs::{JobError, NoOperator, Operator, Outcome, Site, StateDir};
 use tapewright::monitor::{Monitor, Silent};
 use tapewright::scsi::encryption::{EncryptionKey, KEY_BYTES, KeyUse};
 use tapewright::transport::sim::SimTransport;
 use tempfile::TempDir;
+
+pub use crate::noise::noise;
 
 /// The first two cartridges of a library as it is made.
 pub const A: &str = "SIM001L9";
@@ -168,6 +170,14 @@ impl Lab {
         (summary, target.join(String::from_utf8(source).unwrap()))
     }
 
+    /// Fails unless a restore brings all of the source directory `name` back as it is.
+    #[track_caller]
+    pub fn brings_back(&self, name: &str, target: &str) {
+        let (summary, copy) = self.restore(name, target);
+        assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+        assert_same_tree(&self.path(name), &copy);
+    }
+
     /// A cartridge's objects and bytes, and what hosts have written into its chip: all that
     /// a program could change. (The drive itself counts loads there.)
     pub fn fingerprint(&self, barcode: &str) -> Vec<String> {
@@ -288,23 +298,6 @@ pub fn label_options(barcodes: &[&str], pool: &str, erase: Option<&str>) -> Labe
 pub fn archive_path(path: &Path) -> Vec<u8> {
     let text = path.to_str().unwrap();
     text.strip_prefix('/').unwrap().as_bytes().to_vec()
-}
-
-/// Bytes that do not repeat, the same for the same seed.
-pub fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    let mut bytes: Vec<u8> = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        bytes.extend_from_slice(&next().to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
 }
 
 /// A small tree with most kinds of objects.

@@ -5,6 +5,8 @@ mod adoption;
 mod by_hand;
 mod catalog_copies;
 mod copies;
+#[path = "../common/copy_dir.rs"]
+mod copy_dir;
 mod imperfect;
 mod interrupted;
 mod lab;
@@ -15,6 +17,8 @@ mod levels_joined;
 mod losses;
 mod misloading;
 mod moving;
+#[path = "../common/noise.rs"]
+mod noise;
 mod planned;
 mod rebuilding;
 mod refusals;

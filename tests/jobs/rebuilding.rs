@@ -14,7 +14,7 @@ use tapewright::jobs::{JobError, JobErrorKind, Outcome};
 use tapewright::monitor::{Monitor, Problem};
 use tapewright::units::TapeFile;
 
-use crate::lab::{A, B, Lab, assert_same_tree, fault, plant};
+use crate::lab::{A, B, Lab, fault, plant};
 
 fn facts(found: &[Found]) -> Vec<String> {
     found
@@ -65,9 +65,7 @@ fn after_a_rebuild_find_and_restore_answer_as_before() {
         };
         assert_eq!(facts(now), facts(before));
     }
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
 
     let again = rebuild(lab.site(), &[A.to_owned()]).unwrap();
     assert_eq!(
@@ -136,9 +134,7 @@ fn a_job_whose_only_index_is_damaged_is_called_by_its_place_and_that_is_said() {
     let verified = verify(lab.site(), A).unwrap();
     let advice = verified.volumes[0].advice.as_ref().unwrap();
     assert!(!advice.contains("catalog rebuild"), "{advice}");
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.problems.total, 0, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
 }
 
 #[test]
@@ -266,9 +262,7 @@ fn a_lost_label_costs_nothing_but_the_right_to_write() {
     lab.archive(&["source"], "docs").unwrap();
     let garbage = lab.spoil_label(A);
 
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
     let mut dumped = Vec::new();
     dump_file(lab.site(), A, TapeFile(0), &mut dumped).unwrap();
     assert!(dumped == garbage);

@@ -400,9 +400,7 @@ fn what_is_expired_comes_back_when_it_is_kept_again() {
     let kept = keep(lab.site(), &[job], Keep::For("10y".parse().unwrap())).unwrap();
     assert!(kept[0].was_expired);
     assert_eq!(lab.find(b"/").len(), before);
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
 }
 
 /// A full job and one of changes, on tapes of their own, both expired.

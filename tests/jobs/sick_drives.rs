@@ -162,9 +162,7 @@ fn a_drive_that_reports_a_failure_comes_behind_a_healthy_one_and_that_is_told_on
         is_good(&lab, A);
         assert_eq!(told.drives(), ["drive 1"], "{flag:02X}h");
         told.one_problem(&[A, "drive 0 of", words[0], "goes into drive 1 of", words[1]]);
-        let (restored, copy) = lab.restore("source", "target");
-        assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-        assert_same_tree(&lab.path("source"), &copy);
+        lab.brings_back("source", "target");
         assert_eq!(told.drives(), ["drive 1"], "{flag:02X}h");
     }
 }
@@ -489,9 +487,7 @@ fn a_block_that_comes_at_the_second_or_third_attempt_is_no_damage_but_told() {
             "Nothing is lost",
         ];
         lab.set_faults(vec![unread(0, DATA, Some(times))]);
-        let (restored, copy) = lab.restore("source", "target");
-        assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-        assert_same_tree(&lab.path("source"), &copy);
+        lab.brings_back("source", "target");
         told.one_notice(&words);
 
         lab.set_faults(vec![unread(0, DATA, Some(times))]);
@@ -516,9 +512,7 @@ fn a_block_that_comes_at_the_second_or_third_attempt_is_no_damage_but_told() {
 fn a_block_that_one_drive_does_not_read_is_read_in_the_other() {
     let (lab, told) = archived();
     lab.set_faults(vec![unread(0, DATA, None)]);
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
     assert_eq!(told.drives(), ["drive 0", "drive 1"]);
     told.one_problem(&[
         A,
@@ -558,9 +552,7 @@ fn a_tape_goes_back_into_the_drive_that_reads_it_badly_where_the_other_one_fails
         unread(0, DATA, Some(3)),
         in_drive(1, HARDWARE, "TEST UNIT READY", 1, None),
     ]);
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
     assert_eq!(told.drives(), ["drive 0", "drive 1", "drive 0"]);
 }
 
@@ -678,9 +670,7 @@ fn a_drive_that_stands_elsewhere_behind_its_unreadiness_writes_nothing_more() {
     assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
     told.forget();
     lab.set_faults(Vec::new());
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
 }
 
 #[test]

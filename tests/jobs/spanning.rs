@@ -264,9 +264,7 @@ fn a_job_done_in_part_is_resumed_where_its_tapes_ended() {
         numbers.iter().copied().eq(1..=numbers.len() as u32),
         "{numbers:?}"
     );
-    let (restored, copy) = lab.restore("source", "target");
-    assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
-    assert_same_tree(&lab.path("source"), &copy);
+    lab.brings_back("source", "target");
 }
 
 #[test]

@@ -15,13 +15,12 @@ use tapewright::monitor::{Monitor, Silent};
 use tapewright::units::{BlockAddress, TapeFile};
 use tapewright::volume::VolumeError;
 use tapewright::volume::append::AppendPoint;
-use tapewright::volume::index::DigestAlgorithm;
-use tapewright::volume::member::Kind;
+use tapewright::volume::index::{Codec, DigestAlgorithm};
 use tapewright::volume::receipt::SegmentReceipt;
 use tapewright::volume::scan::Depth;
 
 use crate::restored::names_below;
-use crate::rig::{Shelf, Volume, file, node, noise, plan, verify_plan};
+use crate::rig::{Shelf, Volume, file, noise, plan, two_segments, verify_plan};
 use crate::small_disk::SmallDisk;
 use crate::tape::Object;
 
@@ -31,20 +30,7 @@ fn volume() -> Volume {
 }
 
 fn volume_digested_by(algorithm: DigestAlgorithm) -> Volume {
-    Volume::new("A00001L9")
-        .digested_by(algorithm)
-        .write(&[
-            node("d", Kind::Directory),
-            // Ends in block 4.
-            file("d/a", &noise(1, 150_000)),
-            file("d/b", b"in block 4"),
-            // Blocks 4 to 10.
-            file("d/c", &noise(2, 400_000)),
-            file("d/d", b"in block 10"),
-            // Blocks 10 to 12.
-            file("d/e", &noise(3, 100_000)),
-        ])
-        .write(&[file("second", b"segment")])
+    two_segments(Codec::Plain, algorithm)
 }
 
 /// A kind of damage to segment 1, and the files that it costs.

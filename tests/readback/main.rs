@@ -5,6 +5,8 @@
 mod compressed;
 mod damage;
 mod hostile;
+#[path = "../common/noise.rs"]
+mod noise;
 mod pour;
 mod rereads;
 mod rescue;
@@ -16,4 +18,6 @@ mod root;
 mod small_disk;
 mod tape;
 mod tar_out;
+#[path = "../common/volume.rs"]
+mod volume;
 mod zoo;

@@ -9,11 +9,11 @@ use tapewright::engine::rescue::{RescueEnd, RescueOptions, RescueReport, rescue}
 use tapewright::engine::target::Owners;
 use tapewright::monitor::Silent;
 use tapewright::units::TapeFile;
-use tapewright::volume::index::Codec;
+use tapewright::volume::index::{Codec, DigestAlgorithm};
 use tapewright::volume::member::Kind;
 use tempfile::TempDir;
 
-use crate::rig::{Volume, file, node, noise};
+use crate::rig::{Volume, file, node, noise, two_segments};
 use crate::tape::{Object, Tape};
 
 fn options(target: &Path) -> RescueOptions {
@@ -30,24 +30,9 @@ fn rescued(tape: &Tape, options: &RescueOptions) -> RescueReport {
     rescue(tape.load().as_mut(), "A00001L9", 1 << 20, options, &Silent).unwrap()
 }
 
-/// Segment 1 is blocks 2 to 12.
+/// Segment 1 is blocks 2 to 12, if it is plain.
 fn volume(codec: Codec) -> Volume {
-    Volume::new("A00001L9")
-        .write_as(
-            codec,
-            &[
-                node("d", Kind::Directory),
-                // Ends in block 4.
-                file("d/a", &noise(1, 150_000)),
-                file("d/b", b"in block 4"),
-                // Blocks 4 to 10.
-                file("d/c", &noise(2, 400_000)),
-                file("d/d", b"in block 10"),
-                // Blocks 10 to 12.
-                file("d/e", &noise(3, 100_000)),
-            ],
-        )
-        .write_as(codec, &[file("second", b"segment")])
+    two_segments(codec, DigestAlgorithm::Blake3)
 }
 
 /// Files below `dir`.

@@ -12,7 +12,7 @@ use tapewright::engine::verify::{SegmentPlace, VerifyPlan, VolumeSegments};
 use tapewright::engine::{BoxedError, MountedVolume, VolumeEnd, VolumeSource};
 use tapewright::volume::append::AppendPoint;
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{Codec, Content, Digest, DigestAlgorithm, JobHeader, Level};
+use tapewright::volume::index::{Codec, Content, Digest, DigestAlgorithm, JobHeader};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, FileTime, Kind, Member, Part};
 use tapewright::volume::receipt::SegmentReceipt;
@@ -22,6 +22,9 @@ use tapewright::volume::segment::{
 use uuid::Uuid;
 
 use crate::tape::{Object, Tape};
+use crate::volume;
+
+pub use crate::noise::noise;
 
 pub const BLOCK_BYTES: u32 = 65_536;
 
@@ -91,16 +94,6 @@ pub fn node(path: &str, kind: Kind) -> Item {
     }
 }
 
-/// Content that differs from block to block.
-pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut data = vec![0; bytes];
-    blake3::Hasher::new()
-        .update(&seed.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut data);
-    data
-}
-
 /// A volume and what was written to it.
 #[derive(Debug, Clone)]
 pub struct Volume {
@@ -125,13 +118,9 @@ impl RecordSink for Records<'_> {
 impl Volume {
     pub fn new(barcode: &str) -> Self {
         let label = Label {
-            format: 1,
             volume: Uuid::new_v4(),
             barcode: barcode.to_owned(),
-            pool: "test".to_owned(),
-            block_bytes: BLOCK_BYTES,
-            labelled_at: Timestamp::UNIX_EPOCH,
-            software: "test".to_owned(),
+            ..volume::label(1, BLOCK_BYTES)
         };
         let tape = Tape::default();
         write_label(tape.load().as_mut(), &label).unwrap();
@@ -162,16 +151,8 @@ impl Volume {
     /// Appends a segment of `items`, stored in that way.
     pub fn write_as(mut self, codec: Codec, items: &[Item]) -> Self {
         let job = JobHeader {
-            id: Uuid::from_u128(7),
-            name: "test".to_owned(),
-            started_at: Timestamp::UNIX_EPOCH,
-            host: "host".to_owned(),
-            software: "test".to_owned(),
-            roots: Vec::new(),
-            excludes: Vec::new(),
-            level: Level::Full,
-            base: None,
             digest: self.digest,
+            ..volume::job()
         };
         let start = SegmentStart {
             label: &self.label,
@@ -234,7 +215,7 @@ impl Volume {
                     digest: line.digest.map(|digest| digest.0),
                     digest_algorithm: self.digest,
                     part: line.part,
-                    job: Uuid::from_u128(7),
+                    job: volume::job().id,
                     read_on_records: 0,
                 })
                 .collect(),
@@ -348,4 +329,23 @@ impl VolumeSource for Shelf {
         self.ends.push((volume.label.barcode, end));
         Ok(())
     }
+}
+
+/// A volume with two segments, of which the first is blocks 2 to 12.
+pub fn two_segments(codec: Codec, digest: DigestAlgorithm) -> Volume {
+    let first = [
+        node("d", Kind::Directory),
+        // Ends in block 4.
+        file("d/a", &noise(1, 150_000)),
+        file("d/b", b"in block 4"),
+        // Blocks 4 to 10.
+        file("d/c", &noise(2, 400_000)),
+        file("d/d", b"in block 10"),
+        // Blocks 10 to 12.
+        file("d/e", &noise(3, 100_000)),
+    ];
+    Volume::new("A00001L9")
+        .digested_by(digest)
+        .write_as(codec, &first)
+        .write_as(codec, &[file("second", b"segment")])
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
 use tapewright::clock::SystemClock;
 use tapewright::engine::archive::{ArchivePlan, Compression, Memory, Outcome, archive};
 use tapewright::engine::restore::{RestoreOutcome, restore_into};
@@ -15,12 +14,12 @@ use tapewright::engine::verify::verify;
 use tapewright::engine::{BoxedError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use tapewright::monitor::Silent;
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{DigestAlgorithm, JobHeader, Level};
 use tapewright::volume::receipt::SegmentReceipt;
 use uuid::Uuid;
 
 use crate::rig::{Shelf, Volume, plan, verify_plan};
 use crate::root::is_root;
+use crate::volume;
 
 /// Built by the system's own tools, as root, in an empty directory.
 const BUILD: &str = r#"
@@ -86,20 +85,8 @@ impl ReceiptSink for Appending {
 
 fn archived(tree: &Path, segment_limit_bytes: u64, compression: Option<Compression>) -> Volume {
     let volume = Arc::new(Mutex::new(Volume::new("A00001L9")));
-    let job = JobHeader {
-        id: Uuid::from_u128(8),
-        name: "zoo".to_owned(),
-        started_at: Timestamp::UNIX_EPOCH,
-        host: "host".to_owned(),
-        software: "test".to_owned(),
-        roots: Vec::new(),
-        excludes: Vec::new(),
-        level: Level::Full,
-        base: None,
-        digest: DigestAlgorithm::Blake3,
-    };
     let plan = ArchivePlan {
-        job,
+        job: volume::job(),
         sources: vec![Source::Paths(vec![tree.to_owned()])],
         excludes: Vec::new(),
         one_file_system: false,

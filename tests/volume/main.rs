@@ -13,8 +13,12 @@ mod index;
 mod memory_tape;
 mod packing;
 mod scan;
+#[path = "../common/sim_bench.rs"]
+mod sim_bench;
 mod support;
 mod tar;
 mod tools;
+#[path = "../common/volume.rs"]
+mod volume;
 mod write;
 mod zoo;

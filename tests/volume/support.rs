@@ -1,12 +1,12 @@
 //! What the tests of the volume layer share.
 
-use crate::zoo;
+use crate::{volume, zoo};
 use jiff::Timestamp;
 use tapewright::drive::SequentialDevice;
 use tapewright::units::BlockAddress;
 use tapewright::volume::append::{AppendPoint, VolumeAppender};
 use tapewright::volume::frames::Effort;
-use tapewright::volume::index::{Codec, Content, Digest, DigestAlgorithm, JobHeader, Level};
+use tapewright::volume::index::{Codec, Content, Digest, JobHeader};
 use tapewright::volume::label::{Label, write_label};
 use tapewright::volume::member::{Condition, Kind, Member};
 use tapewright::volume::segment::{
@@ -18,29 +18,13 @@ use uuid::Uuid;
 pub const BLOCK_BYTES: u32 = 64 << 10;
 
 pub fn label(block_bytes: u32) -> Label {
-    Label {
-        format: 1,
-        volume: Uuid::from_u128(0xa000_0000_0000_4000_8000_0000_0000_0001),
-        barcode: "E01001L9".to_owned(),
-        pool: "photos".to_owned(),
-        block_bytes,
-        labelled_at: "2026-01-02T03:04:05Z".parse().unwrap(),
-        software: "tapewright 0.1.0".to_owned(),
-    }
+    volume::label(1, block_bytes)
 }
 
 pub fn job() -> JobHeader {
     JobHeader {
-        id: Uuid::from_u128(0xb000_0000_0000_4000_8000_0000_0000_0001),
-        name: "monthly".to_owned(),
-        started_at: "2026-01-02T04:00:00Z".parse().unwrap(),
-        host: "archive1".to_owned(),
-        software: "tapewright 0.1.0".to_owned(),
         roots: vec![b"srv/data".to_vec(), b"srv/caf\xe9".to_vec()],
-        excludes: Vec::new(),
-        level: Level::Full,
-        base: None,
-        digest: DigestAlgorithm::Blake3,
+        ..volume::job()
     }
 }
 
