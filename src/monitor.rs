@@ -3,6 +3,10 @@
 //! The engine owns this interface and calls it; front ends implement it. A monitor
 //! never decides anything: problems reported here are also in the operation's result.
 
+mod lanes;
+
+pub use lanes::{Lane, Lanes};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -56,6 +60,12 @@ pub trait Monitor: Send + Sync {
     /// The operation enters a phase, such as "loading A00001L9 into drive 0".
     fn phase(&self, what: &str) {
         let _ = what;
+    }
+    /// The operation enters a phase in which so many bytes, in the measure of
+    /// [`advance`](Self::advance), are to be done.
+    fn phase_of(&self, what: &str, bytes: u64) {
+        let _ = bytes;
+        self.phase(what);
     }
     /// The operation waits for a device: `what` it says, and for how long it has been waited
     /// for. Comes about once a second, however short or long the wait is.

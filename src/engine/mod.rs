@@ -72,7 +72,7 @@ pub enum VolumeEnd {
 
 /// Where volumes come from: mounts them, and takes them back.
 ///
-/// An operation holds at most one volume at a time. Calls may take minutes, since
+/// An operation holds at most one volume of a source at a time. Calls may take minutes, since
 /// robots and people move tapes meanwhile.
 pub trait VolumeSource: Send {
     /// Mounts a volume to append to; [`MountedVolume::append`] is set. Called again only
@@ -96,6 +96,13 @@ pub trait VolumeSource: Send {
     ///
     /// The volume is not known, not within reach, or mounting failed.
     fn mount(&mut self, volume: Uuid) -> Result<MountedVolume, BoxedError>;
+
+    /// Whether a mount that failed with `error` says nothing of the volume, so that it may be
+    /// mounted in a drive that another source has.
+    fn is_of_drives(&self, error: &BoxedError) -> bool {
+        let _ = error;
+        false
+    }
 
     /// The order in which the reads of a volume that was just mounted are carried out, each once,
     /// where more is known by now than when they were planned; `None`: as they are planned.

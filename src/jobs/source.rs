@@ -68,13 +68,12 @@ impl<'a> LibrarySource<'a> {
         mounter: Mounter<'a>,
         pool: Option<String>,
     ) -> LibrarySource<'a> {
-        let spent = HashSet::new();
         LibrarySource {
             site,
             catalog,
             mounter,
             pool,
-            spent,
+            spent: HashSet::new(),
             lent: None,
             preferred: None,
             ready: None,
@@ -249,6 +248,10 @@ impl VolumeSource for LibrarySource<'_> {
 
     fn mount(&mut self, volume: Uuid) -> Result<MountedVolume, BoxedError> {
         Ok(self.mount_for_reading(volume)?)
+    }
+
+    fn is_of_drives(&self, error: &BoxedError) -> bool {
+        error.downcast_ref().is_some_and(JobError::is_of_drives)
     }
 
     fn change_drive(&mut self, error: &DriveError) -> OtherDrive {

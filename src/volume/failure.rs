@@ -51,3 +51,14 @@ pub(crate) fn is_medium(error: &VolumeError) -> bool {
 pub(crate) fn is_cancelled(error: &VolumeError) -> bool {
     matches!(error, VolumeError::Drive { source, .. } if source.kind == DriveErrorKind::Cancelled)
 }
+
+/// True if the drive or the way to it failed, so that another drive may read on.
+pub(crate) fn is_of_drive(error: &VolumeError) -> bool {
+    matches!(
+        error,
+        VolumeError::Drive { source, .. }
+            if source.calls_for_other_drive()
+                || source.is_interruption()
+                || source.kind == DriveErrorKind::NoMedium
+    )
+}

@@ -26,6 +26,7 @@ mod resumed_streams;
 mod resuming;
 mod retention;
 mod round_trip;
+mod several_drives;
 mod sick_drives;
 mod spanning;
 mod stopping;

@@ -1,6 +1,7 @@
 //! What the user may type behind `restore`, as clap sees it.
 
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -48,6 +49,10 @@ pub struct RestoreArgs {
     /// The tree as it was at that moment: 2026-11-01, or with time 2026-11-01T18:30
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<String>,
+    /// Read in so many drives at once, as far as the library has them and there are tapes to be
+    /// read [default: 1]
+    #[arg(long, value_name = "N", conflicts_with_all = ["to_stdout", "as_tar"])]
+    pub drives: Option<NonZero<u16>>,
     /// Show the plan (tapes, places, files) and stop
     #[arg(long)]
     pub dry_run: bool,

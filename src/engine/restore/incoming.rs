@@ -4,7 +4,7 @@
 //! while their digest is computed; only a complete, verified member is let into place.
 
 use crate::engine::content::ContentDigest;
-use crate::engine::target::{FileWriter, TargetError};
+use crate::engine::target::{DataWriter, TargetError};
 use crate::monitor::Monitor;
 use crate::volume::index::Digest;
 use crate::volume::member::{Kind, Member, Part};
@@ -53,7 +53,7 @@ pub(super) struct Incoming<'a> {
 
 /// The data of a file on their way.
 struct FileData {
-    writer: FileWriter,
+    writer: DataWriter,
     /// Where in the file the member's data begin.
     base_bytes: u64,
     /// `None` where there is nothing to compare with.
@@ -65,8 +65,6 @@ struct FileData {
 pub(super) struct Arrived {
     /// What the header on tape says.
     pub member: Box<Member>,
-    /// For a file, its data under a temporary name.
-    pub writer: Option<FileWriter>,
     /// True if the data's digest agreed with the plan's.
     pub verified: bool,
 }
@@ -84,12 +82,12 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// Takes the next bytes from tape. `begin` gives the writer for the file that a
-    /// member belongs to.
+    /// Takes the next bytes from tape. `begin` gives what writes into the file that a member
+    /// belongs to.
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        begin: &mut dyn FnMut(&Member) -> Result<FileWriter, Lost>,
+        begin: &mut dyn FnMut(&Member) -> Result<DataWriter, Lost>,
     ) -> Result<(), Lost> {
         loop {
             let event = self.parser.next(&mut bytes);
@@ -134,11 +132,8 @@ impl<'a> Incoming<'a> {
             ));
         }
         let Some(mut data) = self.data else {
-            return Ok(Arrived {
-                member,
-                writer: None,
-                verified: false,
-            });
+            let verified = false;
+            return Ok(Arrived { member, verified });
         };
         if let (Some(mut digest), Some(expected)) = (data.digest.take(), self.read.digest) {
             hash_hole(&mut digest, member.covered_bytes(), self.monitor)?;
@@ -147,23 +142,17 @@ impl<'a> Incoming<'a> {
                 let what = format!("its content has the digest {actual} instead of {expected}");
                 return Err(Lost::Doubt(what));
             }
-            return Ok(Arrived {
-                member,
-                writer: Some(data.writer),
-                verified: true,
-            });
+            let verified = true;
+            return Ok(Arrived { member, verified });
         }
-        Ok(Arrived {
-            member,
-            writer: Some(data.writer),
-            verified: false,
-        })
+        let verified = false;
+        Ok(Arrived { member, verified })
     }
 
     fn header(
         &mut self,
         member: Box<Member>,
-        begin: &mut dyn FnMut(&Member) -> Result<FileWriter, Lost>,
+        begin: &mut dyn FnMut(&Member) -> Result<DataWriter, Lost>,
     ) -> Result<(), Lost> {
         if self.member.is_some() {
             return Err(Lost::content("a second member begins before its end"));

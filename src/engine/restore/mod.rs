@@ -1,15 +1,19 @@
 //! Restore: reads members from volumes and puts them beneath a target directory.
 //!
 //! A [`RestorePlan`] names places on volumes; [`RestoreReport`] says what came of them.
-//! Each volume is read once, in the plan's order; a bad record costs only the
-//! members in it, and not even these where the plan has another copy of them. Hard links are
-//! made when all volumes are done, then the metadata of directories is set, deepest first.
+//! Each volume is read once, in the plan's order, in one drive or in several at once; a bad
+//! record costs only the members in it, and not even these where the plan has another copy of
+//! them. Hard links are made when all volumes are done, then the metadata of directories is set,
+//! deepest first.
 //!
-//! Memory: the plan itself; one record and one member's headers; one byte per read, and a
-//! pointer for each that has another copy; the names of hard links; the metadata of directories.
+//! Memory: the plan itself; for each drive one record and one member's headers; one byte per read,
+//! and a pointer for each that has another copy; the names of hard links; the metadata of
+//! directories.
 //! Knows neither the catalog that made the plan nor how volumes are mounted.
 
 mod copies;
+mod crew;
+mod files;
 mod incoming;
 mod links;
 mod parts;
@@ -31,11 +35,24 @@ pub use resume::{FirstName, Resume};
 pub use tar_out::HELD_BYTES;
 pub use tar_stream::{CutFile, TarPlan, write_tar};
 
+use std::thread::Builder;
+
 use crate::engine::target::Target;
 use crate::engine::{EngineError, VolumeSource};
 use crate::monitor::Monitor;
+use crew::Crew;
+use files::Directory;
+use run::{Reader, Run};
 
-/// Carries out `plan`.
+/// A drive that a restore uses.
+pub struct RestoreDrive<'s> {
+    /// Mounts volumes in it.
+    pub volumes: &'s mut dyn VolumeSource,
+    /// Hears what is done in it.
+    pub monitor: &'s dyn Monitor,
+}
+
+/// Carries out `plan` in one drive.
 ///
 /// Problems with single objects and with single volumes do not end it: they are in the
 /// report, and the rest is restored. Nothing unverified is ever left in place where the
@@ -50,6 +67,21 @@ pub fn restore(
     volumes: &mut dyn VolumeSource,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, EngineError> {
+    restore_in(plan, &mut [RestoreDrive { volumes, monitor }], monitor)
+}
+
+/// As [`restore`], in several drives at once. Each takes the next volume of the plan as soon as it
+/// has nothing to do; one that fails leaves what it has to the others. `monitor` hears of the
+/// whole.
+///
+/// # Errors
+///
+/// As [`restore`].
+pub fn restore_in(
+    plan: &RestorePlan,
+    drives: &mut [RestoreDrive<'_>],
+    monitor: &dyn Monitor,
+) -> Result<RestoreReport, EngineError> {
     let mut target =
         Target::open(&plan.target, plan.options).map_err(|source| EngineError::Target {
             path: plan.target.clone(),
@@ -58,7 +90,7 @@ pub fn restore(
     if let Some(restore) = plan.resume.restore {
         target.take_up(restore, &plan.resume.directories, monitor);
     }
-    Ok(restore_into(target, plan, volumes, monitor))
+    Ok(carry_out(target, plan, drives, monitor))
 }
 
 /// As [`restore`], into a target that is open already.
@@ -68,11 +100,66 @@ pub fn restore_into(
     volumes: &mut dyn VolumeSource,
     monitor: &dyn Monitor,
 ) -> RestoreReport {
-    let files = read::Files::new(target, plan, monitor);
-    let mut run = run::Run::new(files, plan, monitor);
-    run.volumes(volumes);
-    let (mut files, mut report) = run.finish(&[]);
-    report.renamed = files.target.take_renamed();
-    report.metadata_not_set = files.target.finish();
+    carry_out(
+        target,
+        plan,
+        &mut [RestoreDrive { volumes, monitor }],
+        monitor,
+    )
+}
+
+fn carry_out(
+    target: Target,
+    plan: &RestorePlan,
+    drives: &mut [RestoreDrive<'_>],
+    monitor: &dyn Monitor,
+) -> RestoreReport {
+    let run = Run::new(plan, monitor);
+    let directory = Directory::new(target, plan);
+    let crew = run.volumes(drives.len());
+    all_drives(drives, &crew, &run, &directory);
+    let crew = run.spares(drives.len(), &mut directory.files(monitor));
+    all_drives(drives, &crew, &run, &directory);
+    let mut report = run.finish(&mut directory.files(monitor), &[]);
+    let mut target = directory.into_target();
+    report.renamed = target.take_renamed();
+    report.metadata_not_set = target.finish();
     report.settled()
+}
+
+/// Has all drives read what is there to be read: each has a thread, the first this one.
+fn all_drives<'a>(
+    drives: &mut [RestoreDrive<'_>],
+    crew: &Crew,
+    run: &Run<'a>,
+    directory: &Directory<'a>,
+) {
+    let is_alone = drives.len() == 1;
+    let work = |drive: &mut RestoreDrive<'_>| {
+        let monitor = drive.monitor;
+        let destination = &mut directory.files(monitor);
+        let mut reader = Reader {
+            run,
+            destination,
+            monitor,
+        };
+        reader.work(crew, drive.volumes);
+        if !is_alone {
+            // While others are at work nothing more is to be said of this one.
+            monitor.phase("");
+        }
+    };
+    let Some((first, others)) = drives.split_first_mut() else {
+        return;
+    };
+    std::thread::scope(|scope| {
+        for other in others {
+            let thread = Builder::new().name("restore".to_owned());
+            if let Err(error) = thread.spawn_scoped(scope, || work(other)) {
+                tracing::warn!(%error, "a drive less: no thread for it");
+                crew.leave();
+            }
+        }
+        work(first);
+    });
 }

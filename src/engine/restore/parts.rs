@@ -1,10 +1,11 @@
 //! Files that were cut into parts, while their parts arrive from one or more volumes.
 //!
-//! At most [`OPEN_LIMIT`] are under way at once; each is one temporary file.
+//! At most [`OPEN_LIMIT`] are under way at once; each is one temporary file, into which several
+//! drives may write at the same time.
 
 use std::collections::HashMap;
 
-use crate::engine::target::{FileWriter, Name, Target};
+use crate::engine::target::{DataWriter, FileWriter, Name, Target};
 use crate::volume::member::{Member, Part};
 
 use super::incoming::Lost;
@@ -39,15 +40,26 @@ impl CutFile {
 enum State {
     /// No part has come yet.
     Awaited,
-    /// Its temporary file is there, or in the hands of the part that is arriving (`None`).
+    /// Its temporary file is there.
     Open {
-        writer: Option<FileWriter>,
+        writer: FileWriter,
         size_bytes: u64,
         parts: Vec<Part>,
         verified: bool,
     },
     /// A part could not be had: the file is given up, and was reported.
     Lost,
+}
+
+/// What a part that has come makes of its file.
+#[derive(Debug)]
+pub(super) enum Added {
+    /// Other parts are still to come.
+    Waits,
+    /// The file was given up meanwhile.
+    LostBefore,
+    /// All parts have come.
+    Whole(Joined),
 }
 
 /// A file whose parts have all come.
@@ -91,13 +103,13 @@ impl<'a> CutFiles<'a> {
             .is_some_and(|file| matches!(file.state, State::Lost))
     }
 
-    /// The temporary file for a part that arrives.
+    /// What writes a part that arrives into its temporary file.
     pub(super) fn begin(
         &mut self,
         target: &mut Target,
         name: Name<'_>,
         member: &Member,
-    ) -> Result<FileWriter, Lost> {
+    ) -> Result<DataWriter, Lost> {
         let unplanned = || Lost::content("a part that the plan does not know");
         let file = self.files.get_mut(name.bytes()).ok_or_else(unplanned)?;
         match &mut file.state {
@@ -105,24 +117,25 @@ impl<'a> CutFiles<'a> {
                 writer, size_bytes, ..
             } if *size_bytes == member.size_bytes || is_open(member) => {
                 *size_bytes = member.size_bytes.max(*size_bytes);
-                writer.take().ok_or_else(unplanned)
+                Ok(writer.data_writer())
             }
             State::Open { .. } => Err(Lost::content("its parts disagree about its size")),
-            State::Lost => Err(unplanned()),
+            State::Lost => Err(Lost::content("another part of it was not restored")),
             State::Awaited if self.open == OPEN_LIMIT => Err(Lost::content(
                 "too many cut files wait for their other parts",
             )),
             State::Awaited => {
                 let size_bytes = member.size_bytes;
                 let writer = target.begin_file(name, member)?;
+                let data = writer.data_writer();
                 self.open += 1;
                 file.state = State::Open {
-                    writer: None,
+                    writer,
                     size_bytes,
                     parts: Vec::new(),
                     verified: true,
                 };
-                Ok(writer)
+                Ok(data)
             }
         }
     }
@@ -132,32 +145,38 @@ impl<'a> CutFiles<'a> {
         &mut self,
         name: &[u8],
         part: Part,
-        writer: FileWriter,
         part_verified: bool,
-    ) -> Result<Option<Joined>, Lost> {
+    ) -> Result<Added, Lost> {
         let unplanned = || Lost::content("a part that the plan does not know");
         let file = self.files.get_mut(name).ok_or_else(unplanned)?;
-        let State::Open {
-            writer: place,
-            size_bytes,
-            parts,
-            verified,
-        } = &mut file.state
+        let (parts, size_bytes) = match &mut file.state {
+            State::Open {
+                parts,
+                size_bytes,
+                verified,
+                ..
+            } => {
+                *verified &= part_verified;
+                (parts, *size_bytes)
+            }
+            State::Lost => return Ok(Added::LostBefore),
+            State::Awaited => return Err(unplanned()),
+        };
+        parts.push(part);
+        file.expected -= 1;
+        if file.expected > 0 {
+            return Ok(Added::Waits);
+        }
+        check_joined(parts, size_bytes)?;
+        let whole = self.files.remove(name);
+        let Some(State::Open {
+            writer, verified, ..
+        }) = whole.map(|file| file.state)
         else {
             return Err(unplanned());
         };
-        parts.push(part);
-        *verified &= part_verified;
-        file.expected -= 1;
-        if file.expected > 0 {
-            *place = Some(writer);
-            return Ok(None);
-        }
-        check_joined(parts, *size_bytes)?;
-        let (size_bytes, verified) = (*size_bytes, *verified);
-        self.files.remove(name);
         self.open -= 1;
-        Ok(Some(Joined {
+        Ok(Added::Whole(Joined {
             size_bytes,
             writer,
             verified,

@@ -4,10 +4,11 @@
 use std::io::Write;
 
 use super::FirstName;
+use super::crew::Crew;
 use super::plan::{RestorePlan, VolumeReads};
 use super::pour::{Ended, PourReport, Spout, pour_into};
 use super::report::{RestoreOutcome, RestoreReport};
-use super::run::Run;
+use super::run::{Reader, Run};
 use super::tar_out::TarOut;
 use crate::engine::{EngineError, VolumeSource};
 use crate::monitor::Monitor;
@@ -58,28 +59,41 @@ pub fn write_tar(
     output: &mut dyn Write,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, EngineError> {
-    let mut run = Run::new(TarOut::new(output, monitor), &plan.members, monitor);
-    run.volumes(volumes);
+    let mut run = Run::new(&plan.members, monitor);
+    let mut out = TarOut::new(output, monitor);
+    let crew = run.volumes(1);
+    read_all(&run, &crew, &mut out, volumes);
+    let crew = run.spares(1, &mut out);
+    read_all(&run, &crew, &mut out, volumes);
     let mut came = Vec::new();
     for file in &plan.cut_files {
         // Where the output takes no more, that is how the volumes ended.
-        let Some((out, report)) = run.between() else {
+        if run.is_ending() {
             break;
-        };
-        let poured = cut_file(file, volumes, out, monitor)?;
-        let stopped = poured.stopped;
-        if count(file, poured, report, monitor) {
-            came.extend(file.first_name());
         }
-        if stopped {
+        let poured = cut_file(file, volumes, &mut out, monitor)?;
+        if poured.stopped {
             run.stopped();
         }
+        if count(file, poured, run.report(), monitor) {
+            came.extend(file.first_name());
+        }
     }
-    let (out, report) = run.finish(&came);
+    let report = run.finish(&mut out, &came);
     let is_whole = report.outcome == RestoreOutcome::Complete;
     let ended = out.end(is_whole);
     ended.map_err(|source| EngineError::Output { source })?;
     Ok(report.settled())
+}
+
+/// Has one drive read what there is to be read.
+fn read_all<'a>(run: &Run<'a>, crew: &Crew, out: &mut TarOut<'a>, volumes: &mut dyn VolumeSource) {
+    let mut reader = Reader {
+        run,
+        monitor: run.monitor(),
+        destination: out,
+    };
+    reader.work(crew, volumes);
 }
 
 /// A file in parts on its way into the stream: its header is that of its first part but for its

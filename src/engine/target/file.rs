@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, ftruncate, openat};
 use rustix::io::Errno;
@@ -18,7 +19,15 @@ use crate::volume::member::Member;
 #[derive(Debug)]
 pub struct FileWriter {
     temporary: Temporary,
-    file: File,
+    file: Arc<File>,
+}
+
+/// Writes data into a file being restored, also while others do. What is written once the file was
+/// given up goes nowhere.
+#[derive(Debug)]
+pub struct DataWriter {
+    name: Vec<u8>,
+    file: Arc<File>,
 }
 
 impl Target {
@@ -47,7 +56,7 @@ impl Target {
             .map_err(|errno| TargetError::system(name.bytes(), "making room for it", errno))?;
         Ok(FileWriter {
             temporary,
-            file: File::from(file),
+            file: Arc::new(File::from(file)),
         })
     }
 
@@ -92,15 +101,39 @@ impl FileWriter {
         })
     }
 
+    /// What writes into the file.
+    #[must_use]
+    pub fn data_writer(&self) -> DataWriter {
+        DataWriter {
+            name: self.temporary.name().to_vec(),
+            file: Arc::clone(&self.file),
+        }
+    }
+
     /// Writes `data` at `offset_bytes`.
     ///
     /// # Errors
     ///
     /// [`super::TargetErrorKind::Full`] where no room is left; errors of the system.
     pub fn write_at(&mut self, offset_bytes: u64, data: &[u8]) -> Result<(), TargetError> {
-        self.file.write_all_at(data, offset_bytes).map_err(|error| {
-            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-            TargetError::system(self.temporary.name(), "writing", errno)
-        })
+        write_at(&self.file, self.temporary.name(), offset_bytes, data)
     }
+}
+
+impl DataWriter {
+    /// As [`FileWriter::write_at`].
+    ///
+    /// # Errors
+    ///
+    /// As [`FileWriter::write_at`].
+    pub fn write_at(&self, offset_bytes: u64, data: &[u8]) -> Result<(), TargetError> {
+        write_at(&self.file, &self.name, offset_bytes, data)
+    }
+}
+
+fn write_at(file: &File, name: &[u8], offset_bytes: u64, data: &[u8]) -> Result<(), TargetError> {
+    file.write_all_at(data, offset_bytes).map_err(|error| {
+        let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+        TargetError::system(name, "writing", errno)
+    })
 }

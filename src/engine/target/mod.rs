@@ -31,7 +31,7 @@ pub use alike::{Likeness, PartDigest};
 pub use beneath::Resolver;
 pub(crate) use error::shown;
 pub use error::{TargetError, TargetErrorKind};
-pub use file::FileWriter;
+pub use file::{DataWriter, FileWriter};
 pub use name::{MAX_NAME_BYTES, Name};
 pub use notset::{NOT_SET_LISTED, NotSet, NotSetItem};
 pub use options::{Existing, Owners, TargetOptions};

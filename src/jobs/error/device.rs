@@ -46,6 +46,16 @@ impl JobError {
             _ => None,
         }
     }
+
+    /// Whether drives failed or are not to be had, so that another may mount the same tape.
+    pub(in crate::jobs) fn is_of_drives(&self) -> bool {
+        match self {
+            JobError::DriveMissing { .. } | JobError::DriveBusy { .. } => true,
+            _ => self
+                .drive_failure()
+                .is_some_and(|error| error.calls_for_other_drive() || error.is_interruption()),
+        }
+    }
 }
 
 /// True if a disk of this machine had no room left.

@@ -257,11 +257,15 @@ impl Mounter<'_> {
             Err(NotLocked::Held(_)) => {}
             result => return result.map_err(JobError::from),
         }
-        self.phase("waiting for another process to move its tape");
-        Lock::take(&dir, CHANGER_LOCK, CHANGER_PATIENCE).map_err(|error| match error {
-            NotLocked::Held(pid) => JobError::LibraryBusy { pid },
-            NotLocked::Io(..) => error.into(),
-        })
+        self.phase("waiting until another tape was moved");
+        loop {
+            match Lock::take(&dir, CHANGER_LOCK, CHANGER_PATIENCE) {
+                // Other drives of this very job have their turn before.
+                Err(NotLocked::Held(Some(pid))) if pid == std::process::id() => {}
+                Err(NotLocked::Held(pid)) => return Err(JobError::LibraryBusy { pid }),
+                result => return result.map_err(JobError::from),
+            }
+        }
     }
 
     /// The same for who only begins: the wish to stop ends the wait. A tape that is in a drive is

@@ -173,6 +173,17 @@ impl<'a> Mounter<'a> {
         })
     }
 
+    /// One more for the same job, for a drive beside the one that this has: a drive that fails in
+    /// the hands of one is known to both.
+    pub(crate) fn beside<'b>(&self, site: Site<'b>) -> Result<Mounter<'b>, JobError> {
+        Ok(Mounter {
+            site,
+            devices: Devices::open(&site.state.library()?, site.trace)?,
+            sick: self.sick.beside(),
+            mode: self.mode,
+        })
+    }
+
     /// Has drives compress what they write from now on, or not.
     pub(crate) fn compressing(mut self, compression: bool) -> Self {
         self.mode.compression = compression;

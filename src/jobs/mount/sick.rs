@@ -5,6 +5,7 @@
 //! drive is tried twice. Knows neither how drives are claimed nor how tapes are moved.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::changer::ElementAddress;
 use crate::scsi::tape_alert::{TapeAlert, TapeAlerts};
@@ -12,12 +13,19 @@ use crate::scsi::tape_alert::{TapeAlert, TapeAlerts};
 /// The drives of a library that failed or complained.
 #[derive(Default)]
 pub(super) struct Sick {
-    /// Those that failed since the job began.
-    failed: HashSet<ElementAddress>,
-    /// Those of them that failed in the present mount, in this order.
+    /// All mounters of a job know it.
+    known: Arc<Mutex<Known>>,
+    /// Drives that failed in the present mount, in this order.
     tried: Vec<ElementAddress>,
     /// What the last of these failed with, until another drive is found.
     untold: Option<Failure>,
+}
+
+/// What is known of drives since the job began.
+#[derive(Default)]
+struct Known {
+    /// Those that failed.
+    failed: HashSet<ElementAddress>,
     /// What each drive said of itself, as far as it was told. The key of a drive without a
     /// changer is `None`.
     told: HashMap<Option<ElementAddress>, TapeAlerts>,
@@ -47,6 +55,18 @@ pub(super) enum Doubt {
 }
 
 impl Sick {
+    /// The same for another mounter of the job.
+    pub(super) fn beside(&self) -> Sick {
+        Sick {
+            known: Arc::clone(&self.known),
+            ..Sick::default()
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A tape is wanted: all drives may be tried.
     pub(super) fn begin_mount(&mut self) {
         self.tried.clear();
@@ -71,7 +91,7 @@ impl Sick {
 
     /// The drive failed; that was told.
     pub(super) fn avoid(&mut self, drive: ElementAddress) {
-        self.failed.insert(drive);
+        self.known().failed.insert(drive);
     }
 
     /// How many drives failed in the present mount.
@@ -86,7 +106,7 @@ impl Sick {
 
     /// Whether it failed in this job.
     pub(super) fn has_failed(&self, drive: ElementAddress) -> bool {
-        self.failed.contains(&drive)
+        self.known().failed.contains(&drive)
     }
 
     /// The failure that is to be told now that there is another drive.
@@ -97,7 +117,8 @@ impl Sick {
     /// How much speaks against a drive that has these flags set, which others of its flags may
     /// have been read before, and gone with that.
     pub(super) fn doubt(&self, drive: ElementAddress, alerts: TapeAlerts) -> Doubt {
-        let told = self.told.get(&Some(drive)).copied().unwrap_or_default();
+        let told = self.known().told.get(&Some(drive)).copied();
+        let told = told.unwrap_or_default();
         let against = TapeAlerts(alerts.0 | told.0).only(TapeAlert::speaks_against_drive);
         match (self.has_failed(drive), against.is_empty()) {
             (true, _) => Doubt::Failed,
@@ -108,7 +129,8 @@ impl Sick {
 
     /// Those of the flags that were not told of this drive yet; now they are.
     pub(super) fn news(&mut self, drive: Option<ElementAddress>, alerts: TapeAlerts) -> TapeAlerts {
-        let told = self.told.entry(drive).or_default();
+        let mut known = self.known();
+        let told = known.told.entry(drive).or_default();
         let news = TapeAlerts(alerts.0 & !told.0);
         told.0 |= news.0;
         news
@@ -116,7 +138,7 @@ impl Sick {
 
     /// True the first time that a drive asks to be cleaned.
     pub(super) fn asks_for_cleaning(&mut self, drive: Option<ElementAddress>) -> bool {
-        self.unclean.insert(drive)
+        self.known().unclean.insert(drive)
     }
 }
 

@@ -231,6 +231,7 @@ fn read(path: &Path) -> Result<RestoreOptions, JobError> {
             false => Owners::Names,
         },
         alone: Vec::new(),
+        drives: None,
         resumed: Some(Resumed {
             restore: kept.restore,
             directories: bytes(kept.directories).collect(),

@@ -8,8 +8,10 @@ mod arrange;
 mod choose;
 mod chosen;
 mod copies;
+mod drives;
 mod existing;
 mod journal;
+mod lanes;
 mod links;
 mod names;
 mod outlook;
@@ -18,11 +20,13 @@ mod record;
 mod replan;
 mod resumed;
 mod room;
+mod shares;
 mod summary;
 mod tar;
 mod timed;
 mod timeline;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -31,22 +35,25 @@ use uuid::Uuid;
 pub use alone::{FromTapes, TapesAlone};
 use arrange::Arranged;
 use choose::Choice;
+use drives::InDrives;
 use journal::Journal;
 pub use journal::{Resumed, resume};
+pub use lanes::DrivePlan;
 use record::{Came, Record};
-use replan::Replanning;
+use replan::Layouts;
 pub use room::Room;
+pub use shares::MoreDrives;
+use shares::Shares;
 use summary::summarise;
-use timed::{Timed, seconds_between};
+use timed::seconds_between;
 
 use super::catalog::Opened;
 use super::engine_error::from_engine;
 pub use super::error::RestoreError;
 use super::mount::Mounter;
 use super::rebuild::RebuiltVolume;
-use super::source::LibrarySource;
 use super::{JobError, Site, catalog};
-use crate::engine::restore::{self as engine, RestorePlan, Resume};
+use crate::engine::restore::{RestorePlan, Resume};
 pub use crate::engine::target::Owners;
 use crate::engine::target::TargetOptions;
 use crate::monitor::Problem;
@@ -85,6 +92,8 @@ pub struct RestoreOptions {
     /// The tapes whose own indexes are all that is known ([`TapesAlone::volumes`]); empty where
     /// the catalog is asked.
     pub alone: Vec<RebuiltVolume>,
+    /// The most drives that read at the same time; `None` is one, since others may want theirs.
+    pub drives: Option<NonZero<u16>>,
     /// The restore that is gone on with ([`resume`]); `None` where one begins.
     pub resumed: Option<Resumed>,
 }
@@ -144,7 +153,7 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
     let catalog = catalog::open(site)?;
     let mut mounter = Mounter::open(site)?;
     let places = mounter.places()?;
-    let choice = choose::plan(&catalog, &places, options, site.monitor)?;
+    let mut choice = choose::plan(&catalog, &places, options, site.monitor)?;
     if choice.deleted > 0 {
         tell_deleted(site, options, choice.deleted);
     }
@@ -154,7 +163,8 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
         site.monitor.problem(&Problem { path, what });
     }
     let room = Room::of(&choice, &options.target);
-    let outlook = RestoreOutlook::of(&choice, &places, room, site.clock.now());
+    let shares = Shares::of(&mut choice.volumes, &places, options.drives);
+    let outlook = RestoreOutlook::of(&choice, &shares, &places, room, site.clock.now());
     let outlook = outlook.of_tapes_alone(&options.alone);
     Ok(Prepared {
         site,
@@ -197,13 +207,12 @@ impl Prepared<'_> {
         let started = site.clock.now();
         let (restore, journal) = begin(site, options, started, &self.choice)?;
         let earlier = std::mem::take(&mut self.choice.found.earlier);
-        let source = LibrarySource::new(site, &catalog, self.mounter, None);
         let arranged = self
             .choice
             .volumes
             .iter_mut()
             .chain(&mut self.choice.spares);
-        let source = Replanning::new(source, arranged);
+        let layouts = Layouts::of(arranged);
         let reads = |volumes: Vec<Arranged>| {
             let volumes = volumes.into_iter();
             volumes.map(|volume| volume.reads).collect()
@@ -222,14 +231,17 @@ impl Prepared<'_> {
                 directories: earlier.directories,
             },
         };
-        let mut source = Timed::new(source, site.clock);
-        let report = engine::restore(&plan, &mut source, site.monitor);
-        let (source, spans) = source.finish();
-        let (source, anew) = source.finish();
-        let refused = source.finish();
+        let in_drives = InDrives {
+            site,
+            catalog: &catalog,
+            mounter: self.mounter,
+            layouts,
+            drives: self.outlook.drives.len(),
+        };
+        let done = in_drives.carry_out(&plan)?;
         let real_s = seconds_between(started, site.clock.now());
-        let timing = Timing::of(&self.outlook, real_s, &spans, &anew);
-        let ended = report.map_err(from_engine);
+        let timing = Timing::of(&self.outlook, real_s, &done.spans, &done.anew);
+        let (ended, refused) = (done.report.map_err(from_engine), done.refused);
         let ended = ended.map(|report| RestoreSummary {
             restore: (!site.state.is_catalog_brief()).then_some(restore),
             can_resume: journal.is_some(),

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::arrange::Arranged;
 use super::choose::Choice;
+use super::lanes::{DrivePlan, Turn};
 use super::room::Room;
+use super::shares::{MoreDrives, Shares};
 use super::timeline::{Finish, TapeTimes};
 use crate::access_order::Approach;
 use crate::jobs::mount::Places;
@@ -51,6 +53,11 @@ pub struct TapeNeed {
     pub bytes: u64,
     /// What it takes.
     pub times: TapeTimes,
+    /// Seconds from the beginning of the restore until its drive turns to it; `None` where it is
+    /// not in the library.
+    pub begins_s: Option<f64>,
+    /// The same until it is back in its slot.
+    pub ends_s: Option<f64>,
 }
 
 /// A read of the plan.
@@ -99,8 +106,12 @@ pub struct RestoreOutlook {
     pub room: Room,
     /// Objects that are in the target already, each with what becomes of it.
     pub existing: Problems,
-    /// The tapes, in the order in which they will be read.
+    /// The tapes, in the order in which they will be begun.
     pub tapes: Vec<TapeNeed>,
+    /// The drives that are used, each with its tapes.
+    pub drives: Vec<DrivePlan>,
+    /// What more drives would bring, if it is worth it.
+    pub more_drives: Option<MoreDrives>,
     /// When it will be done.
     pub finish: Finish,
     /// The tapes that are neither in the library nor loaded by hand.
@@ -121,16 +132,19 @@ pub struct RestoreOutlook {
 impl RestoreOutlook {
     pub(super) fn of(
         choice: &Choice,
+        shares: &Shares,
         places: &Places,
         room: Room,
         now: Timestamp,
     ) -> RestoreOutlook {
-        let tapes: Vec<TapeNeed> = choice.volumes.iter().map(|one| need(one, places)).collect();
+        let volumes = choice.volumes.iter();
+        let tapes = volumes
+            .zip(&shares.turns)
+            .map(|(one, turn)| need(one, *turn, places));
+        let tapes: Vec<TapeNeed> = tapes.collect();
         let with_places = choice.volumes.iter().zip(&tapes);
-        let finish = Finish::of(
-            now,
-            with_places.map(|(volume, tape)| (volume, &tape.place, &tape.times)),
-        );
+        let with_places = with_places.map(|(volume, tape)| (volume, &tape.place));
+        let finish = Finish::of(now, shares.seconds, with_places);
         let missing = tapes.iter().filter(|tape| tape.place == TapePlace::Missing);
         let pick = |tape: &TapeNeed| Pick {
             barcode: tape.barcode.clone(),
@@ -146,6 +160,8 @@ impl RestoreOutlook {
             earlier_file_bytes: choice.found.earlier.file_bytes,
             room,
             existing: choice.found.objects.clone(),
+            drives: shares.drives(&tapes),
+            more_drives: shares.more,
             finish,
             pick_list: missing.map(pick).collect(),
             tapes,
@@ -168,22 +184,19 @@ impl RestoreOutlook {
     }
 }
 
-fn need(volume: &Arranged, places: &Places) -> TapeNeed {
+fn need(volume: &Arranged, turn: Option<Turn>, places: &Places) -> TapeNeed {
     let reads = &volume.reads;
     let place = places.of(&reads.barcode);
     TapeNeed {
         barcode: reads.barcode.clone(),
         volume: reads.volume,
         shelf: volume.shelf.clone().filter(|_| place == TapePlace::Missing),
-        drive: match (&place, places) {
-            (TapePlace::Drive(number), _) => Some(*number),
-            (TapePlace::Missing, _) => None,
-            (_, Places::Known { drives, .. }) => drives.first().copied(),
-            (_, Places::ByHand) => Some(0),
-        },
+        drive: turn.map(|turn| turn.drive),
         members: reads.reads.len() as u64,
         bytes: reads.reads.iter().map(|read| read.length_bytes).sum(),
         times: TapeTimes::of(volume, &place, places),
+        begins_s: turn.map(|turn| turn.begins_s),
+        ends_s: turn.map(|turn| turn.ends_s),
         place,
     }
 }

@@ -42,6 +42,7 @@ pub fn pour_file(
 ) -> Result<Poured, JobError> {
     let options = RestoreOptions {
         existing: ExistingPolicy::Overwrite,
+        drives: None,
         ..options.clone()
     };
     let Prepared {

@@ -2,6 +2,7 @@
 //! its drive then says of where the wraps end, or in the order that the drive itself recommends.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -19,12 +20,16 @@ use crate::volume::resume::OtherDrive;
 /// See the module.
 pub(super) struct Replanning<S> {
     source: S,
-    /// A volume has two where some of it is wanted only if other copies cannot be read.
-    layouts: Vec<Layout>,
+    layouts: Layouts,
     /// What locates and reads of a volume are to take by the new order of its first mount, in
     /// seconds.
     read_s: HashMap<Uuid, f64>,
 }
+
+/// The layouts of all volumes of a plan, which its drives share. A volume has two where some of it
+/// is wanted only if other copies cannot be read.
+#[derive(Clone)]
+pub(super) struct Layouts(Arc<Vec<Layout>>);
 
 /// Where the reads of a volume lie, in the order of the plan, on a tape as the plan has it.
 struct Layout {
@@ -33,17 +38,23 @@ struct Layout {
     extents: Vec<Extent>,
 }
 
-impl<S: VolumeSource> Replanning<S> {
-    /// `volumes` lend what the new order goes by.
-    pub(super) fn new<'v>(source: S, volumes: impl Iterator<Item = &'v mut Arranged>) -> Self {
+impl Layouts {
+    /// `volumes` lend what a new order goes by.
+    pub(super) fn of<'v>(volumes: impl Iterator<Item = &'v mut Arranged>) -> Self {
         let layout = |volume: &mut Arranged| Layout {
             volume: volume.reads.volume,
             tape: volume.tape.clone(),
             extents: std::mem::take(&mut volume.extents),
         };
+        Layouts(Arc::new(volumes.map(layout).collect()))
+    }
+}
+
+impl<S: VolumeSource> Replanning<S> {
+    pub(super) fn new(source: S, layouts: Layouts) -> Self {
         Replanning {
             source,
-            layouts: volumes.map(layout).collect(),
+            layouts,
             read_s: HashMap::new(),
         }
     }
@@ -156,7 +167,8 @@ impl<S: VolumeSource> VolumeSource for Replanning<S> {
         reads: &VolumeReads,
         device: &mut dyn SequentialDevice,
     ) -> Option<Vec<Turn>> {
-        let layout = self.layouts.iter().find(|layout| layout.is_of(reads))?;
+        let mut layouts = self.layouts.0.iter();
+        let layout = layouts.find(|layout| layout.is_of(reads))?;
         if layout.extents.len() < 2 {
             return None;
         }
@@ -165,6 +177,10 @@ impl<S: VolumeSource> VolumeSource for Replanning<S> {
         let read_s = order.motion_s() - order.rewind_s + order.read_s();
         self.read_s.entry(reads.volume).or_insert(read_s);
         Some(turns(&order, &layout.extents, block_bytes))
+    }
+
+    fn is_of_drives(&self, error: &BoxedError) -> bool {
+        self.source.is_of_drives(error)
     }
 
     fn change_drive(&mut self, error: &DriveError) -> OtherDrive {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::lanes::DrivePlan;
 use super::outlook::{RestoreOutlook, TapeNeed};
 use super::timed::Spans;
 use super::timeline::Finish;
@@ -38,6 +39,8 @@ pub struct RestoreSummary {
     pub from_other_copies: u64,
     /// The tapes that were needed, those of other copies apart.
     pub tapes: Vec<TapeNeed>,
+    /// The drives that were to be used, each with its tapes.
+    pub drives: Vec<DrivePlan>,
     /// When it was to be done, as foretold at its beginning.
     pub finish: Finish,
     /// What it took.
@@ -194,6 +197,7 @@ pub(super) fn summarise(
         earlier_file_bytes: outlook.earlier_file_bytes,
         from_other_copies: report.from_spares,
         tapes: outlook.tapes.clone(),
+        drives: outlook.drives.clone(),
         finish: outlook.finish.clone(),
         timing,
         missing_tapes,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::arrange::Arranged;
 use super::pour::in_turn;
 use super::record::{Came, Record, STDOUT};
-use super::replan::Replanning;
+use super::replan::{Layouts, Replanning};
 use super::summary::{RestoreSummary, Timing, summarise};
 use super::timed::{Timed, seconds_between};
 use super::{ExistingPolicy, Prepared, RestoreOptions, make};
@@ -40,6 +40,7 @@ pub fn restore_as_tar(
     let options = RestoreOptions {
         target: PathBuf::new(),
         existing: ExistingPolicy::Overwrite,
+        drives: None,
         ..options.clone()
     };
     let Prepared {
@@ -53,7 +54,8 @@ pub fn restore_as_tar(
     let source = LibrarySource::new(site, &catalog, mounter, None);
     let cut_files = cut_files([&choice.volumes, &choice.spares]);
     let arranged = choice.volumes.iter_mut().chain(&mut choice.spares);
-    let mut source = Timed::new(Replanning::new(source, arranged), site.clock);
+    let source = Replanning::new(source, Layouts::of(arranged));
+    let mut source = Timed::new(source, site.clock);
     let plan = TarPlan {
         members: RestorePlan {
             target: options.target.clone(),

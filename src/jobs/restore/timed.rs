@@ -22,6 +22,12 @@ pub struct Spans {
 }
 
 impl Spans {
+    pub(super) fn add(&mut self, more: Spans) {
+        self.mount_s += more.mount_s;
+        self.read_s += more.read_s;
+        self.release_s += more.release_s;
+    }
+
     pub(super) fn total_s(&self) -> f64 {
         self.mount_s + self.read_s + self.release_s
     }
@@ -85,6 +91,10 @@ impl<S: VolumeSource> VolumeSource for Timed<'_, S> {
         device: &mut dyn SequentialDevice,
     ) -> Option<Vec<Turn>> {
         self.source.order(reads, device)
+    }
+
+    fn is_of_drives(&self, error: &BoxedError) -> bool {
+        self.source.is_of_drives(error)
     }
 
     fn change_drive(&mut self, error: &DriveError) -> OtherDrive {

@@ -1,4 +1,4 @@
-//! When a restore will be done: what each tape takes, one after another. Pure.
+//! When a restore will be done: what each tape takes. Pure.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -104,17 +104,16 @@ pub struct Finish {
 }
 
 impl Finish {
-    /// The finish of a restore from these tapes, each with its place.
+    /// The finish, so many seconds from now, of a restore from these tapes, each with its place.
     pub(super) fn of<'a>(
         now: Timestamp,
-        tapes: impl Iterator<Item = (&'a Arranged, &'a TapePlace, &'a TapeTimes)>,
+        seconds: f64,
+        tapes: impl Iterator<Item = (&'a Arranged, &'a TapePlace)>,
     ) -> Finish {
         let mut certainty = Certainty::Likely;
-        let mut seconds = 0.0;
-        for (volume, place, times) in tapes {
-            match place {
-                TapePlace::Missing => certainty = Certainty::Open,
-                _ => seconds += times.total_s,
+        for (volume, place) in tapes {
+            if *place == TapePlace::Missing {
+                certainty = Certainty::Open;
             }
             let is_rough = !volume.is_known || *place == TapePlace::Operator;
             if is_rough && certainty == Certainty::Likely {

@@ -8,9 +8,9 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use tapewright::jobs::rebuild::RebuiltVolume;
 use tapewright::jobs::restore::{
-    self, Certainty, ExistingPolicy, Finish, FromTapes, LostWithTape, Mapping, Owners, PlannedRead,
-    RestoreOptions, RestoreOutlook, RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming,
-    TapesAlone, Timing,
+    self, Certainty, DrivePlan, ExistingPolicy, Finish, FromTapes, LostWithTape, Mapping,
+    MoreDrives, Owners, PlannedRead, RestoreOptions, RestoreOutlook, RestoreSummary, Room,
+    TapeNeed, TapePlace, TapeTiming, TapesAlone, Timing,
 };
 use tapewright::jobs::{ByteText, JobError, Outcome, Site};
 use tapewright::units::ByteSize;
@@ -219,6 +219,7 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions, Failure> {
         } else {
             Owners::Names
         },
+        drives: args.drives,
         ..RestoreOptions::default()
     })
 }
@@ -242,6 +243,7 @@ fn resumed(context: &Context<'_>, args: &RestoreArgs, id: &str) -> Result<Restor
     let mut options = restore::resume(context.site.state, id)?;
     options.existing = existing(args).unwrap_or(options.existing);
     options.ignore_room |= args.ignore_room;
+    options.drives = args.drives;
     Ok(options)
 }
 
@@ -279,16 +281,27 @@ fn tell_alone(context: &Context<'_>, volumes: &[RebuiltVolume]) {
 /// Says on stderr when a restore that begins will be done.
 fn tell_finish(context: &Context<'_>, outlook: &RestoreOutlook) {
     context.terminal.clear();
-    eprintln!(
-        "note: {}; {}",
-        how_much(outlook),
-        finish_words(&outlook.finish)
-    );
+    let finish = finish_words(&outlook.finish);
+    eprintln!("note: {}; {finish}", how_much(outlook));
+    if let Some(words) = more_drives_words(outlook) {
+        eprintln!("note: {words}");
+    }
+}
+
+/// What more drives would bring, where they would.
+fn more_drives_words(outlook: &RestoreOutlook) -> Option<String> {
+    let MoreDrives { drives, seconds } = outlook.more_drives?;
+    let span = span_words(seconds);
+    Some(format!("with --drives {drives} it would take {span}"))
 }
 
 pub fn how_much(outlook: &RestoreOutlook) -> String {
+    let drives = match outlook.drives.len() {
+        0 | 1 => String::new(),
+        several => format!(" in {several} drives at once"),
+    };
     format!(
-        "to restore: {}, {}, from {}",
+        "to restore: {}, {}, from {}{drives}",
         counted(outlook.objects, "object"),
         ByteSize(outlook.file_bytes),
         counted(outlook.tapes.len() as u64, "tape")
@@ -363,7 +376,11 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
         "IN ALL >",
     ];
     output.table(&head, &rows)?;
+    by_drive(output, &outlook.drives)?;
     output.line(finish_words(&outlook.finish))?;
+    if let Some(words) = more_drives_words(outlook) {
+        output.line(words)?;
+    }
     output.line(room_words(outlook.room))?;
     if !outlook.pick_list.is_empty() {
         output.line("to be fetched:")?;
@@ -403,6 +420,19 @@ fn tape_row(tape: &TapeNeed) -> Vec<String> {
         span_words(times.rewind_s + times.unload_s + times.return_s),
         span_words(times.total_s),
     ]
+}
+
+/// What each drive does, where there are several.
+fn by_drive(output: &mut Output, drives: &[DrivePlan]) -> io::Result<()> {
+    if drives.len() < 2 {
+        return Ok(());
+    }
+    let row = |plan: &DrivePlan| {
+        let (drive, done) = (plan.drive.to_string(), span_words(plan.seconds));
+        vec![drive, done, plan.tapes.join(" ")]
+    };
+    let rows: Vec<Vec<String>> = drives.iter().map(row).collect();
+    output.table(&["DRIVE >", "DONE IN >", "TAPES IN THIS ORDER"], &rows)
 }
 
 /// The first reads in their order.

@@ -1,0 +1,137 @@
+//! A restore carried out: in one drive, or in several at once, each with a way of its own to the
+//! library.
+
+use std::collections::HashMap;
+
+use catalogs::Catalog;
+use uuid::Uuid;
+
+use super::replan::{Layouts, Replanning};
+use super::timed::{Spans, Timed};
+use crate::engine::EngineError;
+use crate::engine::restore::{RestoreDrive, RestorePlan, RestoreReport, restore_in};
+use crate::jobs::mount::Mounter;
+use crate::jobs::source::LibrarySource;
+use crate::jobs::{FailedTape, JobError, Site};
+use crate::monitor::Lanes;
+
+/// What a restore is carried out with.
+pub(super) struct InDrives<'a> {
+    pub(super) site: Site<'a>,
+    pub(super) catalog: &'a Catalog,
+    pub(super) mounter: Mounter<'a>,
+    pub(super) layouts: Layouts,
+    /// How many are used.
+    pub(super) drives: usize,
+}
+
+/// What came of it.
+pub(super) struct Done {
+    pub(super) report: Result<RestoreReport, EngineError>,
+    /// What each volume took.
+    pub(super) spans: Vec<(Uuid, Spans)>,
+    /// Seconds that locates and reads of a volume were to take by the order that was found after
+    /// its mount.
+    pub(super) anew: HashMap<Uuid, f64>,
+    /// Tapes that the library did not give or take back.
+    pub(super) refused: Vec<FailedTape>,
+}
+
+impl InDrives<'_> {
+    /// Carries out `plan`.
+    ///
+    /// # Errors
+    ///
+    /// The library cannot be opened as often as there are drives. Nothing was touched.
+    pub(super) fn carry_out(self, plan: &RestorePlan) -> Result<Done, JobError> {
+        let InDrives {
+            site,
+            catalog,
+            mounter,
+            layouts,
+            drives,
+        } = self;
+        let told = Lanes::new(site.monitor, drives);
+        let lanes = told.lanes();
+        let lane_sites = lanes.iter().map(|lane| Site {
+            monitor: lane,
+            ..site
+        });
+        // One drive is told of as it is.
+        let sites: Vec<Site<'_>> = match drives {
+            0 | 1 => vec![site],
+            _ => lane_sites.collect(),
+        };
+        let mounters: Vec<Mounter<'_>> = match drives {
+            0 | 1 => vec![mounter],
+            _ => sites
+                .iter()
+                .map(|site| mounter.beside(*site))
+                .collect::<Result<_, _>>()?,
+        };
+        let sources = sites.iter().zip(mounters).map(|(site, mounter)| {
+            let source = LibrarySource::new(*site, catalog, mounter, None);
+            Timed::new(Replanning::new(source, layouts.clone()), site.clock)
+        });
+        let mut sources: Vec<_> = sources.collect();
+        let with_sites = sources.iter_mut().zip(&sites);
+        let mut at_work: Vec<RestoreDrive<'_>> = with_sites
+            .map(|(volumes, site)| RestoreDrive {
+                volumes,
+                monitor: site.monitor,
+            })
+            .collect();
+        let report = restore_in(plan, &mut at_work, site.monitor);
+        drop(at_work);
+        let mut done = Done {
+            report,
+            spans: Vec::new(),
+            anew: HashMap::new(),
+            refused: Vec::new(),
+        };
+        for source in sources {
+            let (source, spans) = source.finish();
+            let (source, anew) = source.finish();
+            done.take_in(spans, anew, source.finish());
+        }
+        done.settle(drives);
+        Ok(done)
+    }
+}
+
+impl Done {
+    /// Takes in what one drive did.
+    fn take_in(
+        &mut self,
+        spans: Vec<(Uuid, Spans)>,
+        anew: HashMap<Uuid, f64>,
+        refused: Vec<FailedTape>,
+    ) {
+        let known = self.spans.len();
+        for (volume, spans) in spans {
+            // Another drive had a part in it.
+            match self.spans[..known]
+                .iter_mut()
+                .find(|(one, _)| *one == volume)
+            {
+                Some((_, all)) => all.add(spans),
+                None => self.spans.push((volume, spans)),
+            }
+        }
+        for (volume, seconds) in anew {
+            self.anew.entry(volume).or_insert(seconds);
+        }
+        self.refused.extend(refused);
+    }
+
+    /// A tape that one drive did not take and another did is not refused.
+    fn settle(&mut self, drives: usize) {
+        let Ok(report) = &self.report else { return };
+        if drives > 1 {
+            let failed = &report.volumes_failed;
+            self.refused
+                .retain(|tape| failed.iter().any(|volume| volume.barcode == tape.barcode));
+            self.refused.dedup_by(|a, b| a.barcode == b.barcode);
+        }
+    }
+}
