@@ -261,3 +261,40 @@ fn a_pattern_that_brings_nothing_is_named_and_the_others_are_restored() {
         assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
     }
 }
+
+#[test]
+fn what_lies_below_what_is_a_file_by_now_is_left_out_and_remarked() {
+    let lab = roomy(1);
+    let x = lab.path("source/x");
+    fs::create_dir_all(&x).unwrap();
+    fs::write(x.join("y"), "below a directory").unwrap();
+    lab.label(&[A], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    fs::remove_dir_all(&x).unwrap();
+    fs::write(&x, "a file").unwrap();
+    lab.archive(&["source"], "docs").unwrap();
+    let options = RestoreOptions {
+        patterns: vec![archive_path(&x), archive_path(&x.join("y"))],
+        target: lab.path("target"),
+        ..RestoreOptions::default()
+    };
+    let summary = restore(lab.site(), &options).unwrap();
+    assert_eq!(summary.outcome, Outcome::Partial, "{summary:?}");
+    assert!(!summary.can_resume, "{summary:?}");
+    assert_eq!((summary.files, summary.problems.total), (1, 0));
+    let [remark] = &summary.remarks.listed[..] else {
+        panic!("{summary:?}");
+    };
+    assert!(remark.path.to_string().ends_with("/x/y"), "{remark:?}");
+    let path = String::from_utf8(archive_path(&x)).unwrap();
+    let back = lab.path("target").join(path);
+    assert_eq!(fs::read_to_string(back).unwrap(), "a file");
+    // By itself it comes back.
+    let options = RestoreOptions {
+        patterns: options.patterns[1..].to_vec(),
+        target: lab.path("other"),
+        ..options
+    };
+    let summary = restore(lab.site(), &options).unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+}

@@ -83,7 +83,9 @@ pub(super) fn plan(
         return Err(nothing_found(catalog, patterns, options.as_of)?);
     }
     chooser.add_ancestors(&mut selection)?;
-    let remarks = chooser.prefer_whole_versions(&mut selection)?;
+    selection.values_mut().for_each(Chosen::settle);
+    let mut remarks = chooser.prefer_whole_versions(&mut selection)?;
+    part_ways(&mut selection, &mut remarks);
     chooser.names.settle(&mut selection)?;
     let finder = LinkFinder { chooser: &chooser };
     let found = match &options.resumed {
@@ -116,6 +118,36 @@ struct Selected {
     any: bool,
     /// Objects that were left out since they are gone.
     deleted: u64,
+}
+
+/// Of what lies below something that is no directory one of both is left out: they were archived
+/// at different times, and the newer stays.
+fn part_ways(selection: &mut Selection, remarks: &mut Problems) {
+    let mut left_out: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for (path, chosen) in selection
+        .iter()
+        .filter(|(_, chosen)| chosen.kind != Kind::Directory)
+    {
+        let begin = [path.as_slice(), b"/"].concat();
+        let below = selection.range(begin.clone()..);
+        for (other, lower) in below.take_while(|(other, _)| other.starts_with(&begin)) {
+            left_out.push(match lower.archived > chosen.archived {
+                true => (path.clone(), other.clone()),
+                false => (other.clone(), path.clone()),
+            });
+        }
+    }
+    for (path, other) in left_out {
+        if selection.remove(&path).is_some() {
+            let other = String::from_utf8_lossy(&other).into_owned();
+            let what = format!(
+                "it is left out: /{other}, which was archived later, has its place or lies below \
+                 it; restore it by itself"
+            );
+            let path = ByteText(path);
+            remarks.push(Problem { path, what });
+        }
+    }
 }
 
 /// Which versions of a path are looked up.
@@ -204,7 +236,8 @@ impl Chooser<'_> {
             self.add(hit, version);
         }
         let whole = versions.into_iter().find_map(|(_, name, mut version)| {
-            let chosen = version.remove(path)?;
+            let mut chosen = version.remove(path)?;
+            chosen.settle();
             chosen.is_whole().then_some((chosen, name))
         });
         Ok(whole)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use catalogs::model::event::{ReceiptRecord, VolumeState};
 use catalogs::model::{Condition, Entry, Kind};
 use catalogs::{Hit, Volume};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::copies::Tapes;
@@ -32,6 +33,8 @@ pub(super) struct Chosen {
     pub(super) condition: Condition,
     /// Last modification of its content.
     pub(super) mtime: FileTime,
+    /// When the job began that archived it.
+    pub(super) archived: Timestamp,
     /// All members of the job, in the order of pools and of writing.
     found: Vec<Found>,
     /// Those of them that make the object.
@@ -153,24 +156,31 @@ impl Chosen {
             size_bytes: 0,
             condition: Condition::Whole,
             mtime: FileTime::default(),
+            archived: Timestamp::UNIX_EPOCH,
             found: Vec::with_capacity(1),
             picked: Vec::with_capacity(1),
         }
     }
 
-    /// Takes in a member: what is whole and within reach wins, then what is whole, then what
-    /// has most parts. [`super::copies`] chooses among several whole ones.
+    /// Takes in a member. [`settle`](Self::settle) has to be called behind the last one.
     pub(super) fn take(&mut self, hit: Hit, reachable: bool) {
-        let found = Found {
+        self.archived = hit.job.start.time;
+        self.picked.clear();
+        self.found.push(Found {
             entry: hit.entry,
             receipt: hit.receipt,
             volume: hit.volume,
             reachable,
-        };
-        let at = self
-            .found
-            .partition_point(|one| one.order() <= found.order());
-        self.found.insert(at, found);
+        });
+    }
+
+    /// Picks the members that make the object: what is whole and within reach wins, then what is
+    /// whole, then what has most parts. [`super::copies`] chooses among several whole ones.
+    pub(super) fn settle(&mut self) {
+        if !self.picked.is_empty() {
+            return;
+        }
+        self.found.sort_by(|a, b| a.order().cmp(&b.order()));
         let chains = chains(&self.found);
         // Of one pool what was written last counts, of several that are equal the first.
         let rank = |chain: &&Vec<usize>| {
@@ -264,13 +274,19 @@ impl Chosen {
 
     /// The members to read, and those of another whole copy, if there is one.
     pub(super) fn into_members(self) -> Copies {
-        let spare = self.spare();
+        let mut ranks: Vec<Option<bool>> = vec![None; self.found.len()];
+        for at in self.spare() {
+            ranks[at] = Some(false);
+        }
+        for &at in &self.picked {
+            ranks[at] = Some(true);
+        }
         let mut copies = Copies::default();
-        for (at, one) in self.found.into_iter().enumerate() {
-            if self.picked.contains(&at) {
-                copies.first.push(one.into_member());
-            } else if spare.contains(&at) {
-                copies.spare.push(one.into_member());
+        for (one, is_first) in self.found.into_iter().zip(ranks) {
+            match is_first {
+                Some(true) => copies.first.push(one.into_member()),
+                Some(false) => copies.spare.push(one.into_member()),
+                None => {}
             }
         }
         measure_parts(&mut copies.first, self.size_bytes);
@@ -355,6 +371,8 @@ fn chains(found: &[Found]) -> Vec<Vec<usize>> {
     rows(found.iter().map(|one| Piece {
         pool: one.order().0,
         number: one.number(),
+        offset_bytes: one.entry.part.map_or(0, |part| part.offset_bytes),
+        size_bytes: one.entry.size_bytes,
         state: one.state(),
     }))
 }
@@ -365,7 +383,19 @@ struct Piece<'a> {
     pool: &'a str,
     /// 0 for what was not cut.
     number: u32,
+    offset_bytes: u64,
+    /// Of the whole file; of a part of what was a stream, where it ends.
+    size_bytes: u64,
     state: [(i64, u32); 2],
+}
+
+impl Piece<'_> {
+    /// Whether it may go on where `before` ends. Parts of a file know its size, those of a stream
+    /// their own end: what does not meet is of two runs.
+    fn meets(&self, before: &Piece<'_>) -> bool {
+        let same = (before.pool, before.state) == (self.pool, self.state);
+        same && [self.size_bytes, self.offset_bytes].contains(&before.size_bytes)
+    }
 }
 
 /// Rows of pieces that make a file, in their order: numbers of these pieces.
@@ -377,7 +407,7 @@ fn rows<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> Vec<Vec<usize>> {
             one.number > 1 && before.number > 0 && same
         });
         match goes_on {
-            Some((before, row)) if one.number == before.number + 1 => {
+            Some((before, row)) if one.number == before.number + 1 && one.meets(before) => {
                 row.push(at);
                 *before = one;
             }
@@ -421,9 +451,35 @@ mod tests {
             let pieces = pieces.iter().map(|&(pool, number, time)| Piece {
                 pool,
                 number,
+                offset_bytes: 0,
+                size_bytes: 9,
                 state: [(time, 0); 2],
             });
             assert_eq!(rows(pieces.clone()), expected, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn parts_of_a_stream_that_do_not_meet_are_of_two_runs() {
+        // Number, offset, and the end as far as it was known.
+        type Parts = &'static [(u32, u64, u64)];
+        type Rows = &'static [&'static [usize]];
+        let cases: [(Parts, Rows); 3] = [
+            (&[(1, 0, 10), (2, 10, 20), (3, 20, 25)], &[&[0, 1, 2]]),
+            (&[(1, 0, 10), (2, 10, 19), (3, 20, 25)], &[&[0, 1], &[2]]),
+            (&[(1, 0, 25), (2, 10, 25), (3, 20, 25)], &[&[0, 1, 2]]),
+        ];
+        for (parts, expected) in cases {
+            let pieces = parts
+                .iter()
+                .map(|&(number, offset_bytes, size_bytes)| Piece {
+                    pool: "p",
+                    number,
+                    offset_bytes,
+                    size_bytes,
+                    state: [(1, 0); 2],
+                });
+            assert_eq!(rows(pieces), expected, "{parts:?}");
         }
     }
 }

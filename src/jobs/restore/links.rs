@@ -31,7 +31,8 @@ impl LinkFinder<'_> {
         for hit in self.chooser.exact(first, Versions::OfJob(job))? {
             self.chooser.add(hit, &mut found);
         }
-        let first = found.remove(first);
+        let mut first = found.remove(first);
+        first.iter_mut().for_each(Chosen::settle);
         Ok(first.filter(|chosen| chosen.kind != Kind::Hardlink))
     }
 }
