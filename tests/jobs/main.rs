@@ -19,6 +19,7 @@ mod misloading;
 mod moving;
 #[path = "../common/noise.rs"]
 mod noise;
+mod one_file;
 mod planned;
 mod rebuilding;
 mod refusals;
