@@ -328,6 +328,20 @@ impl<'a> RecordReader<'a> {
         Ok(Some(&self.record[offset..offset + length as usize]))
     }
 
+    /// Bytes that the next chunk has of a member in a segment that is not compressed: to the end
+    /// of their record, or of the member.
+    #[must_use]
+    pub fn chunk_bytes(&self) -> u64 {
+        ((self.record.len() - self.rest.offset) as u64).min(self.rest.bytes)
+    }
+
+    /// Leaves the bytes out that the next chunk would have, in a segment that is not compressed.
+    pub fn leave_out(&mut self) {
+        self.rest.bytes -= self.chunk_bytes();
+        self.rest.block = self.rest.block.plus(1);
+        self.rest.offset = 0;
+    }
+
     /// Where the frame begins that the next chunk is in: block, and offset in it.
     #[must_use]
     pub fn frame_place(&self) -> (BlockAddress, usize) {

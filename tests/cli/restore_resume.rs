@@ -1,6 +1,7 @@
 //! Restores that are killed and resumed: all comes back, nothing half done stays behind.
 
 use std::fs;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
@@ -102,6 +103,105 @@ fn a_killed_restore_goes_on_and_leaves_nothing_half_done() {
         "some restore had less to read than everything"
     );
     assert!(left > 0, "some kill left something half done");
+}
+
+/// Bytes that the files half done below `dir` take.
+fn half_done_bytes(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return 0;
+    };
+    let bytes = |entry: fs::DirEntry| {
+        let is_half_done = entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(".tapewright-");
+        let own = match (is_half_done, entry.metadata()) {
+            (true, Ok(metadata)) => metadata.blocks() * 512,
+            _ => 0,
+        };
+        own + half_done_bytes(&entry.path())
+    };
+    entries.flatten().map(bytes).sum()
+}
+
+/// Bytes that were read from tape.
+fn read_bytes(trace: &Path) -> u64 {
+    let text = fs::read_to_string(trace).expect("a trace");
+    let records = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("each line is JSON"));
+    let reads = records.filter(|record| {
+        let cdb = record["cdb"].as_str().expect("bytes");
+        cdb.starts_with("08") || cdb.starts_with("88")
+    });
+    reads
+        .map(|record| record["moved_bytes"].as_u64().expect("a number"))
+        .sum()
+}
+
+#[test]
+fn a_killed_restore_goes_on_in_the_middle_of_a_large_file() {
+    const LARGE: u64 = 400 << 20;
+    let place = Place::with_pool("1GB", 2);
+    let source = place.path("data");
+    random_files(&source, 45, 3, 100_000);
+    let large = Random(46).bytes(LARGE as usize);
+    fs::write(source.join("large"), &large).expect("a file");
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    for (number, goes_wrong) in [false, true].into_iter().enumerate() {
+        let target = place.path(&format!("back{number}"));
+        let mut child = place
+            .command()
+            .args(["restore", "--to"])
+            .args([&target, &source])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        while half_done_bytes(&target) < LARGE / 2 {
+            assert!(child.try_wait().expect("a child").is_none(), "too quick");
+            thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().expect("a kill");
+        child.wait().expect("it ended");
+        if goes_wrong {
+            // What is there is not what was written: a power cut does such things.
+            spoil_half_done(&target);
+        }
+        let id = ids(&place).pop().expect("it is to be gone on with");
+        let trace = place.path(&format!("trace{number}"));
+        place
+            .run(["restore", "--resume", &id, "--trace"], [&trace])
+            .expect_done();
+        assert_same_tree(&source, &restored(&target, &source));
+        assert_eq!(half_done(&target), 0);
+        let read = read_bytes(&trace);
+        println!("{read} bytes read of {LARGE}");
+        assert_eq!(read > LARGE, goes_wrong, "{read} bytes read from tape");
+        assert!(
+            goes_wrong || read < LARGE * 6 / 10,
+            "{read} bytes read from tape"
+        );
+    }
+}
+
+/// Spoils what is half done of the large file below `dir`.
+fn spoil_half_done(dir: &Path) {
+    for entry in fs::read_dir(dir).expect("a directory").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            spoil_half_done(&path);
+        } else if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(".tapewright-")
+        {
+            let file = fs::File::options().write(true).open(path).expect("a file");
+            file.write_all_at(b"something else", 4711)
+                .expect("it takes it");
+        }
+    }
 }
 
 #[test]

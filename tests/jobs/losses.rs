@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 
 use catalogs::{FindOptions, Pattern};
 use tape_sim::fault::{Flaws, Spot, write_flaws};
@@ -144,4 +145,100 @@ fn of_one_copy_exactly_what_lies_on_the_bad_records_is_missing() {
         let expected = (!is_lost).then(|| fs::read(&source).unwrap());
         assert!(content == expected, "{name}");
     }
+}
+
+/// Tape `barcode` cannot read these records any more.
+fn unreadable(lab: &Lab, barcode: &str, records: &[u64]) {
+    let mut flaws = Flaws::default();
+    let spot = |&record: &u64| Spot {
+        partition: 0,
+        objects: [record, record],
+    };
+    flaws.unreadable = records.iter().map(spot).collect();
+    let folder = tape_sim::cartridge::folder(&lab.library_dir(), barcode);
+    write_flaws(&folder, &flaws).unwrap();
+}
+
+/// The records of one file on both tapes, first and last.
+fn places_of(lab: &Lab, name: &str) -> [[u64; 2]; 2] {
+    [A, C].map(|barcode| {
+        let catalog = lab.catalog();
+        let pattern = Pattern::parse(format!("**/{name}").as_bytes()).unwrap();
+        let hits = catalog.find(&pattern, &FindOptions::default()).unwrap();
+        let mut hits = hits.map(Result::unwrap);
+        let hit = hits.find(|hit| hit.volume.label.what.barcode == barcode);
+        let entry = hit.unwrap().entry;
+        let end = u64::from(entry.offset_bytes) + entry.member_bytes;
+        [entry.block, entry.block + (end - 1) / BLOCK_BYTES]
+    })
+}
+
+#[test]
+fn a_file_with_bad_records_in_both_copies_comes_back_from_both() {
+    let lab = Lab::with(&LibrarySpec {
+        slots: 8,
+        cartridges: Some(6),
+        capacity_bytes: Some(256 << 20),
+        ..Lab::small()
+    });
+    fs::create_dir_all(lab.path("source")).unwrap();
+    fs::write(lab.path("source/before"), noise(1, 100_000)).unwrap();
+    fs::write(lab.path("source/large"), noise(2, 3_000_000)).unwrap();
+    // With a hole in it.
+    let mut sparse = noise(3, 2_000_000);
+    sparse[500_000..1_200_000].fill(0);
+    let file = fs::File::create(lab.path("source/sparse")).unwrap();
+    file.write_all_at(&sparse[..500_000], 0).unwrap();
+    file.write_all_at(&sparse[1_200_000..], 1_200_000).unwrap();
+    drop(file);
+    lab.label(&[A], "onsite");
+    lab.label(&[C], "offsite");
+    let job = JobDescription {
+        copy_pool: Some("offsite".to_owned()),
+        ..JobDescription::of_paths(vec![lab.path("source")], "onsite")
+    };
+    let summary = archive(lab.site(), &job).unwrap();
+    assert!(summary.failure.is_none(), "{summary:?}");
+    let [large_a, large_c] = places_of(&lab, "large");
+    let [sparse_a, sparse_c] = places_of(&lab, "sparse");
+    assert!(large_a[0] + 45 <= large_a[1] && sparse_a[0] + 10 < sparse_a[1]);
+    // Counted from the record in which the file begins: in the copy that is read first, and in the
+    // other.
+    let cases: [(&str, &[u64], &[u64]); 6] = [
+        ("one each", &[10], &[20]),
+        ("the other way round", &[20], &[10]),
+        ("several", &[3, 4, 30, 44], &[5, 31, 43]),
+        ("the end of one, the beginning of the other", &[45], &[1]),
+        ("the header of the copy that is read later", &[7], &[0]),
+        ("the header of the copy that is read first", &[0], &[20]),
+    ];
+    for (what, first, second) in cases {
+        let at = |begin: u64, records: &[u64]| -> Vec<u64> {
+            records.iter().map(|record| begin + record).collect()
+        };
+        // Of the pools the first by name is read first: `offsite`, on tape C.
+        let first = [at(large_c[0], first), at(sparse_c[0], &[2, 3])].concat();
+        let second = [at(large_a[0], second), at(sparse_a[0], &[5, 10])].concat();
+        unreadable(&lab, C, &first);
+        unreadable(&lab, A, &second);
+        let summary = restored(&lab);
+        assert_eq!(summary.outcome, Outcome::Complete, "{what}: {summary:?}");
+        assert_eq!((summary.files, summary.verified_files), (3, 3), "{what}");
+        // Where the header is bad, so is the end of the file before it.
+        let others = 2 + u64::from(what.ends_with("read first"));
+        assert_eq!(summary.from_other_copies, others, "{what}: {summary:?}");
+        assert_same_tree(&lab.path("source"), &back(&lab));
+        fs::remove_dir_all(lab.path("target")).unwrap();
+    }
+    // What is bad in both is lost, and named.
+    unreadable(&lab, A, &[large_a[0] + 10]);
+    unreadable(&lab, C, &[large_c[0] + 10]);
+    let summary = restored(&lab);
+    assert_eq!(summary.outcome, Outcome::Partial, "{summary:?}");
+    assert_eq!(
+        (summary.files, summary.problems.total),
+        (2, 1),
+        "{summary:?}"
+    );
+    assert!(!back(&lab).join("large").exists());
 }

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use tape_sim::fault::{Device, Effect, Rule};
 use tape_sim::library::LibrarySpec;
-use tapewright::jobs::Outcome;
 use tapewright::jobs::archive::{JobDescription, archive};
-use tapewright::jobs::library::status;
+use tapewright::jobs::library::{status, trace_to};
 use tapewright::jobs::restore::{RestoreOptions, RestoreOutlook, TapePlace, plan, restore};
+use tapewright::jobs::{Outcome, Site};
 use tapewright::monitor::{Monitor, Problem};
+use tapewright::transport::record::Record;
 use tapewright::units::ByteSize;
 
 use crate::lab::{A, B, C, Lab, archive_path, assert_same_tree, fault, noise};
@@ -301,4 +302,38 @@ fn other_copies_are_read_by_several_drives_too() {
         "{summary:?}"
     );
     assert_back_from_four_tapes(&lab);
+}
+
+#[test]
+fn of_a_file_in_parts_what_came_from_one_tape_is_not_read_from_it_again() {
+    let lab = lab(2);
+    in_parts_on_three_tapes(&lab);
+    lab.take_away(B);
+    let summary = restore(lab.site(), &options(&lab, 1)).unwrap();
+    assert_eq!(summary.outcome, Outcome::Partial, "{summary:?}");
+    assert_eq!(summary.files, 40);
+    assert!(summary.can_resume);
+    lab.library().insert(0, B, None).unwrap();
+    let id = summary.restore.unwrap().to_string();
+    let options = tapewright::jobs::restore::resume(&lab.state, &id).unwrap();
+    let path = lab.path("trace");
+    let trace = trace_to(&path).unwrap();
+    let site = Site {
+        trace: Some(&trace),
+        ..lab.site()
+    };
+    let summary = restore(site, &options).unwrap();
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+    assert_same_tree(&lab.path("source"), &back(&lab));
+    let lines = fs::read_to_string(&path).unwrap();
+    let records = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Record>(line).unwrap());
+    let reads = records.filter(|record| record.cdb.starts_with("08"));
+    let read_bytes: usize = reads.map(|record| record.moved_bytes).sum();
+    let parts = lab.find(b"**/large*");
+    let on_first = parts.iter().filter(|part| part.barcode == A);
+    assert!(on_first.count() >= 2, "{parts:?}");
+    // Two files of 62 MiB, of which the first tape has 50 or so.
+    assert!(read_bytes < 90 << 20, "{read_bytes}");
 }

@@ -1,8 +1,19 @@
 //! Which objects of a plan have another copy, and which need it.
+//!
+//! All first copies are read, then the spare ones of what was lost with these, and then once more
+//! the first ones of what came in part from the spare ones alone.
 
 use std::collections::HashSet;
 
 use super::plan::RestorePlan;
+
+/// Which copies are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    First,
+    Spare,
+    FirstAgain,
+}
 
 /// The copies of a plan's objects, by their name in the target.
 #[derive(Debug)]
@@ -11,7 +22,9 @@ pub(super) struct Copies<'a> {
     spared: HashSet<&'a [u8]>,
     /// Objects whose first copy could not be read.
     fallen_back: HashSet<&'a [u8]>,
-    are_spares: bool,
+    /// Objects of which something came from the spare copy, and the rest may come from the first.
+    again: HashSet<&'a [u8]>,
+    round: Round,
 }
 
 impl<'a> Copies<'a> {
@@ -20,34 +33,45 @@ impl<'a> Copies<'a> {
         Self {
             spared: spares.map(|read| read.name.as_slice()).collect(),
             fallen_back: HashSet::new(),
-            are_spares: false,
+            again: HashSet::new(),
+            round: Round::First,
         }
     }
 
     /// Spares are read from now on.
     pub(super) fn turn_to_spares(&mut self) {
-        self.are_spares = true;
-        self.spared.clear();
+        self.round = Round::Spare;
     }
 
-    /// True once spares are read.
-    pub(super) fn are_spares(&self) -> bool {
-        self.are_spares
+    /// First copies are read once more from now on.
+    pub(super) fn turn_to_first_again(&mut self) {
+        self.round = Round::FirstAgain;
+    }
+
+    /// True if what comes now is not from the first copy alone.
+    pub(super) fn are_others(&self) -> bool {
+        self.round != Round::First
     }
 
     /// True if the object is to be read from the copies that are read now.
     pub(super) fn wants(&self, name: &[u8]) -> bool {
-        match self.are_spares {
-            true => self.fallen_back.contains(name),
-            false => !self.fallen_back.contains(name),
+        match self.round {
+            Round::First => !self.fallen_back.contains(name),
+            Round::Spare => self.fallen_back.contains(name) && !self.again.contains(name),
+            Round::FirstAgain => self.again.contains(name),
         }
     }
 
-    /// Notes that this copy of an object cannot be read. False if it has no other.
-    pub(super) fn falls_back(&mut self, name: &[u8]) -> bool {
-        match self.spared.take(name) {
-            Some(name) => self.fallen_back.insert(name),
-            None => false,
+    /// Notes that this copy of an object cannot be read; `can_mend`: it came in part, and the first
+    /// one was not used for it. False if there is no other copy.
+    pub(super) fn falls_back(&mut self, name: &'a [u8], can_mend: bool) -> bool {
+        match self.round {
+            Round::First => match self.spared.take(name) {
+                Some(name) => self.fallen_back.insert(name),
+                None => false,
+            },
+            Round::Spare => can_mend && self.again.insert(name),
+            Round::FirstAgain => false,
         }
     }
 }

@@ -3,6 +3,9 @@
 //! The header on tape must be the one the plan expects; data go into a temporary file
 //! while their digest is computed; only a complete, verified member is let into place.
 
+use std::ops::Range;
+
+use super::gaps;
 use crate::engine::content::ContentDigest;
 use crate::engine::target::{DataWriter, TargetError};
 use crate::monitor::Monitor;
@@ -49,6 +52,15 @@ pub(super) struct Incoming<'a> {
     member: Option<Box<Member>>,
     data: Option<FileData>,
     ended: bool,
+    /// Of data that are there in part, what is missing.
+    missing: Option<Vec<Range<u64>>>,
+}
+
+/// Where the data of a file go.
+pub(super) struct Begun {
+    pub writer: DataWriter,
+    /// What is missing of them, where some are there already: they are not to come from here then.
+    pub missing: Option<Vec<Range<u64>>>,
 }
 
 /// The data of a file on their way.
@@ -56,8 +68,23 @@ struct FileData {
     writer: DataWriter,
     /// Where in the file the member's data begin.
     base_bytes: u64,
-    /// `None` where there is nothing to compare with.
+    /// `None` where there is nothing to compare with, or a gap.
     digest: Option<ContentDigest>,
+    /// Bytes of data that have come, or could not be read.
+    payload_bytes: u64,
+    /// What could not be read.
+    gaps: Vec<Range<u64>>,
+    /// Why, of the first.
+    why: Option<String>,
+}
+
+/// A file that is there in part.
+pub(super) struct Partial {
+    /// What the header on tape says.
+    pub member: Box<Member>,
+    pub data: DataWriter,
+    /// What of it is missing, in bytes of what the member covers.
+    pub missing: Vec<Range<u64>>,
 }
 
 /// What a complete member turned out to be.
@@ -79,7 +106,53 @@ impl<'a> Incoming<'a> {
             member: None,
             data: None,
             ended: false,
+            missing: None,
         }
+    }
+
+    /// True once it is known that the data are there in part: no more is to be fed.
+    pub(super) fn is_there_in_part(&self) -> bool {
+        self.missing.is_some()
+    }
+
+    /// So many bytes of the member cannot be read. False if they are not all data, so that nothing
+    /// more can come of it.
+    pub(super) fn gap(&mut self, bytes: u64, why: String) -> bool {
+        let (Some(data), Some(member)) = (&mut self.data, &self.member) else {
+            return false;
+        };
+        let end_bytes = data.payload_bytes.saturating_add(bytes);
+        let payload = data.payload_bytes..end_bytes.min(member.payload_bytes());
+        data.payload_bytes = payload.end;
+        data.gaps.extend(gaps::of_payload(member, payload));
+        data.digest = None;
+        data.why.get_or_insert(why);
+        self.parser.lost(bytes)
+    }
+
+    /// What has come of a file that does not come any further, if the rest may come by other ways.
+    pub(super) fn partial(self) -> Option<Partial> {
+        let (member, data) = (self.member?, self.data?);
+        let rest = data.payload_bytes..member.payload_bytes();
+        let mut missing = data.gaps;
+        missing.extend(gaps::of_payload(&member, rest));
+        let has_some = self.missing.is_some() || data.payload_bytes > 0;
+        let missing = self.missing.unwrap_or(missing);
+        has_some.then_some(Partial {
+            member,
+            data: data.writer,
+            missing,
+        })
+    }
+
+    /// How many gaps there are.
+    pub(super) fn gaps(&self) -> usize {
+        self.data.as_ref().map_or(0, |data| data.gaps.len())
+    }
+
+    /// Why there is a gap, if there is one.
+    pub(super) fn why_gap(&self) -> Option<&str> {
+        self.data.as_ref()?.why.as_deref()
     }
 
     /// Takes the next bytes from tape. `begin` gives what writes into the file that a member
@@ -87,7 +160,7 @@ impl<'a> Incoming<'a> {
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        begin: &mut dyn FnMut(&Member) -> Result<DataWriter, Lost>,
+        begin: &mut dyn FnMut(&Member) -> Result<Begun, Lost>,
     ) -> Result<(), Lost> {
         loop {
             let event = self.parser.next(&mut bytes);
@@ -105,6 +178,9 @@ impl<'a> Incoming<'a> {
                         ));
                     }
                     self.header(member, begin)?;
+                    if self.is_there_in_part() {
+                        return Ok(());
+                    }
                 }
                 Some(Event::Data { at_bytes, bytes }) => match &mut self.data {
                     Some(data) => data.write(at_bytes, bytes, self.monitor)?,
@@ -135,6 +211,9 @@ impl<'a> Incoming<'a> {
             let verified = false;
             return Ok(Arrived { member, verified });
         };
+        if let Some(why) = data.why {
+            return Err(Lost::Content(why));
+        }
         if let (Some(mut digest), Some(expected)) = (data.digest.take(), self.read.digest) {
             hash_hole(&mut digest, member.covered_bytes(), self.monitor)?;
             let (actual, expected) = (digest.finish(), Digest(expected));
@@ -152,7 +231,7 @@ impl<'a> Incoming<'a> {
     fn header(
         &mut self,
         member: Box<Member>,
-        begin: &mut dyn FnMut(&Member) -> Result<DataWriter, Lost>,
+        begin: &mut dyn FnMut(&Member) -> Result<Begun, Lost>,
     ) -> Result<(), Lost> {
         if self.member.is_some() {
             return Err(Lost::content("a second member begins before its end"));
@@ -162,10 +241,15 @@ impl<'a> Incoming<'a> {
             let base_bytes = member.part.map_or(0, |part| part.offset_bytes);
             let algorithm = self.read.digest_algorithm;
             let digest = self.read.digest.map(|_| ContentDigest::new(algorithm));
+            let Begun { writer, missing } = begin(&member)?;
+            self.missing = missing;
             self.data = Some(FileData {
-                writer: begin(&member)?,
+                writer,
                 base_bytes,
                 digest,
+                payload_bytes: 0,
+                gaps: Vec::new(),
+                why: None,
             });
         }
         self.member = Some(member);
@@ -217,6 +301,7 @@ impl FileData {
         let offset_bytes = self.base_bytes.checked_add(at);
         let offset_bytes = offset_bytes.ok_or_else(|| Lost::content("data beyond any file"))?;
         self.writer.write_at(offset_bytes, bytes)?;
+        self.payload_bytes += bytes.len() as u64;
         Ok(())
     }
 }

@@ -14,10 +14,13 @@
 mod copies;
 mod crew;
 mod files;
+mod gaps;
 mod incoming;
 mod links;
+mod mend;
 mod parts;
 mod pass;
+mod patches;
 mod plan;
 mod pour;
 mod read;
@@ -88,7 +91,7 @@ pub fn restore_in(
             source,
         })?;
     if let Some(restore) = plan.resume.restore {
-        target.take_up(restore, &plan.resume.directories, monitor);
+        target.take_up(restore, &plan.resume.directories, &plan.keys(), monitor);
     }
     Ok(carry_out(target, plan, drives, monitor))
 }
@@ -119,6 +122,8 @@ fn carry_out(
     let crew = run.volumes(drives.len());
     all_drives(drives, &crew, &run, &directory);
     let crew = run.spares(drives.len(), &mut directory.files(monitor));
+    all_drives(drives, &crew, &run, &directory);
+    let crew = run.volumes_again(drives.len());
     all_drives(drives, &crew, &run, &directory);
     let mut report = run.finish(&mut directory.files(monitor), &[]);
     let mut target = directory.into_target();

@@ -103,13 +103,15 @@ impl<'a> CutFiles<'a> {
             .is_some_and(|file| matches!(file.state, State::Lost))
     }
 
-    /// What writes a part that arrives into its temporary file.
+    /// What writes a part that arrives into its temporary file, and whether an earlier run began
+    /// that. With a `key` it is kept for a later run.
     pub(super) fn begin(
         &mut self,
         target: &mut Target,
         name: Name<'_>,
         member: &Member,
-    ) -> Result<DataWriter, Lost> {
+        key: Option<&str>,
+    ) -> Result<(DataWriter, bool), Lost> {
         let unplanned = || Lost::content("a part that the plan does not know");
         let file = self.files.get_mut(name.bytes()).ok_or_else(unplanned)?;
         match &mut file.state {
@@ -117,7 +119,7 @@ impl<'a> CutFiles<'a> {
                 writer, size_bytes, ..
             } if *size_bytes == member.size_bytes || is_open(member) => {
                 *size_bytes = member.size_bytes.max(*size_bytes);
-                Ok(writer.data_writer())
+                Ok((writer.data_writer(), writer.was_there()))
             }
             State::Open { .. } => Err(Lost::content("its parts disagree about its size")),
             State::Lost => Err(Lost::content("another part of it was not restored")),
@@ -126,8 +128,11 @@ impl<'a> CutFiles<'a> {
             )),
             State::Awaited => {
                 let size_bytes = member.size_bytes;
-                let writer = target.begin_file(name, member)?;
-                let data = writer.data_writer();
+                let writer = match key {
+                    Some(key) => target.begin_kept(name, member, key)?,
+                    None => target.begin_file(name, member)?,
+                };
+                let begun = (writer.data_writer(), writer.was_there());
                 self.open += 1;
                 file.state = State::Open {
                     writer,
@@ -135,7 +140,7 @@ impl<'a> CutFiles<'a> {
                     parts: Vec::new(),
                     verified: true,
                 };
-                Ok(data)
+                Ok(begun)
             }
         }
     }
@@ -183,13 +188,17 @@ impl<'a> CutFiles<'a> {
         }))
     }
 
-    /// Gives the file up; its temporary file is removed.
-    pub(super) fn lose(&mut self, name: &[u8]) {
-        if let Some(file) = self.files.get_mut(name) {
-            if matches!(file.state, State::Open { .. }) {
-                self.open -= 1;
+    /// Gives the file up. Its temporary file is removed, unless it is kept and another copy or a
+    /// later run can go on with it.
+    pub(super) fn lose(&mut self, name: &[u8], goes_on: bool) {
+        let Some(file) = self.files.get_mut(name) else {
+            return;
+        };
+        if let State::Open { writer, .. } = std::mem::replace(&mut file.state, State::Lost) {
+            self.open -= 1;
+            if !goes_on {
+                writer.discard();
             }
-            file.state = State::Lost;
         }
     }
 

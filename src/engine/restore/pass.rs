@@ -38,6 +38,17 @@ struct Faults {
     first_medium_error: Option<BlockAddress>,
 }
 
+/// What comes next of a member.
+#[derive(Debug)]
+pub(super) enum Piece<'p> {
+    /// Its next bytes.
+    Bytes(&'p [u8]),
+    /// So many of its bytes cannot be read; why, for people.
+    Gap(u64, String),
+    /// It is at its end.
+    End,
+}
+
 /// A member that cannot be read.
 #[derive(Debug)]
 pub(super) enum Unreadable {
@@ -66,13 +77,24 @@ impl<'a> Pass<'a> {
 
     /// Goes to a member; its bytes come from [`chunk`](Self::chunk).
     pub(super) fn open(&mut self, place: &Place) -> Result<(), Unreadable> {
+        self.open_up_to(place, place.records(self.block_bytes))
+    }
+
+    /// The same where gaps do no harm; the bytes come from [`piece`](Self::piece).
+    pub(super) fn open_with_gaps(&mut self, place: &Place) -> Result<(), Unreadable> {
+        self.open_up_to(place, 0)
+    }
+
+    /// Goes to a member of which so many records have to be good.
+    fn open_up_to(&mut self, place: &Place, good: u64) -> Result<(), Unreadable> {
         let records = place.records(self.block_bytes);
-        let Some(end) = place.block.0.checked_add(records).map(BlockAddress) else {
+        if place.block.0.checked_add(records).is_none() {
             return Err(Unreadable::Member(
                 "its place lies behind any tape's end".to_owned(),
             ));
-        };
-        if let Some(block) = self.faults.bad.range(place.block..end).next() {
+        }
+        let good = place.block..place.block.plus(good);
+        if let Some(block) = self.faults.bad.range(good).next() {
             return Err(Unreadable::Member(format!("block {block} cannot be read")));
         }
         self.read_through(place.block, self.read_on_records);
@@ -90,6 +112,31 @@ impl<'a> Pass<'a> {
         self.reader
             .chunk()
             .map_err(|error| self.faults.judge(error, frame))
+    }
+
+    /// The next bytes of the member, or how many cannot be read: of a member in a segment that is
+    /// not compressed, to the end of their record. Those known to be bad are not tried.
+    pub(super) fn piece(&mut self) -> Result<Piece<'_>, Unreadable> {
+        if self.framed {
+            return Ok(self.chunk()?.map_or(Piece::End, Piece::Bytes));
+        }
+        let (bytes, (block, _)) = (self.reader.chunk_bytes(), self.reader.frame_place());
+        if bytes > 0 && self.faults.bad.contains(&block) {
+            self.reader.leave_out();
+            return Ok(Piece::Gap(bytes, format!("block {block} cannot be read")));
+        }
+        match self.reader.chunk() {
+            Ok(chunk) => Ok(chunk.map_or(Piece::End, Piece::Bytes)),
+            Err(error) => match self.faults.judge(error, None) {
+                Unreadable::Member(what) => Ok(Piece::Gap(bytes, what)),
+                volume @ Unreadable::Volume(_) => Err(volume),
+            },
+        }
+    }
+
+    /// Size of the volume's records.
+    pub(super) fn block_bytes(&self) -> u32 {
+        self.block_bytes
     }
 
     /// What was read of the member at `place` is not what was written. True if it is worth opening

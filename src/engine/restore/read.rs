@@ -77,10 +77,18 @@ pub(super) trait Destination<'a> {
     /// Carries out one read.
     fn read(&mut self, pass: &mut Pass<'_>, read: &'a MemberRead) -> Result<Done, Failed>;
 
-    /// Gives up a file whose parts are under way. False if it was given up before.
-    fn lose(&mut self, name: &[u8]) -> bool {
-        let _ = name;
+    /// Gives up a file whose parts are under way; whether another copy or a later run can go on
+    /// with what has come. False if it was given up before.
+    fn lose(&mut self, name: &[u8], goes_on: bool) -> bool {
+        let _ = (name, goes_on);
         true
+    }
+
+    /// True if something of this file came from one copy alone, so that the rest may come from
+    /// the other.
+    fn can_mend(&self, name: &[u8]) -> bool {
+        let _ = name;
+        false
     }
 
     /// All parts of these files are expected once more, from another copy.

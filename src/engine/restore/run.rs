@@ -80,6 +80,12 @@ impl<'a> Run<'a> {
         Crew::new(drives, first..first + self.plan.spares.len())
     }
 
+    /// The volumes of the plan once more, for what came in part from other copies.
+    pub(super) fn volumes_again(&self, drives: usize) -> Crew {
+        self.state().copies.turn_to_first_again();
+        self.volumes(drives)
+    }
+
     /// The volume of this number; spares come behind the others.
     fn volume(&self, number: usize) -> &'a VolumeReads {
         let (volumes, spares) = (&self.plan.volumes, &self.plan.spares);
@@ -151,7 +157,7 @@ impl<'a> Run<'a> {
             match linked {
                 Ok(()) => self.state().report.count(None, false, self.monitor),
                 Err(lost) => {
-                    destination.lose(link.name);
+                    destination.lose(link.name, false);
                     self.lost(link.name, lost);
                 }
             }
@@ -283,7 +289,7 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
             if !self.run.state().copies.wants(&read.name) {
                 continue;
             }
-            let is_new = self.destination.lose(&read.name);
+            let is_new = self.destination.lose(&read.name, true);
             if read.part.is_some() && !is_new || self.falls_back(&read.name) {
                 continue;
             }
@@ -294,8 +300,9 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
     }
 
     /// Notes that this copy of an object cannot be read. False if it has no other.
-    fn falls_back(&self, name: &[u8]) -> bool {
-        self.run.state().copies.falls_back(name)
+    fn falls_back(&self, name: &'a [u8]) -> bool {
+        let can_mend = self.destination.can_mend(name);
+        self.run.state().copies.falls_back(name, can_mend)
     }
 
     fn read_volume(
@@ -363,14 +370,14 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
             }) => {
                 let mut state = self.run.state();
                 state.placed.set(volume, number);
-                state.report.from_spares += u64::from(state.copies.are_spares());
+                state.report.from_spares += u64::from(state.copies.are_others());
                 state.report.count(file_bytes, verified, self.monitor);
             }
             Ok(Done::Later | Done::LostBefore) => {}
             Err(Failed::Object(Lost::Content(what) | Lost::Doubt(what)))
                 if self.falls_back(&read.name) =>
             {
-                self.destination.lose(&read.name);
+                self.destination.lose(&read.name, true);
                 let mut state = self.run.state();
                 state.report.falls_back(&read.name, &what, self.monitor);
             }
@@ -384,7 +391,8 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
     }
 
     fn lost(&mut self, name: &[u8], lost: Lost) {
-        self.destination.lose(name);
+        let goes_on = matches!(lost, Lost::Stopped);
+        self.destination.lose(name, goes_on);
         self.run.lost(name, lost);
     }
 }

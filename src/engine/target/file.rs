@@ -1,11 +1,12 @@
 //! A regular file while its data arrives.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, ftruncate, openat};
+use rustix::fs::{Mode, OFlags, SeekFrom, ftruncate, openat, seek};
 use rustix::io::Errno;
 
 use super::Target;
@@ -15,11 +16,13 @@ use super::name::Name;
 use super::place::Temporary;
 use crate::volume::member::Member;
 
-/// A file being restored under a temporary name. Dropped unfinished, it is removed.
+/// A file being restored under a temporary name. Dropped unfinished, it is removed, unless it is
+/// [kept](Target::begin_kept).
 #[derive(Debug)]
 pub struct FileWriter {
     temporary: Temporary,
     file: Arc<File>,
+    was_there: bool,
 }
 
 /// Writes data into a file being restored, also while others do. What is written once the file was
@@ -57,6 +60,32 @@ impl Target {
         Ok(FileWriter {
             temporary,
             file: Arc::new(File::from(file)),
+            was_there: false,
+        })
+    }
+
+    /// As [`begin_file`](Self::begin_file) for a file of which a later run of this restore can use
+    /// what has come: it stays when the writer is dropped, unless that was told to
+    /// [discard](FileWriter::discard) it, and is found again by `key`. It ends where data end,
+    /// until it is told its [size](FileWriter::set_size).
+    ///
+    /// # Errors
+    ///
+    /// As [`begin_file`](Self::begin_file).
+    pub fn begin_kept(
+        &mut self,
+        name: Name<'_>,
+        member: &Member,
+        key: &str,
+    ) -> Result<FileWriter, TargetError> {
+        let directory = self.free_place(name, member.mtime)?;
+        let kept = self.temporaries.keep(&directory, name.bytes(), key);
+        let (temporary, file, was_there) =
+            kept.map_err(|errno| TargetError::system(name.bytes(), "creating the file", errno))?;
+        Ok(FileWriter {
+            temporary,
+            file: Arc::new(File::from(file)),
+            was_there,
         })
     }
 
@@ -90,6 +119,32 @@ impl Target {
 }
 
 impl FileWriter {
+    /// True if an earlier run of the restore began the file.
+    #[must_use]
+    pub fn was_there(&self) -> bool {
+        self.was_there
+    }
+
+    /// True if it stays when it is dropped.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.temporary.is_kept()
+    }
+
+    /// Removes the file, also if it was to be kept: it is not what it should be.
+    pub fn discard(mut self) {
+        self.temporary.keep_no_longer();
+    }
+
+    /// Forgets all data.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the system.
+    pub fn clear(&self) -> Result<(), TargetError> {
+        self.set_size(0)
+    }
+
     /// Makes the file end at `size_bytes`: a part behind the first may have brought its end.
     ///
     /// # Errors
@@ -121,6 +176,23 @@ impl FileWriter {
 }
 
 impl DataWriter {
+    /// Where, from `offset_bytes` on, data end that are there without a hole. A file system that
+    /// does not tell has them up to the end of the file.
+    #[must_use]
+    pub fn data_end(&self, offset_bytes: u64) -> u64 {
+        // Nothing is there behind the end of the file.
+        seek(&*self.file, SeekFrom::Hole(offset_bytes)).unwrap_or(offset_bytes)
+    }
+
+    /// Reads what is at `offset_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the system, also if the file ends before `data` is full.
+    pub fn read_at(&self, offset_bytes: u64, data: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(data, offset_bytes)
+    }
+
     /// As [`FileWriter::write_at`].
     ///
     /// # Errors

@@ -3,21 +3,24 @@
 //! Everything is made under a temporary name in its final directory and moved in one
 //! step, so that nobody ever meets half an object under a real name.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, Dir, Mode, OFlags, RenameFlags, linkat, openat, renameat, renameat_with, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, fstat, linkat, openat, renameat,
+    renameat_with, unlinkat,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::error::TargetError;
 use super::options::Existing;
 use super::present::{Presence, presence};
 use crate::volume::member::FileTime;
 
-/// An object that exists under a temporary name; removed again unless placed.
+/// An object that exists under a temporary name; removed again unless placed or kept.
 #[derive(Debug)]
 pub(super) struct Temporary {
     directory: Arc<OwnedFd>,
@@ -25,6 +28,8 @@ pub(super) struct Temporary {
     /// The whole name it will get, relative to the target.
     name: Vec<u8>,
     placed: bool,
+    /// It stays for a later run of the restore.
+    keeps: bool,
 }
 
 /// Other restores, and leftovers of killed ones, may have names in use.
@@ -47,8 +52,65 @@ impl Temporaries {
         }
     }
 
-    /// Removes from a directory what an earlier run of this restore left there half done.
-    pub(super) fn clear(&self, directory: &OwnedFd) -> Result<(), Errno> {
+    /// The temporary name of a file that is kept.
+    pub(super) fn kept_name(&self, key: &str) -> Vec<u8> {
+        format!("{}keep-{key}", self.prefix).into_bytes()
+    }
+
+    /// The kept file of this key, and whether it was there. What is there and is no file of ours
+    /// alone makes way.
+    pub(super) fn keep(
+        &self,
+        directory: &Arc<OwnedFd>,
+        name: &[u8],
+        key: &str,
+    ) -> Result<(Temporary, OwnedFd, bool), Errno> {
+        let temporary = self.kept_name(key);
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let there = match openat(directory, temporary.as_slice(), flags, Mode::empty()) {
+            Ok(file) if is_ours(&file)? => Some(file),
+            Err(Errno::NOENT) => None,
+            _ => {
+                unlinkat(directory, temporary.as_slice(), AtFlags::empty())?;
+                None
+            }
+        };
+        let was_there = there.is_some();
+        let file = match there {
+            Some(file) => file,
+            None => {
+                let flags = flags | OFlags::CREATE | OFlags::EXCL;
+                let mode = Mode::RUSR | Mode::WUSR;
+                openat(directory, temporary.as_slice(), flags, mode)?
+            }
+        };
+        let made = Temporary {
+            directory: Arc::clone(directory),
+            temporary,
+            name: name.to_vec(),
+            placed: false,
+            keeps: true,
+        };
+        Ok((made, file, was_there))
+    }
+
+    /// Bytes that objects under such names take in a directory that is open for reading.
+    pub(super) fn stored_bytes(&self, directory: &OwnedFd) -> u64 {
+        let Ok(entries) = Dir::read_from(directory) else {
+            return 0;
+        };
+        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_owned()));
+        let ours = names.filter(|name| name.to_bytes().starts_with(self.prefix.as_bytes()));
+        let bytes = ours.map(|name| match presence(directory, name.to_bytes()) {
+            Ok(Presence::Other { stored_bytes, .. }) => stored_bytes,
+            _ => 0,
+        });
+        bytes.sum()
+    }
+
+    /// Removes from a directory what an earlier run of this restore left there half done, but for
+    /// those that are kept.
+    pub(super) fn clear(&self, directory: &OwnedFd, kept: &HashSet<Vec<u8>>) -> Result<(), Errno> {
         let readable = openat(
             directory,
             ".",
@@ -58,7 +120,7 @@ impl Temporaries {
         let mut left = Vec::new();
         for entry in Dir::read_from(&readable)? {
             let name = entry?.file_name().to_bytes().to_vec();
-            if name.starts_with(self.prefix.as_bytes()) {
+            if name.starts_with(self.prefix.as_bytes()) && !kept.contains(&name) {
                 left.push(name);
             }
         }
@@ -87,6 +149,7 @@ impl Temporaries {
                             temporary,
                             name,
                             placed: false,
+                            keeps: false,
                         },
                         made,
                     ));
@@ -100,6 +163,15 @@ impl Temporaries {
 }
 
 impl Temporary {
+    pub(super) fn is_kept(&self) -> bool {
+        self.keeps
+    }
+
+    /// It is removed when it is dropped.
+    pub(super) fn keep_no_longer(&mut self) {
+        self.keeps = false;
+    }
+
     pub(super) fn directory(&self) -> &OwnedFd {
         &self.directory
     }
@@ -123,6 +195,7 @@ impl Temporary {
         existing: Existing,
         mtime: FileTime,
     ) -> Result<Option<Vec<u8>>, TargetError> {
+        self.keeps = false;
         // Something may have come there while the object arrived.
         check_free(&self.directory, &self.name, existing, mtime)?;
         let replaces = matches!(existing, Existing::Newer | Existing::Overwrite);
@@ -191,6 +264,13 @@ pub(super) fn check_free(
     }
 }
 
+/// True for a regular file of this user's that has no other name.
+fn is_ours(file: &OwnedFd) -> Result<bool, Errno> {
+    let stat = fstat(file)?;
+    let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
+    Ok(is_file && stat.st_nlink == 1 && stat.st_uid == geteuid().as_raw())
+}
+
 /// The last component of a name.
 fn last(name: &[u8]) -> &[u8] {
     name.rsplit(|&byte| byte == b'/').next().unwrap_or(name)
@@ -198,7 +278,7 @@ fn last(name: &[u8]) -> &[u8] {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.placed {
+        if !self.placed && !self.keeps {
             // Nothing can be done about a failure; the name says what it is and whose.
             let _ = unlinkat(&self.directory, self.temporary.as_slice(), AtFlags::empty());
         }

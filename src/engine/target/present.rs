@@ -5,10 +5,12 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
+use uuid::Uuid;
 
 use super::beneath::Resolver;
 use super::error::TargetError;
 use super::name::Name;
+use super::place::Temporaries;
 use crate::volume::member::FileTime;
 
 /// What is in the place of a name.
@@ -108,6 +110,25 @@ impl Present {
             Ok(directory) => Ok(Some((directory, last))),
             Err(errno) => Err(*errno),
         }
+    }
+}
+
+impl Present {
+    /// Bytes that a restore has left half done in the directory `name`, empty for the target.
+    #[must_use]
+    pub fn half_done_bytes(&self, name: &[u8], restore: Uuid) -> u64 {
+        let Some(root) = &self.root else { return 0 };
+        let name = if name.is_empty() {
+            b".".as_slice()
+        } else {
+            name
+        };
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = self.resolver.open(root.as_fd(), name, flags);
+        // What cannot be seen takes up no room that is known.
+        opened.map_or(0, |open| {
+            Temporaries::of(restore.simple()).stored_bytes(&open)
+        })
     }
 }
 

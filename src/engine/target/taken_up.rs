@@ -1,5 +1,7 @@
 //! A target in which an earlier run of the same restore was broken off.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::Target;
@@ -18,14 +20,18 @@ pub struct FoundDirectory {
 impl Target {
     /// From now on everything is made under temporary names that tell of this restore, and
     /// `directories` are what earlier runs of it left: in these, objects that were half done are
-    /// removed. What cannot be removed is told, and is in nobody's way.
+    /// removed, but for files that are kept for `keys`. What cannot be removed is told, and is in
+    /// nobody's way.
     pub fn take_up(
         &mut self,
         restore: Uuid,
         directories: &[FoundDirectory],
+        keys: &HashSet<String>,
         monitor: &dyn Monitor,
     ) {
         self.temporaries = Temporaries::of(restore.simple());
+        let kept = keys.iter().map(|key| self.temporaries.kept_name(key));
+        let kept: HashSet<Vec<u8>> = kept.collect();
         for FoundDirectory { name, is_ours } in directories {
             let opened = match is_ours {
                 true => self.directories.adopt(name),
@@ -33,7 +39,7 @@ impl Target {
             };
             // One that cannot be opened any more is met again by what goes there.
             let Ok(directory) = opened else { continue };
-            if let Err(errno) = self.temporaries.clear(&directory) {
+            if let Err(errno) = self.temporaries.clear(&directory, &kept) {
                 monitor.notice(&Problem {
                     path: super::shown(name),
                     what: format!("what was left there half done cannot be removed: {errno}"),

@@ -227,6 +227,7 @@ impl Prepared<'_> {
             spares: reads(self.choice.spares),
             resume: Resume {
                 restore: Some(restore),
+                keeps: journal.is_some(),
                 first_names: earlier.first_names,
                 directories: earlier.directories,
             },

@@ -69,6 +69,10 @@ pub(super) fn look(
     let mut found = super::existing::fates(options, selection, &mut looker.present)?;
     looker.directories(selection)?;
     looker.made(selection)?;
+    let (present, restore) = (&looker.present, resumed.restore);
+    for directory in &looker.earlier.directories {
+        found.replaced_bytes += present.half_done_bytes(&directory.name, restore);
+    }
     found.earlier = looker.earlier;
     Ok(found)
 }
