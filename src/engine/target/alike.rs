@@ -36,7 +36,8 @@ pub enum Likeness<'a> {
         size_bytes: u64,
         /// Last modification of its content.
         mtime: FileTime,
-        /// Its content, part by part from the beginning to the end.
+        /// Its content, part by part from the beginning to the end; nothing where no digest of it
+        /// is known.
         parts: &'a [PartDigest],
     },
     /// A symbolic link with this text.
@@ -73,7 +74,7 @@ impl Present {
             } => {
                 let is_it = kind.is_file()
                     && u64::try_from(stat.st_size) == Ok(size_bytes)
-                    && mtime(&stat) == archived;
+                    && is_about(mtime(&stat), archived);
                 let opened = match is_it {
                     true => self.at(name, open)?,
                     false => None,
@@ -93,7 +94,7 @@ impl Present {
             }
             Likeness::Node(archived) => {
                 let has_none = kind.is_file() || kind.is_dir() || kind.is_symlink();
-                Ok(!has_none && mtime(&stat) == archived)
+                Ok(!has_none && is_about(mtime(&stat), archived))
             }
             Likeness::SameAs(other) => {
                 let other = self.stat(other)?;
@@ -119,6 +120,27 @@ impl Present {
             statat(directory, last, AtFlags::SYMLINK_NOFOLLOW)
         })
     }
+}
+
+/// What file systems count times by, in nanoseconds: those of NTFS, some network ones, exFAT, old
+/// ones and FAT.
+const GRAINS: [i128; 6] = [
+    100,
+    1_000,
+    1_000_000,
+    10_000_000,
+    1_000_000_000,
+    2_000_000_000,
+];
+
+/// Whether a time that a file system shows is the one that was set, as far as it keeps that.
+#[must_use]
+pub fn is_about(shown: FileTime, set: FileTime) -> bool {
+    let nanoseconds =
+        |time: FileTime| i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanoseconds);
+    let (shown, set) = (nanoseconds(shown), nanoseconds(set));
+    let is_rounded = |grain: &i128| shown % grain == 0 && (shown - set).abs() < *grain;
+    shown == set || GRAINS.iter().any(is_rounded)
 }
 
 /// Opens a file without waiting for whatever might have taken its place.
@@ -149,4 +171,32 @@ fn has_content(mut file: File, parts: &[PartDigest], stops: &dyn Fn() -> bool) -
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coarse_time_is_the_one_that_was_set() {
+        let time = |seconds, nanoseconds| FileTime {
+            seconds,
+            nanoseconds,
+        };
+        for (shown, is_it) in [
+            (time(1001, 999_999_999), true),
+            (time(1001, 0), true),
+            (time(1000, 0), true),
+            (time(1002, 0), true),
+            (time(999, 0), false),
+            (time(1004, 0), false),
+            (time(1001, 999_999_900), true),
+            (time(1001, 999_000_000), true),
+            // No file system rounds so.
+            (time(1001, 999_999_998), false),
+            (time(1001, 500_000_000), false),
+        ] {
+            assert_eq!(is_about(shown, time(1001, 999_999_999)), is_it, "{shown:?}");
+        }
+    }
 }

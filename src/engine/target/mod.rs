@@ -27,7 +27,7 @@ mod present;
 mod room;
 mod taken_up;
 
-pub use alike::{Likeness, PartDigest};
+pub use alike::{Likeness, PartDigest, is_about};
 pub use beneath::Resolver;
 pub(crate) use error::shown;
 pub use error::{TargetError, TargetErrorKind};

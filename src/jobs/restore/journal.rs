@@ -52,6 +52,46 @@ struct Kept {
     directories: Vec<ByteText>,
 }
 
+/// The right to go on with a restore: nobody else does meanwhile.
+#[derive(Debug)]
+pub(super) struct Claim {
+    path: PathBuf,
+    lock: Lock,
+}
+
+impl Claim {
+    /// Has it from now on. `None` if there can be no locks, which is told when the restore begins.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError::Runs`] if another process carries it out; [`RestoreError::NoSuch`] if one
+    /// has brought the rest meanwhile.
+    pub(super) fn take(site: Site<'_>, restore: Uuid) -> Result<Option<Claim>, JobError> {
+        let path = file(site.state, restore);
+        let lock = match lock(site.state, restore) {
+            Ok(lock) => lock,
+            Err(NotLocked::Held(pid)) => return Err(RestoreError::Runs { restore, pid }.into()),
+            Err(NotLocked::Io(..)) => return Ok(None),
+        };
+        if path.exists() {
+            return Ok(Some(Claim { path, lock }));
+        }
+        lock.retire();
+        Err(RestoreError::NoSuch {
+            id: restore.to_string(),
+            open: open_restores(site.state)?
+                .iter()
+                .map(Uuid::to_string)
+                .collect(),
+        }
+        .into())
+    }
+}
+
+fn lock(state: &StateDir, restore: Uuid) -> Result<Lock, NotLocked> {
+    Lock::try_take(&state.lock_dir(), &format!("restore-{restore}"))
+}
+
 /// The file of a restore that runs. Nobody else goes on with it meanwhile.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -74,8 +114,7 @@ impl Journal {
         directories: &[Vec<u8>],
     ) -> Result<Option<Journal>, JobError> {
         let path = file(site.state, restore);
-        let locked = Lock::try_take(&site.state.lock_dir(), &format!("restore-{restore}"));
-        let kept = match locked {
+        let kept = match lock(site.state, restore) {
             Err(NotLocked::Held(pid)) => return Err(RestoreError::Runs { restore, pid }.into()),
             Err(NotLocked::Io(_, error)) => Err(error),
             Ok(lock) if options.resumed.is_some() => Ok(lock),
@@ -94,6 +133,12 @@ impl Journal {
                 Ok(None)
             }
         }
+    }
+
+    /// That of a restore that is gone on with.
+    pub(super) fn of(claim: Claim) -> Journal {
+        let Claim { path, lock } = claim;
+        Journal { path, lock }
     }
 
     /// The restore ended; `is_whole`: there is nothing to go on with.

@@ -36,7 +36,7 @@ pub use alone::{FromTapes, TapesAlone};
 use arrange::Arranged;
 use choose::Choice;
 use drives::InDrives;
-use journal::Journal;
+use journal::{Claim, Journal};
 pub use journal::{Resumed, resume};
 pub use lanes::DrivePlan;
 use record::{Came, Record};
@@ -125,6 +125,8 @@ pub struct Prepared<'a> {
     mounter: Mounter<'a>,
     choice: Choice,
     outlook: RestoreOutlook,
+    /// The right to go on with a restore, had since before the target was looked at.
+    claim: Option<Claim>,
 }
 
 /// Makes the plan, and sees whether it can be carried out. Moves no tape and writes nothing.
@@ -133,7 +135,14 @@ pub struct Prepared<'a> {
 ///
 /// Nothing matches, catalog or library cannot be asked, or what [`RestoreError`] names.
 pub fn prepare<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>, JobError> {
-    let prepared = make(site, options)?;
+    let claim = match &options.resumed {
+        Some(resumed) => Claim::take(site, resumed.restore)?,
+        None => None,
+    };
+    let prepared = Prepared {
+        claim,
+        ..make(site, options)?
+    };
     let existing = &prepared.outlook.existing;
     if options.existing == ExistingPolicy::Refuse && existing.total > 0 {
         let first = existing.listed.iter().take(NAMED);
@@ -173,6 +182,7 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
         mounter,
         choice,
         outlook,
+        claim: None,
     })
 }
 
@@ -205,7 +215,7 @@ impl Prepared<'_> {
     pub fn restore(mut self) -> Result<RestoreSummary, JobError> {
         let (site, options, catalog) = (self.site, self.options, self.catalog);
         let started = site.clock.now();
-        let (restore, journal) = begin(site, options, started, &self.choice)?;
+        let (restore, journal) = begin(site, options, started, &self.choice, self.claim)?;
         let earlier = std::mem::take(&mut self.choice.found.earlier);
         let arranged = self
             .choice
@@ -273,6 +283,7 @@ fn begin(
     options: &RestoreOptions,
     started: Timestamp,
     choice: &Choice,
+    claim: Option<Claim>,
 ) -> Result<(Uuid, Option<Journal>), JobError> {
     let restore = match &options.resumed {
         Some(resumed) => resumed.restore,
@@ -281,6 +292,9 @@ fn begin(
     if site.state.is_catalog_brief() {
         return Ok((restore, None));
     }
-    let journal = Journal::begin(site, restore, started, options, &choice.found.directories)?;
+    let journal = match claim {
+        Some(claim) => Some(Journal::of(claim)),
+        None => Journal::begin(site, restore, started, options, &choice.found.directories)?,
+    };
     Ok((restore, journal))
 }

@@ -2,7 +2,8 @@
 //!
 //! An object is taken for restored if what is in its place is what was archived: of a file size,
 //! time and the digest of its content, which is read for it. So nothing has to be believed of how
-//! the earlier run ended. The rest is restored, by the same policy as before.
+//! the earlier run ended. The rest is restored, by the same policy as before. Of a file whose
+//! digest nobody knows size and time have to do: it came to its place when it was whole.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +19,7 @@ use super::links::LinkFinder;
 use super::names::Names;
 use crate::engine::restore::FirstName;
 use crate::engine::target::{
-    FoundDirectory, Likeness, Name, PartDigest, Presence, Present, TargetError,
+    FoundDirectory, Likeness, Name, PartDigest, Presence, Present, TargetError, is_about,
 };
 use crate::jobs::JobError;
 use crate::monitor::Monitor;
@@ -174,7 +175,10 @@ impl Looker<'_> {
     }
 
     fn is(&mut self, name: &[u8], chosen: &Chosen) -> Result<bool, JobError> {
-        let parts: Option<Vec<PartDigest>> = chosen.digests();
+        let parts: Option<Vec<PartDigest>> = match chosen.is_whole() {
+            true => Some(chosen.digests().unwrap_or_default()),
+            false => None,
+        };
         let like = match (chosen.kind, &parts) {
             (Kind::File, Some(parts)) => Likeness::File {
                 size_bytes: chosen.size_bytes,
@@ -182,7 +186,7 @@ impl Looker<'_> {
                 parts,
             },
             (Kind::Symlink, _) => Likeness::Symlink(&chosen.link_target),
-            // Nothing to compare its content with: it is read once more.
+            // Not all of it is on tape.
             (Kind::File | Kind::Directory | Kind::Hardlink, _) => return Ok(false),
             _ => Likeness::Node(chosen.mtime),
         };
@@ -235,7 +239,7 @@ impl Looker<'_> {
             };
             let name = names.of(path);
             let stays = kept.contains(&name) && policy != ExistingPolicy::Overwrite;
-            let is_done = stays || !touched.contains(&name) && *time == chosen.mtime;
+            let is_done = stays || !touched.contains(&name) && is_about(*time, chosen.mtime);
             done += u64::from(is_done);
             !is_done
         });
