@@ -15,7 +15,10 @@ fn volume() -> (Place, std::path::PathBuf) {
     let source = place.path("source");
     zoo::make(&source.join("zoo"));
     place
-        .run(["archive", "--pool", "p", "--catalog-copy", "never"], [&source])
+        .run(
+            ["archive", "--pool", "p", "--catalog-copy", "never"],
+            [&source],
+        )
         .expect_done();
     random_files(&source.join("more"), 8, 20, 10_000);
     place

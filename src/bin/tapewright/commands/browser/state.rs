@@ -206,7 +206,9 @@ impl Model {
 
     /// Takes the plan.
     pub fn planned(&mut self, lines: Vec<String>) {
-        self.plan = Some(lines);
+        // What went wrong is told in several lines.
+        let lines = lines.iter().flat_map(|text| text.split('\n'));
+        self.plan = Some(lines.map(str::to_owned).collect());
     }
 
     /// What the key does.
@@ -324,7 +326,11 @@ impl Model {
     fn marked_key(&mut self, top: usize, key: Key) -> Option<Action> {
         let page = self.height.max(1);
         let lines = self.plan.as_ref().map_or(0, Vec::len);
-        let last = lines.saturating_sub(page);
+        let last = match lines <= page {
+            true => 0,
+            // Long lines take up two.
+            false => lines - page / 2,
+        };
         let to = match key {
             Key::Up | Key::Char('k') => top.saturating_sub(1),
             Key::Down | Key::Char('j') => top + 1,

@@ -3,7 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use ratatui::text::Span;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget, Wrap};
 use tapewright::units::ByteSize;
 
 use super::names::shown;
@@ -181,12 +182,19 @@ fn line(area: Rect, buffer: &mut Buffer, y: u16, cells: [&str; 5], style: Style)
     }
 }
 
-/// Lines in place of the list.
+/// Lines in place of the list, long ones wrapped.
 fn text(lines: &[impl AsRef<str>], top: usize, area: Rect, buffer: &mut Buffer) {
-    let seen = lines.iter().skip(top).take(list_height(area.height) + 1);
-    for (text, y) in seen.zip(1..) {
-        put(buffer, area, 1, y, &plain(text.as_ref()), Style::new());
-    }
+    let height = list_height(area.height) + 1;
+    let seen = lines.iter().skip(top).take(height);
+    let seen: Vec<Line<'_>> = seen.map(|text| plain(text.as_ref()).into()).collect();
+    let place = Rect {
+        x: area.x + 1,
+        y: area.y + 1,
+        width: area.width.saturating_sub(1),
+        height: height as u16,
+    };
+    let text = Paragraph::new(seen).wrap(Wrap { trim: false });
+    text.render(place.intersection(area), buffer);
 }
 
 fn footer(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -375,6 +383,24 @@ mod tests {
             }
             let _ = model.key(Key::Escape);
         }
+    }
+
+    #[test]
+    fn what_kept_a_plan_from_being_made_is_told_to_its_last_word() {
+        let mut model = model();
+        let _ = model.key(Key::Char('t'));
+        let path = "/srv".repeat(30);
+        model.planned(vec![format!(
+            "no library is set up in {path}\n  Make one: `library create`"
+        )]);
+        let lines = screen(&model, 80, 24);
+        assert!(lines[1].contains("no library is set up"), "{lines:?}");
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.ends_with("Make one: `library create`")),
+            "{lines:?}"
+        );
     }
 
     #[test]
