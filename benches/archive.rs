@@ -238,7 +238,11 @@ fn measure(case: &Case, work: &Path) {
 /// A fresh library and label, untimed; then the archive job, timed.
 fn archive(case: &Case, work: &Path) -> Spent {
     let place = Installation::create(work, case.medium);
-    spend(place.command("archive --pool p").arg(&case.source))
+    spend(
+        place
+            .command("archive --pool p --catalog-copy never")
+            .arg(&case.source),
+    )
 }
 
 /// Bacula tells the kernel to forget what it has read; the next round is to find it in memory again.

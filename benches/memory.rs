@@ -74,7 +74,9 @@ fn main() {
 fn archive(name: &str, source: &Path, work: &Path) {
     let place = Installation::create(work, Medium::Discard);
     let started = Instant::now();
-    let mut job = place.command(&format!("archive --pool p --buffer {BUFFER_MIB}MiB"));
+    let mut job = place.command(&format!(
+        "archive --pool p --catalog-copy never --buffer {BUFFER_MIB}MiB"
+    ));
     let mut job = job.arg(source).spawn().expect("it starts");
     let mut peak_kb = 0;
     let status = loop {

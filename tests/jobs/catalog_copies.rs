@@ -378,17 +378,16 @@ fn a_job_whose_copy_fails_is_complete_all_the_same_and_the_next_one_goes_on() {
     };
     let (bad, open) = (VolumeState::Suspect, VolumeState::Appendable);
     let cases = [
-        ("the medium", Effect::WriteError, "WRITE", bad),
-        ("the drive", Effect::HardwareError, "WRITE", open),
-        ("its end", Effect::WriteError, "WRITE FILEMARKS", bad),
+        ("the medium", Effect::WriteError, bad),
+        ("the drive", Effect::HardwareError, open),
     ];
-    for (name, effect, command, state) in cases {
+    for (name, effect, state) in cases {
         let mut lab = Lab::new();
         let ear = Ear::default();
         lab.monitor = Box::new(ear.clone());
         lab.label(&[A, B], "docs");
         plant(&lab.path("source"));
-        let mut rule = fault(effect, command, 1, Some(1));
+        let mut rule = fault(effect, "WRITE", 1, Some(1));
         rule.when.objects = Some([job_end, u64::MAX]);
         lab.set_faults(vec![rule]);
         let done = run(&lab, "source", "docs", CatalogCopy::Always);
