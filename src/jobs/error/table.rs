@@ -368,12 +368,6 @@ fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
             pools: vec![],
         },
         JobError::NoSuchVolume { barcode: text() },
-        JobError::Which(WhichError::NoSuchJob { name: text() }),
-        JobError::Which(WhichError::NoSuchBarcodeOrJob { name: text() }),
-        JobError::Which(WhichError::SeveralJobs {
-            name: text(),
-            found: vec![text()],
-        }),
         JobError::Restore(RestoreError::Exists {
             target: PathBuf::from("/back"),
             total: 1,

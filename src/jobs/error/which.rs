@@ -51,3 +51,28 @@ impl WhichError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::JobError;
+
+    #[test]
+    fn each_says_what_to_do() {
+        let name = || "nightly".to_owned();
+        for error in [
+            WhichError::NoSuchJob { name: name() },
+            WhichError::NoSuchBarcodeOrJob { name: name() },
+            WhichError::SeveralJobs {
+                name: name(),
+                found: vec![name()],
+            },
+        ] {
+            let advice = JobError::from(error).advice().unwrap();
+            assert!(
+                advice.contains("`job ") && advice.ends_with('.'),
+                "{advice}"
+            );
+        }
+    }
+}
