@@ -63,7 +63,9 @@ impl Sample {
         catalog.commit(time, events::receipt(), entries).unwrap();
         if merged {
             let entries = vec![entry("home/a"), entry("home/b/d")];
-            catalog.commit(time, events::second_receipt(), entries).unwrap();
+            catalog
+                .commit(time, events::second_receipt(), entries)
+                .unwrap();
             catalog.append(time, &events::finished()).unwrap();
             let compaction = catalog.compact(&|| time, &|_| {}).unwrap();
             assert_eq!(compaction.files_after, 1);
