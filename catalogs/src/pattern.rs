@@ -250,6 +250,7 @@ fn glob(pattern: &[u8], text: &[u8], ignore_case: bool) -> Result<Pattern, Patte
     let matcher = GlobBuilder::new(as_text(text)?)
         .literal_separator(true)
         .backslash_escape(true)
+        .empty_alternates(true)
         .case_insensitive(ignore_case)
         .build()
         .map_err(|source| PatternError::Glob {

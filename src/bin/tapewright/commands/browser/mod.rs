@@ -163,8 +163,8 @@ fn take(model: &mut Model, reply: Reply) {
 fn options(model: &Model, target: PathBuf) -> Result<RestoreOptions, String> {
     let mut patterns = Vec::new();
     for path in model.marks.keys() {
-        match names::patterns(path) {
-            Some(more) => patterns.extend(more),
+        match names::pattern(path) {
+            Some(pattern) => patterns.push(pattern),
             None => {
                 return Err(format!(
                     "/{} cannot be asked for by its name, which is no UTF-8 and looks like a \

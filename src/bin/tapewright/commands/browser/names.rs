@@ -19,22 +19,22 @@ pub fn shown(name: &[u8]) -> String {
     text
 }
 
-/// The patterns that mean the path and all below it, and nothing else; `None` where there are
+/// The pattern that means the path and all below it, and nothing else; `None` where there is
 /// none, since globs are UTF-8.
-pub fn patterns(path: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub fn pattern(path: &[u8]) -> Option<Vec<u8>> {
     if !path.iter().any(|byte| GLOB_BYTES.contains(byte)) {
-        return Some(vec![path.to_vec()]);
+        return Some(path.to_vec());
     }
     std::str::from_utf8(path).ok()?;
-    let mut itself = Vec::new();
+    let mut pattern = Vec::new();
     for byte in path {
         if MEANT_BYTES.contains(byte) {
-            itself.push(b'\\');
+            pattern.push(b'\\');
         }
-        itself.push(*byte);
+        pattern.push(*byte);
     }
-    let below = [itself.as_slice(), b"/**"].concat();
-    Some(vec![itself, below])
+    pattern.extend_from_slice(b"{,/**}");
+    Some(pattern)
 }
 
 #[cfg(test)]
@@ -56,20 +56,14 @@ mod tests {
 
     #[test]
     fn a_name_is_no_glob_even_if_it_looks_like_one() {
-        let text = |path: &[u8]| {
-            let patterns = patterns(path)?;
-            let patterns = patterns.into_iter().map(String::from_utf8);
-            Some(patterns.collect::<Result<Vec<_>, _>>().expect("UTF-8"))
-        };
-        assert_eq!(text(b"a/b,c"), Some(vec!["a/b,c".to_owned()]));
-        assert_eq!(
-            text(b"a/*.{x,y}"),
-            Some(vec![
-                "a/\\*.\\{x\\,y\\}".to_owned(),
-                "a/\\*.\\{x\\,y\\}/**".to_owned()
-            ])
-        );
-        assert_eq!(patterns(b"\xff*"), None);
-        assert_eq!(patterns(b"\xff"), Some(vec![b"\xff".to_vec()]));
+        let cases: [(&[u8], Option<&[u8]>); 4] = [
+            (b"a/b,c", Some(b"a/b,c")),
+            (b"a/*.{x,y}", Some(b"a/\\*.\\{x\\,y\\}{,/**}")),
+            (b"\xff*", None),
+            (b"\xff", Some(b"\xff")),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(pattern(path).as_deref(), expected);
+        }
     }
 }
