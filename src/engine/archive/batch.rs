@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What spent buffers may take in all.
 const SPARE_BYTES: usize = 8 << 20;
+/// A smaller buffer is not worth keeping, and thousands of them would be searched through.
+const WORTH_BYTES: usize = 64 << 10;
 
 /// Spent buffers, for further batches: memory that was used before costs neither page faults nor
 /// clearing.
@@ -18,6 +20,9 @@ impl Buffers {
     }
 
     fn give_back(&self, buffer: Vec<u8>) {
+        if buffer.capacity() < WORTH_BYTES {
+            return;
+        }
         let mut spare = self.lock();
         let spare_bytes: usize = spare.iter().map(Vec::capacity).sum();
         if spare_bytes + buffer.capacity() <= SPARE_BYTES {
@@ -119,12 +124,13 @@ mod tests {
         for round in 0..3 {
             let mut batch = Batch::new(&buffers);
             assert_eq!(batch.buffer.is_empty(), round == 0);
-            let (one, two) = (fill(&mut batch, b"one"), fill(&mut batch, b"three"));
-            assert_eq!(batch.bytes(), 8);
+            let large = vec![b'2'; WORTH_BYTES];
+            let (one, two) = (fill(&mut batch, b"one"), fill(&mut batch, &large));
+            assert_eq!(batch.bytes(), 3 + WORTH_BYTES);
             let batch = batch.share();
             let one = Data::In(Arc::clone(&batch), one);
             let two = Data::In(batch, two);
-            assert_eq!((&one[..], &two[..]), (&b"one"[..], &b"three"[..]));
+            assert_eq!((&one[..], &two[..]), (&b"one"[..], &large[..]));
             drop(one);
             assert!(buffers.lock().is_empty());
             drop(two);
@@ -151,5 +157,13 @@ mod tests {
             buffers.give_back(Vec::with_capacity(SPARE_BYTES / 8));
         }
         assert_eq!(buffers.lock().len(), 8);
+    }
+
+    #[test]
+    fn small_buffers_are_not_kept() {
+        let buffers = Buffers::default();
+        buffers.give_back(Vec::new());
+        buffers.give_back(vec![1; WORTH_BYTES - 1]);
+        assert!(buffers.lock().is_empty());
     }
 }
