@@ -82,16 +82,16 @@ pub fn attach(
             .collect(),
         digest: ContentDigest::new(plan.job.digest),
     };
-    let came = output.all(plan, next, monitor);
-    let mut failure = None;
-    let mut stopped = false;
-    match came {
-        Ok(()) => output.finish(),
+    let (mut came, mut stopped, mut failure) = (false, false, None);
+    match output.all(plan, next, monitor) {
+        Ok(()) => {
+            output.finish();
+            came = true;
+        }
         Err(Ended::Stopped) => stopped = true,
         Err(Ended::Failed(error)) => failure = Some(error),
         Err(Ended::Unwanted) => {}
     }
-    let came = failure.is_none() && !stopped;
     let attached = |mut destination: Destination<'_>| {
         let whole = came && destination.takes() && destination.has_all();
         destination.abandon();
