@@ -388,6 +388,7 @@ mod tests {
     #[test]
     fn what_kept_a_plan_from_being_made_is_told_to_its_last_word() {
         let mut model = model();
+        let _ = model.key(Key::Char(' '));
         let _ = model.key(Key::Char('t'));
         let path = "/srv".repeat(30);
         model.planned(vec![format!(
