@@ -217,7 +217,10 @@ impl Monitor for Terminal {
         let stop = self.stop.load(Ordering::Relaxed);
         if stop && !self.announced.swap(true, Ordering::Relaxed) {
             self.bar.suspend(|| {
-                eprintln!("tapewright: stopping: closing the tape properly (again: stop at once)");
+                eprintln!(
+                    "tapewright: stopping in good order (again: at once; what was confirmed stays, \
+                     and `--resume` goes on)"
+                );
             });
         }
         stop

@@ -296,5 +296,12 @@ fn begin(
         Some(claim) => Some(Journal::of(claim)),
         None => Journal::begin(site, restore, started, options, &choice.found.directories)?,
     };
+    if journal.is_some() {
+        // Whoever kills it would not be told at its end.
+        site.monitor.notice(&Problem {
+            path: format!("restore {restore}"),
+            what: "`restore --resume ID` goes on with it, should it be stopped".to_owned(),
+        });
+    }
     Ok((restore, journal))
 }

@@ -215,7 +215,16 @@ pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<
         output,
         &summary.problems,
         "what is missing on tape, not whole, or went wrong",
-    )
+    )?;
+    let stopped = matches!(summary.outcome, Outcome::Interrupted | Outcome::Failed);
+    match stopped && summary.files > 0 {
+        true => output.line(format!(
+            "to go on behind what is on tape: tapewright archive --resume {} (lists and commands \
+             are named once more)",
+            summary.job
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Which tape files hold what was written.
