@@ -19,11 +19,20 @@ const STOP_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the library is looked at where others use it in the same moment.
 const LOOKS: u32 = 3;
 
+/// What ends a wait for the changer that is in other hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Only its deadline: a tape that is in a drive is brought home all the same.
+    On,
+    /// The wish to stop, too: for who only begins.
+    OrStop,
+}
+
 impl Mounter<'_> {
     /// Brings a tape into the best drive that was not tried in this mount, and waits for it.
     pub(super) fn mount_by_changer(&mut self, wanted: Wanted<'_>) -> Result<Bay, JobError> {
         let barcode = wanted.barcode;
-        let moving = self.lock_changer_or_stop()?;
+        let moving = self.lock_changer(Wait::OrStop)?;
         let mut bay = self.with_fresh_looks(|mounter| mounter.bring(wanted))?;
         drop(moving);
         self.phase(&format!("loading {barcode}"));
@@ -107,7 +116,7 @@ impl Mounter<'_> {
             }
             unloaded => unloaded.map(|()| None)?,
         };
-        let _moving = self.lock_changer()?;
+        let _moving = self.lock_changer(Wait::On)?;
         let moved = self.with_fresh_looks(|mounter| mounter.bring_home(&bay, element));
         match (moved, kept) {
             (Err(_), Some(kept)) => Err(kept),
@@ -251,40 +260,32 @@ impl Mounter<'_> {
         Ok(snapshot)
     }
 
-    pub(super) fn lock_changer(&self) -> Result<Lock, JobError> {
+    /// Takes the changer. Other drives of this very job have their turn before, however long that
+    /// takes; another process is waited for as long as moving its tapes may take.
+    pub(super) fn lock_changer(&self, wait: Wait) -> Result<Lock, JobError> {
         let dir = self.site.state.lock_dir();
-        match Lock::try_take(&dir, CHANGER_LOCK) {
-            Err(NotLocked::Held(_)) => {}
-            result => return result.map_err(JobError::from),
-        }
-        self.phase("waiting until another tape was moved");
+        let own = Some(std::process::id());
+        let mut deadline = Instant::now() + CHANGER_PATIENCE;
+        let mut told = "";
         loop {
-            match Lock::take(&dir, CHANGER_LOCK, CHANGER_PATIENCE) {
-                // Other drives of this very job have their turn before.
-                Err(NotLocked::Held(Some(pid))) if pid == std::process::id() => {}
-                Err(NotLocked::Held(pid)) => return Err(JobError::LibraryBusy { pid }),
-                result => return result.map_err(JobError::from),
-            }
-        }
-    }
-
-    /// The same for who only begins: the wish to stop ends the wait. A tape that is in a drive is
-    /// brought home all the same.
-    pub(super) fn lock_changer_or_stop(&self) -> Result<Lock, JobError> {
-        let dir = self.site.state.lock_dir();
-        let deadline = Instant::now() + CHANGER_PATIENCE;
-        let mut told = false;
-        loop {
-            let patience = deadline.saturating_duration_since(Instant::now());
-            match Lock::take(&dir, CHANGER_LOCK, patience.min(STOP_INTERVAL)) {
-                Err(NotLocked::Held(_)) if self.site.monitor.stop_requested() => {
-                    return Err(JobError::Stopped);
-                }
-                Err(NotLocked::Held(_)) if patience > STOP_INTERVAL => {}
+            let holder = match Lock::take(&dir, CHANGER_LOCK, STOP_INTERVAL) {
+                Err(NotLocked::Held(holder)) => holder,
                 taken => return taken.map_err(JobError::from),
+            };
+            if wait == Wait::OrStop && self.site.monitor.stop_requested() {
+                return Err(JobError::Stopped);
             }
-            if !std::mem::replace(&mut told, true) {
-                self.phase("waiting for another process to move its tape");
+            let what = if holder == own {
+                deadline = Instant::now() + CHANGER_PATIENCE;
+                "waiting until another tape was moved"
+            } else {
+                "waiting for another process to move its tape"
+            };
+            if Instant::now() >= deadline {
+                return Err(JobError::LibraryBusy { pid: holder });
+            }
+            if std::mem::replace(&mut told, what) != what {
+                self.phase(what);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Bringing a tape to another place of the library, for people and not for use: by the rules of
 //! mounting, one mover at a time and each move behind a fresh look.
 
+use super::by_changer::Wait;
 use super::{Bay, Mounter, unload};
 use crate::changer::ElementAddress;
 use crate::jobs::JobError;
@@ -48,7 +49,7 @@ impl Mounter<'_> {
         &mut self,
         choose: &dyn Fn(&Snapshot) -> Result<Shift, JobError>,
     ) -> Result<Shift, JobError> {
-        let _moving = self.lock_changer_or_stop()?;
+        let _moving = self.lock_changer(Wait::OrStop)?;
         self.with_fresh_looks(|mounter| mounter.shift_once(choose))
     }
 
