@@ -1,7 +1,7 @@
 //! A restore carried out: in one drive, or in several at once, each with a way of its own to the
 //! library.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use catalogs::Catalog;
 use uuid::Uuid;
@@ -131,7 +131,9 @@ impl Done {
             let failed = &report.volumes_failed;
             self.refused
                 .retain(|tape| failed.iter().any(|volume| volume.barcode == tape.barcode));
-            self.refused.dedup_by(|a, b| a.barcode == b.barcode);
+            let mut told = HashSet::new();
+            self.refused
+                .retain(|tape| told.insert(tape.barcode.clone()));
         }
     }
 }
