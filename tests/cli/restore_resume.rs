@@ -152,22 +152,10 @@ fn a_killed_restore_goes_on_in_the_middle_of_a_large_file() {
         .expect_done();
     for (number, goes_wrong) in [false, true].into_iter().enumerate() {
         let target = place.path(&format!("back{number}"));
-        let mut child = place
-            .command()
-            .args(["restore", "--to"])
-            .args([&target, &source])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        while half_done_bytes(&target) < LARGE / 2 {
-            assert!(child.try_wait().expect("a child").is_none(), "too quick");
-            thread::sleep(Duration::from_millis(2));
-        }
-        child.kill().expect("a kill");
-        child.wait().expect("it ended");
+        kill_half_done(&place, &source, &target, LARGE / 2);
         if goes_wrong {
             // What is there is not what was written: a power cut does such things.
-            spoil_half_done(&target);
+            spoil_half_done(&target, 4711);
         }
         let id = ids(&place).pop().expect("it is to be gone on with");
         let trace = place.path(&format!("trace{number}"));
@@ -186,19 +174,64 @@ fn a_killed_restore_goes_on_in_the_middle_of_a_large_file() {
     }
 }
 
+/// Kills a restore once so many bytes of a large file have come.
+fn kill_half_done(place: &Place, source: &Path, target: &Path, bytes: u64) {
+    let mut child = place
+        .command()
+        .args(["restore", "--to"])
+        .args([target, source])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    while half_done_bytes(target) < bytes {
+        assert!(child.try_wait().expect("a child").is_none(), "too quick");
+        thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("a kill");
+    child.wait().expect("it ended");
+}
+
+#[test]
+fn what_is_in_a_hole_of_a_large_file_does_not_survive_going_on() {
+    const PIECE: u64 = 150 << 20;
+    let place = Place::with_pool("1GB", 1);
+    let source = place.path("data");
+    fs::create_dir_all(&source).expect("a directory");
+    let file = fs::File::create(source.join("large")).expect("a file");
+    let bytes = Random(47).bytes(2 * PIECE as usize);
+    let (first, second) = bytes.split_at(PIECE as usize);
+    file.write_all_at(first, 0).expect("data");
+    file.write_all_at(second, 2 * PIECE).expect("data");
+    file.set_len(4 * PIECE).expect("a hole at the end");
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    let target = place.path("back");
+    kill_half_done(&place, &source, &target, PIECE + PIECE / 2);
+    spoil_half_done(&target, PIECE + 4711);
+    let id = ids(&place).pop().expect("it is to be gone on with");
+    let trace = place.path("trace");
+    place
+        .run(["restore", "--resume", &id, "--trace"], [&trace])
+        .expect_done();
+    assert_same_tree(&source, &restored(&target, &source));
+    let read = read_bytes(&trace);
+    assert!(read < PIECE, "{read} bytes read from tape");
+}
+
 /// Spoils what is half done of the large file below `dir`.
-fn spoil_half_done(dir: &Path) {
+fn spoil_half_done(dir: &Path, at_bytes: u64) {
     for entry in fs::read_dir(dir).expect("a directory").flatten() {
         let path = entry.path();
         if path.is_dir() {
-            spoil_half_done(&path);
+            spoil_half_done(&path, at_bytes);
         } else if entry
             .file_name()
             .to_string_lossy()
             .starts_with(".tapewright-")
         {
             let file = fs::File::options().write(true).open(path).expect("a file");
-            file.write_all_at(b"something else", 4711)
+            file.write_all_at(b"something else", at_bytes)
                 .expect("it takes it");
         }
     }

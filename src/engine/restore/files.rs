@@ -331,7 +331,11 @@ impl Inside<'_> {
             let begun = self.cut_files.begin(&mut self.target, name, member, key)?;
             let (writer, was_there) = begun;
             let missing = missing(&writer, was_there);
-            return Ok(Begun { writer, missing });
+            return Ok(Begun {
+                writer,
+                was_there,
+                missing,
+            });
         }
         let made = match key {
             Some(key) => self.target.begin_kept(name, member, key)?,
@@ -339,11 +343,16 @@ impl Inside<'_> {
         };
         let made = own.insert(made);
         let writer = made.data_writer();
-        let missing = missing(&writer, made.was_there());
-        if missing.is_none() && made.was_there() {
+        let was_there = made.was_there();
+        let missing = missing(&writer, was_there);
+        if missing.is_none() && was_there {
             made.clear()?;
         }
-        Ok(Begun { writer, missing })
+        Ok(Begun {
+            writer,
+            was_there,
+            missing,
+        })
     }
 
     fn put_file(

@@ -18,6 +18,22 @@ pub(super) fn pieces(member: &Member) -> Vec<Extent> {
     member.extents.clone().unwrap_or_else(|| vec![whole()])
 }
 
+/// What a member covers of its file without data.
+pub(super) fn holes(member: &Member) -> Vec<Range<u64>> {
+    let mut holes = Vec::new();
+    let mut at = 0;
+    for piece in pieces(member) {
+        if at < piece.offset_bytes {
+            holes.push(at..piece.offset_bytes);
+        }
+        at = at.max(piece.offset_bytes.saturating_add(piece.length_bytes));
+    }
+    if at < member.covered_bytes() {
+        holes.push(at..member.covered_bytes());
+    }
+    holes
+}
+
 /// Where the bytes `payload` of a member's data belong in what it covers.
 pub(super) fn of_payload(member: &Member, payload: Range<u64>) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
@@ -132,6 +148,22 @@ mod tests {
             let found: Vec<_> = found.map(|range| (range.start, range.end)).collect();
             assert_eq!(found, ranges);
         }
+    }
+
+    #[test]
+    fn holes_are_what_no_piece_holds() {
+        let holes = |extents| holes(&member(10_000, extents));
+        assert_eq!(holes(None), []);
+        assert_eq!(
+            holes(Some(&[])),
+            vec![Range {
+                start: 0,
+                end: 10_000
+            }]
+        );
+        assert_eq!(holes(Some(&[(0, 512), (512, 9488)])), []);
+        let two = Some([(512, 1024), (4096, 512)].as_slice());
+        assert_eq!(holes(two), [0..512, 1536..4096, 4608..10_000]);
     }
 
     #[test]

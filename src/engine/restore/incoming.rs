@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::gaps;
-use crate::engine::content::ContentDigest;
+use crate::engine::content::{ContentDigest, HOLE_STEP_BYTES};
 use crate::engine::target::{DataWriter, TargetError};
 use crate::monitor::Monitor;
 use crate::volume::index::Digest;
@@ -59,6 +59,8 @@ pub(super) struct Incoming<'a> {
 /// Where the data of a file go.
 pub(super) struct Begun {
     pub writer: DataWriter,
+    /// True if an earlier run wrote into that file: what it wrote may be where holes belong.
+    pub was_there: bool,
     /// What is missing of them, where some are there already: they are not to come from here then.
     pub missing: Option<Vec<Range<u64>>>,
 }
@@ -241,7 +243,14 @@ impl<'a> Incoming<'a> {
             let base_bytes = member.part.map_or(0, |part| part.offset_bytes);
             let algorithm = self.read.digest_algorithm;
             let digest = self.read.digest.map(|_| ContentDigest::new(algorithm));
-            let Begun { writer, missing } = begin(&member)?;
+            let Begun {
+                writer,
+                was_there,
+                missing,
+            } = begin(&member)?;
+            if was_there {
+                clear_holes(&member, &writer, self.monitor)?;
+            }
             self.missing = missing;
             self.data = Some(FileData {
                 writer,
@@ -304,6 +313,26 @@ impl FileData {
         self.payload_bytes += bytes.len() as u64;
         Ok(())
     }
+}
+
+/// Makes the holes of a member zeros in a file that was there: they are never read, and their
+/// digest is that of zeros.
+fn clear_holes(member: &Member, data: &DataWriter, monitor: &dyn Monitor) -> Result<(), Lost> {
+    let base_bytes = member.part.map_or(0, |part| part.offset_bytes);
+    let size_bytes = data.size_bytes()?;
+    for hole in gaps::holes(member) {
+        let mut at = base_bytes.saturating_add(hole.start);
+        let end = base_bytes.saturating_add(hole.end).min(size_bytes);
+        while at < end {
+            if monitor.stop_requested() {
+                return Err(Lost::Stopped);
+            }
+            let next = end.min(at + HOLE_STEP_BYTES);
+            data.zero(at..next)?;
+            at = next;
+        }
+    }
+    Ok(())
 }
 
 /// A longer hole is a lie: to hash it would take a week.

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, SeekFrom, ftruncate, openat, seek};
+use rustix::fs::{FallocateFlags, Mode, OFlags, SeekFrom, fallocate, ftruncate, openat, seek};
 use rustix::io::Errno;
 
 use super::Target;
@@ -15,6 +16,9 @@ use super::metadata::{self, Object};
 use super::name::Name;
 use super::place::Temporary;
 use crate::volume::member::Member;
+
+/// Bytes that are looked through at once where no hole can be made.
+const LOOKED_THROUGH_BYTES: u64 = 1 << 20;
 
 /// A file being restored under a temporary name. Dropped unfinished, it is removed, unless it is
 /// [kept](Target::begin_kept).
@@ -193,6 +197,50 @@ impl DataWriter {
         self.file.read_exact_at(data, offset_bytes)
     }
 
+    /// Where the file ends.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the system.
+    pub fn size_bytes(&self) -> Result<u64, TargetError> {
+        let metadata = self.file.metadata();
+        let metadata = metadata.map_err(|error| system(&self.name, "looking at it", &error))?;
+        Ok(metadata.len())
+    }
+
+    /// Makes a range zeros that does not reach behind the end of the file; a hole, where the file
+    /// system can.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the system.
+    pub fn zero(&self, range: Range<u64>) -> Result<(), TargetError> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let bytes = range.end.saturating_sub(range.start);
+        match fallocate(&*self.file, flags, range.start, bytes) {
+            Ok(()) => Ok(()),
+            Err(_) => self.overwrite(range),
+        }
+    }
+
+    /// Zeros by hand. What is a hole stays one.
+    fn overwrite(&self, range: Range<u64>) -> Result<(), TargetError> {
+        let mut buffer = vec![0; LOOKED_THROUGH_BYTES as usize];
+        let mut at = range.start;
+        while at < range.end {
+            let bytes = (range.end - at).min(LOOKED_THROUGH_BYTES);
+            let there = &mut buffer[..bytes as usize];
+            self.read_at(at, there)
+                .map_err(|error| system(&self.name, "reading what was there", &error))?;
+            if there.iter().any(|&byte| byte != 0) {
+                there.fill(0);
+                self.write_at(at, there)?;
+            }
+            at += bytes;
+        }
+        Ok(())
+    }
+
     /// As [`FileWriter::write_at`].
     ///
     /// # Errors
@@ -204,8 +252,40 @@ impl DataWriter {
 }
 
 fn write_at(file: &File, name: &[u8], offset_bytes: u64, data: &[u8]) -> Result<(), TargetError> {
-    file.write_all_at(data, offset_bytes).map_err(|error| {
-        let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-        TargetError::system(name, "writing", errno)
-    })
+    file.write_all_at(data, offset_bytes)
+        .map_err(|error| system(name, "writing", &error))
+}
+
+fn system(name: &[u8], action: &str, error: &io::Error) -> TargetError {
+    let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
+    TargetError::system(name, action, errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_becomes_zeros_with_and_without_holes() {
+        for by_hand in [false, true] {
+            let file = tempfile::tempfile().unwrap();
+            let content = vec![7; 3 << 20];
+            file.write_all_at(&content, 0).unwrap();
+            let file = Arc::new(file);
+            let name = b"f".to_vec();
+            let data = DataWriter { name, file };
+            let range = 5000..(2 << 20) + 1;
+            match by_hand {
+                true => data.overwrite(range.clone()).unwrap(),
+                false => data.zero(range.clone()).unwrap(),
+            }
+            assert_eq!(data.size_bytes().unwrap(), 3 << 20);
+            let mut there = vec![1; 3 << 20];
+            data.read_at(0, &mut there).unwrap();
+            let is_right = |(at, &byte): (usize, &u8)| {
+                byte == if range.contains(&(at as u64)) { 0 } else { 7 }
+            };
+            assert!(there.iter().enumerate().all(is_right), "{by_hand}");
+        }
+    }
 }
