@@ -9,8 +9,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, fstat, linkat, openat, renameat,
-    renameat_with, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat, fstat, linkat, openat, renameat,
+    renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -68,9 +68,14 @@ impl Temporaries {
         let temporary = self.kept_name(key);
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let there = match openat(directory, temporary.as_slice(), flags, Mode::empty()) {
-            Ok(file) if is_ours(&file)? => Some(file),
+            Ok(file) if is_ours(&fstat(&file)?) => Some(file),
             Err(Errno::NOENT) => None,
-            _ => {
+            opened => {
+                // Ours may be opened another time.
+                let there = statat(directory, temporary.as_slice(), AtFlags::SYMLINK_NOFOLLOW)?;
+                if let Some(errno) = opened.err().filter(|_| is_ours(&there)) {
+                    return Err(errno);
+                }
                 unlinkat(directory, temporary.as_slice(), AtFlags::empty())?;
                 None
             }
@@ -265,10 +270,9 @@ pub(super) fn check_free(
 }
 
 /// True for a regular file of this user's that has no other name.
-fn is_ours(file: &OwnedFd) -> Result<bool, Errno> {
-    let stat = fstat(file)?;
+fn is_ours(stat: &Stat) -> bool {
     let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
-    Ok(is_file && stat.st_nlink == 1 && stat.st_uid == geteuid().as_raw())
+    is_file && stat.st_nlink == 1 && stat.st_uid == geteuid().as_raw()
 }
 
 /// The last component of a name.
@@ -297,4 +301,39 @@ fn move_new(directory: &OwnedFd, from: &[u8], to: &[u8]) -> Result<(), Errno> {
 fn link_new(directory: &OwnedFd, from: &[u8], to: &[u8]) -> Result<(), Errno> {
     linkat(directory, from, directory, to, AtFlags::empty())?;
     unlinkat(directory, from, AtFlags::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::Path;
+
+    use super::*;
+
+    fn keep(dir: &Path) -> Result<bool, Errno> {
+        let temporaries = Temporaries::of("mark");
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = Arc::new(rustix::fs::open(dir, flags, Mode::empty()).unwrap());
+        let kept = temporaries.keep(&directory, b"f", "key");
+        kept.map(|(_, _, was_there)| was_there)
+    }
+
+    #[test]
+    fn only_what_is_not_ours_makes_way_for_a_kept_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join(".tapewright-mark-keep-key");
+        symlink("elsewhere", &kept).unwrap();
+        assert_eq!(keep(dir.path()), Ok(false));
+        std::fs::write(&kept, "what has come").unwrap();
+        assert_eq!(keep(dir.path()), Ok(true));
+        // One that cannot be opened now stays. Root opens all.
+        std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o0)).unwrap();
+        if !geteuid().is_root() {
+            assert_eq!(keep(dir.path()), Err(Errno::ACCESS));
+        }
+        std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), "what has come");
+        std::fs::hard_link(&kept, dir.path().join("twin")).unwrap();
+        assert_eq!(keep(dir.path()), Ok(false));
+    }
 }
