@@ -185,6 +185,8 @@ impl<'a> Files<'_, 'a> {
                 self.hold(read, incoming, own);
                 Err(failed)
             }
+            // Dropped, one that is not kept makes room.
+            Err(Failed::Object(lost)) if lost.goes_on() => Err(lost.into()),
             Err(failed) => {
                 own.into_iter().for_each(FileWriter::discard);
                 Err(failed)
@@ -258,7 +260,9 @@ impl<'a> Files<'_, 'a> {
                 Ok((Arrived { member, verified }, own))
             }
             Err(Failed::Object(lost @ (Lost::Doubt(_) | Lost::Target(_)))) => {
-                own.into_iter().for_each(FileWriter::discard);
+                if !lost.goes_on() {
+                    own.into_iter().for_each(FileWriter::discard);
+                }
                 Err(lost.into())
             }
             Err(failed) => {

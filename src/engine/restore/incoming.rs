@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::gaps;
 use crate::engine::content::{ContentDigest, HOLE_STEP_BYTES};
-use crate::engine::target::{DataWriter, TargetError};
+use crate::engine::target::{DataWriter, TargetError, TargetErrorKind};
 use crate::monitor::Monitor;
 use crate::volume::index::Digest;
 use crate::volume::member::{Kind, Member, Part};
@@ -35,6 +35,15 @@ impl Lost {
 
     fn doubt(what: impl Into<String>) -> Self {
         Lost::Doubt(what.into())
+    }
+
+    /// True if a later run can go on with what has come: it was stopped, or needs room.
+    pub(super) fn goes_on(&self) -> bool {
+        match self {
+            Lost::Stopped => true,
+            Lost::Target(error) => error.kind == TargetErrorKind::Full,
+            Lost::Content(_) | Lost::Doubt(_) => false,
+        }
     }
 }
 

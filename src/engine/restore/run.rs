@@ -391,8 +391,7 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
     }
 
     fn lost(&mut self, name: &[u8], lost: Lost) {
-        let goes_on = matches!(lost, Lost::Stopped);
-        self.destination.lose(name, goes_on);
+        self.destination.lose(name, lost.goes_on());
         self.run.lost(name, lost);
     }
 }
