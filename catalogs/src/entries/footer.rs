@@ -40,6 +40,11 @@ impl FooterWriter {
         self.entries += u64::from(block.entries);
     }
 
+    /// Whether it is longer than a footer may be.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.plain.len() > FOOTER_PLAIN_MAX
+    }
+
     /// Footer with the filter of names, and trailer, for a file whose blocks end at `footer_at`;
     /// `None` if it is too long.
     pub(super) fn finish(
@@ -51,7 +56,7 @@ impl FooterWriter {
         if self.blocks > 0 {
             put_shared(&mut self.plain, &self.first_path, last_path);
         }
-        if self.plain.len() > FOOTER_PLAIN_MAX {
+        if self.is_too_long() {
             return Ok(None);
         }
         let mut out = FOOTER_MAGIC.to_vec();

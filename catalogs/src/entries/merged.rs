@@ -94,11 +94,6 @@ impl MergedWriter {
     /// Writes what is left, makes the content durable, and says what the file is.
     pub(crate) fn finish(mut self) -> Result<Sealed, EntriesError> {
         self.encode()?;
-        let too_many = |found| EntriesError::TooMany { found };
-        let entries = usize::try_from(self.entries).unwrap_or(usize::MAX);
-        if entries > ENTRIES_MAX {
-            return Err(too_many(entries));
-        }
         self.filter.fit(self.keys);
         let filter = self.filter.finish(&self.id);
         let behind = [members::encode(&self.composition.members), filter].concat();
@@ -107,7 +102,7 @@ impl MergedWriter {
             source,
         };
         let footer = self.footer.finish(self.out.bytes, &self.last_path, &behind);
-        let footer = footer.map_err(io)?.ok_or(too_many(entries))?;
+        let footer = footer.map_err(io)?.ok_or(too_many(self.entries))?;
         self.out.put(&footer).map_err(io)?;
         let (digest, bytes) = self.out.finish().map_err(io)?;
         Ok(Sealed {
@@ -151,10 +146,20 @@ impl MergedWriter {
         self.filter.put(&probes);
         self.keys += probes.len() as u64;
         self.entries += self.piece.len() as u64;
+        // Told before all the rest is written.
+        if self.entries > ENTRIES_MAX as u64 || self.footer.is_too_long() {
+            return Err(too_many(self.entries));
+        }
         if let Some((_, last)) = self.piece.pop() {
             self.last_path = last.path;
         }
         self.piece.clear();
         Ok(())
+    }
+}
+
+fn too_many(entries: u64) -> EntriesError {
+    EntriesError::TooMany {
+        found: usize::try_from(entries).unwrap_or(usize::MAX),
     }
 }

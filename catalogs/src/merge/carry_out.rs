@@ -76,16 +76,22 @@ impl Catalog {
                 group.files.extend(inputs);
                 continue;
             }
-            match self.merge(group, &inputs, now, each)? {
-                Some(merged) => {
+            match self.merge(group, &inputs, now, each) {
+                Ok(Some(merged)) => {
                     told(Ok(merged.live_entries()));
                     group.files.push(merged);
                 }
                 // Somebody else has changed what is where: it is looked at again next time.
-                None => {
+                Ok(None) => {
                     group.files.extend(inputs);
                     break;
                 }
+                Err(CatalogError::Entries(error)) if is_of_the_files(&error) => {
+                    let (stay, mut others) = self.blamed(inputs, error, told);
+                    group.files.extend(stay);
+                    aside.append(&mut others);
+                }
+                Err(error) => return Err(error),
             }
         }
         group.files.append(&mut aside);
@@ -115,6 +121,33 @@ impl Catalog {
             }
         }
         Ok((sound, others))
+    }
+
+    /// What of the files may be merged with others after this error, and what may not: the one
+    /// that it names, of which it is told, or else all of them.
+    fn blamed(
+        &self,
+        inputs: Vec<FileInUse>,
+        error: EntriesError,
+        told: &mut dyn FnMut(Result<u64, DamagedFile>),
+    ) -> (Vec<FileInUse>, Vec<FileInUse>) {
+        let named = match &error {
+            EntriesError::Damaged { path, .. } | EntriesError::NewerFormat { path, .. } => {
+                let is_named = |file: &FileInUse| self.entry_path(&file.file.name) == *path;
+                inputs.iter().position(is_named)
+            }
+            _ => None,
+        };
+        let Some(named) = named else {
+            tracing::warn!(%error, files = inputs.len(), "files stay as they are: not merged");
+            return (Vec::new(), inputs);
+        };
+        let mut inputs = inputs;
+        let file = inputs.remove(named);
+        let mut damaged = Vec::new();
+        tell_damage(&file, error, &mut damaged);
+        damaged.into_iter().for_each(|file| told(Err(file)));
+        (inputs, vec![file])
     }
 
     /// Merges some files; `None` if what they have is elsewhere by now.
@@ -296,6 +329,11 @@ impl Run {
         }
         Ok(None)
     }
+}
+
+/// Whether other files may be merged in spite of it.
+fn is_of_the_files(error: &EntriesError) -> bool {
+    !matches!(error, EntriesError::Io { .. })
 }
 
 /// Whether the ledger still says that the entries of these receipts are in this file.
