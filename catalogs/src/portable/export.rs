@@ -10,7 +10,7 @@ use super::{
     ZSTD_LEVEL,
 };
 use crate::catalog::Catalog;
-use crate::entries::{ENTRIES_DIRECTORY, Stretch};
+use crate::entries::Stretch;
 use crate::error::CatalogError;
 use crate::ledger::line::Parsed;
 use crate::ledger::scan::{Scanner, Step, Tip};
@@ -53,12 +53,11 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// The directory cannot be listed.
+    /// The ledger's length cannot be learned.
     pub fn export_bytes_estimate(&self) -> std::io::Result<u64> {
         let mut bytes = std::fs::metadata(self.ledger_path())?.len() / LEDGER_SHRINKS;
-        for file in std::fs::read_dir(self.directory().join(ENTRIES_DIRECTORY))? {
-            bytes += file?.metadata()?.len();
-        }
+        let files = self.ledger().known().files();
+        bytes += files.iter().map(|file| file.file.bytes).sum::<u64>();
         Ok(bytes + bytes / 8)
     }
 
