@@ -153,9 +153,10 @@ impl Catalog {
             return Ok(());
         };
         // A draft is the business of who merges, as long as somebody does.
-        let merging = self.begin_merging();
+        let is_draft = |path: &PathBuf| has_extension(path, &[MERGING_EXTENSION]);
+        let merging = (strays.iter().any(is_draft)).then(|| self.begin_merging());
         for path in strays {
-            if merging.is_err() && has_extension(&path, &[MERGING_EXTENSION]) {
+            if is_draft(&path) && !matches!(merging, Some(Ok(_))) {
                 continue;
             }
             remove_if_present(&path).map_err(failed)?;
