@@ -35,7 +35,7 @@ impl CatalogCopy {
     /// When its last segment was closed.
     #[must_use]
     pub fn written_at(&self) -> Timestamp {
-        self.indexes[0].info.written_at
+        self.indexes[self.indexes.len() - 1].info.written_at
     }
 
     /// Number of its first segment on the volume.
@@ -176,16 +176,21 @@ impl Read for CatalogCopyReader<'_> {
             self.at = 0;
             self.part.clear();
             let read = read_part(&mut self.device, index, line, &mut self.part);
-            read.map_err(|unread| match unread {
-                Unread::Bad(what) => {
-                    io::Error::other(format!("segment {}: {what}", index.info.number))
-                }
-                Unread::NotMedium(error) => {
-                    let what = with_causes(&error);
-                    self.failure = Some(error);
-                    io::Error::other(what)
-                }
-            })?;
+            if let Err(unread) = read {
+                // Whoever reads on gets nothing that was not compared, and nothing behind it.
+                self.part.clear();
+                self.parts = Box::new(std::iter::empty());
+                return Err(match unread {
+                    Unread::Bad(what) => {
+                        io::Error::other(format!("segment {}: {what}", index.info.number))
+                    }
+                    Unread::NotMedium(error) => {
+                        let what = with_causes(&error);
+                        self.failure = Some(error);
+                        io::Error::other(what)
+                    }
+                });
+            }
         }
         let left = &self.part[self.at..];
         let taken = left.len().min(buffer.len());
