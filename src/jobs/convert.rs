@@ -138,6 +138,7 @@ fn receipt_of(info: &SegmentInfo, end_block: u64) -> Result<Receipt, JobError> {
             codec => Some(codec.name().to_owned()),
         },
         content: info.content.name().map(str::to_owned),
+        content_ends: info.content_ends,
         files: of_files(info.files),
         file_bytes: of_files(info.file_bytes),
         digest_algorithm: catalog_algorithm(info.job.digest),
@@ -303,6 +304,7 @@ mod tests {
             content: Content::Files,
             job_segment: 1,
             job_ends: true,
+            content_ends: false,
             job_problems: None,
         }
     }

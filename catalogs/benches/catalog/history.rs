@@ -357,6 +357,7 @@ fn segment(run: u64, number: u64, entries: Vec<Entry>) -> Segment {
         job_segment: None,
         job_ends: false,
         job_problems: None,
+        content_ends: false,
         first_block,
         index_block: first_block + 66_000,
         end_block: first_block + 66_100,

@@ -321,6 +321,9 @@ pub struct Receipt {
     /// entries, and counts neither files nor their bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// The copy of the catalog ends with this segment, so that it is whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub content_ends: bool,
     /// Members in the tar stream.
     pub files: u64,
     /// Data of all regular files, in bytes.
@@ -334,6 +337,12 @@ impl Receipt {
     #[must_use]
     pub fn is_catalog_copy(&self) -> bool {
         self.content.as_deref() == Some(CATALOG_CONTENT)
+    }
+
+    /// True if a copy of the catalog ends with the segment.
+    #[must_use]
+    pub fn ends_catalog_copy(&self) -> bool {
+        self.is_catalog_copy() && self.content_ends
     }
 }
 

@@ -113,6 +113,7 @@ pub fn receipt(job: u64, volume: u64, segment: u64) -> Receipt {
         job_segment: None,
         job_ends: false,
         job_problems: None,
+        content_ends: false,
         index_block: first_block + 900,
         end_block: first_block + 910,
         record_bytes: RECORD_BYTES,

@@ -79,6 +79,7 @@ pub fn receipt() -> Receipt {
         job_segment: Some(1),
         job_ends: true,
         job_problems: None,
+        content_ends: false,
         first_block: 2,
         index_block: 100,
         end_block: 102,

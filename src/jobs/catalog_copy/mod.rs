@@ -90,10 +90,10 @@ pub enum CopyOutcome {
     Failed,
 }
 
-/// When the newest copy on a volume was recorded, if there is one.
+/// When the newest copy on a volume was recorded, if there is one that came to its end.
 pub(crate) fn newest(catalog: &Catalog, volume: Uuid) -> Result<Option<Timestamp>, CatalogError> {
     let receipts = catalog.receipts_of_volume(&volume)?;
     let mut copies = receipts.iter().rev();
-    let newest = copies.find(|recorded| recorded.what.receipt.is_catalog_copy());
+    let newest = copies.find(|recorded| recorded.what.receipt.ends_catalog_copy());
     Ok(newest.map(|recorded| recorded.time))
 }

@@ -151,6 +151,8 @@ pub struct SegmentInfo {
     pub previous_indexes: Vec<BlockAddress>,
     /// What it holds.
     pub content: Content,
+    /// True if it holds a copy of the catalog to its end.
+    pub content_ends: bool,
     /// 1 for the first segment of the run, counted over volumes; 0 if it holds none of its files.
     pub job_segment: u64,
     /// True if the run ends with this segment, having reached its end.

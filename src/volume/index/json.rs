@@ -75,6 +75,8 @@ pub(super) struct SegmentJson<'a> {
     previous_indexes: Cow<'a, [BlockAddress]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    content_ends: bool,
     job_segment: u64,
     job_ends: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,6 +209,7 @@ impl<'a> SegmentJson<'a> {
             codec: info.codec.name().into(),
             previous_indexes: (&info.previous_indexes[..]).into(),
             content: info.content.name().map(Into::into),
+            content_ends: info.content_ends,
             job_segment: info.job_segment,
             job_ends: info.job_ends,
             job_problems: info.job_problems,
@@ -266,6 +269,7 @@ impl<'a> SegmentJson<'a> {
             gone: self.gone,
             previous_indexes: self.previous_indexes.into_owned(),
             content,
+            content_ends: self.content_ends,
             job_segment: self.job_segment,
             job_ends: self.job_ends,
             job_problems: self.job_problems,

@@ -426,6 +426,7 @@ impl Salvage {
             gone: 0,
             previous_indexes: point.previous_indexes.clone(),
             content: identity.content,
+            content_ends: false,
             job_segment: match identity.content {
                 Content::Files => beside.job_segment(point.next_number),
                 Content::Catalog => 0,

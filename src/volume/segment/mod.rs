@@ -137,6 +137,14 @@ fn identity(info: &SegmentInfo) -> String {
     )
 }
 
+/// Whether the last file comes to its end in this segment.
+fn ends_whole(files: &[FileLine]) -> bool {
+    files.last().is_some_and(|line| {
+        let ends = line.part.is_none_or(|part| part.last);
+        ends && line.condition == Condition::Whole
+    })
+}
+
 impl<S: RecordSink> SegmentBuilder<S> {
     /// Begins a segment. Nothing is emitted until a record is full.
     #[must_use]
@@ -193,6 +201,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
             gone: u64::MAX,
             previous_indexes: at.previous_indexes.clone(),
             content: *content,
+            content_ends: *content == Content::Catalog,
             job_segment: *job_segment,
             job_ends: false,
             job_problems: Some(u64::MAX),
@@ -438,6 +447,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
         info.files = files.len() as u64;
         info.file_bytes = files.iter().map(FileLine::covered_bytes).sum();
         info.gone = gone.len() as u64;
+        info.content_ends = info.content == Content::Catalog && ends_whole(&files);
         info.job_ends = job_ends;
         info.job_problems = job_problems.filter(|_| job_ends);
         let texts = Texts {
