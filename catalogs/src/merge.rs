@@ -53,7 +53,7 @@ pub struct Compaction {
 pub struct DroppedJob {
     /// The job.
     pub job: Uuid,
-    /// Receipts of it that had entries in the catalog.
+    /// Receipts of it that had entries in the catalog; those of catalog copies not counted.
     pub receipts: u64,
     /// Their entries.
     pub entries: u64,

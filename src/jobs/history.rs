@@ -89,7 +89,7 @@ pub struct JobTape {
     pub barcode: String,
     /// Its pool.
     pub pool: String,
-    /// Segments of the job on it.
+    /// Segments of the job on it; a copy of the catalog is none.
     pub segments: u64,
     /// Objects in them.
     pub objects: u64,
@@ -396,7 +396,7 @@ impl Known {
                 });
                 tapes.len() - 1
             });
-            tapes[at].segments += 1;
+            tapes[at].segments += u64::from(!receipt.is_catalog_copy());
             tapes[at].objects += receipt.files;
             tapes[at].file_bytes += receipt.file_bytes;
         }

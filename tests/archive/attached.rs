@@ -139,8 +139,9 @@ fn a_copy_of_any_length_comes_back_from_segments_of_its_own() {
             1 + usize::from(length > 64 << 20),
             "{length}"
         );
-        for segment in segments {
+        for (number, segment) in segments.iter().enumerate() {
             let info = &segment.info;
+            assert_eq!(info.content_ends, number + 1 == segments.len());
             assert_eq!((info.content, info.job_segment), (Content::Catalog, 0));
             assert!(!info.job_ends);
             assert_eq!(info.job.id, rig.case.plan.job.id);

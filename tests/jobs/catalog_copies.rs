@@ -15,6 +15,7 @@ use tapewright::clock::{Clock, SystemClock};
 use tapewright::jobs::archive::{ArchiveSummary, JobDescription, archive};
 use tapewright::jobs::catalog_copy::{CatalogCopy, CopyOutcome, ImportedCopy, import};
 use tapewright::jobs::dump::dump_file;
+use tapewright::jobs::history::{JobDetail, show};
 use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::tapes::{self, TapeInfo};
 use tapewright::jobs::verify::verify;
@@ -207,13 +208,21 @@ fn a_copy_is_no_file_of_anybody() {
     assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
     let volume = &verified.volumes[0];
     assert_eq!(
-        (volume.segments, volume.catalog_copies),
-        (2, 1),
+        (
+            volume.segments,
+            volume.planned_segments,
+            volume.catalog_copies
+        ),
+        (1, 1, 1),
         "{volume:?}"
     );
     let job = &lab.catalog().jobs().unwrap()[3].start.what.job.to_string();
     let of_job = verify(lab.site(), job).unwrap();
     assert_eq!(of_job.volumes[0].files, volume.files);
+    let JobDetail::Archive(shown) = show(lab.site(), job).unwrap() else {
+        panic!("an archive");
+    };
+    assert_eq!(shown.tapes[0].segments, 1);
 
     // A job of changes measures against files alone.
     let next = JobDescription {

@@ -14,6 +14,7 @@ pub(crate) struct Placed {
     /// Its line.
     pub(crate) line: u64,
     pub(crate) job: Uuid,
+    pub(crate) is_catalog_copy: bool,
     /// The file that was written with it. How many entries it has stays true wherever they are.
     pub(crate) file: EntryFileRef,
     pub(crate) home: Home,

@@ -54,6 +54,7 @@ impl Known {
                 let placed = Placed {
                     line: seq,
                     job: record.receipt.job,
+                    is_catalog_copy: record.receipt.is_catalog_copy(),
                     file: record.entry_file.clone(),
                     home: Home::Own,
                 };

@@ -16,6 +16,8 @@ use crate::model::event::{EntriesDropped, Event, Held};
 struct Whereabouts {
     /// Those whose entries are in the catalog, and the entries.
     here: u64,
+    /// Those of them that are not of copies of the catalog.
+    segments: u64,
     entries: u64,
     /// One of them may still be on its tape, or has to be kept.
     stays: bool,
@@ -37,6 +39,7 @@ fn leaving(known: &Known) -> Vec<DroppedJob> {
             held.contains(&Held::Job { job }) || held.contains(&Held::Volume { volume });
         if !matches!(placed.home, Home::Dropped) {
             of_job.here += 1;
+            of_job.segments += u64::from(!placed.is_catalog_copy);
             of_job.entries += placed.file.entries;
             of_job.stays |= !known.is_overwritten(&volume);
         }
@@ -46,7 +49,7 @@ fn leaving(known: &Known) -> Vec<DroppedJob> {
         .filter(|(job, it)| it.here > 0 && !it.stays && retained.is_expired(job));
     let dropped = leaving.map(|(job, it)| DroppedJob {
         job,
-        receipts: it.here,
+        receipts: it.segments,
         entries: it.entries,
     });
     dropped.collect()

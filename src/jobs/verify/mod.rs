@@ -50,9 +50,9 @@ pub struct VerifiedVolume {
     pub volume: Uuid,
     /// What is to be held of it.
     pub verdict: Verdict,
-    /// Segments read.
+    /// Segments with files that were read.
     pub segments: u64,
-    /// Segments that were to be read: a stop leaves some out.
+    /// Such segments that were to be read: a stop leaves some out.
     pub planned_segments: u64,
     /// Records read.
     pub records: u64,
@@ -378,8 +378,11 @@ impl VerifiedVolume {
         copies: &HashSet<(Uuid, u64)>,
     ) -> Vec<&'a SegmentReport> {
         let is_copy = |segment: &&SegmentReport| copies.contains(&(segment.volume, segment.number));
+        let of_volume = copies.iter().filter(|(volume, _)| *volume == self.volume);
+        self.planned_segments -= of_volume.count() as u64;
         let (copies, files): (Vec<_>, Vec<_>) = segments.into_iter().partition(is_copy);
         self.catalog_copies = copies.len() as u64;
+        self.segments = files.len() as u64;
         self.files -= verified_files(&copies);
         files
     }
@@ -429,7 +432,9 @@ fn record(site: Site<'_>, catalog: &Catalog, summary: &VerifiedVolume) -> Result
         return Ok(());
     }
     let (volume, bad) = (summary.volume, summary.problems.clone());
-    let segments = u32::try_from(summary.segments).unwrap_or(u32::MAX);
+    // All that was read of the volume, whatever is in it.
+    let segments = summary.segments + summary.catalog_copies;
+    let segments = u32::try_from(segments).unwrap_or(u32::MAX);
     let event = Verified {
         volume,
         segments,
