@@ -236,6 +236,12 @@ pub fn show(site: Site<'_>, name: &str) -> Result<JobDetail, JobError> {
             found: meant.iter().map(Uuid::to_string).collect(),
         }
         .into()),
+        (Some((job, _)), [_, ..]) if which::is_by_beginning(name, &job) => {
+            let mut found = vec![job.start.what.job.to_string()];
+            found.extend(meant.iter().map(Uuid::to_string));
+            let name = name.to_owned();
+            Err(WhichError::SeveralJobs { name, found }.into())
+        }
         (Some(_), _) | (None, []) => {
             let job = which::newest_job_told(site, &catalog, name)?;
             let detail = known.archive_detail(site, &catalog, job)?;

@@ -72,6 +72,11 @@ pub(crate) fn newest_job(
     }
 }
 
+/// Whether this job is meant by the beginning of its identity alone, not by its name.
+pub(crate) fn is_by_beginning(name: &str, job: &Job) -> bool {
+    job.start.what.name != name && !beginning_with(name, [job.start.what.job]).is_empty()
+}
+
 /// As [`newest_job`], of which that is said.
 ///
 /// # Errors
