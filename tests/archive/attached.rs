@@ -173,6 +173,11 @@ fn the_newest_copy_is_found_behind_jobs_and_what_is_no_whole_copy() {
         begun.push(Err(io::Error::other("an entry file is damaged")));
         let report = rig.copy("third", begun);
         assert!(report.failure.is_some() && !report.volumes[0].whole);
+        let begun = &rig.ledger.receipts.last().unwrap().info;
+        assert_eq!(
+            (begun.content, begun.content_ends),
+            (Content::Catalog, false)
+        );
         assert_eq!(rig.found(), both);
     }
     rig.job();
