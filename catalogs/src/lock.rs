@@ -53,13 +53,7 @@ impl FileLock {
             path: path.to_owned(),
             source,
         };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(io)?;
+        let file = open(path).map_err(io)?;
         take(path, &file, wait, File::try_lock)?;
         file.set_len(0).map_err(io)?;
         (&file)
@@ -86,20 +80,24 @@ impl SharedLock {
     /// Takes a share of the lock at `path`, trying for `wait`. A file that is there need not be
     /// one's own to write to.
     pub(crate) fn acquire(path: &Path, wait: Duration) -> Result<SharedLock, LockError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .or_else(|_| File::open(path))
-            .map_err(|source| LockError::Io {
-                path: path.to_owned(),
-                source,
-            })?;
+        let file = open(path).or_else(|_| File::open(path));
+        let file = file.map_err(|source| LockError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         take(path, &file, wait, File::try_lock_shared)?;
         Ok(SharedLock { _file: file })
     }
+}
+
+/// The file of a lock, made if it is not there; what is in it stays.
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
 }
 
 fn take(
