@@ -1,10 +1,8 @@
 //! A catalog of a few tapes alone, for who reads them at once.
 
-use std::collections::HashSet;
-
 use catalogs::model::event::{CatalogRebuilt, Event};
 
-use super::{Rebuild, RebuiltVolume, SeenJobs};
+use super::{Rebuild, RebuiltVolume};
 use crate::jobs::append_check::{append_point, read_label};
 use crate::jobs::mount::{Bay, Mounter, Purpose};
 use crate::jobs::{JobError, Site, catalog};
@@ -32,13 +30,7 @@ pub(crate) fn read_alone(
 ) -> Result<Vec<RebuiltVolume>, JobError> {
     let mut mounter = Mounter::open(site)?;
     let catalog = catalog::open_to_rebuild(site)?;
-    let mut rebuild = Rebuild {
-        site,
-        catalog: &catalog,
-        jobs: SeenJobs::default(),
-        barcodes: HashSet::new(),
-        stopped: false,
-    };
+    let mut rebuild = Rebuild::new(site, &catalog);
     let mut volumes = Vec::new();
     match which {
         WhichTapes::Named(barcodes) => {
@@ -77,13 +69,7 @@ pub(crate) fn read_behind(
         Ok(catalog) => catalog,
         Err(error) => return Err(mounter.give_up(bay, error)),
     };
-    let mut rebuild = Rebuild {
-        site,
-        catalog: &catalog,
-        jobs: SeenJobs::default(),
-        barcodes: HashSet::new(),
-        stopped: false,
-    };
+    let mut rebuild = Rebuild::new(site, &catalog);
     let known = rebuild
         .name_volume(&mut bay, &label)
         .and_then(|()| Ok(catalog::receipts_of_volume(&catalog, label.volume)?));

@@ -129,11 +129,8 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
     let readable = tapes.iter().filter(|tape| tape.unread.is_none());
     let barcodes = readable.map(|tape| tape.name.clone()).collect();
     let mut rebuild = Rebuild {
-        site,
-        catalog: &catalog,
-        jobs: SeenJobs::default(),
         barcodes,
-        stopped: false,
+        ..Rebuild::new(site, &catalog)
     };
     let mut summary = RebuildSummary {
         outcome: Outcome::Complete,
@@ -249,7 +246,18 @@ struct Rebuild<'a> {
     stopped: bool,
 }
 
-impl Rebuild<'_> {
+impl<'a> Rebuild<'a> {
+    /// One that has read nothing yet, and knows of no tape.
+    fn new(site: Site<'a>, catalog: &'a Catalog) -> Self {
+        Self {
+            site,
+            catalog,
+            jobs: SeenJobs::default(),
+            barcodes: HashSet::new(),
+            stopped: false,
+        }
+    }
+
     /// Reads one tape after the other, up to what would stop the next one as well.
     fn each(
         &mut self,
