@@ -242,8 +242,8 @@ pub fn show(site: Site<'_>, name: &str) -> Result<JobDetail, JobError> {
             let name = name.to_owned();
             Err(WhichError::SeveralJobs { name, found }.into())
         }
-        (Some(_), _) | (None, []) => {
-            let job = which::newest_job_told(site, &catalog, name)?;
+        (found, _) => {
+            let job = which::told(site, name, found)?;
             let detail = known.archive_detail(site, &catalog, job)?;
             Ok(JobDetail::Archive(Box::new(detail)))
         }

@@ -87,7 +87,20 @@ pub(crate) fn newest_job_told(
     catalog: &Catalog,
     name: &str,
 ) -> Result<Job, JobError> {
-    let (job, others) = newest_job(catalog, name)?.ok_or_else(|| no_such(name))?;
+    told(site, name, newest_job(catalog, name)?)
+}
+
+/// The job that [`newest_job`] found by this name, which is said if there are others.
+///
+/// # Errors
+///
+/// There is none.
+pub(crate) fn told(
+    site: Site<'_>,
+    name: &str,
+    found: Option<(Job, Vec<Job>)>,
+) -> Result<Job, JobError> {
+    let (job, others) = found.ok_or_else(|| no_such(name))?;
     if !others.is_empty() {
         let what = format!(
             "the newest of {} jobs of this name is meant, {} of {:.0}; another is named by its \
