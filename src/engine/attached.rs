@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use crate::drive::SequentialDevice;
 use crate::engine::MountedVolume;
 use crate::engine::content::ContentDigest;
+use crate::engine::unread::Unread;
 use crate::error_text::with_causes;
 use crate::monitor::Monitor;
 use crate::volume::VolumeError;
 use crate::volume::backwards::Backwards;
-use crate::volume::failure::{ReadFailure, judge};
 use crate::volume::index::{Content, FileLine, Index};
 use crate::volume::member::Condition;
 use crate::volume::read::RecordReader;
@@ -200,18 +200,6 @@ impl Read for CatalogCopyReader<'_> {
     }
 }
 
-enum Unread {
-    /// It is not as it was written, for this reason.
-    Bad(String),
-    NotMedium(VolumeError),
-}
-
-impl From<&str> for Unread {
-    fn from(what: &str) -> Self {
-        Self::Bad(what.to_owned())
-    }
-}
-
 fn read_part(
     device: &mut dyn SequentialDevice,
     index: &Index,
@@ -228,10 +216,7 @@ fn read_part(
     let mut begun = false;
     let mut ended = false;
     loop {
-        let chunk = reader.chunk().map_err(|error| match judge(&error) {
-            ReadFailure::Record(_) => Unread::Bad(with_causes(&error)),
-            ReadFailure::NotMedium => Unread::NotMedium(error),
-        })?;
+        let chunk = reader.chunk()?;
         let Some(mut chunk) = chunk else { break };
         loop {
             let event = parser.next(&mut chunk);

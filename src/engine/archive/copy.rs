@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::drive::SequentialDevice;
 use crate::engine::content::ContentDigest;
 use crate::engine::source::Remark;
+use crate::engine::unread::Unread;
 use crate::engine::{EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
 use crate::error_text::with_causes;
 use crate::monitor::{Monitor, Silent};
@@ -378,14 +379,6 @@ impl Copying<'_> {
 
 const LEFT_HOLE: &str = "stopped on request in a hole of it; `copy` of the job copies it again";
 
-/// Why a member was not read.
-enum Unread {
-    /// It is not on tape as it was written, for this reason.
-    Bad(String),
-    /// Drive or transport failed.
-    NotMedium(VolumeError),
-}
-
 /// One member on its way.
 struct Push<'a, 'b> {
     destination: &'a mut Destination<'b>,
@@ -422,10 +415,7 @@ impl<'a, 'b> Push<'a, 'b> {
         let mut parser = MemberParser::new();
         let mut ended = false;
         loop {
-            let chunk = reader.chunk().map_err(|error| match judge(&error) {
-                ReadFailure::Record(_) => Unread::Bad(with_causes(&error)),
-                ReadFailure::NotMedium => Unread::NotMedium(error),
-            })?;
+            let chunk = reader.chunk()?;
             let Some(mut chunk) = chunk else { break };
             loop {
                 let event = parser.next(&mut chunk);
