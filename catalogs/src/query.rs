@@ -32,6 +32,7 @@ use crate::model::path::KeyRange;
 use crate::model::{Entry, Kind};
 use crate::pattern::Pattern;
 pub use duplicates::{Duplicate, Duplicates};
+use evidence::Unread;
 pub use filter::Filter;
 pub use list::{Child, Children, Totals, Usage, Usages};
 use merge::{Merge, Names};
@@ -77,8 +78,9 @@ impl Catalog {
     /// Finds what `pattern` means, in directory order, entries of one path from the newest job
     /// to the oldest. `docs/catalog.md`, "Answers", says what is newest and what is gone.
     ///
-    /// An entry file that is damaged is an error among the hits; hits from other files follow.
-    /// An older version may then stand for a newer one that could not be read.
+    /// An entry file that is damaged is an error among the hits, once; hits from other files
+    /// follow. An older version may then stand for a newer one that could not be read; but that a
+    /// job with such a file does not hold a path proves nothing.
     ///
     /// # Errors
     ///
@@ -114,6 +116,7 @@ pub struct Hits {
     search: Search,
     /// Receipts of sources that had hits.
     records: HashMap<usize, Arc<ReceiptRecord>>,
+    unread: Unread,
     merge: Option<Merge>,
     ready: VecDeque<Result<Hit, CatalogError>>,
     stop: Option<Arc<AtomicBool>>,
@@ -128,6 +131,7 @@ impl Hits {
             ledger: catalog.ledger_path().to_owned(),
             search,
             records: HashMap::new(),
+            unread: Unread::default(),
             merge: None,
             ready: VecDeque::new(),
             stop: catalog.stop_flag(),
@@ -157,8 +161,11 @@ impl Hits {
         };
         let mut damaged = Vec::new();
         let versions = merge.next_path(&mut damaged);
-        self.ready
-            .extend(damaged.into_iter().map(|error| Err(error.into())));
+        for (file, error) in damaged {
+            if self.unread.note(file, self.search.jobs_of(file)) {
+                self.ready.push_back(Err(error.into()));
+            }
+        }
         match versions {
             Some(versions) => self.select(versions),
             None => self.merge = None,
@@ -175,7 +182,7 @@ impl Hits {
         if !self.pattern.matches(&path) {
             return;
         }
-        let gone_since = self.search.gone_since(&path, &versions);
+        let gone_since = self.search.gone_since(&path, &versions, &self.unread);
         let rank = |source: usize| self.search.sources[source].rank;
         versions.retain(|(source, entry)| {
             self.search.sources[*source].offered && entry.kind != Kind::Gone

@@ -1,6 +1,7 @@
 //! Which jobs prove, by not holding a path, that it was no longer there: full ones. What is gone
 //! for one of another level it says itself.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -50,20 +51,48 @@ impl Evidence {
 
     /// Whether a job after the one of rank `last_seen`, in which the path was last seen, covers
     /// the path.
-    pub(super) fn lacks(&self, path: &[u8], last_seen: usize) -> bool {
-        let later = self
-            .witnesses
-            .iter()
-            .take_while(|witness| witness.rank > last_seen);
-        later.into_iter().any(|witness| witness.covers(path))
+    pub(super) fn lacks(&self, path: &[u8], last_seen: usize, unread: &Unread) -> bool {
+        self.lacking(path, last_seen, unread).next().is_some()
     }
 
     /// The rank of the first such job.
-    pub(super) fn first_lacking(&self, path: &[u8], last_seen: usize) -> Option<usize> {
+    pub(super) fn first_lacking(
+        &self,
+        path: &[u8],
+        last_seen: usize,
+        unread: &Unread,
+    ) -> Option<usize> {
+        self.lacking(path, last_seen, unread).last()
+    }
+
+    /// Ranks of the jobs that prove it, the newest first.
+    fn lacking(
+        &self,
+        path: &[u8],
+        last_seen: usize,
+        unread: &Unread,
+    ) -> impl Iterator<Item = usize> {
         let later = self.witnesses.iter();
-        let later = later.take_while(|witness| witness.rank > last_seen);
-        let lacking = later.filter(|witness| witness.covers(path));
-        lacking.last().map(|witness| witness.rank)
+        let later = later.take_while(move |witness| witness.rank > last_seen);
+        let heard = later.filter(|witness| !unread.jobs.contains(&witness.rank));
+        let lacking = heard.filter(|witness| witness.covers(path));
+        lacking.map(|witness| witness.rank)
+    }
+}
+
+/// What a search found damaged: what it does not see there may be there all the same.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    files: HashSet<usize>,
+    /// Ranks of the jobs that have entries in them.
+    jobs: HashSet<usize>,
+}
+
+impl Unread {
+    /// Takes note of a file, and the ranks of its jobs. Whether that is news.
+    pub(super) fn note(&mut self, file: usize, jobs: impl IntoIterator<Item = usize>) -> bool {
+        self.jobs.extend(jobs);
+        self.files.insert(file)
     }
 }
 

@@ -36,6 +36,8 @@ struct Head {
 
 #[derive(Debug)]
 struct Run {
+    /// Its number among the files of the search.
+    file: usize,
     tenants: Tenants,
     /// `None` once the run is at its end or has failed.
     stretch: Option<Stretch>,
@@ -59,10 +61,11 @@ impl Merge {
             runs: Vec::new(),
             scouts,
         };
-        for (file, start) in starts {
+        for (number, start) in starts {
             let run = merge.runs.len();
-            let file = &files[file];
+            let file = &files[number];
             merge.runs.push(Run {
+                file: number,
                 tenants: file.tenants.clone(),
                 stretch: Some(open(file, &start)),
                 head: None,
@@ -80,7 +83,7 @@ impl Merge {
     /// Files found damaged on the way are added to `damaged` and left out from then on.
     pub(super) fn next_path(
         &mut self,
-        damaged: &mut Vec<EntriesError>,
+        damaged: &mut Vec<(usize, EntriesError)>,
     ) -> Option<Vec<(usize, Entry)>> {
         let mut key: Option<Vec<u8>> = None;
         let mut entries = Vec::new();
@@ -97,7 +100,7 @@ impl Merge {
                 key = Some(head.key);
             }
             if let Err(error) = self.step(head.run) {
-                damaged.push(error);
+                damaged.push((self.runs[head.run].file, error));
             }
         }
         (!entries.is_empty()).then_some(entries)

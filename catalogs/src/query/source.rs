@@ -56,6 +56,15 @@ pub(super) enum Tenants {
 }
 
 impl Tenants {
+    /// All of them.
+    pub(super) fn sources(&self) -> impl Iterator<Item = usize> {
+        let (one, several) = match self {
+            Tenants::One(source) => (Some(*source), None),
+            Tenants::Several(sources) => (None, Some(sources.values().copied())),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+
     /// The source of an entry that says this number.
     pub(super) fn source(&self, number: u32) -> Option<usize> {
         match self {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Unread};
 use super::merge::{Merge, Names};
 use super::{FindOptions, Search, Source, Versions};
 use crate::catalog::Catalog;
@@ -92,6 +92,7 @@ pub struct Standings {
     until: usize,
     pool: String,
     merge: Option<Merge>,
+    unread: Unread,
     damaged: VecDeque<CatalogError>,
 }
 
@@ -110,6 +111,7 @@ impl Standings {
             pool: building.pool.to_owned(),
             search,
             merge: None,
+            unread: Unread::default(),
             damaged: VecDeque::new(),
         }
     }
@@ -118,9 +120,19 @@ impl Standings {
     fn judge(&self, entries: Vec<(usize, Entry)>) -> Option<Standing> {
         let path = entries.first()?.1.path.clone();
         let rank = |source: usize| self.search.sources[source].rank;
-        let all = newest(&entries, &rank, &self.search.evidence, |_| true);
+        let all = newest(
+            &entries,
+            &rank,
+            (&self.search.evidence, &self.unread),
+            |_| true,
+        );
         let series = |rank: usize| self.in_series[rank];
-        let own = newest(&entries, &rank, &self.series_evidence, series);
+        let own = newest(
+            &entries,
+            &rank,
+            (&self.series_evidence, &self.unread),
+            series,
+        );
         if all.is_none() && own.is_none() {
             return None;
         }
@@ -161,8 +173,11 @@ impl Iterator for Standings {
             };
             let mut damaged = Vec::new();
             let entries = merge.next_path(&mut damaged);
-            self.damaged
-                .extend(damaged.into_iter().map(CatalogError::from));
+            for (file, error) in damaged {
+                if self.unread.note(file, self.search.jobs_of(file)) {
+                    self.damaged.push_back(error.into());
+                }
+            }
             match entries {
                 None => self.merge = None,
                 Some(entries) => {
@@ -180,7 +195,7 @@ impl Iterator for Standings {
 fn newest(
     entries: &[(usize, Entry)],
     rank: &dyn Fn(usize) -> usize,
-    evidence: &Evidence,
+    (evidence, unread): (&Evidence, &Unread),
     counts: impl Fn(usize) -> bool,
 ) -> Option<usize> {
     let in_view = || {
@@ -190,7 +205,8 @@ fn newest(
     let last = in_view().map(|(rank, _)| rank).max()?;
     let mut of_last = in_view().filter(|(rank, _)| *rank == last);
     let path = &entries.first()?.1.path;
-    let gone = of_last.all(|(_, entry)| entry.kind == Kind::Gone) || evidence.lacks(path, last);
+    let gone =
+        of_last.all(|(_, entry)| entry.kind == Kind::Gone) || evidence.lacks(path, last, unread);
     (!gone).then_some(last)
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Unread};
 use super::merge::{Names, probe};
 use super::source::{Kept as KeptOfFile, Room, Sought, Source, SourceFile, Tenants};
 use super::{FindOptions, Hits, Range, Versions};
@@ -212,9 +212,20 @@ impl Base {
         starts
     }
 
+    /// Ranks of the jobs that have entries in a file.
+    pub(super) fn jobs_of(&self, file: usize) -> impl Iterator<Item = usize> {
+        let sources = self.files[file].tenants.sources();
+        sources.map(|source| self.sources[source].rank)
+    }
+
     /// When the path was first missed, of which these are all entries: by a job after the last
     /// one that holds it.
-    pub(super) fn gone_since(&self, path: &[u8], entries: &[(usize, Entry)]) -> Option<Timestamp> {
+    pub(super) fn gone_since(
+        &self,
+        path: &[u8],
+        entries: &[(usize, Entry)],
+        unread: &Unread,
+    ) -> Option<Timestamp> {
         let ranks = |gone: bool| {
             let of_kind = entries.iter();
             let of_kind = of_kind.filter(move |(_, entry)| (entry.kind == Kind::Gone) == gone);
@@ -222,7 +233,7 @@ impl Base {
         };
         let last_seen = ranks(false).max();
         let said = ranks(true).filter(|rank| Some(*rank) > last_seen).min();
-        let lacked = last_seen.and_then(|rank| self.evidence.first_lacking(path, rank));
+        let lacked = last_seen.and_then(|rank| self.evidence.first_lacking(path, rank, unread));
         let first = said.into_iter().chain(lacked).min()?;
         Some(self.jobs[first].start.time)
     }
