@@ -6,6 +6,7 @@
 
 mod ask;
 mod check;
+mod commit;
 mod housekeeping;
 mod memory;
 mod opener;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 pub(crate) use check::tell_damage;
 pub use check::{CheckReport, DamagedFile, Inconsistency};
+pub(crate) use commit::entry_file_name;
 pub use housekeeping::Notice;
 pub(crate) use reading::Reading;
 pub use records::{Job, Volume};
@@ -32,12 +34,11 @@ pub(crate) use records::{read_job, read_receipt, read_volume};
 
 use crate::FORMAT_VERSION;
 use crate::disk::sync_directory;
-use crate::entries::{self, DRAFT_EXTENSION, ENTRIES_DIRECTORY, EXTENSION, EntriesError};
+use crate::entries::ENTRIES_DIRECTORY;
 use crate::error::CatalogError;
 use crate::index::Index;
-use crate::ledger::{Home, LEDGER_FILE, Ledger, LedgerError, Placed};
-use crate::model::Entry;
-use crate::model::event::{CatalogCreated, EntryFileRef, Event, Receipt, ReceiptRecord};
+use crate::ledger::{LEDGER_FILE, Ledger, LedgerError};
+use crate::model::event::{CatalogCreated, Event, ReceiptRecord};
 use crate::query::Kept;
 use housekeeping::Notices;
 use opener::IndexOpener;
@@ -231,93 +232,6 @@ impl Catalog {
         Ok(Appended { seq, known: false })
     }
 
-    /// Records a receipt with its entries, in any order. On return both are durable.
-    ///
-    /// A receipt already known (same volume and segment) is not written again, unless the file
-    /// with its entries is missing or damaged: then this heals it; or they have left the catalog.
-    /// Memory: the entries and nothing of note.
-    ///
-    /// # Errors
-    ///
-    /// An entry breaks a rule of [`Entry`], the receipt names an unknown job or volume, another
-    /// process is appending for too long, or a file cannot be written. Nothing was recorded.
-    pub fn commit(
-        &self,
-        time: Timestamp,
-        receipt: Receipt,
-        entries: Vec<Entry>,
-    ) -> Result<Appended, CatalogError> {
-        let mut ledger = self.ledger();
-        let right = ledger.begin(self.options.append_wait)?;
-        if let Some(placed) = ledger.known().receipt(&receipt) {
-            match self.is_whole(placed) {
-                Ok(false) => {}
-                Ok(true) => {
-                    return Ok(Appended {
-                        seq: placed.line,
-                        known: true,
-                    });
-                }
-                Err(error) => tracing::warn!(%error, "entry file is written anew"),
-            }
-        }
-        let seq = ledger.tip().seq + 1;
-        let name = entry_file_name(seq, &receipt.segment);
-        let placeholder = EntryFileRef {
-            name,
-            digest: String::new(),
-            entries: 0,
-            bytes: 0,
-        };
-        let mut record = ReceiptRecord {
-            receipt,
-            entry_file: placeholder,
-        };
-        ledger.check_references(&Event::Receipt(record.clone()))?;
-        self.seal(&mut record, entries)?;
-        let seq = ledger.append(&right, time, &Event::Receipt(record))?;
-        Ok(Appended { seq, known: false })
-    }
-
-    /// Whether the catalog has the entries of a receipt; an error if it should have them. A merged
-    /// file is read once, since it is asked for by each of its receipts.
-    fn is_whole(&self, placed: &Placed) -> Result<bool, EntriesError> {
-        let merged = match &placed.home {
-            Home::Dropped => return Ok(false),
-            Home::Own => None,
-            Home::Merged(merged, _) => Some(merged.line),
-        };
-        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
-        if merged.is_some_and(|line| whole.contains(&line)) {
-            return Ok(true);
-        }
-        if let Some(file) = placed.in_file() {
-            entries::matches(&self.entry_path(&file.name), file)?;
-        }
-        whole.extend(merged);
-        Ok(true)
-    }
-
-    /// Writes the entry file under its final name, durably.
-    fn seal(&self, record: &mut ReceiptRecord, entries: Vec<Entry>) -> Result<(), EntriesError> {
-        let path = self.entry_path(&record.entry_file.name);
-        let draft = path.with_extension(DRAFT_EXTENSION);
-        let io = |source| EntriesError::Io {
-            path: path.clone(),
-            source,
-        };
-        let directory = self.directory.join(ENTRIES_DIRECTORY);
-        std::fs::create_dir_all(&directory).map_err(io)?;
-        let receipt = &record.receipt;
-        let sealed = entries::write(&draft, receipt.segment, receipt.record_bytes, &entries)?;
-        std::fs::rename(&draft, &path).map_err(io)?;
-        sync_directory(&directory).map_err(io)?;
-        record.entry_file.digest = sealed.digest.to_hex().to_string();
-        record.entry_file.entries = sealed.entries;
-        record.entry_file.bytes = sealed.bytes;
-        Ok(())
-    }
-
     /// Whether the receipt in line `seq` counts: none after it has the same identity.
     pub(crate) fn counts(&self, seq: u64, record: &ReceiptRecord) -> bool {
         let ledger = self.ledger();
@@ -352,9 +266,4 @@ impl Catalog {
         // A panic while it was locked leaves it before or after a whole append.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Name of the entry file of a receipt.
-pub(crate) fn entry_file_name(seq: u64, segment: &Uuid) -> String {
-    format!("{seq:010}-{segment}.{EXTENSION}")
 }

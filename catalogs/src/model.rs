@@ -10,7 +10,9 @@ pub mod problem;
 pub mod retention;
 pub mod text;
 
-use crate::model::path::{PathFault, check_path};
+use std::sync::Arc;
+
+use crate::model::path::{PathFault, check_path_from};
 
 /// Longest archive name or link target in bytes.
 pub const MAX_PATH_BYTES: usize = 65_535;
@@ -120,10 +122,10 @@ pub struct Entry {
     pub uid: u32,
     /// Numeric group.
     pub gid: u32,
-    /// Owner's name, empty when unknown.
-    pub user: String,
+    /// Owner's name, empty when unknown. Many entries share one.
+    pub user: Arc<str>,
     /// Group's name, empty when unknown.
-    pub group: String,
+    pub group: Arc<str>,
     /// Last modification of the content.
     pub mtime: FileTime,
     /// Last change of the inode.
@@ -159,7 +161,13 @@ impl Entry {
     /// The first fault found. The entry cannot be stored: the caller made it from something
     /// that is no archive member; report the path as a problem of the job.
     pub fn validate(&self) -> Result<(), EntryFault> {
-        check_path(&self.path)?;
+        self.validate_from(0)
+    }
+
+    /// The same for an entry whose path shares its first `checked` bytes with one that was found
+    /// valid.
+    pub(crate) fn validate_from(&self, checked: usize) -> Result<(), EntryFault> {
+        check_path_from(&self.path, checked)?;
         if self.link_target.len() > MAX_PATH_BYTES {
             return Err(EntryFault::LinkTooLong(self.link_target.len()));
         }

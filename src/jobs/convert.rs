@@ -3,6 +3,8 @@
 //! Every segment reaches the catalog through [`commit`], whether it was just archived,
 //! adopted from a tail or found by a scan, so that the catalog can always be rebuilt.
 
+use std::sync::Arc;
+
 use catalogs::Catalog;
 use catalogs::model::event::{
     DigestAlgorithm as CatalogAlgorithm, Event, JobStarted, Level as catalog_level, Receipt,
@@ -38,10 +40,11 @@ pub(crate) fn commit(
     let started = job_started(&info.job, info.pool.clone());
     catalog.append(info.job.started_at, &Event::JobStarted(started))?;
     let is_files = info.content == Content::Files;
+    let mut owners = Owners::default();
     let entries = files
         .into_iter()
         .filter(|_| is_files)
-        .map(entry)
+        .map(|line| entry(line, &mut owners))
         .chain(gone.into_iter().map(|path| gone_entry(path, &info)))
         .filter(|e| can_be_stored(e, &info));
     let entries = entries.collect();
@@ -145,7 +148,17 @@ fn receipt_of(info: &SegmentInfo, end_block: u64) -> Result<Receipt, JobError> {
     })
 }
 
-fn entry(line: FileLine) -> Entry {
+/// The names of the user and the group of the entry before: those that follow mostly have the same.
+type Owners = (Arc<str>, Arc<str>);
+
+fn share(last: &mut Arc<str>, name: &str) -> Arc<str> {
+    if **last != *name {
+        *last = name.into();
+    }
+    Arc::clone(last)
+}
+
+fn entry(line: FileLine, owners: &mut Owners) -> Entry {
     let (kind, link_target, device) = match line.kind {
         Kind::File => (catalog_model::Kind::File, Vec::new(), None),
         Kind::Directory => (catalog_model::Kind::Directory, Vec::new(), None),
@@ -170,8 +183,8 @@ fn entry(line: FileLine) -> Entry {
         mode: line.mode,
         uid: line.uid,
         gid: line.gid,
-        user: line.user,
-        group: line.group,
+        user: share(&mut owners.0, &line.user),
+        group: share(&mut owners.1, &line.group),
         mtime: time(line.mtime),
         ctime: time(line.ctime),
         link_target,
@@ -200,8 +213,8 @@ fn gone_entry(path: Vec<u8>, info: &SegmentInfo) -> Entry {
         mode: 0,
         uid: 0,
         gid: 0,
-        user: String::new(),
-        group: String::new(),
+        user: "".into(),
+        group: "".into(),
         mtime: catalog_model::FileTime::default(),
         ctime: catalog_model::FileTime::default(),
         link_target: Vec::new(),
@@ -326,7 +339,7 @@ mod tests {
         use crate::volume::tar;
         assert_eq!(tar::MAX_NAME_BYTES, catalog_model::MAX_PATH_BYTES as u64);
         assert_eq!(tar::MAX_OWNER_BYTES, catalog_model::MAX_OWNER_BYTES);
-        let good = entry(FileLine {
+        let line = FileLine {
             path: b"a".to_vec(),
             kind: Kind::Directory,
             size_bytes: 0,
@@ -347,10 +360,11 @@ mod tests {
             part: None,
             condition: Condition::Whole,
             inode: None,
-        });
+        };
+        let good = entry(line, &mut Owners::default());
         assert!(can_be_stored(&good, &info(1)));
         let (mut owner, mut path) = (good.clone(), good);
-        owner.user.push('u');
+        owner.user = format!("{}u", owner.user).into();
         path.path = b"../a".to_vec();
         assert!(!can_be_stored(&owner, &info(1)));
         assert!(!can_be_stored(&path, &info(1)));

@@ -2,6 +2,8 @@
 //! incremental ones each. Every number is a hash of its place, so nothing is kept in memory and
 //! the same history comes out each time.
 
+use std::sync::{Arc, LazyLock};
+
 use catalogs::model::event::{
     DigestAlgorithm, Event, JobFinished, JobStarted, Level, Outcome, Receipt, VolumeLabelled,
 };
@@ -109,6 +111,11 @@ pub struct Segment {
     pub receipt: Receipt,
     pub entries: Vec<Entry>,
 }
+
+/// Names of the owners, as many as there are.
+static USERS: LazyLock<[Arc<str>; 20]> =
+    LazyLock::new(|| std::array::from_fn(|number| format!("user{}", 1_000 + number).into()));
+static GROUP: LazyLock<Arc<str>> = LazyLock::new(|| "users".into());
 
 pub struct History {
     /// Names that ever were.
@@ -243,7 +250,7 @@ impl History {
             seconds: begin - (chance % 40_000) as i64,
             nanoseconds: (chance >> 20) as u32 % 1_000_000_000,
         };
-        let owner = 1_000 + (name / IN_DIRECTORY / 512) as u32 % 20;
+        let owner = 1_000 + (name / IN_DIRECTORY / 512) as u32 % USERS.len() as u32;
         let digest = [10, 11, 12, 13].map(|what| mix(name, what, version).to_le_bytes());
         Entry {
             path: self.path(name),
@@ -252,8 +259,8 @@ impl History {
             mode: if is_file { 0o644 } else { 0o755 },
             uid: owner,
             gid: 100,
-            user: format!("user{owner}"),
-            group: "users".into(),
+            user: Arc::clone(&USERS[owner as usize % USERS.len()]),
+            group: Arc::clone(&GROUP),
             mtime: time,
             ctime: time,
             link_target: Vec::new(),

@@ -3,7 +3,8 @@
 //! `cargo bench -p catalogs --bench catalog -- 10m` makes a history of ten million entries in
 //! 360 runs, commits it as jobs do, and asks. `1m` (which goes without saying), `10m`, `100m`;
 //! `peers` puts it into SQLite and PostgreSQL, too, as it does for 1m unasked. `small` has many
-//! small segments, `compact` merges the files of each run and asks once more.
+//! small segments, `alone` records one segment at a time instead of two, `compact` merges the
+//! files of each run and asks once more.
 //! `TAPEWRIGHT_BENCH_DIR`: a directory to work in (default: the temporary directory), with room
 //! for 60 bytes an entry, and 700 beside peers. `TAPEWRIGHT_BENCH_KEEP`: a directory to make and
 //! leave, with the catalog as a state directory has it. Method and results: docs/performance.md.
@@ -18,10 +19,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use catalogs::{Catalog, FindOptions, OpenOptions, Pattern, Reading};
-use history::{History, RUNS, SEGMENT_BYTES};
+use history::{History, RUNS, SEGMENT_BYTES, Segment};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 const CRASH: &str = "--crash";
+/// Segments that are recorded at a time.
+const DRIVES: usize = 2;
 const LOOKUPS: u64 = 300;
 /// Each is asked so many times.
 const ROUNDS: usize = 3;
@@ -64,7 +68,8 @@ fn main() {
     let state = kept.unwrap_or_else(|| work.path().to_owned());
     fs::create_dir_all(&state).expect("a directory");
     let directory = state.join("catalog");
-    let entries = fill(&directory, &history);
+    let drives = if has("alone") { 1 } else { DRIVES };
+    let entries = fill(&directory, &history, drives);
     open_times(&directory, &history);
     forget_peak();
     ask(&directory, &history, entries);
@@ -89,38 +94,71 @@ fn options() -> OpenOptions {
     OpenOptions::default()
 }
 
-fn fill(directory: &Path, history: &History) -> u64 {
+/// Segments as they are recorded, and how long it took.
+#[derive(Default)]
+struct Filling {
+    waiting: Vec<Segment>,
+    entries: u64,
+    segments: u64,
+    spent: Duration,
+    of_large: u64,
+    spent_on_large: Duration,
+    processor_on_large: Duration,
+}
+
+impl Filling {
+    /// Commits what waits, each segment in a thread, as jobs with so many drives do.
+    fn commit(&mut self, catalog: &Catalog, time: Timestamp) {
+        let segments = std::mem::take(&mut self.waiting);
+        let count = |segment: &Segment| segment.entries.len() as u64;
+        let entries: u64 = segments.iter().map(count).sum();
+        let large = segments.iter().all(|segment| count(segment) >= LARGE);
+        self.entries += entries;
+        self.segments += segments.len() as u64;
+        let (begun, before) = (Instant::now(), processor_time());
+        std::thread::scope(|scope| {
+            for segment in segments {
+                scope.spawn(move || {
+                    let committed = catalog.commit(time, segment.receipt, segment.entries);
+                    committed.expect("a receipt");
+                });
+            }
+        });
+        let took = begun.elapsed();
+        self.spent += took;
+        if large {
+            self.of_large += entries;
+            self.spent_on_large += took;
+            self.processor_on_large += processor_time() - before;
+        }
+    }
+}
+
+fn fill(directory: &Path, history: &History, drives: usize) -> u64 {
     let id = Uuid::from_u128(1);
     let catalog = Catalog::create(directory, history::time(0), id, "bench", options());
     let catalog = catalog.expect("a new catalog");
-    let (mut entries, mut segments, mut spent) = (0, 0, Duration::ZERO);
-    let (mut of_large, mut spent_on_large) = (0, Duration::ZERO);
-    let mut processor = Duration::ZERO;
+    let mut filling = Filling::default();
     for run in 0..RUNS {
         let time = history::time(run);
         for event in history::before(run) {
             catalog.append(time, &event).expect("an event");
         }
         history.run(run, |segment| {
-            let count = segment.entries.len() as u64;
-            entries += count;
-            segments += 1;
-            let (begun, before) = (Instant::now(), processor_time());
-            let committed = catalog.commit(time, segment.receipt, segment.entries);
-            committed.expect("a receipt");
-            let took = begun.elapsed();
-            spent += took;
-            if count >= LARGE {
-                of_large += count;
-                spent_on_large += took;
-                processor += processor_time() - before;
+            filling.waiting.push(segment);
+            if filling.waiting.len() == drives {
+                filling.commit(&catalog, time);
             }
         });
+        filling.commit(&catalog, time);
         let event = history::after(run);
         catalog.append(time, &event).expect("an event");
     }
+    let Filling {
+        entries, segments, ..
+    } = filling;
     println!(
-        "{entries} entries of {} names, {segments} segments, {RUNS} runs",
+        "{entries} entries of {} names, {segments} segments, {RUNS} runs, {drives} at a time",
         history.names
     );
     let rate = |entries: u64, spent: Duration| {
@@ -128,12 +166,12 @@ fn fill(directory: &Path, history: &History) -> u64 {
         let rate = entries as f64 / seconds / 1e6;
         format!("{rate:.2} M entries/s ({seconds:.2} s)")
     };
-    row("in, fsync included", &rate(entries, spent));
-    let large = rate(of_large, spent_on_large);
+    row("in, fsync included", &rate(entries, filling.spent));
+    let large = rate(filling.of_large, filling.spent_on_large);
     row("of that, segments of 10,000 and more", &large);
     row(
         "the same, by time on processors",
-        &rate(of_large, processor),
+        &rate(filling.of_large, filling.processor_on_large),
     );
     row("peak memory while filling", &peak());
     let begun = Instant::now();

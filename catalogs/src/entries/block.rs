@@ -3,6 +3,8 @@
 //! The columns are decompressed at once (at most 1 MiB, usually 20 KB); entries are made one at a
 //! time, so a block at rest costs no more than its columns.
 
+use std::sync::Arc;
+
 use crate::model::path::check_path;
 use crate::model::{Condition, Entry, FileTime, Kind, MAX_OWNER_BYTES, MAX_PATH_BYTES, Part};
 
@@ -134,8 +136,8 @@ struct Owner {
     mode: u32,
     uid: u32,
     gid: u32,
-    user: String,
-    group: String,
+    user: Arc<str>,
+    group: Arc<str>,
 }
 
 impl Block {
@@ -210,8 +212,6 @@ impl Block {
             }
             check_path(&self.path).map_err(|_| Fault::Value("path"))?;
             entry.path.clone_from(&self.path);
-            entry.user.clone_from(&self.owner.user);
-            entry.group.clone_from(&self.owner.group);
             return Ok(Some(entry));
         }
         match self.columns.iter().all(Input::at_end) {
@@ -231,8 +231,7 @@ impl Block {
         self.past
     }
 
-    /// The next entry without its path and the names of its owner, for which alone memory would
-    /// have to be had.
+    /// The next entry without its path, for which alone memory would have to be had.
     fn nameless(&mut self) -> Result<Entry, Fault> {
         let kinds = self.column(Column::Kinds);
         let (kind, flags) = (kinds.byte()?, kinds.byte()?);
@@ -274,8 +273,8 @@ impl Block {
             mode: self.owner.mode,
             uid: self.owner.uid,
             gid: self.owner.gid,
-            user: String::new(),
-            group: String::new(),
+            user: Arc::clone(&self.owner.user),
+            group: Arc::clone(&self.owner.group),
             mtime,
             ctime,
             link_target,
@@ -380,11 +379,12 @@ fn part(extras: &mut Input, flags: u8) -> Result<Option<Part>, Fault> {
     }))
 }
 
-fn take_owner_name(column: &mut Input, name: &mut String) -> Result<(), Fault> {
+fn take_owner_name(column: &mut Input, name: &mut Arc<str>) -> Result<(), Fault> {
     let length = column.length(MAX_OWNER_BYTES)?;
     let text = std::str::from_utf8(column.take(length)?).map_err(|_| Fault::Value("owner"))?;
-    name.clear();
-    name.push_str(text);
+    if **name != *text {
+        *name = text.into();
+    }
     Ok(())
 }
 

@@ -51,19 +51,16 @@ impl<'a> BlockEncoder<'a> {
         &mut self.columns[column as usize]
     }
 
-    /// Adds the next entry in order.
+    /// Adds the next entry in order, if it breaks no rule.
     pub(super) fn push(&mut self, entry: &'a Entry) -> Result<(), EntryFault> {
+        let previous = self.last;
+        let shared = previous.map_or(0, |last| shared_bytes(&last.path, &entry.path));
+        entry.validate_from(shared)?;
         let position = position(entry, self.record_bytes)?;
         if entry.skip_bytes.is_some() != self.framed {
             return Err(EntryFault::Skip);
         }
-        let previous = self.last;
-        let previous_path = previous.map_or(&[][..], |entry| &entry.path);
-        put_shared(
-            &mut self.columns[Column::Paths as usize],
-            previous_path,
-            &entry.path,
-        );
+        put_shared(self.column(Column::Paths), shared, &entry.path);
         self.put_kind(entry);
         put(self.column(Column::Sizes), entry.size_bytes);
         self.put_owner(previous, entry);
@@ -241,9 +238,8 @@ pub(super) struct Packed<'a> {
     pub(super) first_path: &'a [u8],
 }
 
-/// Appends `path` as what it shares with `previous` and what follows.
-pub(super) fn put_shared(out: &mut Vec<u8>, previous: &[u8], path: &[u8]) {
-    let shared = shared_bytes(previous, path);
+/// Appends `path` as how much of it is `shared` with the one before, and what follows.
+pub(super) fn put_shared(out: &mut Vec<u8>, shared: usize, path: &[u8]) {
     put(out, shared as u64);
     put(out, (path.len() - shared) as u64);
     out.extend_from_slice(&path[shared..]);

@@ -102,43 +102,88 @@ impl Probe {
     }
 }
 
-/// Hands over the keys of a file: each name, and each directory above one, once. `paths` are in
-/// directory order, so that what lies below a directory stands together, and come after `last`.
-fn each_key<'a>(
-    mut last: &'a [u8],
-    paths: impl Iterator<Item = &'a [u8]>,
-    mut each: impl FnMut(Key<'a>),
-) {
-    let (mut last_parent, _) = split(last);
-    for path in paths {
-        if path == last {
-            continue;
+/// The keys of a file, name by name: each name, and each directory above one, once. Names come in
+/// directory order, so that what lies below a directory stands together.
+#[derive(Default)]
+struct Keys<'a> {
+    last: &'a [u8],
+    last_parent: &'a [u8],
+}
+
+impl<'a> Keys<'a> {
+    /// Of names that come after `last`.
+    fn after(last: &'a [u8]) -> Keys<'a> {
+        Keys {
+            last,
+            last_parent: split(last).0,
+        }
+    }
+
+    /// Hands over the keys that the next name adds.
+    fn push(&mut self, path: &'a [u8], mut each: impl FnMut(Key<'a>)) {
+        if path == self.last {
+            return;
         }
         each(Key::Name(path));
         let (parent, _) = split(path);
-        if parent != last_parent {
-            let slashes = parent.iter().take(DIRECTORY_BYTES_MAX).enumerate();
-            let ends = slashes.filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-            let whole = (1..=DIRECTORY_BYTES_MAX).contains(&parent.len());
-            for end in ends.chain(whole.then_some(parent.len())) {
-                let directory = &parent[..end];
-                let rest = last_parent.strip_prefix(directory);
-                if rest.is_none_or(|rest| !matches!(rest, [] | [b'/', ..])) {
-                    each(Key::Below(directory));
-                }
-            }
+        if parent != self.last_parent {
+            each_above(self.last_parent, parent, |directory| {
+                each(Key::Below(directory));
+            });
         }
-        (last, last_parent) = (path, parent);
+        (self.last, self.last_parent) = (path, parent);
     }
 }
 
-/// The keys of what comes after `last`, to be put into a filter.
-pub(super) fn probes<'a>(last: &'a [u8], paths: impl Iterator<Item = &'a [u8]>) -> Vec<Probe> {
-    let names = paths.size_hint().0;
-    // Directories are few beside the names in them.
-    let mut probes = Vec::with_capacity(names + names / 8);
-    each_key(last, paths, |key| probes.push(Probe::new(key)));
-    probes
+/// Hands over `parent` and the directories above it, but those that `last_parent` had.
+fn each_above<'a>(last_parent: &[u8], parent: &'a [u8], mut each: impl FnMut(&'a [u8])) {
+    let slashes = parent.iter().take(DIRECTORY_BYTES_MAX).enumerate();
+    let ends = slashes.filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    let whole = (1..=DIRECTORY_BYTES_MAX).contains(&parent.len());
+    for end in ends.chain(whole.then_some(parent.len())) {
+        let directory = &parent[..end];
+        let rest = last_parent.strip_prefix(directory);
+        if rest.is_none_or(|rest| !matches!(rest, [] | [b'/', ..])) {
+            each(directory);
+        }
+    }
+}
+
+/// How many keys a file has: of so many names in these directories, which are in directory order.
+pub(super) fn key_count(names: u64, parents: &[&[u8]]) -> u64 {
+    let mut directories = 0;
+    let mut last: &[u8] = &[];
+    for parent in parents {
+        each_above(last, parent, |_| directories += 1);
+        last = parent;
+    }
+    names + directories
+}
+
+/// Keys to be put into a filter, of names that follow one another.
+pub(super) struct Probes<'a> {
+    keys: Keys<'a>,
+    found: Vec<Probe>,
+}
+
+impl<'a> Probes<'a> {
+    /// For so many names that come after `last`.
+    pub(super) fn after(last: &'a [u8], names: usize) -> Probes<'a> {
+        Probes {
+            keys: Keys::after(last),
+            // Directories are few beside the names in them.
+            found: Vec::with_capacity(names + names / 8),
+        }
+    }
+
+    pub(super) fn push(&mut self, path: &'a [u8]) {
+        let found = &mut self.found;
+        self.keys.push(path, |key| found.push(Probe::new(key)));
+    }
+
+    pub(super) fn finish(self) -> Vec<Probe> {
+        self.found
+    }
 }
 
 /// A filter being filled.
@@ -149,10 +194,8 @@ pub(super) struct FilterWriter {
 }
 
 impl FilterWriter {
-    /// For a file with `paths`, in directory order.
-    pub(super) fn new<'a>(paths: impl Iterator<Item = &'a [u8]>) -> FilterWriter {
-        let mut keys = 0u64;
-        each_key(b"", paths, |_| keys += 1);
+    /// For a file with so many keys.
+    pub(super) fn for_keys(keys: u64) -> FilterWriter {
         // No more than the most.
         let lines = keys.div_ceil(KEYS_OF_LINE).min(u64::from(LINES_MAX)) as u32;
         FilterWriter::of_lines(lines)
@@ -311,15 +354,22 @@ mod tests {
     use super::*;
 
     fn keys<'a>(paths: &[&'a str]) -> Vec<Key<'a>> {
-        let mut keys = Vec::new();
-        each_key(b"", paths.iter().map(|path| path.as_bytes()), |key| {
-            keys.push(key);
-        });
-        keys
+        let (mut keys, mut found) = (Keys::default(), Vec::new());
+        for path in paths {
+            keys.push(path.as_bytes(), |key| found.push(key));
+        }
+        found
+    }
+
+    fn probes<'a>(last: &'a [u8], paths: impl Iterator<Item = &'a [u8]>) -> Vec<Probe> {
+        let mut probes = Probes::after(last, paths.size_hint().0);
+        paths.for_each(|path| probes.push(path));
+        probes.finish()
     }
 
     fn encode(segment: &Uuid, paths: &[&[u8]]) -> Vec<u8> {
-        let mut filter = FilterWriter::new(paths.iter().copied());
+        let all = probes(b"", paths.iter().copied());
+        let mut filter = FilterWriter::for_keys(all.len() as u64);
         let (front, back) = paths.split_at(paths.len() / 2);
         filter.put(&probes(b"", front.iter().copied()));
         let last = front.last().copied().unwrap_or_default();
@@ -344,6 +394,9 @@ mod tests {
             Key::Below(b"ab"),
         ];
         assert_eq!(keys(&paths), expected);
+        let parents: [&[u8]; 4] = [b"", b"a/b", b"a/bc", b"a/bc/e"];
+        let count = key_count(6, &[&parents[..], &[b"ab"]].concat());
+        assert_eq!(count, expected.len() as u64);
     }
 
     #[test]

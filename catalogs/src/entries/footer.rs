@@ -14,6 +14,7 @@ use super::{
     TRAILER_FOOTER_CRC, TRAILER_FOOTER_PLAIN, TRAILER_MAGIC, TRAILER_MAGIC_AT, ZSTD_LEVEL, u32_at,
     u64_at,
 };
+use crate::model::path::shared_bytes;
 
 const NAME: &str = "footer";
 /// Longest footer as stored: what the frame takes when it does not compress at all. A filter that
@@ -30,10 +31,15 @@ pub(super) struct FooterWriter {
 }
 
 impl FooterWriter {
+    fn put_path(&mut self, path: &[u8]) {
+        let shared = shared_bytes(&self.first_path, path);
+        put_shared(&mut self.plain, shared, path);
+    }
+
     pub(super) fn push(&mut self, block: &Packed<'_>) {
         put(&mut self.plain, block.bytes as u64);
         put(&mut self.plain, u64::from(block.entries));
-        put_shared(&mut self.plain, &self.first_path, block.first_path);
+        self.put_path(block.first_path);
         self.first_path.clear();
         self.first_path.extend_from_slice(block.first_path);
         self.blocks += 1;
@@ -54,7 +60,7 @@ impl FooterWriter {
         filter: &[u8],
     ) -> std::io::Result<Option<Vec<u8>>> {
         if self.blocks > 0 {
-            put_shared(&mut self.plain, &self.first_path, last_path);
+            self.put_path(last_path);
         }
         if self.is_too_long() {
             return Ok(None);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::columns::Packer;
 use super::encode::BlockEncoder;
 use super::error::EntriesError;
-use super::filter::{FilterWriter, probes};
+use super::filter::{FilterWriter, Probes};
 use super::footer::FooterWriter;
 use super::members::{self, Member};
 use super::writer::{Output, Sealed, header};
@@ -129,20 +129,19 @@ impl MergedWriter {
         let mut block = BlockEncoder::new(record_bytes, framed);
         let mut bytes = Vec::new();
         let mut blocks = Vec::new();
+        let mut probes = Probes::after(&self.last_path, self.piece.len());
         for (receipt, entry) in &self.piece {
             if block.is_full() {
                 blocks.extend(block.finish(&mut self.packer, &mut bytes).map_err(io)?);
             }
-            let pushed = entry
-                .validate()
-                .and_then(|()| block.push_of(entry, *receipt));
+            let pushed = block.push_of(entry, *receipt);
             pushed.map_err(|fault| invalid(entry, fault))?;
+            probes.push(&entry.path);
         }
         blocks.extend(block.finish(&mut self.packer, &mut bytes).map_err(io)?);
         self.out.put(&bytes).map_err(io)?;
         blocks.iter().for_each(|block| self.footer.push(block));
-        let paths = self.piece.iter().map(|(_, entry)| entry.path.as_slice());
-        let probes = probes(&self.last_path, paths);
+        let probes = probes.finish();
         self.filter.put(&probes);
         self.keys += probes.len() as u64;
         self.entries += self.piece.len() as u64;

@@ -8,7 +8,7 @@ use std::thread::Scope;
 use super::BLOCK_ENTRIES_MAX;
 use super::columns::Packer;
 use super::encode::{BlockEncoder, Packed};
-use super::filter::{Probe, probes};
+use super::filter::{Probe, Probes};
 use crate::model::{Entry, EntryFault};
 
 /// Enough to be worth a thread, some megabytes at most.
@@ -30,14 +30,6 @@ pub(super) struct Ordered<'a> {
 impl<'a> Ordered<'a> {
     fn entry(&self, place: usize) -> &'a Entry {
         &self.entries[self.order[place] as usize]
-    }
-
-    /// The names, in order.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &'a [u8]> {
-        let Ordered { entries, order, .. } = *self;
-        order
-            .iter()
-            .map(move |number| &*entries[*number as usize].path)
     }
 
     fn pieces(&self) -> usize {
@@ -151,22 +143,23 @@ impl<'a> Encoder<'a> {
         let end = self.ordered.order.len().min(begin + PIECE_ENTRIES);
         let mut bytes = Vec::with_capacity((end - begin) * USUAL_BYTES);
         let mut blocks = Vec::new();
+        let last = begin.checked_sub(1);
+        let last: &[u8] = last.map_or(&[], |place| &self.ordered.entry(place).path);
+        let mut probes = Probes::after(last, end - begin);
         for place in begin..end {
             if self.block.is_full() {
                 blocks.extend(self.block.finish(packer, &mut bytes)?);
             }
             let entry = self.ordered.entry(place);
-            let pushed = entry.validate().and_then(|()| self.block.push(entry));
+            let pushed = self.block.push(entry);
             pushed.map_err(|fault| Failure::Entry(entry, fault))?;
+            probes.push(&entry.path);
         }
         blocks.extend(self.block.finish(packer, &mut bytes)?);
-        let last = begin.checked_sub(1);
-        let last: &[u8] = last.map_or(&[], |place| &self.ordered.entry(place).path);
-        let paths = self.ordered.paths().skip(begin).take(end - begin);
         Ok(Piece {
             bytes,
             blocks,
-            probes: probes(last, paths),
+            probes: probes.finish(),
         })
     }
 }

@@ -8,9 +8,9 @@ use blake3::Hash;
 use uuid::Uuid;
 
 use super::error::EntriesError;
-use super::filter::FilterWriter;
+use super::filter::{FilterWriter, key_count};
 use super::footer::FooterWriter;
-use super::order::in_order;
+use super::order::{InOrder, in_order};
 use super::pieces::{Failure, Ordered, Pieces};
 use super::{
     ENTRIES_MAX, FORMAT_FRAMED, FORMAT_PLAIN, FORMAT_WITH_GONE, HEADER_BYTES, HEADER_MAGIC,
@@ -48,10 +48,14 @@ pub(crate) fn write(
         path: path.to_owned(),
         source,
     };
-    let order = in_order(entries);
+    let InOrder {
+        places,
+        names,
+        parents,
+    } = in_order(entries);
     let ordered = Ordered {
         entries,
-        order: &order,
+        order: &places,
         record_bytes,
         framed: entries
             .first()
@@ -63,7 +67,7 @@ pub(crate) fn write(
     let mut footer = FooterWriter::default();
     let filter = std::thread::scope(|scope| {
         let pieces = Pieces::begin(scope, ordered);
-        let mut filter = FilterWriter::new(ordered.paths());
+        let mut filter = FilterWriter::for_keys(key_count(names, &parents));
         for piece in pieces {
             let piece = piece.map_err(|failure| match failure {
                 Failure::Entry(entry, fault) => invalid(entry, fault),
@@ -75,7 +79,7 @@ pub(crate) fn write(
         }
         Ok::<_, EntriesError>(filter.finish(&segment))
     })?;
-    let last_path = order
+    let last_path = places
         .last()
         .map_or(&[][..], |place| &entries[*place as usize].path);
     let footer = footer.finish(out.bytes, last_path, &filter).map_err(io)?;

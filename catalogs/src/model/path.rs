@@ -44,16 +44,24 @@ pub enum PathFault {
 ///
 /// The first rule it breaks.
 pub fn check_path(path: &[u8]) -> Result<(), PathFault> {
+    check_path_from(path, 0)
+}
+
+/// Checks a path whose first `checked` bytes are also those of an archive name: the rest of it,
+/// and the component that they end in.
+pub(crate) fn check_path_from(path: &[u8], checked: usize) -> Result<(), PathFault> {
     if path.is_empty() {
         return Err(PathFault::Empty);
     }
     if path.len() > MAX_PATH_BYTES {
         return Err(PathFault::TooLong(path.len()));
     }
-    if path.contains(&0) {
+    let begin = memchr::memrchr(b'/', &path[..checked]).map_or(0, |slash| slash + 1);
+    let rest = &path[begin..];
+    if rest.contains(&0) {
         return Err(PathFault::Nul);
     }
-    for component in path.split(|&byte| byte == b'/') {
+    for component in rest.split(|&byte| byte == b'/') {
         match component {
             b"" => return Err(PathFault::EmptyComponent),
             b"." | b".." => return Err(PathFault::DotComponent),

@@ -177,7 +177,7 @@ fn every_field_of_an_entry_comes_back() {
         Entry {
             path: b"odd/fifo".to_vec(),
             kind: Kind::Fifo,
-            user: String::new(),
+            user: "".into(),
             ..base.clone()
         },
         Entry {

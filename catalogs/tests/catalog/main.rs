@@ -6,6 +6,7 @@
 
 mod answers;
 mod browse;
+mod commit;
 mod damage;
 mod disk;
 mod filters;
