@@ -216,3 +216,33 @@ fn what_is_mapped_goes_elsewhere_below_the_target() {
         .expect_done();
     assert!(flat.join("twin").exists() && flat.join("sub/0000").exists());
 }
+
+#[test]
+fn a_name_cannot_act_on_the_terminal_or_forge_a_line_of_its_own() {
+    let place = Place::with_pool("1GB", 1);
+    let source = place.path("data");
+    let name = "esc\u{1b}(0\ntapewright: all is well";
+    fs::create_dir(&source).expect("a directory");
+    fs::write(source.join(name), "hostile").expect("a file");
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    let target = place.path("back");
+    let in_the_way = restored(&target, &source.join(name));
+    fs::create_dir_all(&in_the_way).expect("a directory");
+    let refused = place
+        .run(["restore", "--to"], [&target, &source])
+        .expect_exit(2);
+    let overwritten = place
+        .run(
+            ["restore", "--existing", "overwrite", "--to"],
+            [&target, &source],
+        )
+        .expect_exit(7);
+    let missing = place.run(["find"], [format!("{name}, too")]).expect_exit(9);
+    for said in [refused.stderr(), overwritten.stderr(), missing.stderr()] {
+        assert!(said.contains("esc\\u{1b}(0\\n"), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+        assert!(!said.lines().any(|line| line == "tapewright: all is well"));
+    }
+}

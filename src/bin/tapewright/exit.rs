@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use tapewright::error_text::{is_caused_by, with_causes};
 use tapewright::jobs::{FailedTape, JobError, JobErrorKind, Outcome};
 
+use crate::output::plain;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -140,21 +142,22 @@ impl Failure {
         }
     }
 
-    /// What happened, down to the cause, and what to do next. `writes`: the command was to write
+    /// What happened, down to the cause, and in a line of its own what to do next: fit for a
+    /// terminal, whatever names are in it. `writes`: the command was to write
     /// to tapes.
     pub fn words(&self, writes: bool) -> Option<String> {
         match self {
             Failure::OutputClosed => None,
-            Failure::Io(action, error) => Some(format!("{action}: {error}")),
-            Failure::Usage(what) => Some(what.clone()),
+            Failure::Io(action, error) => Some(plain(&format!("{action}: {error}")).into()),
+            Failure::Usage(what) => Some(plain(what).into()),
             Failure::Job(error) => {
-                let mut words = with_causes(error);
+                let mut words = plain(&with_causes(error)).into_owned();
                 if writes && error.is_before_writing() {
                     words.push_str("; nothing was written to it");
                 }
                 if let Some(advice) = error.advice() {
                     words.push_str("\n  ");
-                    words.push_str(&advice);
+                    words.push_str(&plain(&advice));
                 }
                 Some(words)
             }

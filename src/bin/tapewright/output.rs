@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
+use tapewright::jobs::Failure as JobFailure;
 
 /// Where results go, and in which form.
 pub struct Output {
@@ -113,6 +114,20 @@ impl Output {
             self.line(cells.join("  "))?;
         }
         Ok(())
+    }
+}
+
+/// One line on standard error, for people.
+pub fn tell(text: impl AsRef<str>) {
+    // Who closed it does not want to hear of it.
+    let _ = writeln!(io::stderr(), "{}", plain(text.as_ref()));
+}
+
+/// What failed, and what to do next.
+pub fn tell_failure(failure: &JobFailure) {
+    tell(format!("tapewright: {}", failure.what));
+    if let Some(advice) = &failure.advice {
+        tell(format!("  {advice}"));
     }
 }
 

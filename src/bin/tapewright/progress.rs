@@ -17,6 +17,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use tapewright::monitor::{Bottleneck, Monitor, Pace, Problem};
 
+use crate::output::{plain, tell};
+
 /// Exit status of a process ended by the second signal: 128 + SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
 
@@ -174,7 +176,7 @@ impl Monitor for Terminal {
     fn phase(&self, what: &str) {
         tracing::info!("{what}");
         self.show(View::Phase);
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(plain(what).into_owned());
         what.clone_into(&mut self.phase.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -183,12 +185,13 @@ impl Monitor for Terminal {
         if self.lines_told.swap(due, Ordering::Relaxed) != due && due > 0 {
             tracing::info!(elapsed_s = elapsed.as_secs(), "{what}");
             if self.bar.is_hidden() {
-                eprintln!("tapewright: {}", waiting_line(what, elapsed));
+                tell(format!("tapewright: {}", waiting_line(what, elapsed)));
             }
         }
         if elapsed >= WORTH_SHOWING {
             self.show(View::Phase);
-            self.bar.set_message(waiting_line(what, elapsed));
+            self.bar
+                .set_message(plain(&waiting_line(what, elapsed)).into_owned());
         }
     }
 
@@ -205,12 +208,16 @@ impl Monitor for Terminal {
 
     fn problem(&self, problem: &Problem) {
         self.bar
-            .suspend(|| eprintln!("tapewright: {}: {}", problem.path, problem.what));
+            .suspend(|| tell(format!("tapewright: {}: {}", problem.path, problem.what)));
     }
 
     fn notice(&self, notice: &Problem) {
-        self.bar
-            .suspend(|| eprintln!("tapewright: note: {}: {}", notice.path, notice.what));
+        self.bar.suspend(|| {
+            tell(format!(
+                "tapewright: note: {}: {}",
+                notice.path, notice.what
+            ))
+        });
     }
 
     fn stop_requested(&self) -> bool {

@@ -9,7 +9,7 @@ use super::archive::{failed_writes, outcome_words, segments};
 use super::{Context, Ended, conclude, problems};
 use crate::args::CopyArgs;
 use crate::exit::Exit;
-use crate::output::{Output, counted};
+use crate::output::{Output, counted, tell_failure};
 
 /// Copies, or says what is missing.
 pub fn run(context: &mut Context<'_>, args: &CopyArgs) -> Ended {
@@ -22,10 +22,7 @@ pub fn run(context: &mut Context<'_>, args: &CopyArgs) -> Ended {
     let exit = match &summary.failure {
         Some(failure) => {
             context.terminal.clear();
-            eprintln!("tapewright: {}", failure.what);
-            if let Some(advice) = &failure.advice {
-                eprintln!("  {advice}");
-            }
+            tell_failure(failure);
             Exit::from(failure.kind)
         }
         None => Exit::from(summary.outcome),

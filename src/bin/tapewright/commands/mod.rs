@@ -27,7 +27,7 @@ use tapewright::jobs::{
 };
 
 use crate::exit::{Exit, Failure, after_printing};
-use crate::output::Output;
+use crate::output::{Output, tell_failure};
 use crate::progress::Terminal;
 
 /// What a command works with.
@@ -107,10 +107,7 @@ fn print_each<T: Serialize, R>(
 /// Says on stderr what ended a job before its end, and gives its exit code.
 fn told_failure(context: &Context<'_>, failure: &JobFailure) -> Exit {
     context.terminal.clear();
-    eprintln!("tapewright: {}", failure.what);
-    if let Some(advice) = &failure.advice {
-        eprintln!("  {advice}");
-    }
+    tell_failure(failure);
     Exit::from(failure.kind)
 }
 

@@ -20,7 +20,7 @@ use super::find::pattern_bytes;
 use super::{Context, Ended, conclude, failed_tapes, problems};
 use crate::dates;
 use crate::exit::{Exit, Failure, after_printing};
-use crate::output::{Output, counted};
+use crate::output::{Output, counted, tell};
 use crate::restore_args::{ExistingArg, RestoreArgs};
 
 /// What the remarks of a plan are about.
@@ -162,13 +162,15 @@ fn pour(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> Ende
     context.terminal.clear();
     let report = &poured.report;
     for problem in &poured.remarks.listed {
-        eprintln!("note: /{}: {}", problem.path, problem.what);
+        tell(format!("note: /{}: {}", problem.path, problem.what));
     }
     let (bytes, failures) = (ByteSize(report.bytes), report.failures.join("; "));
     let exit = match report.agrees {
         _ if report.stopped => Exit::Interrupted,
         _ if !report.is_whole => {
-            eprintln!("tapewright: only its first {bytes} were written: {failures}");
+            tell(format!(
+                "tapewright: only its first {bytes} were written: {failures}"
+            ));
             match Exit::of_failed(&poured.failed_tapes) {
                 Some(exit) => exit,
                 None if poured.missing_tapes.is_empty() => Exit::Partial,
@@ -187,7 +189,9 @@ fn pour(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> Ende
             Exit::Done
         }
         Some(true) if !failures.is_empty() => {
-            eprintln!("note: it came from another copy in part: {failures}");
+            tell(format!(
+                "note: it came from another copy in part: {failures}"
+            ));
             Exit::Done
         }
         Some(true) => Exit::Done,
@@ -264,13 +268,13 @@ fn from_tapes(given: &[String]) -> Result<Option<FromTapes>, Failure> {
 fn tell_alone(context: &Context<'_>, volumes: &[RebuiltVolume]) {
     context.terminal.clear();
     for volume in volumes {
-        eprintln!(
+        tell(format!(
             "note: {} (pool {}) says of itself: {}, {}",
             volume.barcode,
             volume.pool,
             counted(volume.segments, "segment"),
             counted(volume.files, "object")
-        );
+        ));
     }
     eprintln!(
         "note: no catalog was asked: newer versions, other copies, and parts of files on other \
@@ -282,7 +286,7 @@ fn tell_alone(context: &Context<'_>, volumes: &[RebuiltVolume]) {
 fn tell_finish(context: &Context<'_>, outlook: &RestoreOutlook) {
     context.terminal.clear();
     let finish = finish_words(&outlook.finish);
-    eprintln!("note: {}; {finish}", how_much(outlook));
+    tell(format!("note: {}; {finish}", how_much(outlook)));
     if let Some(words) = more_drives_words(outlook) {
         eprintln!("note: {words}");
     }
