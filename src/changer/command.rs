@@ -6,7 +6,6 @@
 //! not ready for a moment is asked again; for longer [`Changer::wait_ready`] waits.
 
 use std::fmt::Arguments;
-use std::thread;
 use std::time::Duration;
 
 use super::{Changer, ChangerError, ChangerErrorKind};
@@ -56,7 +55,7 @@ impl Changer {
         let sense = match Answer::of(&completion) {
             Answer::Good => return Next::Done(completion.transferred_bytes),
             Answer::NotTaken => {
-                thread::sleep(PAUSE * attempt);
+                self.transport.pause(PAUSE * attempt);
                 return Next::SendAgain;
             }
             Answer::Reserved => {
@@ -78,7 +77,7 @@ impl Changer {
         // Who asks whether it is ready wants to know; for a question a moment is waited.
         let question = harmless && cdb != cdb::test_unit_ready();
         if question && sense.meaning() == Meaning::BecomingReady && attempt < MAX_ATTEMPTS {
-            thread::sleep(PAUSE * attempt);
+            self.transport.pause(PAUSE * attempt);
             return Next::SendAgain;
         }
         if sense.is_not_executed() || (repeatable && attempt < MAX_ATTEMPTS) {

@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{ChangerError, ChangerErrorKind, ElementAddress, ElementKind};
 use crate::scsi::cdb;
@@ -12,6 +11,7 @@ use crate::scsi::mode::parse_element_addresses;
 use crate::scsi::mode::{ElementAddresses, ElementRange, PAGE_ELEMENT_ADDRESSES};
 use crate::scsi::timeouts::Timeouts;
 use crate::scsi::{Meaning, sense::SenseKey};
+use crate::transport::wait::Wait;
 use crate::transport::{Data, Transport};
 
 const INQUIRY_BYTES: usize = 96;
@@ -136,13 +136,12 @@ impl Changer {
         onlooker: &mut dyn FnMut(&ChangerWait) -> ControlFlow<()>,
     ) -> Result<(), ChangerError> {
         let action = format_args!("waiting for the library to become ready");
-        let started = Instant::now();
-        let mut pause = FIRST_PAUSE;
+        let mut waited = Wait::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let Err(sense) = self.exchange(action, &cdb::test_unit_ready(), Data::None)? else {
                 return Ok(());
             };
-            let elapsed = started.elapsed();
+            let elapsed = waited.elapsed();
             // One that comes here came with each attempt.
             if sense.key == SenseKey::UnitAttention {
                 let what = format!("it is reset again and again: {sense}");
@@ -159,8 +158,7 @@ impl Changer {
                 let what = format!("stopped while the library said: {sense}");
                 return Err(self.error(action, ChangerErrorKind::Cancelled, what));
             }
-            thread::sleep(pause.min(patience - elapsed));
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            waited.pause(&mut *self.transport, patience - elapsed);
         }
     }
 

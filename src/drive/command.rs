@@ -6,7 +6,6 @@
 //! unit attention, the report of an error that was recovered).
 
 use std::fmt::Arguments;
-use std::thread;
 use std::time::Duration;
 
 use super::proof::Place;
@@ -84,7 +83,7 @@ impl Drive {
                 });
             }
             Answer::NotTaken => {
-                thread::sleep(PAUSE * attempt);
+                self.transport.pause(PAUSE * attempt);
                 return Next::SendAgain;
             }
             Answer::Reserved => {

@@ -6,14 +6,13 @@
 
 use std::fmt::Arguments;
 use std::ops::ControlFlow;
-use std::thread;
-use std::time::Instant;
 
 use super::ready::{FIRST_PAUSE, LONGEST_PAUSE, Pace};
 use super::{Drive, DriveError, DriveErrorKind, Waiting};
 use crate::scsi::sense::Sense;
 use crate::scsi::{Meaning, cdb};
 use crate::transport::Data;
+use crate::transport::wait::Wait;
 use crate::units::BlockAddress;
 
 const SENSE_BYTES: usize = 252;
@@ -77,11 +76,10 @@ impl Drive {
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<(), DriveError> {
         let patience = self.timeouts.of(&cdb::erase(true, true));
-        let started = Instant::now();
-        let mut pause = FIRST_PAUSE;
+        let mut waited = Wait::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut pace = Pace::default();
         while let Some(sense) = self.under_way(action)? {
-            let elapsed = started.elapsed();
+            let elapsed = waited.elapsed();
             if elapsed >= patience {
                 let what = format!(
                     "it is not done after {} s, longer than it ever takes: {sense}",
@@ -96,8 +94,7 @@ impl Drive {
                     .to_owned();
                 return Err(self.error(action, DriveErrorKind::Cancelled, what));
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            waited.pause(&mut *self.transport, patience - elapsed);
         }
         Ok(())
     }

@@ -4,14 +4,14 @@
 //! ready there is no position or mode to lose, and afterwards both are set anew.
 
 use std::ops::ControlFlow;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Drive, DriveError, DriveErrorKind};
 use crate::scsi::command_set::Ability;
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::{Meaning, cdb, log};
 use crate::transport::Data;
+use crate::transport::wait::Wait;
 
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(1);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -122,8 +122,7 @@ impl Drive {
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<(), DriveError> {
         let action = format_args!("waiting for the drive to become ready");
-        let started = Instant::now();
-        let mut pause = FIRST_PAUSE;
+        let mut waited = Wait::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut load_sent = false;
         let mut pace = Pace::default();
         let mut measuring = false;
@@ -134,7 +133,7 @@ impl Drive {
             let Some(sense) = ended.sense.filter(|sense| !sense.is_success()) else {
                 return Ok(());
             };
-            let elapsed = started.elapsed();
+            let elapsed = waited.elapsed();
             attentions = match sense.key {
                 SenseKey::UnitAttention => attentions + 1,
                 _ => 0,
@@ -156,7 +155,7 @@ impl Drive {
                 return Err(self.failure(action, &sense));
             }
             // Not at once: most loads are over before it could matter.
-            if pause > FIRST_PAUSE && !measuring && sense.meaning() == Meaning::BecomingReady {
+            if waited.has_paused() && !measuring && sense.meaning() == Meaning::BecomingReady {
                 measuring = self.is_measuring()?;
             }
             let said = sense.to_string();
@@ -165,8 +164,7 @@ impl Drive {
                 let what = format!("stopped while the drive said: {sense}");
                 return Err(self.error(action, DriveErrorKind::Cancelled, what));
             }
-            thread::sleep(pause.min(allowed - elapsed));
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            waited.pause(&mut *self.transport, allowed - elapsed);
         }
     }
 
@@ -177,14 +175,13 @@ impl Drive {
         &mut self,
         onlooker: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<(), DriveError> {
-        let started = Instant::now();
-        let mut pause = FIRST_PAUSE;
+        let mut waited = Wait::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let error = match self.wait_ready(&RECOVERY, onlooker) {
                 Err(error) if error.is_interruption() => error,
                 ended => return ended,
             };
-            let elapsed = started.elapsed();
+            let elapsed = waited.elapsed();
             if elapsed >= OUTAGE {
                 return Err(error);
             }
@@ -199,8 +196,7 @@ impl Drive {
                 let what = format!("stopped while the last word was: {}", error.what);
                 return Err(self.error(action, DriveErrorKind::Cancelled, what));
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            waited.pause(&mut *self.transport, OUTAGE - elapsed);
         }
     }
 

@@ -9,7 +9,6 @@
 
 use std::fmt::Arguments;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::command::{Ended, Next};
@@ -19,6 +18,7 @@ use super::{Drive, DriveError, DriveErrorKind};
 use crate::scsi::sense::{Sense, SenseKey};
 use crate::scsi::{Meaning, cdb};
 use crate::transport::Data;
+use crate::transport::wait::Wait;
 
 /// What reads takes up again behind a longer wait, which it tells of.
 const READER_PATIENCE: Duration = Duration::from_secs(20);
@@ -106,16 +106,18 @@ impl Drive {
             true => (WRITER_PATIENCE, CLOSING_PATIENCE),
             false => (READER_PATIENCE, Duration::ZERO),
         };
-        let started = Instant::now();
+        let mut waited = Wait::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut stopped = None;
-        let mut pause = FIRST_PAUSE;
-        while started.elapsed() < patience {
-            if self.is_stopped() && stopped.get_or_insert_with(Instant::now).elapsed() >= closing {
+        loop {
+            let elapsed = waited.elapsed();
+            let Some(left) = patience.checked_sub(elapsed).filter(|left| !left.is_zero()) else {
+                return Ok(false);
+            };
+            if self.is_stopped() && elapsed - *stopped.get_or_insert(elapsed) >= closing {
                 let what = "stopped while the drive was waited for, which was not ready".to_owned();
                 return Err(self.error(action, DriveErrorKind::Cancelled, what));
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            waited.pause(&mut *self.transport, left);
             match self.attempt(action, &cdb::test_unit_ready(), Data::None, 1) {
                 Next::SendAgain => {}
                 Next::Failed(error) => return Err(error),
@@ -128,7 +130,6 @@ impl Drive {
                 },
             }
         }
-        Ok(false)
     }
 
     fn is_stopped(&self) -> bool {

@@ -83,6 +83,10 @@ impl Transport for Brief {
         }
     }
 
+    fn pause(&mut self, duration: Duration) {
+        self.inner.pause(duration);
+    }
+
     fn name(&self) -> &str {
         self.inner.name()
     }

@@ -133,6 +133,10 @@ impl Transport for Injector {
         }
     }
 
+    fn pause(&mut self, duration: Duration) {
+        self.inner.pause(duration);
+    }
+
     fn name(&self) -> &str {
         self.inner.name()
     }

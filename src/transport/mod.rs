@@ -16,10 +16,12 @@ mod sg_node;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod tap;
+pub mod wait;
 
 pub use error::{TransportError, TransportErrorKind};
 
 use std::io::IoSlice;
+use std::thread;
 use std::time::Duration;
 
 /// The data phase of a command, seen from the host.
@@ -115,6 +117,12 @@ pub trait Transport: Send {
         data: Data<'_>,
         timeout: Duration,
     ) -> Result<Completion, TransportError>;
+
+    /// Returns once `duration` has passed, for somebody who then asks the device again. Where a
+    /// test plays the device it decides how time passes.
+    fn pause(&mut self, duration: Duration) {
+        thread::sleep(duration);
+    }
 
     /// How people name this device: a path, or `drive 0 of simulated library DIR`.
     fn name(&self) -> &str;

@@ -143,6 +143,10 @@ impl Transport for Recorder {
         answer
     }
 
+    fn pause(&mut self, duration: Duration) {
+        self.inner.pause(duration);
+    }
+
     fn name(&self) -> &str {
         self.inner.name()
     }

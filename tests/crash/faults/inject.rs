@@ -158,6 +158,10 @@ impl Transport for Watched {
         self.way.execute(cdb, data, timeout)
     }
 
+    /// A device that is gone is tried for minutes. Each fault here ends by itself or never: nothing
+    /// comes of waiting for it.
+    fn pause(&mut self, _: Duration) {}
+
     fn name(&self) -> &str {
         self.way.name()
     }
