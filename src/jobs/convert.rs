@@ -36,11 +36,13 @@ pub(crate) fn commit(
         gone,
         salvaged: _,
     } = receipt;
-    let receipt = receipt_of(&info, end_block.0)?;
+    let mut receipt = receipt_of(&info, end_block.0)?;
     let started = job_started(&info.job, info.pool.clone());
     catalog.append(info.job.started_at, &Event::JobStarted(started))?;
     let is_files = info.content == Content::Files;
     let mut owners = Owners::default();
+    let inner = |line: &&FileLine| is_files && line.part.is_some_and(|part| !part.last);
+    receipt.inner_parts = files.iter().filter(inner).count() as u64;
     let entries = files
         .into_iter()
         .filter(|_| is_files)
@@ -143,6 +145,7 @@ fn receipt_of(info: &SegmentInfo, end_block: u64) -> Result<Receipt, JobError> {
         content: info.content.name().map(str::to_owned),
         content_ends: info.content_ends,
         files: of_files(info.files),
+        inner_parts: 0,
         file_bytes: of_files(info.file_bytes),
         digest_algorithm: catalog_algorithm(info.job.digest),
     })

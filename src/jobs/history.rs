@@ -2,7 +2,7 @@
 //!
 //! All of it is in the catalog: nothing here touches a tape.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use catalogs::model::event::{CommandEnded, DigestAlgorithm, Held, Recorded, Restored};
 use catalogs::{Catalog, Job, Kept, Retained};
@@ -73,7 +73,7 @@ pub struct JobInfo {
     /// The pool that is to hold a second copy, if one was wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_pool: Option<String>,
-    /// Objects on tape, of one copy; of a restore, those restored.
+    /// Objects on tape, of one copy, a file in parts being one; of a restore, those restored.
     pub objects: u64,
     /// Bytes of the files among them.
     pub file_bytes: u64,
@@ -91,7 +91,7 @@ pub struct JobTape {
     pub pool: String,
     /// Segments of the job on it; a copy of the catalog is none.
     pub segments: u64,
-    /// Objects in them.
+    /// Objects in them; a file in parts is counted where its last part is.
     pub objects: u64,
     /// Bytes of the files among them.
     pub file_bytes: u64,
@@ -177,17 +177,20 @@ pub enum JobDetail {
 ///
 /// # Errors
 ///
-/// The catalog cannot be read.
+/// There is no such pool, or the catalog cannot be read.
 pub fn list(site: Site<'_>, filter: &JobFilter) -> Result<Vec<JobInfo>, JobError> {
     if !catalog::exists(site) {
+        filter.check_pool(BTreeSet::new())?;
         return Ok(Vec::new());
     }
     let catalog = catalog::open(site)?;
     let known = Known::of(&catalog)?;
     let mut jobs = Vec::new();
+    let archives = catalog.jobs()?;
+    filter.check_pool(known.pools(&archives))?;
     if filter.kind != Some(JobKind::Restore) {
-        for job in catalog.jobs()? {
-            jobs.push(known.archive(site, &job)?);
+        for job in &archives {
+            jobs.push(known.archive(site, job)?);
         }
     }
     if filter.kind != Some(JobKind::Archive) {
@@ -200,6 +203,17 @@ pub fn list(site: Site<'_>, filter: &JobFilter) -> Result<Vec<JobInfo>, JobError
 }
 
 impl JobFilter {
+    /// A pool that was never heard of is none without jobs.
+    fn check_pool(&self, known: BTreeSet<String>) -> Result<(), JobError> {
+        match &self.pool {
+            Some(pool) if !known.contains(pool) => Err(JobError::NoSuchPool {
+                pool: pool.clone(),
+                pools: known.into_iter().collect(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn takes(&self, job: &JobInfo) -> bool {
         let of_pool =
             |pool: &String| job.pools.contains(pool) || job.copy_pool.as_ref() == Some(pool);
@@ -288,7 +302,7 @@ impl Known {
                 for receipt in catalog::receipts_of_volume(catalog, label.volume)? {
                     let pools = on_tape.entry(receipt.job).or_default();
                     let share = pools.entry(label.pool.clone()).or_default();
-                    share.objects += receipt.files;
+                    share.objects += receipt.objects();
                     share.file_bytes += receipt.file_bytes;
                     if held_volumes.contains(&label.volume) {
                         held.insert(receipt.job);
@@ -303,6 +317,16 @@ impl Known {
             held,
             retained,
         })
+    }
+
+    /// Pools that have a volume, had one, or were to get something of a job.
+    fn pools(&self, jobs: &[Job]) -> BTreeSet<String> {
+        let labelled = self.volumes.values().map(|(_, pool)| pool);
+        let wanted = jobs.iter().flat_map(|job| {
+            let start = &job.start.what;
+            std::iter::once(&start.pool).chain(&start.copy_pool)
+        });
+        labelled.chain(wanted).cloned().collect()
     }
 
     fn archive(&self, site: Site<'_>, job: &Job) -> Result<JobInfo, JobError> {
@@ -403,7 +427,7 @@ impl Known {
                 tapes.len() - 1
             });
             tapes[at].segments += u64::from(!receipt.is_catalog_copy());
-            tapes[at].objects += receipt.files;
+            tapes[at].objects += receipt.objects();
             tapes[at].file_bytes += receipt.file_bytes;
         }
         let mut holds = retention::holds(site, false)?;

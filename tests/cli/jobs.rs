@@ -84,6 +84,12 @@ fn each_archive_and_restore_is_listed_and_shown() {
         let found = place.json(["job", "list"].iter().chain(&words));
         assert_eq!(found.len(), count, "{words:?}");
     }
+    let unknown = place.run(["job", "list", "--pool", "nope"], NONE);
+    let told = unknown.expect_exit(9).stderr();
+    assert!(
+        told.contains("no pool nope; there is p and vault"),
+        "{told}"
+    );
     let text = place.run(["job", "list"], NONE).expect_done().stdout();
     for words in ["nightly", "incremental", "for ever", &id(&jobs[0])[..8]] {
         assert!(text.contains(words), "{words}: {text}");

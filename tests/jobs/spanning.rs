@@ -5,6 +5,7 @@ use std::fs;
 use tapewright::clock::SystemClock;
 use tapewright::jobs::archive::{DigestAlgorithm, JobDescription, archive};
 use tapewright::jobs::find::Found;
+use tapewright::jobs::history::{self, JobDetail, JobFilter};
 use tapewright::jobs::label::label;
 use tapewright::jobs::restore::{RestoreOptions, TapePlace, restore};
 use tapewright::jobs::verify::verify;
@@ -15,6 +16,18 @@ use tapewright::monitor::Silent;
 use tapewright::units::ByteSize;
 
 use crate::lab::{A, B, C, Lab, archive_path, assert_same_tree, label_options, noise};
+
+/// The job has so many objects, and its tapes have them together.
+fn assert_job_counts(lab: &Lab, objects: u64) {
+    let jobs = history::list(lab.site(), &JobFilter::default()).unwrap();
+    assert_eq!(jobs[0].objects, objects, "{jobs:?}");
+    let shown = history::show(lab.site(), &jobs[0].job.to_string()).unwrap();
+    let JobDetail::Archive(shown) = shown else {
+        panic!("{shown:?}")
+    };
+    let on_tapes: u64 = shown.tapes.iter().map(|tape| tape.objects).sum();
+    assert_eq!(on_tapes, objects, "{shown:?}");
+}
 
 /// 24 files of 2 MiB, and one of 60 MiB that cannot be on one tape with them.
 fn plant_much(lab: &Lab) {
@@ -72,6 +85,7 @@ fn a_job_goes_on_to_the_next_tape_and_parts_come_back_whole() {
     let (restored, copy) = lab.restore("source", "target");
     assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
     assert_eq!(restored.files, 25);
+    assert_job_counts(&lab, 27);
     assert_same_tree(&lab.path("source"), &copy);
 }
 

@@ -374,6 +374,7 @@ fn segment(run: u64, number: u64, entries: Vec<Entry>) -> Segment {
         content: None,
         codec: None,
         files,
+        inner_parts: 0,
         file_bytes: 0,
         digest_algorithm: DigestAlgorithm::Blake3,
     };

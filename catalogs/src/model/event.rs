@@ -326,6 +326,9 @@ pub struct Receipt {
     pub content_ends: bool,
     /// Members in the tar stream.
     pub files: u64,
+    /// Those of them that are parts of files, and not the last.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub inner_parts: u64,
     /// Data of all regular files, in bytes.
     pub file_bytes: u64,
     /// How the digests of the entries were made.
@@ -333,6 +336,12 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Objects in the segment: a file in parts is one where its last part is.
+    #[must_use]
+    pub fn objects(&self) -> u64 {
+        self.files.saturating_sub(self.inner_parts)
+    }
+
     /// True if the segment holds a copy of the catalog.
     #[must_use]
     pub fn is_catalog_copy(&self) -> bool {
@@ -344,6 +353,11 @@ impl Receipt {
     pub fn ends_catalog_copy(&self) -> bool {
         self.is_catalog_copy() && self.content_ends
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The entry file that holds a receipt's entries.

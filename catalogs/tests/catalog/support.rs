@@ -122,6 +122,7 @@ pub fn receipt(job: u64, volume: u64, segment: u64) -> Receipt {
         content: None,
         codec: None,
         files: 0,
+        inner_parts: 0,
         file_bytes: 0,
         digest_algorithm: DigestAlgorithm::Blake3,
     }

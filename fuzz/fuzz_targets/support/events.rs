@@ -89,6 +89,7 @@ pub fn receipt() -> Receipt {
         content: None,
         codec: None,
         files: 2,
+        inner_parts: 0,
         file_bytes: 34,
         digest_algorithm: DigestAlgorithm::Blake3,
     }

@@ -379,7 +379,11 @@ impl JobError {
                      for the pool: `tape label BARCODE --pool {pool}`."
                 )
             }
-            JobError::NoSuchPool { pool, .. } | JobError::NoAppendableVolume { pool, .. } => {
+            JobError::NoSuchPool { pool, .. } => format!(
+                "Check its name. A pool begins with its first tape: `tape label BARCODE --pool \
+                 {pool}`."
+            ),
+            JobError::NoAppendableVolume { pool, .. } => {
                 format!("Label a blank tape for it: `tape label BARCODE --pool {pool}`.")
             }
             JobError::NoSuchVolume { .. } => {
