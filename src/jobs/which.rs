@@ -22,6 +22,13 @@ pub(crate) fn beginning_with(typed: &str, ids: impl IntoIterator<Item = Uuid>) -
     ids.into_iter().filter(begins).collect()
 }
 
+/// Whether this may be the beginning of an identity, and is too short for one.
+pub(crate) fn is_too_short(typed: &str) -> bool {
+    let plain = typed.replace('-', "");
+    let digits = plain.chars().all(|c| c.is_ascii_hexdigit());
+    digits && !plain.is_empty() && plain.len() < LEAST_TYPED
+}
+
 /// Jobs with dates, as many as are worth a line.
 pub(crate) fn with_dates(jobs: &[(Uuid, jiff::Timestamp)]) -> Vec<String> {
     let named = jobs.iter().take(NAMED);
@@ -170,6 +177,14 @@ mod tests {
             ("nightly", 0),
         ] {
             assert_eq!(beginning_with(typed, ids).len(), found, "{typed}");
+        }
+        for (typed, short) in [
+            ("abc", true),
+            ("A-b", true),
+            ("abcd", false),
+            ("job", false),
+        ] {
+            assert_eq!(is_too_short(typed), short, "{typed}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::JobErrorKind;
 use super::words::list;
+use crate::jobs::which::is_too_short;
 
 /// A name means nothing, or more than one thing. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,11 @@ impl WhichError {
 
     pub(super) fn advice(&self) -> &'static str {
         match self {
+            WhichError::NoSuchJob { name } | WhichError::NoSuchBarcodeOrJob { name }
+                if is_too_short(name) =>
+            {
+                "Of an identity at least four digits are typed: `job list` shows more of each."
+            }
             WhichError::NoSuchJob { .. } => "`job list` shows the jobs.",
             WhichError::NoSuchBarcodeOrJob { .. } => {
                 "`tape list` shows the tapes that the catalog knows, `job list` the jobs."
@@ -73,6 +79,21 @@ mod tests {
                 advice.contains("`job ") && advice.ends_with('.'),
                 "{advice}"
             );
+        }
+    }
+
+    #[test]
+    fn an_identity_that_is_typed_too_short_is_told_as_such() {
+        for (typed, told) in [("7", true), ("abc", true), ("abcd", false), ("job", false)] {
+            let name = typed.to_owned();
+            let errors = [
+                WhichError::NoSuchJob { name: name.clone() },
+                WhichError::NoSuchBarcodeOrJob { name },
+            ];
+            for error in errors {
+                let advice = error.advice();
+                assert_eq!(advice.contains("four digits"), told, "{error}: {advice}");
+            }
         }
     }
 }

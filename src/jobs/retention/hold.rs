@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Keep;
 use crate::jobs::who::user_name;
 use crate::jobs::{JobError, RetentionError, Site, catalog, which};
+use crate::monitor::Problem;
 
 /// What a hold is to be on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +70,17 @@ pub fn hold(site: Site<'_>, on: &HoldOn, reason: &str) -> Result<HoldInfo, JobEr
     check_reason(reason)?;
     let catalog = catalog::open(site)?;
     let on = match on {
-        HoldOn::Job(name) => Held::Job {
-            job: which::one_job(&catalog, name)?.start.what.job,
-        },
+        HoldOn::Job(name) => {
+            let start = which::one_job(&catalog, name)?.start.what;
+            if !super::is_on_tape(&catalog, start.job)? {
+                let what = "no tape has anything of it: there is nothing that a hold could keep";
+                site.monitor.notice(&Problem {
+                    path: start.name,
+                    what: what.to_owned(),
+                });
+            }
+            Held::Job { job: start.job }
+        }
         HoldOn::Tape(barcode) => {
             let known = catalog::live_volume(&catalog, barcode)?;
             let known = known.ok_or_else(|| JobError::NoSuchVolume {

@@ -45,6 +45,8 @@ pub struct KeptJob {
     pub until: Option<Timestamp>,
     /// It was expired, and is offered again.
     pub was_expired: bool,
+    /// A tape has something of it. If none has, there is nothing to be kept.
+    pub on_tape: bool,
 }
 
 /// Sets the time of jobs, by name or identity. Expiries before are taken back, also of what the
@@ -93,7 +95,18 @@ fn keep_one(
         started_at: job.start.time,
         until,
         was_expired,
+        on_tape: is_on_tape(catalog, id)?,
     })
+}
+
+/// Whether a volume that is not given up has something of the job.
+fn is_on_tape(catalog: &Catalog, job: Uuid) -> Result<bool, JobError> {
+    for receipt in catalog::receipts_of_job(catalog, job)? {
+        if catalog::volume(catalog, receipt.volume)?.retired.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Takes back the expiries of what `job` builds on, the oldest first: as long as it is kept, it

@@ -28,8 +28,11 @@ pub fn keep(context: &mut Context<'_>, args: &KeepArgs) -> Ended {
                 true => "; it was expired, and is offered again",
                 false => "",
             };
-            let until = until_words(job.until);
-            output.line(format!("{}  kept {until}{again}", job.name))?;
+            let (name, until) = (&job.name, until_words(job.until));
+            output.line(match job.on_tape {
+                true => format!("{name}  kept {until}{again}"),
+                false => format!("{name}  to be kept {until}; no tape has anything of it"),
+            })?;
         }
         Ok(())
     })
