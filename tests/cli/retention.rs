@@ -82,4 +82,19 @@ fn a_tape_is_freed_by_its_jobs_and_not_while_something_keeps_it() {
         .run(["keep", "none", "--forever"], NONE)
         .expect_exit(9);
     place.run(["keep", "one"], NONE).expect_exit(2);
+    assert_gone_with_its_tape(&place, "one");
+}
+
+/// What is said of a job whose tape has other content by now.
+fn assert_gone_with_its_tape(place: &Place, job: &str) {
+    let told = place.run(["verify", job], NONE).expect_exit(9).stderr();
+    for words in ["labelled anew", "SIM001L9 on 20", "Its data is gone"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let kept = place.run(["keep", job, "--forever"], NONE).expect_done();
+    let kept = kept.stdout();
+    assert!(kept.contains("no tape has anything of it"), "{kept}");
+    let add = ["hold", "add", "--reason", "case 8", "--job", job];
+    let held = place.run(add, NONE).expect_done().stderr();
+    assert!(held.contains("nothing that a hold could keep"), "{held}");
 }

@@ -1,10 +1,11 @@
 //! Verification of volumes on which there is little to verify.
 
 use tape_sim::fault::Effect;
+use tapewright::jobs::label::label;
 use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{ByteText, JobError, JobErrorKind, Outcome};
 
-use crate::lab::{A, B, C, Lab, archive_path, fault, plant, tree};
+use crate::lab::{A, B, C, Lab, archive_path, fault, label_options, noise, plant, tree};
 
 #[test]
 fn a_volume_without_segments_has_its_label_read() {
@@ -181,4 +182,38 @@ fn a_job_of_which_nothing_is_on_tape_is_not_good() {
     assert!(error.advice().unwrap().contains("by its identity"));
     let read = verify(lab.site(), &whole.job.to_string()).unwrap();
     assert_eq!(read.outcome, Outcome::Complete, "the other one");
+}
+
+#[test]
+fn of_a_job_with_a_tape_that_was_labelled_anew_the_rest_is_read() {
+    let lab = Lab::new();
+    lab.label(&[A, B], "docs");
+    std::fs::create_dir(lab.path("source")).unwrap();
+    for number in 0..10 {
+        let path = lab.path("source").join(number.to_string());
+        std::fs::write(path, noise(number, 8 << 20)).unwrap();
+    }
+    let summary = lab.archive(&["source"], "docs").unwrap();
+    label(lab.site(), &label_options(&[A], "docs", Some(A))).unwrap();
+    let verified = verify(lab.site(), &summary.name).unwrap();
+    assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
+    let read: Vec<&str> = verified
+        .volumes
+        .iter()
+        .map(|v| v.barcode.as_str())
+        .collect();
+    assert_eq!(read, [B]);
+    let gone = verified.job.unwrap().labelled_anew;
+    assert!(
+        gone.len() == 1 && gone[0].starts_with("SIM001L9 on "),
+        "{gone:?}"
+    );
+
+    label(lab.site(), &label_options(&[B], "docs", Some(B))).unwrap();
+    let error = verify(lab.site(), &summary.name).unwrap_err();
+    assert_eq!(error.kind(), JobErrorKind::NotFound, "{error:?}");
+    assert!(
+        error.to_string().contains("its tapes were labelled anew"),
+        "{error}"
+    );
 }

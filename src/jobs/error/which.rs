@@ -1,5 +1,7 @@
 //! What was named, and is not known or not one.
 
+use uuid::Uuid;
+
 use super::JobErrorKind;
 use super::words::list;
 use crate::jobs::which::is_too_short;
@@ -27,14 +29,37 @@ pub enum WhichError {
         /// The jobs, each with its date, the newest first.
         found: Vec<String>,
     },
+    /// A job whose tapes have other content by now.
+    #[error(
+        "nothing of job {job} (`{name}`) is on a tape any more: {} labelled anew since, {}{}",
+        if tapes.len() == 1 { "its tape was" } else { "its tapes were" },
+        list(tapes, ""), others_text(others)
+    )]
+    LabelledAnew {
+        /// What was asked for.
+        name: String,
+        /// The job: the newest, if that was a name.
+        job: Uuid,
+        /// The tapes, each with the day.
+        tapes: Vec<String>,
+        /// The others of this name, newest first, each with its date.
+        others: Vec<String>,
+    },
+}
+
+fn others_text(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        others => format!("; other jobs of this name: {}", list(others, "")),
+    }
 }
 
 impl WhichError {
     pub(super) fn kind(&self) -> JobErrorKind {
         match self {
-            WhichError::NoSuchJob { .. } | WhichError::NoSuchBarcodeOrJob { .. } => {
-                JobErrorKind::NotFound
-            }
+            WhichError::NoSuchJob { .. }
+            | WhichError::NoSuchBarcodeOrJob { .. }
+            | WhichError::LabelledAnew { .. } => JobErrorKind::NotFound,
             WhichError::SeveralJobs { .. } => JobErrorKind::Request,
         }
     }
@@ -54,6 +79,10 @@ impl WhichError {
                 "Name one by its identity, of which the first digits are enough, four at the \
                  least; `job show JOB` shows what it is."
             }
+            WhichError::LabelledAnew { .. } => {
+                "Its data is gone. Archive it again if its source is still there; `job list` shows \
+                 the other jobs, and `find PATH --all-versions` what they have of a path."
+            }
         }
     }
 }
@@ -72,6 +101,12 @@ mod tests {
             WhichError::SeveralJobs {
                 name: name(),
                 found: vec![name()],
+            },
+            WhichError::LabelledAnew {
+                name: name(),
+                job: Uuid::nil(),
+                tapes: vec![name()],
+                others: vec![name()],
             },
         ] {
             let advice = JobError::from(error).advice().unwrap();

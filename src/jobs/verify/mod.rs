@@ -2,6 +2,7 @@
 
 pub(crate) mod beside;
 mod next_step;
+mod of_job;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,8 +18,8 @@ use super::append_check::examine_known_label;
 use super::mount::{Bay, Mounter, Purpose, lend};
 use super::source::{LibrarySource, tell_nameless};
 use super::{
-    ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, VolumeState, WhichError,
-    catalog, interrupted, which,
+    ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, VolumeState, catalog,
+    interrupted,
 };
 use crate::engine::EngineError;
 use crate::engine::verify::{
@@ -79,6 +80,9 @@ pub struct VerifiedJob {
     /// Which.
     #[serde(flatten)]
     pub job: JobRun,
+    /// Tapes that had segments of it and were labelled anew since, each with the day: what was on
+    /// them is gone.
+    pub labelled_anew: Vec<String>,
     /// The other jobs of this name, which were not read, newest first. None where the job was
     /// asked for by its identity.
     pub others_of_name: Vec<JobRun>,
@@ -138,11 +142,7 @@ pub fn verify(site: Site<'_>, name: &str) -> Result<VerifySummary, JobError> {
             (receipts, None)
         }
         None => {
-            let job = find_job(&catalog, name)?;
-            let receipts = catalog::receipts_of_job(&catalog, job.job.job)?;
-            if receipts.is_empty() {
-                return Err(nothing_of(name, &job));
-            }
+            let (job, receipts) = of_job::find(&catalog, name)?;
             (receipts, Some(job))
         }
     };
@@ -265,36 +265,6 @@ fn verify_label(
     record(site, catalog, &verified)?;
     summary.volumes.push(verified);
     Ok(summary)
-}
-
-/// The job of this identity, or the newest of this name with all others.
-fn find_job(catalog: &Catalog, name: &str) -> Result<VerifiedJob, JobError> {
-    let run = |job: &catalogs::Job| JobRun {
-        job: job.start.what.job,
-        started_at: job.start.time,
-        ended: job.finish.as_ref().map(|finish| finish.what.outcome),
-    };
-    let found = which::newest_job(catalog, name)?;
-    let (newest, others) = found.ok_or_else(|| {
-        let name = name.to_owned();
-        WhichError::NoSuchBarcodeOrJob { name }
-    })?;
-    Ok(VerifiedJob {
-        job: run(&newest),
-        others_of_name: others.iter().map(run).collect(),
-    })
-}
-
-/// A job without segments is no good one: what it read is on no tape.
-fn nothing_of(name: &str, job: &VerifiedJob) -> JobError {
-    let others = job.others_of_name.iter();
-    let others: Vec<_> = others.map(|run| (run.job, run.started_at)).collect();
-    JobError::NothingOfJob {
-        name: name.to_owned(),
-        job: job.job.job,
-        ended: job.job.ended,
-        others: which::with_dates(&others),
-    }
 }
 
 fn plan(catalog: &Catalog, receipts: Vec<Receipt>) -> Result<VerifyPlan, JobError> {

@@ -96,6 +96,12 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
     if let Some(job) = &summary.job {
         one_of_several(output, job)?;
         job_is_whole(output, &job.job)?;
+        if !job.labelled_anew.is_empty() {
+            output.line(format!(
+                "what it had on tapes that were labelled anew is gone: {}",
+                job.labelled_anew.join(", ")
+            ))?;
+        }
     }
     let unread = |volume: &&VerifiedVolume| {
         let mut failed = summary.failed_tapes.iter();
