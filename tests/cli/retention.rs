@@ -42,7 +42,10 @@ fn a_tape_is_freed_by_its_jobs_and_not_while_something_keeps_it() {
         .run(["expire", "--dry-run"], NONE)
         .expect_done()
         .stdout();
-    for words in ["one", "SIM001L9"] {
+    // Jobs of one name are told apart.
+    let job = place.json(["job", "list"])[0]["job"].clone();
+    let job = &job.as_str().expect("an identity")[..8];
+    for words in ["one", "SIM001L9", job, "BEGAN"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let add = ["hold", "add", "--tape", "SIM001L9", "--reason", "case 7"];

@@ -7,6 +7,7 @@ use tapewright::jobs::history::{
 };
 use tapewright::jobs::{ByteText, Level};
 use tapewright::units::ByteSize;
+use uuid::Uuid;
 
 use super::archive::outcome_words;
 use super::{Context, Ended, conclude, problems};
@@ -17,6 +18,11 @@ use crate::output::Output;
 
 /// So much of an identity is shown where there is little room: commands take it.
 const SHORT: usize = 8;
+
+/// The beginning of an identity.
+pub fn short(id: Uuid) -> String {
+    id.to_string().chars().take(SHORT).collect()
+}
 
 /// Lists or shows.
 pub fn run(context: &mut Context<'_>, command: &JobCommand) -> Ended {
@@ -72,7 +78,7 @@ fn list(context: &mut Context<'_>, args: &JobListArgs) -> Ended {
 
 fn row(job: &JobInfo) -> Vec<String> {
     vec![
-        job.job.to_string().chars().take(SHORT).collect(),
+        short(job.job),
         job.name.clone(),
         dates::minute(job.started_at),
         kind_words(job).to_owned(),

@@ -7,6 +7,7 @@ use tapewright::jobs::retention::{
     self, ExpireOptions, ExpireSummary, HoldInfo, HoldOn, Keep, KeepFor, KeptBy,
 };
 
+use super::job::short;
 use super::{Context, Ended, conclude};
 use crate::dates;
 use crate::exit::{Exit, Failure};
@@ -108,7 +109,9 @@ fn render(output: &mut Output, summary: &ExpireSummary) -> io::Result<()> {
     if summary.jobs.is_empty() {
         return output.line(match summary.dry_run {
             true => "no job has a time that ends by then".to_owned(),
-            false => "no job is due".to_owned(),
+            false => {
+                "no job is due; `expire --dry-run` shows what will be, and what keeps it".to_owned()
+            }
         });
     }
     let rows: Vec<Vec<String>> = summary
@@ -116,7 +119,9 @@ fn render(output: &mut Output, summary: &ExpireSummary) -> io::Result<()> {
         .iter()
         .map(|job| {
             vec![
+                short(job.job),
                 job.name.clone(),
+                dates::minute(job.started_at),
                 job.pool.clone(),
                 day(Some(job.until)),
                 day(job.due),
@@ -128,7 +133,18 @@ fn render(output: &mut Output, summary: &ExpireSummary) -> io::Result<()> {
             ]
         })
         .collect();
-    output.table(&["JOB", "POOL", "KEPT UNTIL", "GOES", "KEPT BY"], &rows)?;
+    output.table(
+        &[
+            "JOB",
+            "NAME",
+            "BEGAN",
+            "POOL",
+            "KEPT UNTIL",
+            "GOES",
+            "KEPT BY",
+        ],
+        &rows,
+    )?;
     let rows: Vec<Vec<String>> = summary
         .tapes
         .iter()
