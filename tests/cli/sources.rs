@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Place, assert_same_tree, random_files};
+use crate::harness::{Place, Ran, assert_same_tree, random_files};
 
 fn text(place: &Place, name: &str) -> String {
     place.path(name).display().to_string()
@@ -267,6 +267,41 @@ fn a_command_does_not_outlive_tapewright() {
             assert!(Instant::now() < until, "{signal}: the command goes on");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_with_what_is_safe_and_how_to_go_on() {
+    let place = Place::with_pool("256MB", 1);
+    let begun = place.path("begun");
+    // It takes the first signal for seconds.
+    let command = format!("trap '' TERM; touch {}; sleep 300", begun.display());
+    let words = [
+        "archive",
+        "--pool",
+        "p",
+        "--command",
+        &command,
+        "--as",
+        "out",
+    ];
+    let mut running = place.command();
+    let running = running.args(words).stdout(Stdio::null());
+    let running = running.stderr(Stdio::piped()).spawn().expect("it starts");
+    let until = Instant::now() + Duration::from_secs(60);
+    while !begun.exists() {
+        assert!(Instant::now() < until, "the command does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for signal in ["INT", "TERM"] {
+        let mut kill = std::process::Command::new("kill");
+        let kill = kill.args(["-s", signal, &running.id().to_string()]);
+        assert!(kill.status().expect("kill runs").success());
+    }
+    let ended = Ran(running.wait_with_output().expect("it ended")).expect_exit(130);
+    let told = ended.stderr();
+    for words in ["stopped at once", "confirmed", "`archive --resume JOB`"] {
+        assert!(told.contains(words), "{words}: {told}");
     }
 }
 

@@ -18,6 +18,7 @@ mod progress;
 mod restore_args;
 mod retention_args;
 mod source_flags;
+mod stopping;
 mod tape_args;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +53,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<Exit, Failure> {
+    stopping::take_over(stopping::last_words(&cli.command))
+        .map_err(|error| Failure::Io("taking over signals".to_owned(), error))?;
     if let Command::Demo(args) = &cli.command {
         return commands::demo::run(args, cli.global.json);
     }
@@ -102,8 +105,7 @@ fn with_context(
     command: impl FnOnce(&mut Context<'_>) -> commands::Ended,
 ) -> commands::Ended {
     let state = state_dir(root, cli)?;
-    let terminal =
-        Terminal::new().map_err(|error| Failure::Io("taking over signals".to_owned(), error))?;
+    let terminal = Terminal::new(stopping::flag());
     let trace = cli.global.trace.as_deref().map(trace_to).transpose()?;
     let operator = TerminalOperator::new(cli.command.waits(), terminal.stop());
     let site = Site {

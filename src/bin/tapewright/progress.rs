@@ -1,8 +1,5 @@
 //! Progress on stderr: what is being done, how much, how fast and until when on a terminal,
-//! silence elsewhere; and the user's wish to stop.
-//!
-//! The first Ctrl-C (or SIGTERM) asks the running job to close its segment properly;
-//! a second one ends the process at once, which loses no more than what was unconfirmed.
+//! silence elsewhere; and for the job the user's wish to stop.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -13,14 +10,9 @@ use std::time::Duration;
 use indicatif::{
     DecimalBytes, FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
 };
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 use tapewright::monitor::{Bottleneck, Monitor, Pace, Problem};
 
 use crate::output::{plain, tell};
-
-/// Exit status of a process ended by the second signal: 128 + SIGINT, as shells have it.
-const INTERRUPTED: i32 = 130;
 
 /// How much is known to show, and how it is shown. Never less again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -70,24 +62,15 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Takes over SIGINT and SIGTERM and prepares the bar, hidden unless stderr is a terminal.
-    ///
-    /// # Errors
-    ///
-    /// The signals cannot be taken over.
-    pub fn new() -> io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the handler of a second signal sees what the first one set.
-            flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&stop))?;
-            flag::register(signal, Arc::clone(&stop))?;
-        }
+    /// Prepares the bar, hidden unless stderr is a terminal. `stop` is up once the user wants to
+    /// stop.
+    pub fn new(stop: Arc<AtomicBool>) -> Self {
         let bar = if io::stderr().is_terminal() {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
         } else {
             ProgressBar::hidden()
         };
-        Ok(Self {
+        Self {
             bar,
             view: Mutex::new(View::Nothing),
             phase: Mutex::default(),
@@ -95,7 +78,7 @@ impl Terminal {
             announced: AtomicBool::new(false),
             moves: Once::new(),
             lines_told: AtomicU64::new(0),
-        })
+        }
     }
 
     /// Up once the user wants to stop.
