@@ -77,3 +77,70 @@ impl LabellingError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::JobError;
+
+    #[test]
+    fn each_names_the_tape_says_what_is_safe_and_what_to_do() {
+        let barcode = || "A00001L9".to_owned();
+        let holds_data = |known| LabellingError::HoldsData {
+            barcode: barcode(),
+            what: "a tar archive".to_owned(),
+            known,
+        };
+        let cases = [
+            (
+                holds_data(true),
+                JobErrorKind::WrongTape,
+                "left as it",
+                "`tape show A00001L9`",
+            ),
+            (
+                holds_data(false),
+                JobErrorKind::WrongTape,
+                "left as it",
+                "--erase A00001L9`",
+            ),
+            (
+                LabellingError::EraseMismatch {
+                    barcode: barcode(),
+                    typed: "A00002L9".to_owned(),
+                },
+                JobErrorKind::Request,
+                "left as it",
+                "`--erase A00001L9`",
+            ),
+            (
+                LabellingError::NotReadBack {
+                    barcode: barcode(),
+                    what: "garbage".to_owned(),
+                },
+                JobErrorKind::BadDevice,
+                "garbage",
+                "Clean the drive",
+            ),
+            (
+                LabellingError::NotRecorded {
+                    barcode: barcode(),
+                    source: catalogs::CatalogError::NotAppendable,
+                },
+                JobErrorKind::Catalog,
+                "written and whole",
+                "`catalog rebuild A00001L9`",
+            ),
+        ];
+        for (error, kind, says, advises) in cases {
+            let error = JobError::from(error);
+            assert_eq!(error.kind(), kind, "{error}");
+            let (said, advice) = (error.to_string(), error.advice().unwrap());
+            assert!(said.contains("A00001L9") && said.contains(says), "{said}");
+            assert!(
+                advice.contains(advises) && advice.ends_with('.'),
+                "{advice}"
+            );
+        }
+    }
+}
