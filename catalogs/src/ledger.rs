@@ -8,6 +8,7 @@ pub(crate) mod error;
 mod home;
 mod known;
 pub(crate) mod line;
+pub(crate) mod newest;
 mod retained;
 pub(crate) mod scan;
 pub(crate) mod seen;

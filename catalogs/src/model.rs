@@ -6,6 +6,7 @@
 pub mod event;
 pub mod merged;
 pub mod path;
+pub mod phases;
 pub mod problem;
 pub mod retention;
 pub mod text;

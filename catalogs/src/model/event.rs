@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use super::merged::{EntriesDropped, EntriesMerged};
+use super::phases::phases_if_they_are;
+pub use super::phases::{Phase, Phases};
 use super::problem::Problems;
 pub use super::retention::{Held, HoldPlaced, HoldReleased, JobExpired, RetentionSet};
 use super::text::ByteText;
@@ -495,6 +497,9 @@ pub struct Restored {
     pub planned_s: u64,
     /// Seconds that it took.
     pub real_s: u64,
+    /// Name of the library whose tapes were read, as in [`Location::Library`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<String>,
     /// What was not restored, or not as it should be.
     #[serde(default)]
     pub problems: Problems,
@@ -510,6 +515,17 @@ pub struct RestoredFrom {
     /// Seconds that it took; absent where the restore did not come to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_s: Option<u64>,
+    /// Product name of the drive that read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drive: Option<String>,
+    /// What its steps took; absent of one that the restore did not come to, and beyond the
+    /// first of many.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "phases_if_they_are"
+    )]
+    pub phases: Option<Box<Phases>>,
 }
 
 /// An event with its place in the ledger.
