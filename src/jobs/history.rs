@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use catalogs::model::event::{CommandEnded, DigestAlgorithm, Held, Recorded, Restored};
+use catalogs::model::event::{
+    CommandEnded, DigestAlgorithm, Held, Recorded, Restored, RestoredFrom,
+};
+pub use catalogs::model::event::{Phase, Phases};
 use catalogs::{Catalog, Job, Kept, Retained};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -128,6 +131,23 @@ pub struct ArchiveDetail {
     pub problems: Problems,
 }
 
+/// A tape that a restore needed, and what it took.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoredTape {
+    /// Its barcode; of a volume that the catalog does not know, its identity.
+    pub barcode: String,
+    /// Product name of the drive that read it, where that was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drive: Option<String>,
+    /// Seconds that it was to take.
+    pub planned_s: u64,
+    /// Seconds that it took; `None` if the restore did not come to it.
+    pub real_s: Option<u64>,
+    /// Its steps, where they were recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phases: Option<Phases>,
+}
+
 /// A restore in detail.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreDetail {
@@ -154,6 +174,8 @@ pub struct RestoreDetail {
     pub verified_files: u64,
     /// The first of the tapes that were needed.
     pub tapes: Vec<String>,
+    /// The same with what each took.
+    pub timing: Vec<RestoredTape>,
     /// Seconds that it was to take.
     pub planned_s: u64,
     /// Seconds that it took.
@@ -458,11 +480,17 @@ impl Known {
 
     fn restore_detail(&self, recorded: &Recorded<Restored>) -> RestoreDetail {
         let restored = &recorded.what;
-        let volumes = restored.volumes.iter();
-        let barcodes = volumes.map(|one| match self.volumes.get(&one.volume) {
-            Some((barcode, _)) => barcode.clone(),
-            None => one.volume.to_string(),
-        });
+        let tape = |one: &RestoredFrom| RestoredTape {
+            barcode: match self.volumes.get(&one.volume) {
+                Some((barcode, _)) => barcode.clone(),
+                None => one.volume.to_string(),
+            },
+            drive: one.drive.clone(),
+            planned_s: one.planned_s,
+            real_s: one.real_s,
+            phases: one.phases.as_deref().copied(),
+        };
+        let timing: Vec<RestoredTape> = restored.volumes.iter().map(tape).collect();
         RestoreDetail {
             info: self.restore(recorded),
             user: restored.user.clone(),
@@ -473,7 +501,8 @@ impl Known {
             as_of: restored.as_of,
             target: restored.target.clone(),
             verified_files: restored.verified,
-            tapes: barcodes.collect(),
+            tapes: timing.iter().map(|tape| tape.barcode.clone()).collect(),
+            timing,
             planned_s: restored.planned_s,
             real_s: restored.real_s,
             problems: restored.problems.clone(),

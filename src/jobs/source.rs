@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::append_check::{append_point, examine_known_label, read_known_label};
 use super::lock::{Lock, NotLocked};
-use super::mount::{Bay, Loan, Mounter, Purpose, Return};
+use super::mount::{Bay, Loan, Mounter, Purpose, Return, Stopwatch};
 use super::verify::beside::Beside;
 use super::{FailedTape, JobError, JobErrorKind, Site, VolumeState, catalog, convert};
 use crate::changer::ElementAddress;
@@ -82,6 +82,11 @@ impl<'a> LibrarySource<'a> {
             refused: Vec::new(),
             not_loaded: None,
         }
+    }
+
+    /// What notes how long mounting and giving back take.
+    pub(crate) fn watch(&self) -> Stopwatch {
+        self.mounter.watch()
     }
 
     /// Has an eye on labels, and on what lies behind the segments that the catalog knows.

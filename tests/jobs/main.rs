@@ -3,6 +3,7 @@
 
 mod adoption;
 mod by_hand;
+mod calibrated;
 mod catalog_copies;
 mod copies;
 #[path = "../common/copy_dir.rs"]
@@ -20,6 +21,7 @@ mod moving;
 #[path = "../common/noise.rs"]
 mod noise;
 mod one_file;
+mod paced;
 mod planned;
 mod rebuilding;
 mod refusals;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::elsewhere::Wanted;
 use super::plan::{Route, route, route_of_unread};
-use super::{Bay, Mounter, NOTICES_WITHIN, drive_error, not_cleared, unload, wait_ready};
+use super::{Bay, Mounter, NOTICES_WITHIN, drive_error, not_cleared, wait_ready};
 use crate::changer::{ChangerError, ChangerErrorKind, ElementAddress};
 use crate::drive::{Drive, DriveError, DriveErrorKind};
 use crate::jobs::JobError;
@@ -67,6 +67,7 @@ impl Mounter<'_> {
                     .map_err(|error| self.not_usable(&bay, error))?;
                 self.phase(&format!("moving {barcode} into drive {}", place.number));
                 self.move_tape(barcode, from, place.address)?;
+                self.watch.seated();
                 Ok(bay)
             }
         }
@@ -108,7 +109,7 @@ impl Mounter<'_> {
         element: ElementAddress,
     ) -> Result<(), JobError> {
         self.phase(&format!("unloading {}", bay.barcode));
-        let kept = match unload(&mut bay) {
+        let kept = match self.unload(&mut bay) {
             // Some libraries have a drive eject that does not do so for its host.
             Err(error) if calls_for_other_drive(&error) => {
                 tracing::warn!(barcode = bay.barcode, %error, "the robot tries to take it out");
@@ -169,7 +170,9 @@ impl Mounter<'_> {
         from: ElementAddress,
         to: ElementAddress,
     ) -> Result<(), JobError> {
+        let begun = self.watch.now();
         let Err(source) = self.devices.move_medium(from, to) else {
+            self.watch.moved(begun);
             return Ok(());
         };
         use ChangerErrorKind as C;

@@ -66,10 +66,13 @@ impl Mounter<'_> {
                 drive,
                 found,
             };
+            let begun = self.watch.now();
             if self.site.operator.request(&request) == Reply::Declined {
                 let TapeRequest { barcode, found, .. } = request;
                 return Err(JobError::Declined { barcode, found });
             }
+            self.watch.moved(begun);
+            self.watch.seated();
             notices_within = NOTICES_WITHIN;
         }
     }

@@ -1,7 +1,7 @@
 //! Claiming a drive: of those that are free the one that least speaks against.
 
 use super::sick::{Doubt, Failure};
-use super::{Bay, Mounter, unload};
+use super::{Bay, Mounter};
 use crate::changer::ElementAddress;
 use crate::drive::{Drive, SequentialDevice as _};
 use crate::error_text::with_causes;
@@ -75,7 +75,7 @@ impl Mounter<'_> {
             bay.barcode,
             bay.drive.name()
         ));
-        if let Err(error) = unload(&mut bay) {
+        if let Err(error) = self.unload(&mut bay) {
             // A drive that keeps its tape may read and write it all the same.
             let (drive, why) = (bay.drive.name(), with_causes(&error));
             let what = format!("{drive} does not let it go ({why}), so it is used there");

@@ -142,6 +142,7 @@ impl Mounter<'_> {
             false => self.mount_by_hand(wanted.barcode, wanted.purpose)?,
         };
         bay.unread = wanted.unread.is_some();
+        self.watch.is_in(&bay.drive.identity().product);
         let mut done = self
             .prepare(&mut bay)
             .map_err(|error| drive_error(wanted.barcode, error))

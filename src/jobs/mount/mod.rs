@@ -13,6 +13,7 @@ mod loan;
 mod plan;
 mod shift;
 mod sick;
+mod stopwatch;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub(crate) use loan::{Loan, Return, lend};
 pub(crate) use shift::{Shift, Spot};
+pub(crate) use stopwatch::Stopwatch;
 
 use sick::Sick;
 
@@ -158,6 +160,7 @@ pub(crate) struct Mounter<'a> {
     devices: Devices,
     sick: Sick,
     mode: DriveMode,
+    watch: Stopwatch,
 }
 
 impl<'a> Mounter<'a> {
@@ -170,6 +173,7 @@ impl<'a> Mounter<'a> {
             devices,
             sick,
             mode: MODE,
+            watch: Stopwatch::new(site.clock.hand()),
         })
     }
 
@@ -181,7 +185,13 @@ impl<'a> Mounter<'a> {
             devices: Devices::open(&site.state.library()?, site.trace)?,
             sick: self.sick.beside(),
             mode: self.mode,
+            watch: Stopwatch::new(site.clock.hand()),
         })
+    }
+
+    /// What notes how long the steps of this mounter take.
+    pub(crate) fn watch(&self) -> Stopwatch {
+        self.watch.clone()
     }
 
     /// Has drives compress what they write from now on, or not.
@@ -327,8 +337,20 @@ impl<'a> Mounter<'a> {
                 }
                 self.unmount_by_changer(bay, element)
             }
-            None => unload(&mut bay),
+            None => self.unload(&mut bay),
         }
+    }
+
+    /// Lets go of the tape: what is buffered goes to the medium first. The drive stays ours until
+    /// the tape is moved.
+    fn unload(&self, bay: &mut Bay) -> Result<(), JobError> {
+        let begun = self.watch.now();
+        bay.drive
+            .prevent_removal(false)
+            .and_then(|()| bay.drive.unload())
+            .map_err(|error| drive_error(&bay.barcode, error))?;
+        self.watch.unloaded(begun);
+        Ok(())
     }
 
     /// Tells the onlookers of TapeAlert flags that matter: those about the tape once in a mount,
@@ -417,15 +439,6 @@ impl<'a> Mounter<'a> {
 fn set_up(drive: &mut Drive, mode: &DriveMode) -> Result<ModeInEffect, DriveError> {
     drive.prevent_removal(true)?;
     drive.set_mode(mode)
-}
-
-/// Lets go of the tape: what is buffered goes to the medium first. The drive stays ours until
-/// the tape is moved.
-fn unload(bay: &mut Bay) -> Result<(), JobError> {
-    bay.drive
-        .prevent_removal(false)
-        .and_then(|()| bay.drive.unload())
-        .map_err(|error| drive_error(&bay.barcode, error))
 }
 
 /// Names the tape and the sort of trouble in a drive's error.

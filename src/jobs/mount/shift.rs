@@ -2,7 +2,7 @@
 //! mounting, one mover at a time and each move behind a fresh look.
 
 use super::by_changer::Wait;
-use super::{Bay, Mounter, unload};
+use super::{Bay, Mounter};
 use crate::changer::ElementAddress;
 use crate::jobs::JobError;
 use crate::jobs::library::Snapshot;
@@ -69,7 +69,7 @@ impl Mounter<'_> {
             Some(place) => {
                 let mut bay = self.claim_loaded(place, name)?;
                 self.phase(&format!("unloading {name}"));
-                unload(&mut bay)?;
+                self.unload(&mut bay)?;
                 Some(bay)
             }
             None => None,

@@ -255,7 +255,7 @@ impl MoveSummary {
 }
 
 /// How the ledger names the library: by what stays when nodes change.
-fn library_name(config: &LibraryConfig) -> String {
+pub(crate) fn library_name(config: &LibraryConfig) -> String {
     match config {
         LibraryConfig::Changer {
             serial, changer, ..

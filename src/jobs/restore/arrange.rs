@@ -22,6 +22,8 @@ pub(super) struct Arranged {
     /// The way that the order of records would take, in seconds.
     pub(super) record_order_s: f64,
     pub(super) tape: Tape,
+    /// Generation of the tape, as in its label.
+    pub(super) generation: String,
     /// Whether the model knows the generation.
     pub(super) is_known: bool,
     /// Written from the beginning of the tape on.
@@ -74,6 +76,7 @@ pub(super) fn arrange(mut members: Vec<Member>, volume: Volume, used_blocks: u64
         record_order_s: by_record.motion_s(),
         order,
         tape,
+        generation: label.generation,
         is_known: known.is_some(),
         used_bytes: used_blocks.saturating_mul(block_bytes),
         shelf: match volume.location {

@@ -7,7 +7,7 @@ use catalogs::Catalog;
 use uuid::Uuid;
 
 use super::replan::{Layouts, Replanning};
-use super::timed::{Spans, Timed};
+use super::timed::{Timed, Took};
 use crate::engine::EngineError;
 use crate::engine::restore::{RestoreDrive, RestorePlan, RestoreReport, restore_in};
 use crate::jobs::mount::Mounter;
@@ -29,7 +29,7 @@ pub(super) struct InDrives<'a> {
 pub(super) struct Done {
     pub(super) report: Result<RestoreReport, EngineError>,
     /// What each volume took.
-    pub(super) spans: Vec<(Uuid, Spans)>,
+    pub(super) took: Vec<(Uuid, Took)>,
     /// Seconds that locates and reads of a volume were to take by the order that was found after
     /// its mount.
     pub(super) anew: HashMap<Uuid, f64>,
@@ -71,7 +71,9 @@ impl InDrives<'_> {
         };
         let sources = sites.iter().zip(mounters).map(|(site, mounter)| {
             let source = LibrarySource::new(*site, catalog, mounter, None);
-            Timed::new(Replanning::new(source, layouts.clone()), site.clock)
+            let watch = source.watch();
+            let replanning = Replanning::new(source, layouts.clone());
+            Timed::new(replanning, watch, layouts.clone())
         });
         let mut sources: Vec<_> = sources.collect();
         let with_sites = sources.iter_mut().zip(&sites);
@@ -85,14 +87,14 @@ impl InDrives<'_> {
         drop(at_work);
         let mut done = Done {
             report,
-            spans: Vec::new(),
+            took: Vec::new(),
             anew: HashMap::new(),
             refused: Vec::new(),
         };
         for source in sources {
-            let (source, spans) = source.finish();
+            let (source, took) = source.finish();
             let (source, anew) = source.finish();
-            done.take_in(spans, anew, source.finish());
+            done.take_in(took, anew, source.finish());
         }
         done.settle(drives);
         Ok(done)
@@ -103,19 +105,19 @@ impl Done {
     /// Takes in what one drive did.
     fn take_in(
         &mut self,
-        spans: Vec<(Uuid, Spans)>,
+        took: Vec<(Uuid, Took)>,
         anew: HashMap<Uuid, f64>,
         refused: Vec<FailedTape>,
     ) {
-        let known = self.spans.len();
-        for (volume, spans) in spans {
+        let known = self.took.len();
+        for (volume, took) in took {
             // Another drive had a part in it.
-            match self.spans[..known]
+            match self.took[..known]
                 .iter_mut()
                 .find(|(one, _)| *one == volume)
             {
-                Some((_, all)) => all.add(spans),
-                None => self.spans.push((volume, spans)),
+                Some((_, all)) => all.add(took),
+                None => self.took.push((volume, took)),
             }
         }
         for (volume, seconds) in anew {

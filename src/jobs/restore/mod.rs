@@ -5,14 +5,17 @@
 
 mod alone;
 mod arrange;
+mod calibrate;
 mod choose;
 mod chosen;
 mod copies;
 mod drives;
 mod existing;
+mod history;
 mod journal;
 mod lanes;
 mod links;
+mod metered;
 mod names;
 mod outlook;
 mod pour;
@@ -34,6 +37,7 @@ use uuid::Uuid;
 
 pub use alone::{FromTapes, TapesAlone};
 use arrange::Arranged;
+pub use calibrate::{Calibration, Factor, Step, StepFactor};
 use choose::Choice;
 use drives::InDrives;
 use journal::{Claim, Journal};
@@ -45,7 +49,6 @@ pub use room::Room;
 pub use shares::MoreDrives;
 use shares::Shares;
 use summary::summarise;
-use timed::seconds_between;
 
 use super::catalog::Opened;
 use super::engine_error::from_engine;
@@ -53,6 +56,7 @@ pub use super::error::RestoreError;
 use super::mount::Mounter;
 use super::rebuild::RebuiltVolume;
 use super::{JobError, Site, catalog};
+use crate::clock::seconds_between;
 use crate::engine::restore::{RestorePlan, Resume};
 pub use crate::engine::target::Owners;
 use crate::engine::target::TargetOptions;
@@ -172,8 +176,10 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
         site.monitor.problem(&Problem { path, what });
     }
     let room = Room::of(&choice, &options.target);
-    let shares = Shares::of(&mut choice.volumes, &places, options.drives);
-    let outlook = RestoreOutlook::of(&choice, &shares, &places, room, site.clock.now());
+    let calibration = history::calibration(site, &catalog, &choice.volumes)?;
+    let shares = Shares::of(&mut choice.volumes, &places, options.drives, &calibration);
+    let now = site.clock.now();
+    let outlook = RestoreOutlook::of(&choice, &shares, &places, room, now, calibration);
     let outlook = outlook.of_tapes_alone(&options.alone);
     Ok(Prepared {
         site,
@@ -251,7 +257,7 @@ impl Prepared<'_> {
         };
         let done = in_drives.carry_out(&plan)?;
         let real_s = seconds_between(started, site.clock.now());
-        let timing = Timing::of(&self.outlook, real_s, &done.spans, &done.anew);
+        let timing = Timing::of(&self.outlook, real_s, &done.took, &done.anew);
         let (ended, refused) = (done.report.map_err(from_engine), done.refused);
         let ended = ended.map(|report| RestoreSummary {
             restore: (!site.state.is_catalog_brief()).then_some(restore),

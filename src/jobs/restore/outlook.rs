@@ -5,11 +5,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::arrange::Arranged;
+use super::calibrate::Calibration;
 use super::choose::Choice;
 use super::lanes::{DrivePlan, Turn};
 use super::room::Room;
 use super::shares::{MoreDrives, Shares};
-use super::timeline::{Finish, TapeTimes};
+use super::timeline::{Finish, OnceTimes, TapeTimes};
 use crate::access_order::Approach;
 use crate::jobs::mount::Places;
 use crate::jobs::rebuild::RebuiltVolume;
@@ -53,6 +54,11 @@ pub struct TapeNeed {
     pub bytes: u64,
     /// What it takes.
     pub times: TapeTimes,
+    /// The same by the data sheet.
+    pub sheet: TapeTimes,
+    /// What single steps take by the data sheet.
+    #[serde(skip)]
+    pub(super) once: OnceTimes,
     /// Seconds from the beginning of the restore until its drive turns to it; `None` where it is
     /// not in the library.
     pub begins_s: Option<f64>,
@@ -114,6 +120,8 @@ pub struct RestoreOutlook {
     pub more_drives: Option<MoreDrives>,
     /// When it will be done.
     pub finish: Finish,
+    /// What that goes by.
+    pub calibration: Calibration,
     /// The tapes that are neither in the library nor loaded by hand.
     pub pick_list: Vec<Pick>,
     /// Objects that will not be what their names promise: files that were not whole when they
@@ -136,15 +144,16 @@ impl RestoreOutlook {
         places: &Places,
         room: Room,
         now: Timestamp,
+        calibration: Calibration,
     ) -> RestoreOutlook {
         let volumes = choice.volumes.iter();
         let tapes = volumes
             .zip(&shares.turns)
-            .map(|(one, turn)| need(one, *turn, places));
+            .map(|(one, turn)| need(one, *turn, places, &calibration));
         let tapes: Vec<TapeNeed> = tapes.collect();
         let with_places = choice.volumes.iter().zip(&tapes);
-        let with_places = with_places.map(|(volume, tape)| (volume, &tape.place));
-        let finish = Finish::of(now, shares.seconds, with_places);
+        let with_places = with_places.map(|(volume, tape)| (volume, &tape.place, &tape.times));
+        let finish = Finish::of(now, shares.seconds, with_places, &calibration);
         let missing = tapes.iter().filter(|tape| tape.place == TapePlace::Missing);
         let pick = |tape: &TapeNeed| Pick {
             barcode: tape.barcode.clone(),
@@ -163,6 +172,7 @@ impl RestoreOutlook {
             drives: shares.drives(&tapes),
             more_drives: shares.more,
             finish,
+            calibration,
             pick_list: missing.map(pick).collect(),
             tapes,
             remarks: choice.remarks.clone(),
@@ -184,9 +194,15 @@ impl RestoreOutlook {
     }
 }
 
-fn need(volume: &Arranged, turn: Option<Turn>, places: &Places) -> TapeNeed {
+fn need(
+    volume: &Arranged,
+    turn: Option<Turn>,
+    places: &Places,
+    calibration: &Calibration,
+) -> TapeNeed {
     let reads = &volume.reads;
     let place = places.of(&reads.barcode);
+    let sheet = TapeTimes::of_sheet(volume, &place, places);
     TapeNeed {
         barcode: reads.barcode.clone(),
         volume: reads.volume,
@@ -194,7 +210,9 @@ fn need(volume: &Arranged, turn: Option<Turn>, places: &Places) -> TapeNeed {
         drive: turn.map(|turn| turn.drive),
         members: reads.reads.len() as u64,
         bytes: reads.reads.iter().map(|read| read.length_bytes).sum(),
-        times: TapeTimes::of(volume, &place, places),
+        times: calibration.times(&sheet, &volume.generation),
+        sheet,
+        once: OnceTimes::of(volume, places),
         begins_s: turn.map(|turn| turn.begins_s),
         ends_s: turn.map(|turn| turn.ends_s),
         place,

@@ -7,9 +7,11 @@ use std::path::Path;
 
 use super::arrange::Arranged;
 use super::record::{Came, Record, STDOUT};
+use super::replan::Layouts;
 use super::summary::Timing;
-use super::timed::{Timed, seconds_between};
+use super::timed::Timed;
 use super::{ExistingPolicy, NOT_FOUND, Prepared, RestoreError, RestoreOptions, make};
+use crate::clock::seconds_between;
 use crate::engine::restore::{MemberRead, PourReport, VolumeReads, pour};
 use crate::jobs::engine_error::from_engine;
 use crate::jobs::source::LibrarySource;
@@ -48,7 +50,7 @@ pub fn pour_file(
     let Prepared {
         catalog,
         mounter,
-        choice,
+        mut choice,
         outlook,
         ..
     } = make(site, &options)?;
@@ -58,6 +60,8 @@ pub fn pour_file(
         remarks.push(Problem { path, what });
     }
     let name = the_one(&choice.volumes)?;
+    let arranged = choice.volumes.iter_mut().chain(&mut choice.spares);
+    let layouts = Layouts::of(arranged);
     let copies: Vec<Vec<VolumeReads>> = [choice.volumes, choice.spares]
         .into_iter()
         .map(|volumes| in_order(&name, volumes))
@@ -65,12 +69,13 @@ pub fn pour_file(
         .collect();
     let started = site.clock.now();
     let source = LibrarySource::new(site, &catalog, mounter, None);
-    let mut source = Timed::new(source, site.clock);
+    let watch = source.watch();
+    let mut source = Timed::new(source, watch, layouts);
     let report = pour(&copies, &mut source, output, site.monitor).map_err(from_engine);
-    let (source, spans) = source.finish();
+    let (source, took) = source.finish();
     let refused = source.finish();
     let real_s = seconds_between(started, site.clock.now());
-    let timing = Timing::of(&outlook, real_s, &spans, &HashMap::new());
+    let timing = Timing::of(&outlook, real_s, &took, &HashMap::new());
     let record = Record {
         restore: site.clock.new_id(),
         options: &options,

@@ -1,7 +1,7 @@
 //! The record that a restore leaves in the ledger.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use catalogs::Catalog;
 use catalogs::model::event::{Event, Restored, RestoredFrom};
@@ -20,6 +20,7 @@ use crate::monitor;
 const ASKED_MOST: usize = 100;
 const ASKED_BYTES: usize = 64 << 10;
 const VOLUMES_MOST: usize = 1000;
+const PHASES_MOST: usize = 100;
 /// What stands for the target of what was written to stdout.
 pub(super) const STDOUT: &str = "-";
 
@@ -89,6 +90,10 @@ impl Record<'_> {
             asked_bytes += pattern.len();
             asked_bytes <= ASKED_BYTES
         });
+        let target = match self.target == Path::new(STDOUT) {
+            true => self.target.to_owned(),
+            false => absolute(self.target),
+        };
         let tapes = &self.outlook.tapes;
         Restored {
             restore: self.restore,
@@ -98,7 +103,7 @@ impl Record<'_> {
             asked: asked.take(ASKED_MOST).cloned().map(ByteText).collect(),
             asked_total: options.patterns.len() as u64,
             as_of: options.as_of,
-            target: ByteText(self.target.as_os_str().as_bytes().to_vec()),
+            target: ByteText(target.as_os_str().as_bytes().to_vec()),
             started: self.started,
             outcome: came.outcome,
             objects: came.objects,
@@ -108,22 +113,28 @@ impl Record<'_> {
             volumes: tapes
                 .iter()
                 .take(VOLUMES_MOST)
-                .map(|tape| self.from(tape))
+                .enumerate()
+                .map(|(number, tape)| self.from(number, tape))
                 .collect(),
             volumes_total: tapes.len() as u64,
             planned_s: timing.planned_s.round() as u64,
             real_s: timing.real_s.round() as u64,
+            library: Some(self.outlook.calibration.library.clone()),
             problems: came.problems,
         }
     }
 
-    fn from(&self, tape: &TapeNeed) -> RestoredFrom {
+    fn from(&self, number: usize, tape: &TapeNeed) -> RestoredFrom {
         let timing = &self.timing.tapes;
         let real = timing.iter().find(|timing| timing.barcode == tape.barcode);
         RestoredFrom {
             volume: tape.volume,
             planned_s: tape.times.total_s.round() as u64,
             real_s: real.map(|timing| timing.real.total_s().round() as u64),
+            drive: real.and_then(|timing| timing.drive.clone()),
+            phases: real
+                .filter(|_| number < PHASES_MOST)
+                .map(|timing| Box::new(timing.phases)),
         }
     }
 }
@@ -140,7 +151,9 @@ fn problems(done: &RestoreSummary) -> Problems {
     for problem in &done.problems.listed {
         problems.push(problem.clone());
     }
-    problems.total = done.lost_with_tapes.len() as u64 + done.problems.total;
+    let lost = done.lost_with_tapes.iter();
+    let lost: usize = lost.map(|tape| tape.objects.len()).sum();
+    problems.total = lost as u64 + done.problems.total;
     for pattern in &done.not_found {
         problems.push(Problem {
             path: pattern.clone(),
@@ -148,6 +161,11 @@ fn problems(done: &RestoreSummary) -> Problems {
         });
     }
     problems
+}
+
+/// As the journal of a restore has it; what cannot be made absolute is said as it is.
+pub(super) fn absolute(target: &Path) -> PathBuf {
+    std::path::absolute(target).unwrap_or_else(|_| target.to_owned())
 }
 
 fn failure(error: &JobError) -> Problems {

@@ -48,6 +48,12 @@ impl Layouts {
         };
         Layouts(Arc::new(volumes.map(layout).collect()))
     }
+
+    /// A volume's tape, as the plan has it.
+    pub(super) fn tape_of(&self, volume: Uuid) -> Option<&Tape> {
+        let layout = self.0.iter().find(|layout| layout.volume == volume)?;
+        Some(&layout.tape)
+    }
 }
 
 impl<S: VolumeSource> Replanning<S> {

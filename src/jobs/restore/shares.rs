@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::TapePlace;
 use super::arrange::Arranged;
+use super::calibrate::Calibration;
 use super::lanes::{DrivePlan, Turn, Work, chosen, schedule};
 use super::outlook::TapeNeed;
 use super::timeline::TapeTimes;
@@ -41,6 +42,7 @@ impl Shares {
         volumes: &mut Vec<Arranged>,
         places: &Places,
         most: Option<NonZero<u16>>,
+        calibration: &Calibration,
     ) -> Shares {
         let most = most.map_or(1, |most| usize::from(most.get()));
         let at = |volume: &Arranged| places.of(&volume.reads.barcode);
@@ -49,7 +51,8 @@ impl Shares {
             .collect();
         let work = |&one: &usize| {
             let (volume, place) = (&volumes[one], at(&volumes[one]));
-            Work::of(&place, TapeTimes::of(volume, &place, places))
+            let sheet = TapeTimes::of_sheet(volume, &place, places);
+            Work::of(&place, calibration.times(&sheet, &volume.generation))
         };
         let tapes: Vec<Work> = within_reach.iter().map(work).collect();
         let all: &[u16] = match places {

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use catalogs::model::event::{Phase, Phases};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::lanes::DrivePlan;
+use super::metered::Did;
 use super::outlook::{RestoreOutlook, TapeNeed};
-use super::timed::Spans;
+use super::timed::{Spans, Took};
 use super::timeline::Finish;
 use crate::engine::restore::{self as engine, RestoreReport};
 use crate::jobs::convert::not_set;
@@ -101,6 +103,10 @@ pub struct TapeTiming {
     pub replanned_read_s: Option<f64>,
     /// What it took.
     pub real: Spans,
+    /// Product name of the drive that read it.
+    pub drive: Option<String>,
+    /// Its steps, planned and real.
+    pub phases: Phases,
 }
 
 /// What was not restored because of one tape.
@@ -120,11 +126,11 @@ impl Timing {
     pub(super) fn of(
         outlook: &RestoreOutlook,
         real_s: f64,
-        real: &[(Uuid, Spans)],
+        real: &[(Uuid, Took)],
         anew: &HashMap<Uuid, f64>,
     ) -> Timing {
         let tape = |tape: &TapeNeed| {
-            let (_, real) = real.iter().find(|(volume, _)| *volume == tape.volume)?;
+            let (_, took) = real.iter().find(|(volume, _)| *volume == tape.volume)?;
             Some(TapeTiming {
                 barcode: tape.barcode.clone(),
                 planned: Spans {
@@ -133,7 +139,9 @@ impl Timing {
                     release_s: tape.times.release_s(),
                 },
                 replanned_read_s: anew.get(&tape.volume).copied(),
-                real: *real,
+                real: took.spans,
+                drive: took.model.clone(),
+                phases: phases(tape, took),
             })
         };
         Timing {
@@ -141,6 +149,32 @@ impl Timing {
             real_s,
             tapes: outlook.tapes.iter().filter_map(tape).collect(),
         }
+    }
+}
+
+/// The steps of a tape, as they were planned and as they were done.
+fn phases(tape: &TapeNeed, took: &Took) -> Phases {
+    let (times, once) = (&tape.times, tape.once);
+    let ms = |seconds: f64| (seconds * 1000.0).round() as u64;
+    let phase = |planned_s: f64, did: &Did| Phase {
+        planned_ms: ms(planned_s),
+        count: did.count,
+        sheet_ms: ms(did.sheet_s),
+        real_ms: ms(did.real_s),
+        bytes: did.bytes,
+    };
+    let counted = |planned_s: f64, did: &Did, once_s: f64| {
+        let sheet_s = once_s * did.count as f64;
+        phase(planned_s, &Did { sheet_s, ..*did })
+    };
+    Phases {
+        robot: counted(times.robot_s, &took.robot, once.move_s),
+        load: counted(times.load_s, &took.load, once.load_s),
+        locate: phase(times.locate_s - times.read_on_s, &took.locate),
+        read: phase(times.read_s + times.read_on_s, &took.read),
+        rewind: phase(times.rewind_s, &took.rewind),
+        unload: counted(times.unload_s, &took.unload, once.unload_s),
+        home: counted(times.return_s, &took.home, once.move_s),
     }
 }
 

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use super::arrange::Arranged;
 use super::pour::in_turn;
-use super::record::{Came, Record, STDOUT};
+use super::record::{Came, Record, STDOUT, absolute};
 use super::replan::{Layouts, Replanning};
 use super::summary::{RestoreSummary, Timing, summarise};
-use super::timed::{Timed, seconds_between};
+use super::timed::Timed;
 use super::{ExistingPolicy, Prepared, RestoreOptions, make};
+use crate::clock::seconds_between;
 use crate::engine::restore::{
     CutFile, MemberRead, RestorePlan, Resume, TarPlan, VolumeReads, write_tar,
 };
@@ -34,8 +35,7 @@ pub fn restore_as_tar(
 ) -> Result<RestoreSummary, JobError> {
     let target = match options.target.as_os_str().is_empty() {
         true => PathBuf::from(STDOUT),
-        // As the journal of a restore has it; what cannot be made absolute is said as it is.
-        false => std::path::absolute(&options.target).unwrap_or_else(|_| options.target.clone()),
+        false => absolute(&options.target),
     };
     let options = RestoreOptions {
         target: PathBuf::new(),
@@ -54,8 +54,9 @@ pub fn restore_as_tar(
     let source = LibrarySource::new(site, &catalog, mounter, None);
     let cut_files = cut_files([&choice.volumes, &choice.spares]);
     let arranged = choice.volumes.iter_mut().chain(&mut choice.spares);
-    let source = Replanning::new(source, Layouts::of(arranged));
-    let mut source = Timed::new(source, site.clock);
+    let (watch, layouts) = (source.watch(), Layouts::of(arranged));
+    let source = Replanning::new(source, layouts.clone());
+    let mut source = Timed::new(source, watch, layouts);
     let plan = TarPlan {
         members: RestorePlan {
             target: options.target.clone(),
@@ -67,11 +68,11 @@ pub fn restore_as_tar(
         cut_files,
     };
     let report = write_tar(&plan, &mut source, output, site.monitor);
-    let (source, spans) = source.finish();
+    let (source, took) = source.finish();
     let (source, anew) = source.finish();
     let refused = source.finish();
     let real_s = seconds_between(started, site.clock.now());
-    let timing = Timing::of(&outlook, real_s, &spans, &anew);
+    let timing = Timing::of(&outlook, real_s, &took, &anew);
     let ended = report.map_err(from_engine).map(|report| RestoreSummary {
         restore: (!site.state.is_catalog_brief()).then_some(restore),
         ..summarise(report, &outlook, timing.clone(), refused)

@@ -5,11 +5,17 @@ use serde::Serialize;
 
 use super::TapePlace;
 use super::arrange::Arranged;
-use crate::access_order::robot_move_s;
+use super::calibrate::Calibration;
+use crate::access_order::{Approach, robot_move_s};
 use crate::jobs::mount::Places;
 
 /// What a person takes to load a tape that a drive without changer asks for: an estimate.
 const BY_HAND_S: f64 = 60.0;
+/// How far data sheet times may be off, as a share: of tapes in a library, and of others.
+const UNSURE: f64 = 0.1;
+const VERY_UNSURE: f64 = 0.3;
+/// No finish is surer than this, in per cent.
+const LEAST_PERCENT: f64 = 5.0;
 
 /// What one tape takes, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -20,6 +26,8 @@ pub struct TapeTimes {
     pub load_s: f64,
     /// It is moved to what is to be read.
     pub locate_s: f64,
+    /// Of this, what is read on through.
+    pub read_on_s: f64,
     /// What is to be read is read.
     pub read_s: f64,
     /// It is rewound.
@@ -35,11 +43,9 @@ pub struct TapeTimes {
 }
 
 impl TapeTimes {
-    pub(super) fn of(volume: &Arranged, place: &TapePlace, places: &Places) -> TapeTimes {
-        let robot_s = match places {
-            Places::Known { slots, .. } => robot_move_s(*slots),
-            Places::ByHand => 0.0,
-        };
+    /// By the data sheet.
+    pub(super) fn of_sheet(volume: &Arranged, place: &TapePlace, places: &Places) -> TapeTimes {
+        let robot_s = robot_sheet_s(places);
         let mechanics = volume.tape.mechanics();
         let (bring_s, load_s) = match place {
             TapePlace::Drive(_) => (0.0, 0.0),
@@ -47,19 +53,29 @@ impl TapeTimes {
             _ => (robot_s, mechanics.load_s),
         };
         let rewind_s = volume.order.rewind_s;
-        let mut times = TapeTimes {
+        let legs = volume.order.legs.iter();
+        let read_on = legs.filter(|leg| leg.approach == Approach::ReadOn);
+        TapeTimes {
             robot_s: bring_s,
             load_s,
             locate_s: volume.order.motion_s() - rewind_s,
+            read_on_s: read_on.map(|leg| leg.approach_s).sum(),
             read_s: volume.order.read_s(),
             rewind_s,
             unload_s: volume.tape.unload_s(volume.used_bytes),
             return_s: robot_s,
             total_s: 0.0,
             record_order_s: volume.record_order_s,
-        };
-        times.total_s = times.mount_s() + times.use_s() + times.release_s();
-        times
+        }
+        .summed()
+    }
+
+    /// The same with its total.
+    pub(super) fn summed(self) -> TapeTimes {
+        TapeTimes {
+            total_s: self.mount_s() + self.use_s() + self.release_s(),
+            ..self
+        }
     }
 
     /// Until the tape is ready.
@@ -75,6 +91,36 @@ impl TapeTimes {
     /// Until it is out of the way.
     pub(super) fn release_s(&self) -> f64 {
         self.rewind_s + self.unload_s + self.return_s
+    }
+}
+
+/// What a move of the robot takes by the data sheet; none without a changer.
+fn robot_sheet_s(places: &Places) -> f64 {
+    match places {
+        Places::Known { slots, .. } => robot_move_s(*slots),
+        Places::ByHand => 0.0,
+    }
+}
+
+/// What by the data sheet it takes to do once what a record of a tape counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct OnceTimes {
+    /// A move of the robot, or of a person.
+    pub(super) move_s: f64,
+    pub(super) load_s: f64,
+    pub(super) unload_s: f64,
+}
+
+impl OnceTimes {
+    pub(super) fn of(volume: &Arranged, places: &Places) -> OnceTimes {
+        OnceTimes {
+            move_s: match places {
+                Places::Known { .. } => robot_sheet_s(places),
+                Places::ByHand => BY_HAND_S,
+            },
+            load_s: volume.tape.mechanics().load_s,
+            unload_s: volume.tape.unload_s(volume.used_bytes),
+        }
     }
 }
 
@@ -101,17 +147,25 @@ pub struct Finish {
     pub certainty: Certainty,
     /// What it may be off by, in per cent; unknown where tapes are outside.
     pub percent: Option<u8>,
+    /// Seconds from now, if all goes as quickly as it may; unknown as `percent`.
+    pub low_s: Option<f64>,
+    /// Seconds from now, if all goes as slowly as it may.
+    pub high_s: Option<f64>,
 }
 
+/// A tape of a restore, where it is, and what it takes.
+pub(super) type TapeInPlan<'a> = (&'a Arranged, &'a TapePlace, &'a TapeTimes);
+
 impl Finish {
-    /// The finish, so many seconds from now, of a restore from these tapes, each with its place.
+    /// The finish, so many seconds from now, of a restore from these tapes.
     pub(super) fn of<'a>(
         now: Timestamp,
         seconds: f64,
-        tapes: impl Iterator<Item = (&'a Arranged, &'a TapePlace)>,
+        tapes: impl Iterator<Item = TapeInPlan<'a>> + Clone,
+        calibration: &Calibration,
     ) -> Finish {
         let mut certainty = Certainty::Likely;
-        for (volume, place) in tapes {
+        for (volume, place, _) in tapes.clone() {
             if *place == TapePlace::Missing {
                 certainty = Certainty::Open;
             }
@@ -120,16 +174,32 @@ impl Finish {
                 certainty = Certainty::Rough;
             }
         }
+        let unsure = match certainty {
+            Certainty::Likely => UNSURE,
+            Certainty::Rough | Certainty::Open => VERY_UNSURE,
+        };
+        let (mut all_s, mut low_s, mut high_s) = (0.0, 0.0, 0.0);
+        for (volume, _, times) in tapes {
+            let (low, high) = calibration.range(times, &volume.generation, unsure);
+            (all_s, low_s, high_s) = (all_s + times.total_s, low_s + low, high_s + high);
+        }
+        let (low, high) = match all_s > 0.0 {
+            true => (low_s / all_s, high_s / all_s),
+            false => (1.0 - unsure, 1.0 + unsure),
+        };
+        let is_open = certainty == Certainty::Open;
+        let unless_open = |value: f64| (!is_open).then_some(value);
+        let off_percent = 100.0 * (1.0 - low).max(high - 1.0);
+        // What was summed up is a hair beside what it was summed up from.
+        let percent = (off_percent - 1e-6).ceil().clamp(LEAST_PERCENT, 100.0);
         let span = SignedDuration::from_millis((seconds * 1000.0) as i64);
         Finish {
             at: now.checked_add(span).unwrap_or(Timestamp::MAX),
             seconds,
             certainty,
-            percent: match certainty {
-                Certainty::Likely => Some(10),
-                Certainty::Rough => Some(30),
-                Certainty::Open => None,
-            },
+            percent: unless_open(percent).map(|percent| percent as u8),
+            low_s: unless_open(seconds * low),
+            high_s: unless_open(seconds * high),
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::io;
 
 use tapewright::jobs::history::{
-    self, ArchiveDetail, JobDetail, JobFilter, JobInfo, JobKept, JobKind, JobTape, RestoreDetail,
+    self, ArchiveDetail, JobDetail, JobFilter, JobInfo, JobKept, JobKind, JobTape, Phase, Phases,
+    RestoreDetail, RestoredTape,
 };
 use tapewright::jobs::{ByteText, Level};
 use tapewright::units::ByteSize;
 use uuid::Uuid;
 
 use super::archive::outcome_words;
+use super::restore::span_words;
 use super::{Context, Ended, conclude, problems};
 use crate::dates;
 use crate::exit::Exit;
@@ -217,5 +219,53 @@ fn render_restore(output: &mut Output, detail: &RestoreDetail) -> io::Result<()>
             ("software", detail.software.clone()),
         ],
     )?;
+    timing(output, &detail.timing)?;
     problems(output, &detail.problems, "not restored")
+}
+
+/// What each tape took beside what it was to take, and the steps of all where they were recorded.
+fn timing(output: &mut Output, tapes: &[RestoredTape]) -> io::Result<()> {
+    let whole = |seconds: u64| span_words(seconds as f64);
+    let row = |tape: &RestoredTape| {
+        vec![
+            tape.barcode.clone(),
+            tape.drive.clone().unwrap_or_else(|| "-".to_owned()),
+            tape.real_s.map_or_else(|| "not read".to_owned(), whole),
+            whole(tape.planned_s),
+        ]
+    };
+    let rows: Vec<Vec<String>> = tapes.iter().map(row).collect();
+    output.line("")?;
+    output.table(&["TAPE", "DRIVE", "TOOK >", "PLANNED >"], &rows)?;
+    let phases: Vec<Phases> = tapes.iter().filter_map(|tape| tape.phases).collect();
+    if phases.is_empty() {
+        return Ok(());
+    }
+    type OfStep = fn(&Phases) -> Phase;
+    let steps: [(&str, OfStep); 7] = [
+        ("moves to a drive", |of| of.robot),
+        ("loads", |of| of.load),
+        ("locates", |of| of.locate),
+        ("reads", |of| of.read),
+        ("rewinds", |of| of.rewind),
+        ("unloads", |of| of.unload),
+        ("moves home", |of| of.home),
+    ];
+    let sum = |step: OfStep, value: fn(Phase) -> u64| {
+        phases
+            .iter()
+            .fold(0, |sum: u64, one| sum.saturating_add(value(step(one))))
+    };
+    let span = |ms: u64| span_words(ms as f64 / 1000.0);
+    let row = |(name, step): (&str, OfStep)| {
+        vec![
+            name.to_owned(),
+            sum(step, |one| one.count).to_string(),
+            span(sum(step, |one| one.real_ms)),
+            span(sum(step, |one| one.planned_ms)),
+        ]
+    };
+    let rows: Vec<Vec<String>> = steps.into_iter().map(row).collect();
+    output.line("")?;
+    output.table(&["STEP", "COUNT >", "TOOK >", "PLANNED >"], &rows)
 }

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod at_risk;
 pub mod browse;
 pub mod browser;
+pub mod calibration;
 pub mod catalog;
 pub mod copy;
 pub mod demo;

@@ -17,7 +17,7 @@ use tapewright::units::ByteSize;
 
 use super::archive::outcome_words;
 use super::find::pattern_bytes;
-use super::{Context, Ended, conclude, failed_tapes, problems};
+use super::{Context, Ended, calibration, conclude, failed_tapes, problems};
 use crate::dates;
 use crate::exit::{Exit, Failure, after_printing};
 use crate::output::{Output, counted, tell};
@@ -287,6 +287,7 @@ fn tell_finish(context: &Context<'_>, outlook: &RestoreOutlook) {
     context.terminal.clear();
     let finish = finish_words(&outlook.finish);
     tell(format!("note: {}; {finish}", how_much(outlook)));
+    eprintln!("note: {}", calibration::words(&outlook.calibration));
     if let Some(words) = more_drives_words(outlook) {
         eprintln!("note: {words}");
     }
@@ -351,7 +352,7 @@ pub fn finish_words(finish: &Finish) -> String {
 }
 
 /// A span of time with its two greatest units.
-fn span_words(seconds: f64) -> String {
+pub fn span_words(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
@@ -382,12 +383,13 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
     output.table(&head, &rows)?;
     by_drive(output, &outlook.drives)?;
     output.line(finish_words(&outlook.finish))?;
+    output.line(calibration::words(&outlook.calibration))?;
     if let Some(words) = more_drives_words(outlook) {
         output.line(words)?;
     }
     output.line(room_words(outlook.room))?;
     if !outlook.pick_list.is_empty() {
-        output.line("to be fetched:")?;
+        output.line("to be fetched, which takes a time that is not foretold:")?;
         for pick in &outlook.pick_list {
             let shelf = pick.shelf.as_deref().unwrap_or("nobody noted where it is");
             output.line(format!("  [ ] {}  {shelf}", pick.barcode))?;

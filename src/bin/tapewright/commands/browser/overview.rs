@@ -3,6 +3,7 @@
 use tapewright::jobs::restore::{RestoreOutlook, TapeNeed};
 use tapewright::units::ByteSize;
 
+use crate::commands::calibration;
 use crate::commands::restore::{finish_words, how_much, place_words, room_words};
 use crate::output::counted;
 
@@ -11,12 +12,13 @@ pub fn lines(outlook: &RestoreOutlook) -> Vec<String> {
     let mut lines = vec![
         how_much(outlook),
         finish_words(&outlook.finish),
+        calibration::words(&outlook.calibration),
         room_words(outlook.room),
         String::new(),
     ];
     lines.extend(outlook.tapes.iter().map(tape));
     if !outlook.pick_list.is_empty() {
-        lines.push("to be fetched:".to_owned());
+        lines.push("to be fetched, which takes a time that is not foretold:".to_owned());
     }
     for pick in &outlook.pick_list {
         let shelf = pick.shelf.as_deref().unwrap_or("nobody noted where it is");
