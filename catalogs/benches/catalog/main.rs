@@ -301,6 +301,19 @@ fn ask(directory: &Path, history: &History, entries: u64) {
     };
     timed(&entry, 3);
     row("one name in a view, newest of 360 runs", &timed(&entry, 3));
+    let first = FindOptions {
+        as_of: Some(history::time(0)),
+        ..newest
+    };
+    let of_first = catalog.view(&first).expect("a view");
+    let entry = |path: &[u8]| {
+        of_first
+            .entry(path)
+            .expect("an answer")
+            .map_or(0, |held| held.len())
+    };
+    timed(&entry, 3);
+    row("one name in a view of one run", &timed(&entry, 3));
     let find = |path: &[u8], options: &FindOptions| {
         let pattern = Pattern::tree(path).expect("a name");
         let hits = catalog.find(&pattern, options).expect("an answer");
