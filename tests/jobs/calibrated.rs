@@ -86,7 +86,7 @@ fn the_second_restore_is_foretold_by_what_the_first_took() {
         let found = calibration.factor(step, "LTO-9").unwrap();
         let share = found.factor / expected;
         // Robots of the simulator take longer to far slots, and a load has its label read.
-        assert!((0.8..1.25).contains(&share), "{step:?}: {found:?}");
+        assert!((0.8..1.25).contains(&share), "{step:?}: {calibration:?}");
     }
     // So little is read, and no locate is needed: both are by data sheet.
     for step in [Step::Locate, Step::Read] {

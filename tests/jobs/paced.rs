@@ -24,18 +24,10 @@ pub struct Pace {
     pub unload: f64,
 }
 
-impl Pace {
-    fn of(&self, cdb: &[u8]) -> f64 {
-        match cdb[0] {
-            0xA5 => self.robot,
-            // A drive that loads is asked until it is ready.
-            0x00 | 0x03 => self.load,
-            0x01 => self.rewind,
-            0x1B => self.unload,
-            _ => 1.0,
-        }
-    }
-}
+const TEST_UNIT_READY: u8 = 0x00;
+const REWIND: u8 = 0x01;
+const LOAD_UNLOAD: u8 = 0x1B;
+const MOVE_MEDIUM: u8 = 0xA5;
 
 /// The time that all devices share.
 #[derive(Debug, Default)]
@@ -43,6 +35,8 @@ struct Time {
     /// How far the latest device has come by its own time.
     seen: Duration,
     now_s: f64,
+    /// A tape was moved, and no drive has been ready since.
+    loading: bool,
 }
 
 /// The clock of such a library.
@@ -53,17 +47,34 @@ impl Wall {
     /// For the library in `dir`, and the tap that moves it on.
     pub fn of(dir: &Path, pace: Pace) -> (Wall, Tap) {
         let seen = Library::open(dir).unwrap().elapsed().unwrap();
-        let wall = Wall(Arc::new(Mutex::new(Time { seen, now_s: 0.0 })));
+        let wall = Wall(Arc::new(Mutex::new(Time {
+            seen,
+            ..Time::default()
+        })));
         let (shared, dir) = (wall.clone(), dir.to_owned());
         let tap = Tap::new(move |way| Box::new(Way::beside(&*way, &dir, pace, shared.clone())));
         (wall, tap)
     }
 
-    fn come_to(&self, elapsed: Duration, times: f64) {
+    /// A device has come so far with a command that ended well or not.
+    fn come_to(&self, elapsed: Duration, opcode: u8, is_good: bool, pace: &Pace) {
         let mut time = self.0.lock().unwrap();
         let took = elapsed.saturating_sub(time.seen);
+        let times = match opcode {
+            MOVE_MEDIUM => pace.robot,
+            // A drive that loads is asked this and that until it is ready.
+            _ if time.loading => pace.load,
+            REWIND => pace.rewind,
+            LOAD_UNLOAD => pace.unload,
+            _ => 1.0,
+        };
         time.seen += took;
         time.now_s += took.as_secs_f64() * times;
+        time.loading = match opcode {
+            MOVE_MEDIUM => true,
+            TEST_UNIT_READY => time.loading && !is_good,
+            _ => time.loading,
+        };
     }
 
     fn moment(&self) -> Timestamp {
@@ -145,7 +156,8 @@ impl Transport for Way {
             Unit::Changer(changer) => (changer.execute(cdb, data), changer.elapsed()),
         };
         assert!(done.answered);
-        self.wall.come_to(elapsed, self.pace.of(cdb));
+        let is_good = done.status == target::status::GOOD;
+        self.wall.come_to(elapsed, cdb[0], is_good, &self.pace);
         Ok(Completion {
             status: Status(done.status),
             sense: done.sense,
