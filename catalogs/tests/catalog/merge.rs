@@ -321,6 +321,67 @@ fn what_is_damaged_is_not_merged_and_a_damaged_merged_file_is_cured_tape_by_tape
     assert!(!merged.exists(), "nothing in it counts any more");
 }
 
+/// Entries whose footer takes more than half of what a footer may: each block begins with a long
+/// name that has nothing in common with the one before.
+fn of_long_names(letter: char) -> Vec<Entry> {
+    let (blocks, of_block) = (520, 256);
+    let names = (0..blocks).flat_map(|block| {
+        (0..of_block).map(move |number| match number {
+            0 => format!("{letter}{block:03}{}", "-".repeat(65_000)),
+            number => format!("{letter}{block:03}x{number:03}"),
+        })
+    });
+    let placed = |(name, number): (String, u64)| Entry {
+        block: 2 + number,
+        ..file(name, number)
+    };
+    names.zip(0..).map(placed).collect()
+}
+
+#[test]
+fn files_that_come_to_more_than_one_may_hold_stay_as_they_are_and_the_others_are_merged() {
+    let directory = tempfile::tempdir().unwrap();
+    // Two small files of one job, and one of another that is to have two long ones.
+    let catalog = of_segments(directory.path(), 2);
+    for (segment, letter) in [(11, 'a'), (12, 'b')] {
+        let receipt = receipt(2, 1, segment);
+        let entries = of_long_names(letter);
+        catalog.commit(at(2), receipt, entries).unwrap();
+    }
+    let wanted = [
+        "tree/in all".to_owned(),
+        "a007x008".to_owned(),
+        format!("b519{}", "-".repeat(65_000)),
+    ];
+    let answers = |catalog: &Catalog| {
+        let all = wanted.iter().flat_map(|name| find(catalog, name, &ALL));
+        all.map(|hit| crate::support::short(&hit))
+            .collect::<Vec<_>>()
+    };
+    let before = answers(&catalog);
+    assert_eq!(before.len(), 3 + 1 + 1);
+    let names = |directory: &Path| entry_files(directory).into_iter().collect::<BTreeSet<_>>();
+    let files = names(directory.path());
+    assert_eq!(files.len(), 5);
+
+    let compaction = compact(&catalog);
+    assert!(compaction.damaged.is_empty(), "{:?}", compaction.damaged);
+    let merged: Vec<Uuid> = compaction.merged.iter().map(|it| it.job).collect();
+    assert_eq!(merged, [job_id(1)], "{:?}", compaction.merged);
+    assert_eq!(compaction.files_after, 4);
+    let after = names(directory.path());
+    assert_eq!(
+        files.intersection(&after).count(),
+        3,
+        "no draft, and none is gone"
+    );
+    assert_eq!(after.len(), 4);
+    assert_eq!(answers(&catalog), before);
+    assert_eq!(compact(&catalog).merged, [], "nor are they the next time");
+    let report = open(directory.path()).check().unwrap();
+    assert!(report.damaged.is_empty(), "{:?}", report.damaged);
+}
+
 #[test]
 fn receipts_that_were_replaced_are_passed_over_and_left_out_of_the_next_merge() {
     let directory = tempfile::tempdir().unwrap();
