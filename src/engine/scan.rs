@@ -31,11 +31,13 @@ pub struct Damage {
 /// What a scan found on one volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanReport {
-    /// Segments recorded.
+    /// Segments of files recorded.
     pub segments: u64,
+    /// Segments of copies of the catalog recorded.
+    pub catalog_copies: u64,
     /// Those among them whose index was lost.
     pub salvaged: u64,
-    /// Members in them; a copy of the catalog is none.
+    /// Members in those of files.
     pub files: u64,
     /// Damage, at most [`DAMAGE_LISTED`] places.
     pub damage: Vec<Damage>,
@@ -125,9 +127,10 @@ impl Walk<'_> {
 
     fn segment(&mut self, receipt: SegmentReceipt) -> ControlFlow<()> {
         let (number, salvaged) = (receipt.info.number, receipt.salvaged);
-        let (files, bytes) = match receipt.info.content {
-            Content::Files => (receipt.files.len() as u64, receipt.info.file_bytes),
-            Content::Catalog => (0, 0),
+        let is_copy = receipt.info.content == Content::Catalog;
+        let (files, bytes) = match is_copy {
+            false => (receipt.files.len() as u64, receipt.info.file_bytes),
+            true => (0, 0),
         };
         if let Err(source) = self.sink.commit(receipt) {
             let barcode = self.barcode.clone();
@@ -138,7 +141,8 @@ impl Walk<'_> {
             });
             return ControlFlow::Break(());
         }
-        self.report.segments += 1;
+        self.report.segments += u64::from(!is_copy);
+        self.report.catalog_copies += u64::from(is_copy);
         self.report.salvaged += u64::from(salvaged);
         self.report.files += files;
         self.monitor.advance(files, bytes);
@@ -163,6 +167,7 @@ impl ScanReport {
     fn new() -> Self {
         Self {
             segments: 0,
+            catalog_copies: 0,
             salvaged: 0,
             files: 0,
             damage: Vec::new(),

@@ -36,8 +36,9 @@ fn a_complete_tail_is_adopted_and_the_tape_goes_on_behind_it() {
     plant(&lab.path("source"));
     lab.label(&[A], "docs");
     lab.archive(&["source/docs"], "docs").unwrap();
+    let mut forgot = None;
     forgotten(&lab, |lab| {
-        drop(lab.archive(&["source/photos"], "docs").unwrap())
+        forgot = Some(lab.archive(&["source/photos"], "docs").unwrap().job);
     });
     assert!(lab.find(b"**/two.raw").is_empty());
 
@@ -45,6 +46,9 @@ fn a_complete_tail_is_adopted_and_the_tape_goes_on_behind_it() {
     assert_eq!(summary.adopted_segments, 1);
     assert_eq!(summary.segments[0].number, 3);
     assert_eq!(lab.find(b"**/two.raw").len(), 1);
+    let adopted = lab.catalog().job(&forgot.unwrap().to_string()).unwrap();
+    let ended = adopted.unwrap().finish.unwrap().what.outcome;
+    assert_eq!(ended, Outcome::Complete, "as its last segment says");
     assert_eq!(verify(lab.site(), A).unwrap().outcome, Outcome::Complete);
 }
 

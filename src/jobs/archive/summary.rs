@@ -78,7 +78,8 @@ pub struct ArchiveSummary {
     pub ratio: f64,
     /// What it wrote, in order; each is on its medium and in the catalog.
     pub segments: Vec<WrittenSegment>,
-    /// Segments of earlier, cut-off jobs found complete on a tape and taken into the catalog.
+    /// Segments with files that were complete on a tape and not in the catalog, which has them now:
+    /// of cut-off jobs, or of jobs that an older copy of the catalog does not know.
     pub adopted_segments: u64,
     /// Files that are missing or not whole.
     pub problems: Problems,

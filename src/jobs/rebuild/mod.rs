@@ -7,27 +7,28 @@ mod seen;
 use std::collections::HashSet;
 
 use catalogs::Catalog;
-use catalogs::model::event::{CatalogRebuilt, Event, VolumeLabelled, VolumeReinstated};
+use catalogs::model::event::{
+    CatalogRebuilt, Event, VolumeLabelled, VolumeReinstated, VolumeStateChanged,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
 pub(crate) use self::alone::{WhichTapes, read_alone, read_behind};
-use self::seen::SeenJobs;
+pub(crate) use self::seen::{NotingSink, SeenJobs};
 use super::append_check::read_label;
 use super::label::{SkippedTape, medium};
 use super::mount::{Bay, Listed, Mounter, Purpose, drive_error, lend};
 use super::restore::TapePlace;
 use super::{
     ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
-    catalog, compact, convert, cut_off,
+    VolumeState, catalog, compact, cut_off,
 };
+use crate::engine::MountedVolume;
 use crate::engine::scan::{Damage, ScanReport, scan};
-use crate::engine::{BoxedError, ReceiptSink};
 use crate::monitor;
 use crate::units::BlockAddress;
-use crate::volume::append::AppendPoint;
+use crate::volume::append::{self, AppendPoint};
 use crate::volume::label::Label;
-use crate::volume::receipt::SegmentReceipt;
 use crate::volume::scan::Depth;
 
 /// A volume that was read into the catalog.
@@ -41,17 +42,18 @@ pub struct RebuiltVolume {
     pub volume: Uuid,
     /// Its pool.
     pub pool: String,
-    /// Segments found on it.
+    /// Segments with files found on it.
     pub segments: u64,
-    /// Segments that the catalog did not know before.
+    /// Those among them that the catalog did not know before.
     pub new_segments: u64,
-    /// Members in its segments.
+    /// Members in them.
     pub files: u64,
+    /// Segments with a copy of the catalog found on it.
+    pub catalog_copies: u64,
     /// What could not be read.
     pub problems: Problems,
     /// First block of the segment at the end that was cut off, if there is one; it is among the
     /// problems.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_off_at: Option<BlockAddress>,
 }
 
@@ -360,26 +362,36 @@ impl<'a> Rebuild<'a> {
         from: &AppendPoint,
     ) -> (Bay, Result<RebuiltVolume, JobError>) {
         let (barcode, volume, pool) = (label.barcode.clone(), label.volume, label.pool.clone());
-        let site = self.site;
-        let mut sink = RebuildSink {
-            rebuild: self,
+        let (site, catalog) = (self.site, self.catalog);
+        let mut sink = NotingSink {
+            site,
+            catalog,
+            jobs: &mut self.jobs,
             new_segments: 0,
         };
         let (bay, report) = lend(bay, label, |mounted| {
-            scan(mounted, from, Depth::Indexes, &mut sink, site.monitor)
+            let report = scan(mounted, from, Depth::Indexes, &mut sink, site.monitor)?;
+            let full = report.append.is_some() && is_full(mounted);
+            Ok((report, full))
         });
         let new_segments = sink.new_segments;
-        self.stopped |= report.as_ref().is_ok_and(|report| report.append.is_none());
-        let result = report.map(|report| RebuiltVolume {
-            barcode,
-            unread_in: None,
-            volume,
-            pool,
-            segments: report.segments,
-            new_segments,
-            files: report.files,
-            cut_off_at: report.incomplete.as_ref().map(|cut_off| cut_off.block),
-            problems: problems(report),
+        let result = report.and_then(|(report, full)| {
+            self.stopped |= report.append.is_none();
+            if full {
+                note_full(site, catalog, volume)?;
+            }
+            Ok(RebuiltVolume {
+                barcode,
+                unread_in: None,
+                volume,
+                pool,
+                segments: report.segments,
+                new_segments,
+                files: report.files,
+                catalog_copies: report.catalog_copies,
+                cut_off_at: report.incomplete.as_ref().map(|cut_off| cut_off.block),
+                problems: problems(report),
+            })
         });
         (bay, result)
     }
@@ -436,17 +448,29 @@ fn problems(report: ScanReport) -> Problems {
     problems
 }
 
-/// Segments into the catalog, each noted for its job.
-struct RebuildSink<'a, 'b> {
-    rebuild: &'a mut Rebuild<'b>,
-    new_segments: u64,
+/// Whether nothing more fits on the tape, if the drive tells. It stands at the end of its data.
+fn is_full(mounted: &mut MountedVolume) -> bool {
+    let barcode = &mounted.label.barcode;
+    match mounted.device.remaining_bytes() {
+        Ok(left) => left.is_some_and(|left| append::is_full(left, mounted.label.block_bytes)),
+        Err(error) => {
+            tracing::info!(barcode, %error, "what is left on the tape is not known");
+            false
+        }
+    }
 }
 
-impl ReceiptSink for RebuildSink<'_, '_> {
-    fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError> {
-        self.rebuild.jobs.see(&receipt);
-        let new = convert::commit(self.rebuild.catalog, self.rebuild.site.clock, receipt)?;
-        self.new_segments += u64::from(new);
-        Ok(())
+/// That a tape is full its ledger said, and no tape does: else a job would bring it to a drive to
+/// find that out.
+fn note_full(site: Site<'_>, catalog: &Catalog, volume: Uuid) -> Result<(), JobError> {
+    if catalog::volume(catalog, volume)?.state != VolumeState::Appendable {
+        return Ok(());
     }
+    let event = VolumeStateChanged {
+        volume,
+        state: VolumeState::Full,
+        reason: "no further segment fits".to_owned(),
+    };
+    catalog.append(site.clock.now(), &Event::VolumeState(event))?;
+    Ok(())
 }

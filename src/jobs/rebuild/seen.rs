@@ -1,5 +1,5 @@
-//! How the jobs ended of which a rebuild meets segments: by what the tapes tell, and all that
-//! the catalog has of them already.
+//! How the jobs ended of which a rebuild, or who adopts what is behind the known end of a tape,
+//! meets segments: by what the tapes tell, and all that the catalog has of them already.
 //!
 //! Does not know the library, or which tape a segment was on.
 
@@ -9,18 +9,19 @@ use catalogs::Catalog;
 use catalogs::model::{Entry, Kind};
 use uuid::Uuid;
 
-use crate::jobs::{JobError, Outcome, Site, catalog, interrupted};
+use crate::engine::{BoxedError, ReceiptSink};
+use crate::jobs::{JobError, Outcome, Site, catalog, convert, interrupted};
 use crate::volume::index::Content;
 use crate::volume::member::Condition;
 use crate::volume::receipt::SegmentReceipt;
 
-/// The jobs of the segments that a rebuild met, by the pools that have a copy of them.
+/// The jobs of the segments that were met, by the pools that have a copy of them.
 #[derive(Default)]
-pub(super) struct SeenJobs(HashMap<Uuid, BTreeMap<String, JobSeen>>);
+pub(crate) struct SeenJobs(HashMap<Uuid, BTreeMap<String, JobSeen>>);
 
 impl SeenJobs {
     /// Notes a segment. A copy of the catalog is none of its job's own.
-    pub(super) fn see(&mut self, receipt: &SegmentReceipt) {
+    fn see(&mut self, receipt: &SegmentReceipt) {
         if receipt.info.content != Content::Files {
             return;
         }
@@ -37,9 +38,9 @@ impl SeenJobs {
         seen.blemished |= receipt.salvaged || !whole;
     }
 
-    /// Records how the jobs ended of which this rebuild met a segment, and what became of
-    /// those that ended nowhere.
-    pub(super) fn settle(self, site: Site<'_>, known: &Catalog) -> Result<(), JobError> {
+    /// Records how the jobs ended of which a segment was met, and what became of those that ended
+    /// nowhere. One that runs ends by itself.
+    pub(crate) fn settle(self, site: Site<'_>, known: &Catalog) -> Result<(), JobError> {
         let outcomes = self.outcomes(known)?;
         interrupted::settle_as(site, known, &|job| {
             let told = outcomes.get(&job).copied();
@@ -51,7 +52,7 @@ impl SeenJobs {
         Ok(())
     }
 
-    /// How the jobs ended of which this rebuild met a segment, by all that the catalog has of
+    /// How the jobs ended of which a segment was met, by all that the catalog has of
     /// them by now: other segments may have come with an earlier rebuild.
     fn outcomes(self, known: &Catalog) -> Result<BTreeMap<Uuid, Outcome>, JobError> {
         let mut outcomes = BTreeMap::new();
@@ -136,8 +137,27 @@ fn correct(site: Site<'_>, known: &Catalog, job: Uuid, outcome: Outcome) -> Resu
         Outcome::Partial => said.outcome == Outcome::Interrupted,
         Outcome::Failed | Outcome::Interrupted => false,
     };
-    if from_tapes && better {
+    if from_tapes && better && !interrupted::is_owned(site, job)? {
         interrupted::finish(site, known, job, outcome, interrupted::Ended::default())?;
     }
     Ok(())
+}
+
+/// Segments into the catalog, each noted for its job.
+pub(crate) struct NotingSink<'a> {
+    pub(crate) site: Site<'a>,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) jobs: &'a mut SeenJobs,
+    /// Segments of files that the catalog did not know before.
+    pub(crate) new_segments: u64,
+}
+
+impl ReceiptSink for NotingSink<'_> {
+    fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError> {
+        self.jobs.see(&receipt);
+        let is_files = receipt.info.content == Content::Files;
+        let new = convert::commit(self.catalog, self.site.clock, receipt)?;
+        self.new_segments += u64::from(new && is_files);
+        Ok(())
+    }
 }

@@ -6,7 +6,7 @@
 
 use catalogs::model::event::Receipt;
 
-use super::{CatalogSink, LibrarySource, lock_volume};
+use super::{LibrarySource, lock_volume};
 use crate::engine::scan::scan;
 use crate::engine::{MountedVolume, VolumeEnd};
 use crate::error_text::with_causes;
@@ -15,6 +15,7 @@ use crate::jobs::append_check::{Appendable, Expected, check_appendable};
 use crate::jobs::label::is_about_the_tape;
 use crate::jobs::mount::{Bay, Places, Purpose, lend};
 use crate::jobs::operator::Reply;
+use crate::jobs::rebuild::{NotingSink, SeenJobs};
 use crate::jobs::restore::TapePlace;
 use crate::jobs::{JobError, VolumeState, catalog, error};
 use crate::monitor::Problem;
@@ -205,16 +206,19 @@ impl LibrarySource<'_> {
         }
     }
 
-    /// Takes complete segments of a cut-off run into the catalog. What was cut off is
-    /// overwritten by the next append: the point is behind the last complete one. Where
+    /// Takes complete segments into the catalog that it does not know: of a cut-off run, or of
+    /// jobs that an older copy of the catalog does not have; and how those jobs ended. What was
+    /// cut off is overwritten by the next append: the point is behind the last complete one. Where
     /// anything is damaged, all that is there is recorded, and the volume is not written.
     fn adopt_tail(&mut self, bay: Bay, found: &Appendable) -> (Bay, Result<AppendPoint, JobError>) {
         let (site, label) = (self.site, found.label.clone());
         let (barcode, volume) = (label.barcode.clone(), label.volume);
-        let mut sink = CatalogSink {
+        let mut jobs = SeenJobs::default();
+        let mut sink = NotingSink {
             site,
             catalog: self.catalog,
-            committed: |_: &_, _| {},
+            jobs: &mut jobs,
+            new_segments: 0,
         };
         let (bay, report) = lend(bay, label, |volume| {
             scan(
@@ -225,7 +229,9 @@ impl LibrarySource<'_> {
                 site.monitor,
             )
         });
+        let settled = jobs.settle(site, self.catalog);
         let point = report.and_then(|report| {
+            settled?;
             tracing::info!(
                 barcode,
                 segments = report.segments,

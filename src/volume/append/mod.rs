@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::VolumeError;
 use super::index::read_index;
 use super::label::{Identity, Label, identify};
-use super::segment::FinishedSegment;
+use super::segment::{FinishedSegment, minimum_segment_bytes};
 use crate::drive::{
     DriveError, DriveErrorKind, FilemarkReturns, SequentialDevice, Written, WrittenBlocks,
 };
@@ -32,6 +32,17 @@ pub enum Room {
     Ample,
     /// In the (programmable) early-warning zone: close the segment now.
     Low,
+}
+
+/// Whether no further segment fits on a volume of which the drive says that so much is left.
+#[must_use]
+pub fn is_full(left_bytes: u64, block_bytes: u32) -> bool {
+    let reserve = reserve_bytes(left_bytes, u64::from(block_bytes));
+    left_bytes.saturating_sub(reserve) < minimum_segment_bytes(block_bytes)
+}
+
+fn reserve_bytes(left_bytes: u64, block_bytes: u64) -> u64 {
+    (RESERVE_RECORDS * block_bytes).max(left_bytes / RESERVE_SHARE)
 }
 
 /// Writes to a volume behind its last segment.
@@ -210,7 +221,7 @@ impl<'a> VolumeAppender<'a> {
         let Some(left) = left else { return Ok(None) };
         let block_bytes = u64::from(self.block_bytes);
         let buffered = self.next.0.saturating_sub(self.confirmed()?.0) * block_bytes;
-        let reserve = (RESERVE_RECORDS * block_bytes).max(left / RESERVE_SHARE);
+        let reserve = reserve_bytes(left, block_bytes);
         Ok(Some(left.saturating_sub(buffered).saturating_sub(reserve)))
     }
 
