@@ -159,9 +159,10 @@ impl Place {
         let copied = !workload.copy_tapes.is_empty();
         job.copy_pool = copied.then(|| COPY_POOL.to_owned());
         job.segment_limit = Some(ByteSize(workload.segment_bytes));
-        if workload.copies_catalog {
-            job.catalog_copy = CatalogCopy::Always;
-        }
+        job.catalog_copy = match workload.copies_catalog {
+            true => CatalogCopy::Always,
+            false => CatalogCopy::Never,
+        };
         archive(self.site(tap), &job)
     }
 

@@ -29,7 +29,7 @@ fn options(lab: &Lab) -> JobDescription {
     JobDescription {
         copy_pool: Some("offsite".to_owned()),
         segment_limit: Some(ByteSize(16 << 20)),
-        ..JobDescription::of_paths(vec![lab.path("source")], "onsite")
+        ..crate::lab::of_paths(vec![lab.path("source")], "onsite")
     }
 }
 

@@ -12,6 +12,7 @@ use tapewright::changer::{Changer, ElementKind};
 use tapewright::clock::SystemClock;
 use tapewright::drive::{Drive, DriveMode, FilemarkReturns, ReadyWait, SequentialDevice};
 use tapewright::jobs::archive::{ArchiveSummary, JobDescription, archive};
+use tapewright::jobs::catalog_copy::CatalogCopy;
 use tapewright::jobs::find::{FindOptions, Found, find};
 use tapewright::jobs::label::{LabelOptions, LabelSummary, Which, label};
 use tapewright::jobs::library::LibraryConfig;
@@ -105,7 +106,7 @@ impl Lab {
 
     pub fn archive(&self, paths: &[&str], pool: &str) -> Result<ArchiveSummary, JobError> {
         let paths = paths.iter().map(|name| self.path(name)).collect();
-        archive(self.site(), &JobDescription::of_paths(paths, pool))
+        archive(self.site(), &of_paths(paths, pool))
     }
 
     /// The catalog, past the jobs.
@@ -283,6 +284,22 @@ pub fn fault(effect: Effect, command: &str, nth: u64, times: Option<u64>) -> Rul
     rule.when.nth = Some(nth);
     rule.times = times;
     rule
+}
+
+/// A job that leaves no copy of the catalog: nothing is on tape then but what it archives.
+pub fn bare_job() -> JobDescription {
+    JobDescription {
+        catalog_copy: CatalogCopy::Never,
+        ..JobDescription::default()
+    }
+}
+
+/// The same, of these paths.
+pub fn of_paths(paths: Vec<PathBuf>, pool: &str) -> JobDescription {
+    JobDescription {
+        catalog_copy: CatalogCopy::Never,
+        ..JobDescription::of_paths(paths, pool)
+    }
 }
 
 pub fn label_options(barcodes: &[&str], pool: &str, erase: Option<&str>) -> LabelOptions {

@@ -34,7 +34,7 @@ fn a_file_in_whose_hole_the_job_was_stopped_is_archived_anew_when_it_goes_on() {
     let sparse = File::create(lab.path("source/sparse")).unwrap();
     sparse.set_len(FILE_BYTES).unwrap();
     sparse.write_all_at(&noise(2, 100_000), 0).unwrap();
-    let job = JobDescription::of_paths(vec![lab.path("source")], "docs");
+    let job = crate::lab::of_paths(vec![lab.path("source")], "docs");
 
     lab.monitor = Box::new(StopBehind(101_100, AtomicU64::new(0)));
     let stopped = archive(lab.site(), &job).unwrap();
@@ -52,7 +52,7 @@ fn a_file_in_whose_hole_the_job_was_stopped_is_archived_anew_when_it_goes_on() {
     lab.monitor = Box::new(Silent);
     let resume = JobDescription {
         resume: Some(stopped.job.to_string()),
-        ..JobDescription::default()
+        ..crate::lab::bare_job()
     };
     let resumed = archive(lab.site(), &resume).unwrap();
     assert_eq!(resumed.outcome, Outcome::Complete, "{resumed:?}");

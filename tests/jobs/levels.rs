@@ -32,7 +32,7 @@ pub type Tree = BTreeMap<PathBuf, Seen>;
 pub fn options(lab: &Lab, level: Level) -> JobDescription {
     JobDescription {
         level,
-        ..JobDescription::of_paths(vec![lab.path("source")], "docs")
+        ..crate::lab::of_paths(vec![lab.path("source")], "docs")
     }
 }
 

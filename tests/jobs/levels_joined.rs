@@ -136,7 +136,7 @@ fn a_resumed_job_of_changes_goes_on_against_its_base_and_records_deletions_once(
         let resume = JobDescription {
             resume: Some(stopped.job.to_string()),
             segment_limit: Some(ByteSize(1 << 20)),
-            ..JobDescription::default()
+            ..crate::lab::bare_job()
         };
         let resumed = archive(lab.site(), &resume).unwrap();
         assert_eq!(resumed.outcome, Outcome::Complete, "{resumed:?}");
@@ -187,7 +187,7 @@ fn a_job_behind_which_one_of_changes_began_is_not_resumed() {
         run(&lab, Level::Incremental);
         let resume = JobDescription {
             resume: Some(stopped.job.to_string()),
-            ..JobDescription::default()
+            ..crate::lab::bare_job()
         };
         let error = archive(lab.site(), &resume).unwrap_err();
         assert_eq!(error.kind(), JobErrorKind::Request, "{error:?}");

@@ -38,7 +38,7 @@ fn archived(copied: bool) -> Lab {
     let job = JobDescription {
         copy_pool: copied.then(|| "offsite".to_owned()),
         segment_limit: Some(ByteSize(4 << 20)),
-        ..JobDescription::of_paths(vec![lab.path("source")], "onsite")
+        ..crate::lab::of_paths(vec![lab.path("source")], "onsite")
     };
     let summary = archive(lab.site(), &job).unwrap();
     assert!(summary.failure.is_none(), "{summary:?}");
@@ -195,7 +195,7 @@ fn a_file_with_bad_records_in_both_copies_comes_back_from_both() {
     lab.label(&[C], "offsite");
     let job = JobDescription {
         copy_pool: Some("offsite".to_owned()),
-        ..JobDescription::of_paths(vec![lab.path("source")], "onsite")
+        ..crate::lab::of_paths(vec![lab.path("source")], "onsite")
     };
     let summary = archive(lab.site(), &job).unwrap();
     assert!(summary.failure.is_none(), "{summary:?}");

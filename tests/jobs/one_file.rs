@@ -50,7 +50,7 @@ fn full_tape() -> Lab {
     lab.label(&[A, B], "docs");
     let job = JobDescription {
         segment_limit: Some(ByteSize(16 << 20)),
-        ..JobDescription::of_paths(vec![lab.path("source")], "docs")
+        ..crate::lab::of_paths(vec![lab.path("source")], "docs")
     };
     archive(lab.site(), &job).unwrap();
     let all = tapes::list(lab.site()).unwrap();

@@ -64,7 +64,7 @@ fn job(sources: Vec<Source>) -> JobDescription {
         // Parts of 1 MiB.
         segment_limit: Some(ByteSize(4 << 20)),
         sources,
-        ..JobDescription::default()
+        ..crate::lab::bare_job()
     }
 }
 

@@ -248,7 +248,7 @@ fn archived(lab: &Lab, level: Level, name: &str) -> String {
     let job = JobDescription {
         level,
         name: Some(name.to_owned()),
-        ..JobDescription::of_paths(vec![lab.path("source")], "docs")
+        ..crate::lab::of_paths(vec![lab.path("source")], "docs")
     };
     let done = archive(lab.site(), &job).unwrap();
     assert_eq!(done.outcome, Outcome::Complete);
@@ -508,7 +508,7 @@ fn the_time_of_a_job_is_counted_from_its_start() {
     lab.label(&[A], "docs");
     let job = JobDescription {
         keep: Some("2y".parse().unwrap()),
-        ..JobDescription::of_paths(vec![lab.path("source")], "docs")
+        ..crate::lab::of_paths(vec![lab.path("source")], "docs")
     };
     archive(lab.site(), &job).unwrap();
     let options = ExpireOptions {
@@ -587,7 +587,7 @@ fn a_job_that_goes_on_is_not_given_a_time_that_is_over() {
         let job = JobDescription {
             resume: Some("old".to_owned()),
             keep: Some(keep.parse().unwrap()),
-            ..JobDescription::default()
+            ..crate::lab::bare_job()
         };
         archive(lab.site(), &job)
     };

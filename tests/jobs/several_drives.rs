@@ -87,7 +87,7 @@ fn in_parts_on_three_tapes(lab: &Lab) {
     lab.label(&[A, B, C], "docs");
     let job = JobDescription {
         segment_limit: Some(ByteSize(16 << 20)),
-        ..JobDescription::of_paths(vec![root], "docs")
+        ..crate::lab::of_paths(vec![root], "docs")
     };
     let summary = archive(lab.site(), &job).unwrap();
     assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");

@@ -8,7 +8,7 @@ use tape_sim::fault::{Device, Effect, Rule, When};
 use tape_sim::library::LibrarySpec;
 use tapewright::changer::ElementKind;
 use tapewright::drive::{Drive, ReadyWait};
-use tapewright::jobs::archive::{JobDescription, WrittenSegment, archive};
+use tapewright::jobs::archive::{WrittenSegment, archive};
 use tapewright::jobs::library::{status, trace_to};
 use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{JobErrorKind, Outcome, Site, VolumeState, tapes};
@@ -405,7 +405,7 @@ fn a_reset_on_the_way_to_the_first_write_sets_the_mode_anew() {
             trace: Some(&tap),
             ..lab.site()
         };
-        let job = JobDescription::of_paths(vec![lab.path("source")], "docs");
+        let job = crate::lab::of_paths(vec![lab.path("source")], "docs");
         let summary = archive(site, &job).unwrap();
         assert_eq!(summary.outcome, Outcome::Complete, "{command}: {summary:?}");
 

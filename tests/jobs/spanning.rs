@@ -46,7 +46,7 @@ fn plant_much(lab: &Lab) {
 fn options(lab: &Lab) -> JobDescription {
     JobDescription {
         segment_limit: Some(ByteSize(16 << 20)),
-        ..JobDescription::of_paths(vec![lab.path("source")], "docs")
+        ..crate::lab::of_paths(vec![lab.path("source")], "docs")
     }
 }
 

@@ -50,7 +50,7 @@ fn a_sparse_member_in_parts_comes_back_with_its_holes_and_its_end() {
                 place: "host".to_owned(),
                 timeout: None,
             })],
-            ..JobDescription::default()
+            ..crate::lab::bare_job()
         };
         let summary = archive(lab.site(), &job).unwrap();
         let expected = [Outcome::Complete, Outcome::Partial][usize::from(cut)];
@@ -111,7 +111,7 @@ fn what_the_drive_has_confirmed_is_committed_while_the_source_sleeps() {
             place: "db/dump".to_owned(),
             timeout: None,
         })],
-        ..JobDescription::default()
+        ..crate::lab::bare_job()
     };
     let committed = || lab.ledger_lines("receipt").len();
     thread::scope(|scope| {

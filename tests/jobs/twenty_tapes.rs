@@ -195,7 +195,7 @@ fn fill(lab: &Lab) {
                     Vec::new()
                 },
                 copy_pool: (tape == 6).then(|| pool(7)),
-                ..JobDescription::of_paths(vec![tree.clone()], &pool(tape))
+                ..crate::lab::of_paths(vec![tree.clone()], &pool(tape))
             };
             let done = archive(lab.site(), &job).unwrap();
             assert_eq!(done.outcome, Outcome::Complete, "{done:?}");

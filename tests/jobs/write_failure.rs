@@ -73,7 +73,7 @@ fn plant_some(lab: &Lab) {
 fn options(lab: &Lab) -> JobDescription {
     JobDescription {
         segment_limit: Some(ByteSize(4 << 20)),
-        ..JobDescription::of_paths(vec![lab.path("source")], "docs")
+        ..crate::lab::of_paths(vec![lab.path("source")], "docs")
     }
 }
 

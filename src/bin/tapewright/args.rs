@@ -248,6 +248,8 @@ pub struct CopyArgs {
     /// The pool that gets the copy [default: the one that the job named]
     #[arg(long, requires = "job")]
     pub pool: Option<String>,
+    #[command(flatten)]
+    pub catalog_copy: CatalogCopyArgs,
     /// Wait for a tape to write or a free drive, looking again by itself [default: ask on a
     /// terminal, end with 3 or 8 elsewhere]
     #[arg(long)]

@@ -130,7 +130,7 @@ fn parse(text: &str) -> Result<JobDescription, String> {
         level: job.level,
         base: job.base,
         keep: job.keep,
-        catalog_copy: job.catalog_copy.unwrap_or(CatalogCopy::Auto),
+        catalog_copy: job.catalog_copy.unwrap_or_default(),
         hooks: Hooks {
             before: job.before,
             after: job.after,
@@ -272,6 +272,14 @@ mod tests {
             Source::Command(stream("pg_dump orders", "db/orders.dump", None)),
         ];
         assert_eq!(job.sources, expected);
+    }
+
+    #[test]
+    fn what_a_file_does_not_say_is_as_in_any_job() {
+        let job = parse("pool = \"p\"").unwrap();
+        let any = JobDescription::default();
+        assert_eq!(job.catalog_copy, any.catalog_copy);
+        assert_eq!((job.digest, job.level), (any.digest, any.level));
     }
 
     #[test]

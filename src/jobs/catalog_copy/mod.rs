@@ -25,11 +25,11 @@ pub(super) use write::{Behind, write};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CatalogCopy {
     /// Where one is due.
+    #[default]
     Auto,
     /// Behind each job that wrote something.
     Always,
-    /// Not at all: for programs that did not ask for it.
-    #[default]
+    /// Not at all.
     Never,
 }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use self::missing::{Held, Missing, missing};
 use super::archive::{FailedWrite, WrittenSegment, check_pool, failed, problems, written};
+use super::catalog_copy::{self, Behind, CatalogCopy, CopiedCatalog, Keeping};
 use super::engine_error::from_writing;
 use super::error::Failure;
 use super::mount::Mounter;
@@ -27,6 +28,8 @@ pub struct CopyOptions {
     pub job: Option<String>,
     /// The pool that gets the copy; `None` for the one that the job named when it began.
     pub pool: Option<String>,
+    /// When a copy of the catalog is written behind the copies of a job.
+    pub catalog_copy: CatalogCopy,
     /// Only say what is missing.
     pub dry_run: bool,
 }
@@ -40,6 +43,8 @@ pub struct CopySummary {
     pub jobs: Vec<CopiedJob>,
     /// What was written, in order; each is on its medium and in the catalog.
     pub segments: Vec<WrittenSegment>,
+    /// What became of a copy of the catalog on the tapes that were written last.
+    pub catalog_copies: Vec<CopiedCatalog>,
     /// What could not be read from a tape, or not as it was written.
     pub problems: Problems,
     /// Tapes that failed while they were written.
@@ -93,6 +98,7 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
         outcome: Outcome::Complete,
         jobs: needs.iter().map(Need::told).collect(),
         segments: Vec::new(),
+        catalog_copies: Vec::new(),
         problems: Problems::default(),
         failed_tapes: Vec::new(),
         failure: None,
@@ -108,7 +114,7 @@ pub fn copy(site: Site<'_>, options: &CopyOptions) -> Result<CopySummary, JobErr
     Mounter::open(site)?.expect_drives(2)?;
     for (at, need) in needs.into_iter().enumerate() {
         check_pool(&catalog, &need.pool)?;
-        let goes_on = need.carry_out(site, &catalog, &mut summary)?;
+        let goes_on = need.carry_out(site, &catalog, options.catalog_copy, &mut summary)?;
         let left = Need::of(&catalog, need.job, &need.pool)?;
         summary.jobs[at].still_missing_files = left.missing.files;
         if !goes_on {
@@ -255,12 +261,16 @@ impl Need {
         &self,
         site: Site<'_>,
         catalog: &Catalog,
+        when: CatalogCopy,
         summary: &mut CopySummary,
     ) -> Result<bool, JobError> {
         let owner = interrupted::own(site, self.job.start.what.job)?;
         let mut from = LibrarySource::new(site, catalog, Mounter::open(site)?, None);
         let pool = Some(self.pool.clone());
-        let mut to = LibrarySource::new(site, catalog, Mounter::open(site)?, pool);
+        let to = LibrarySource::new(site, catalog, Mounter::open(site)?, pool);
+        let mut to = Keeping::new(to, when != CatalogCopy::Never);
+        let plan = self.plan();
+        let before = summary.segments.len();
         let segments = &mut summary.segments;
         let mut sink = CatalogSink {
             site,
@@ -268,8 +278,20 @@ impl Need {
             committed: |info: &SegmentInfo, end_block| segments.push(written(info, end_block)),
         };
         let (clock, monitor) = (site.clock, site.monitor);
-        let report = engine::copy(&self.plan(), &mut from, &mut to, &mut sink, clock, monitor);
-        drop((from, to));
+        let report = engine::copy(&plan, &mut from, &mut to, &mut sink, clock, monitor);
+        drop(from);
+        let ended_well = report.failure.is_none() && report.written.failure.is_none();
+        if when != CatalogCopy::Never && ended_well && !report.stopped {
+            let behind = Behind {
+                job: &plan.job,
+                memory: plan.memory,
+                when,
+                segments: &summary.segments[before..],
+            };
+            let copied = catalog_copy::write(site, catalog, &behind, vec![&mut to]);
+            summary.catalog_copies.extend(copied);
+        }
+        drop(to);
         owner.retire();
         let listed = problems(report.problems);
         let total = summary.problems.total + listed.total;

@@ -6,7 +6,7 @@ use tapewright::jobs::archive::{
     self, ArchivePreview, ArchiveSummary, ArchiveTimings, Changes, CopySummary, FailedWrite,
     JobDescription, Previewed, WrittenSegment,
 };
-use tapewright::jobs::catalog_copy::{CatalogCopy, CopiedCatalog, CopyOutcome};
+use tapewright::jobs::catalog_copy::{CopiedCatalog, CopyOutcome};
 use tapewright::jobs::{JobErrorKind, Level, Outcome};
 use tapewright::units::ByteSize;
 
@@ -68,10 +68,7 @@ fn described(args: &ArchiveArgs) -> Result<JobDescription, Failure> {
     check_resumed(args)?;
     let mut job = match &args.job {
         Some(file) => archive::read_job_file(file)?,
-        None => JobDescription {
-            catalog_copy: CatalogCopy::Auto,
-            ..JobDescription::default()
-        },
+        None => JobDescription::default(),
     };
     job.sources.extend(args.sources.0.iter().cloned());
     job.excludes.extend(args.exclude.iter().cloned());
@@ -178,7 +175,7 @@ fn render_changes(output: &mut Output, changes: Option<&Changes>) -> io::Result<
 pub fn render(output: &mut Output, summary: &ArchiveSummary) -> std::io::Result<()> {
     if summary.adopted_segments > 0 {
         output.line(format!(
-            "{} of an earlier job that was cut off found complete on tape and kept",
+            "taken into the catalog: {}, complete on tape and not known before",
             counted(summary.adopted_segments, "segment")
         ))?;
     }
@@ -260,7 +257,7 @@ fn render_copy(output: &mut Output, copy: &CopySummary) -> std::io::Result<()> {
 }
 
 /// Where a copy of the catalog is; what kept one from being written was told when it did.
-fn catalog_copies(output: &mut Output, copies: &[CopiedCatalog]) -> io::Result<()> {
+pub fn catalog_copies(output: &mut Output, copies: &[CopiedCatalog]) -> io::Result<()> {
     for copy in copies {
         match (copy.outcome, copy.tape_file) {
             (CopyOutcome::Written, Some(file)) => output.line(format!(

@@ -5,7 +5,7 @@ use std::io;
 use tapewright::jobs::copy::{self, CopyOptions, CopySummary};
 use tapewright::units::ByteSize;
 
-use super::archive::{failed_writes, outcome_words, segments};
+use super::archive::{catalog_copies, failed_writes, outcome_words, segments};
 use super::{Context, Ended, conclude, problems};
 use crate::args::CopyArgs;
 use crate::exit::Exit;
@@ -16,6 +16,7 @@ pub fn run(context: &mut Context<'_>, args: &CopyArgs) -> Ended {
     let options = CopyOptions {
         job: args.job.clone(),
         pool: args.pool.clone(),
+        catalog_copy: args.catalog_copy.when.unwrap_or_default(),
         dry_run: args.dry_run,
     };
     let summary = copy::copy(context.site, &options)?;
@@ -63,6 +64,7 @@ fn render(output: &mut Output, summary: &CopySummary, dry_run: bool) -> io::Resu
         ))?;
     }
     output.line(format!("copying: {}", outcome_words(summary.outcome)))?;
+    catalog_copies(output, &summary.catalog_copies)?;
     failed_writes(output, &summary.failed_tapes)?;
     problems(output, &summary.problems, "not readable on tape")
 }
