@@ -41,7 +41,7 @@ pub struct TapeInfo {
     pub used_bytes: u64,
     /// What is left of the capacity, before early warning is taken off.
     pub free_bytes: u64,
-    /// Segments on it.
+    /// Segments on it, those with a copy of the catalog among them.
     pub segments: u64,
     /// Members on it.
     pub files: u64,
@@ -53,7 +53,7 @@ pub struct TapeInfo {
     pub labelled_at: Timestamp,
     /// When it was last read back.
     pub verified_at: Option<Timestamp>,
-    /// Segments that were read then, and may not be all of them.
+    /// Segments that were read then, whatever is in them, and may not be all.
     pub verified_segments: u64,
     /// Files that were bad when it was last read back.
     pub bad_files: u64,
@@ -211,7 +211,9 @@ fn info(
         next_block,
         labelled_at: volume.label.time,
         verified_at: verified.map(|(time, _)| *time),
-        verified_segments: verified.map_or(0, |(_, verified)| u64::from(verified.segments)),
+        verified_segments: verified.map_or(0, |(_, verified)| {
+            u64::from(verified.segments) + verified.catalog_copies
+        }),
         bad_files: verified.map_or(0, |(_, verified)| verified.bad.total),
         catalog_copy_at,
     }

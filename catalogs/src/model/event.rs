@@ -438,8 +438,11 @@ pub struct CommandEnded {
 pub struct Verified {
     /// The volume.
     pub volume: Uuid,
-    /// Segments read.
+    /// Segments with files read.
     pub segments: u32,
+    /// Segments with a copy of the catalog read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub catalog_copies: u64,
     /// Files compared.
     pub files: u64,
     /// What was bad.

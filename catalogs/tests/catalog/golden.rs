@@ -212,6 +212,7 @@ fn one_of_each(catalog: &Catalog) {
         Event::Verified(Verified {
             volume,
             segments: 2,
+            catalog_copies: 0,
             files: 9,
             bad: problems,
         }),

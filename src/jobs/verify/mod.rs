@@ -65,12 +65,10 @@ pub struct VerifiedVolume {
     pub unknown_segments: u64,
     /// What is to be held of a segment that was cut off at the end of what is on it, if there is
     /// one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_off: Option<String>,
     /// What was bad, by file.
     pub problems: Problems,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
 
@@ -402,12 +400,10 @@ fn record(site: Site<'_>, catalog: &Catalog, summary: &VerifiedVolume) -> Result
         return Ok(());
     }
     let (volume, bad) = (summary.volume, summary.problems.clone());
-    // All that was read of the volume, whatever is in it.
-    let segments = summary.segments + summary.catalog_copies;
-    let segments = u32::try_from(segments).unwrap_or(u32::MAX);
     let event = Verified {
         volume,
-        segments,
+        segments: u32::try_from(summary.segments).unwrap_or(u32::MAX),
+        catalog_copies: summary.catalog_copies,
         files: summary.files,
         bad,
     };
