@@ -29,7 +29,6 @@ pub struct CompactSummary {
     /// Their length before, in bytes.
     pub bytes_before: u64,
     /// Their length after, in bytes; not known of a dry run.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_after: Option<u64>,
     /// The old files are still there, since another process reads them.
     pub waits_for_readers: bool,

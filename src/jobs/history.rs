@@ -62,7 +62,6 @@ pub struct JobInfo {
     /// Its name; of a restore, what was asked for first.
     pub name: String,
     /// What of its trees it archives.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
     /// When it began.
     pub started_at: Timestamp,
@@ -74,14 +73,12 @@ pub struct JobInfo {
     /// has nothing on tape, the one that it was for.
     pub pools: Vec<String>,
     /// The pool that is to hold a second copy, if one was wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_pool: Option<String>,
     /// Objects on tape, of one copy, a file in parts being one; of a restore, those restored.
     pub objects: u64,
     /// Bytes of the files among them.
     pub file_bytes: u64,
     /// How long it is kept; `None` of a restore.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<JobKept>,
 }
 

@@ -16,7 +16,6 @@ use crate::error_text::with_causes;
 #[derive(Debug, Clone, Serialize)]
 pub struct CatalogFault {
     /// Barcode of the tape that it is about, if one is.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub barcode: Option<String>,
     /// What, as a sentence without a final full stop.
     pub what: String,
@@ -45,12 +44,7 @@ pub struct Carried {
     /// Entries.
     pub entries: u64,
     /// Events of later software, which an export leaves out.
-    #[serde(skip_serializing_if = "is_zero")]
     pub left_out: u64,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// Reads all of the catalog and compares it with itself. Touches no tape.

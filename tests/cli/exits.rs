@@ -135,3 +135,47 @@ fn what_only_looks_does_without_a_log() {
         .run(["archive", "--pool", "p"], [&source])
         .expect_exit(1);
 }
+
+#[test]
+fn a_state_directory_that_is_not_there_is_not_made_to_ask_it() {
+    let place = Place::empty();
+    let file = place.path("file");
+    let file = file.to_str().expect("a name");
+    let cases: [(&[&str], i32, &str); 21] = [
+        (&["find", "x"], 9, "--state"),
+        (&["ls"], 9, "--state"),
+        (&["tree"], 9, "--state"),
+        (&["du"], 9, "--state"),
+        (&["duplicates"], 9, "--state"),
+        (&["job", "list"], 9, "--state"),
+        (&["keep", "job", "--for", "7y"], 9, "--state"),
+        (&["hold", "list"], 9, "--state"),
+        (&["expire", "--dry-run"], 9, "--state"),
+        (&["verify", "job"], 9, "--state"),
+        (&["copy", "--missing"], 9, "--state"),
+        (&["restore", "x", "--to", file], 9, "--state"),
+        (&["tape", "show", "SIM001L9"], 9, "--state"),
+        (&["tape", "contents", "SIM001L9"], 9, "--state"),
+        (&["tape", "at-risk", "SIM001L9"], 9, "--state"),
+        (&["catalog", "check"], 9, "--state"),
+        (&["catalog", "compact"], 9, "--state"),
+        (&["catalog", "compact", "--dry-run"], 9, "--state"),
+        (&["catalog", "export", file], 9, "--state"),
+        (&["catalog", "rebuild"], 1, "library use"),
+        (
+            &["catalog", "import", "--from-tape", "SIM001L9"],
+            1,
+            "library use",
+        ),
+    ];
+    for (words, code, advice) in cases {
+        let refused = place.run(words, [""; 0]).expect_exit(code);
+        assert!(
+            refused.stderr().contains(advice),
+            "{words:?}: {}",
+            refused.stderr()
+        );
+        assert!(!place.path("state").exists(), "{words:?}");
+        assert!(!place.path("file").exists(), "{words:?}");
+    }
+}

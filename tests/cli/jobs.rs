@@ -70,6 +70,9 @@ fn each_archive_and_restore_is_listed_and_shown() {
         assert_eq!(told.map(Value::clone), *expected);
     }
     assert_eq!(told.len(), expected.len());
+    for (job, field) in [(&jobs[0], "copy_pool"), (&jobs[3], "kept")] {
+        assert_eq!(job.get(field), Some(&Value::Null), "{field}");
+    }
     let kept = &jobs[0]["kept"];
     assert_eq!(
         (&kept["until"], &kept["held"]),

@@ -7,6 +7,7 @@ mod catalog_args;
 mod commands;
 mod dates;
 mod exit;
+mod expected;
 mod filter;
 mod find_args;
 mod job_args;
@@ -59,6 +60,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         return commands::demo::run(args, cli.global.json);
     }
     let root = state_root(cli.global.state.as_deref())?;
+    expected::check(&cli.command, &root)?;
     let state = state_dir(&root, cli)?;
     // Lines on stderr would run through the screen.
     let verbose = match cli.command {

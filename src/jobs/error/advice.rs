@@ -288,7 +288,7 @@ impl JobError {
             }
             JobError::NoCatalog { .. } => {
                 "Label a tape to begin one; one that was lost comes back from the tapes with \
-                 `catalog rebuild`."
+                 `catalog rebuild`. One that is elsewhere: --state DIR."
             }
             JobError::Catalog(error) if is_disk_full(error) => {
                 "Make room there, then run the job again: what is on tape already is found \
