@@ -61,24 +61,19 @@ pub enum EngineError {
         /// The tape file; 0 is the label.
         file: TapeFile,
     },
-    /// A tape has no whole copy of the catalog; one that was cut off does not count.
+    /// A tape has no copy of the catalog.
     #[error("tape {barcode} has no copy of the catalog")]
     NoCatalogCopy {
         /// The tape's barcode.
         barcode: String,
     },
-    /// Copies of the catalog are on a tape, and none of them can be read.
-    #[error(
-        "tape {barcode} has {copies} copies of the catalog, and none can be read; the newest: \
-         {newest}"
-    )]
+    /// Copies of the catalog are on a tape, or may be, and none of them can be used.
+    #[error("no copy of the catalog on tape {barcode} can be used: {}", copies.join("; "))]
     CatalogCopiesBad {
         /// The tape's barcode.
         barcode: String,
-        /// How many were tried.
-        copies: u64,
-        /// What is wrong with the newest one.
-        newest: String,
+        /// What is wrong with each, the newest first.
+        copies: Vec<String>,
     },
     /// What was read could not be handed on.
     #[error("cannot write the output")]

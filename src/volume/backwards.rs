@@ -1,4 +1,4 @@
-//! The indexes of a volume from its end backwards: what was written last is found without reading
+//! The segments of a volume from its end backwards: what was written last is found without reading
 //! what lies before it.
 
 use std::collections::VecDeque;
@@ -7,81 +7,186 @@ use super::VolumeError;
 use super::failure::{ReadFailure, judge};
 use super::index::{Index, read_index};
 use super::label::Label;
+use super::scan::{SegmentHead, read_head};
 use crate::drive::{DriveError, DriveErrorKind, SequentialDevice};
-use crate::units::BlockAddress;
+use crate::error_text::with_causes;
+use crate::units::{BlockAddress, TapeFile};
 
-/// Tape files at the end of the volume in which its last index is looked for: a run that was cut
-/// off leaves two without, and some may be damaged.
-const FILES_TRIED: i64 = 8;
+/// So many segments in a row may lack an index that can be read, before no more is looked for.
+const IN_VAIN: u32 = 16;
 
-/// A way through the indexes of one volume, the last one first.
+/// What is known of a segment.
+#[derive(Debug)]
+pub enum Step {
+    /// All of it.
+    Index(Box<Index>),
+    /// Its index is damaged, or was never written.
+    Bare(Bare),
+}
+
+/// A segment without an index that can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bare {
+    /// Counts from 1.
+    pub number: u64,
+    /// Why its index cannot be used, as a sentence without a full stop.
+    pub why: String,
+    /// What its first record says; or why that cannot be told, either.
+    pub head: Result<SegmentHead, String>,
+}
+
+/// A way through the segments of one volume, the last one first.
 #[derive(Debug, Default)]
 pub struct Backwards {
-    /// Where the indexes before the last one that was read are; `None` before the first.
-    before: Option<VecDeque<BlockAddress>>,
+    next: Next,
+    /// Segments without index since the last one that has one.
+    in_vain: u32,
+}
+
+/// Where the way goes on.
+#[derive(Debug, Default)]
+enum Next {
+    /// At the end of the data.
+    #[default]
+    End,
+    /// Before the segment of this number, which begins here.
+    Before(BlockAddress, u64),
+    /// Before the segment of this number, at the first of these indexes.
+    Indexes(VecDeque<BlockAddress>, u64),
+    Nowhere,
 }
 
 impl Backwards {
-    /// The next index towards the beginning; `None` behind the first, or where no way leads on.
-    /// One that is damaged is passed over.
+    /// The next segment towards the beginning; `None` behind the first, or where no way leads on.
     ///
     /// # Errors
     ///
     /// Failures of the drive.
-    pub fn next_index(
+    pub fn step(
         &mut self,
         device: &mut dyn SequentialDevice,
         label: &Label,
-    ) -> Result<Option<Index>, VolumeError> {
-        let mut at = BlockAddress(u64::MAX);
-        let found = match &mut self.before {
-            None => last_index(device, label)?,
-            Some(before) => loop {
-                // Addresses that lead forward again would never end.
-                let next = before.pop_front().filter(|next| *next < at);
-                let Some(next) = next else { break None };
-                at = next;
-                match read_index(device, label.block_bytes, at) {
-                    Ok(index) => break Some(index),
-                    Err(error) => pass_over(error)?,
+    ) -> Result<Option<Step>, VolumeError> {
+        if self.in_vain == IN_VAIN {
+            return Ok(None);
+        }
+        let mut known = VecDeque::new();
+        let found = match std::mem::replace(&mut self.next, Next::Nowhere) {
+            Next::Nowhere => None,
+            Next::End => match last_file(device)? {
+                Some((segment, TapeFile(file))) if file % 2 == 1 => {
+                    let why = "the tape ends behind it, before an index".to_owned();
+                    return self.bare(device, label, file.div_ceil(2), why, Some(segment));
                 }
+                last => last.map(|(index, TapeFile(file))| (index, file / 2)),
             },
+            Next::Before(segment, number) => {
+                let index = file_before(device, segment)?;
+                index.map(|index| (index, number - 1))
+            }
+            Next::Indexes(mut indexes, number) => {
+                let index = indexes.pop_front();
+                known = indexes;
+                index.map(|index| (index, number.saturating_sub(1)))
+            }
         };
-        let index = found.filter(|index| index.info.volume == label.volume);
-        let before = index.iter().flat_map(|index| {
-            let own = index.info.index_block;
-            let before = index.info.previous_indexes.iter().copied();
-            before.filter(move |block| *block < own)
-        });
-        self.before = Some(before.collect());
-        Ok(index)
+        let Some((at, number)) = found else {
+            return Ok(None);
+        };
+        let why = match or_damage(read_index(device, label.block_bytes, at))? {
+            // What lies before another volume's segment is none of this one's.
+            Ok(index) if index.info.volume != label.volume => return Ok(None),
+            Ok(index) => {
+                self.in_vain = 0;
+                let before = index.info.previous_indexes.iter().copied();
+                self.next = Next::Indexes(nearer(before, at), index.info.number);
+                return Ok(Some(Step::Index(Box::new(index))));
+            }
+            Err(why) => why,
+        };
+        let segment = file_before(device, at)?;
+        let step = self.bare(device, label, number, why, segment)?;
+        let known = nearer(known, at);
+        if !known.is_empty() {
+            self.next = Next::Indexes(known, number);
+        }
+        Ok(step)
+    }
+
+    /// The segment of this number, which begins there, if that is known.
+    fn bare(
+        &mut self,
+        device: &mut dyn SequentialDevice,
+        label: &Label,
+        number: u64,
+        why: String,
+        segment: Option<BlockAddress>,
+    ) -> Result<Option<Step>, VolumeError> {
+        self.in_vain += 1;
+        let head = match segment {
+            None => Ok(None),
+            Some(at) => {
+                if number > 1 {
+                    self.next = Next::Before(at, number);
+                }
+                or_damage(read_head(device, label.block_bytes, at))?
+            }
+        };
+        let nothing = || "no segment begins where it should".to_owned();
+        let head = head.and_then(|head| head.ok_or_else(nothing));
+        Ok(Some(Step::Bare(Bare { number, why, head })))
     }
 }
 
-/// The last index that can be read, if it is near the end of the data.
-fn last_index(
+/// Those of the indexes that lie before `at`, up to the first that does not: addresses that lead
+/// forward again would never end.
+fn nearer(
+    indexes: impl IntoIterator<Item = BlockAddress>,
+    at: BlockAddress,
+) -> VecDeque<BlockAddress> {
+    let before = indexes.into_iter().take_while(|index| *index < at);
+    before.collect()
+}
+
+/// Where the last tape file begins that ends with a filemark; `None` if that is the label.
+fn last_file(
     device: &mut dyn SequentialDevice,
-    label: &Label,
-) -> Result<Option<Index>, VolumeError> {
-    let first = BlockAddress(0);
-    let failed = |doing| VolumeError::drive(doing, first);
-    for files in 1..=FILES_TRIED {
-        let end = device.locate_end_of_data();
-        end.map_err(failed("moving to the end of data"))?;
-        match device.space_filemarks(-files - 1) {
-            Err(error) if is_beginning(&error) => return Ok(None),
-            moved => moved.map_err(failed("moving to the last index"))?,
-        }
-        let moved = device.space_filemarks(1);
-        moved.map_err(failed("moving to the last index"))?;
-        let position = device.position();
-        let at = position.map_err(failed("asking the position"))?.block;
-        match read_index(device, label.block_bytes, at) {
-            Ok(index) => return Ok(Some(index)),
-            Err(error) => pass_over(error)?,
-        }
+) -> Result<Option<(BlockAddress, TapeFile)>, VolumeError> {
+    let end = device.locate_end_of_data();
+    let moving = VolumeError::drive("moving to the end of data", BlockAddress(0));
+    let TapeFile(marks) = end.map_err(moving)?.file;
+    if marks < 2 {
+        return Ok(None);
     }
-    Ok(None)
+    let begins = begin_of_file_before(device, "moving to the last index")?;
+    Ok(begins.map(|at| (at, TapeFile(marks - 1))))
+}
+
+/// Where the tape file before the one begins that begins at `at`; `None` if that is not to be
+/// found.
+fn file_before(
+    device: &mut dyn SequentialDevice,
+    at: BlockAddress,
+) -> Result<Option<BlockAddress>, VolumeError> {
+    let moving = "moving to a tape file";
+    let located = device.locate(at).map_err(VolumeError::drive(moving, at));
+    let begins = located.and_then(|()| begin_of_file_before(device, moving));
+    Ok(or_damage(begins)?.unwrap_or_default())
+}
+
+/// The beginning of the tape file before the filemark that lies next before the position.
+fn begin_of_file_before(
+    device: &mut dyn SequentialDevice,
+    moving: &'static str,
+) -> Result<Option<BlockAddress>, VolumeError> {
+    let failed = |doing| VolumeError::drive(doing, BlockAddress(0));
+    match device.space_filemarks(-2) {
+        Err(error) if is_beginning(&error) => return Ok(None),
+        moved => moved.map_err(failed(moving))?,
+    }
+    device.space_filemarks(1).map_err(failed(moving))?;
+    let position = device.position();
+    Ok(Some(position.map_err(failed("asking the position"))?.block))
 }
 
 /// True where the tape has no such tape file: it begins before.
@@ -92,12 +197,16 @@ fn is_beginning(error: &DriveError) -> bool {
     )
 }
 
-fn pass_over(error: VolumeError) -> Result<(), VolumeError> {
-    match judge(&error) {
-        ReadFailure::Record(block) => {
-            tracing::info!(%block, %error, "no index is there, or none that can be read");
-            Ok(())
-        }
-        ReadFailure::NotMedium => Err(error),
+/// What was read, or what is wrong with the tape there, in words.
+fn or_damage<T>(read: Result<T, VolumeError>) -> Result<Result<T, String>, VolumeError> {
+    match read {
+        Ok(read) => Ok(Ok(read)),
+        Err(error) => match judge(&error) {
+            ReadFailure::Record(block) => {
+                tracing::info!(%block, %error, "looking for segments from the end backwards");
+                Ok(Err(with_causes(&error)))
+            }
+            ReadFailure::NotMedium => Err(error),
+        },
     }
 }

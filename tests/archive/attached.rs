@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use tapewright::clock::SystemClock;
 use tapewright::engine::MountedVolume;
 use tapewright::engine::archive::{AttachPlan, AttachReport, attach};
-use tapewright::engine::attached::{CatalogCopies, CatalogCopy, CatalogCopyReader};
+use tapewright::engine::attached::{CatalogCopies, CatalogCopy, CatalogCopyReader, FoundCopy};
 use tapewright::monitor::Silent;
 use tapewright::units::BlockAddress;
 use tapewright::volume::append::AppendPoint;
@@ -73,10 +73,9 @@ impl Rig {
         report
     }
 
-    /// The copies that are found, the newest first, and what comes of reading each.
-    fn found(&self) -> Vec<Result<String, String>> {
+    fn mounted(&self) -> MountedVolume {
         let (label, tape) = &self.shelf.tapes[0];
-        let mut mounted = MountedVolume {
+        MountedVolume {
             device: Box::new(TestDrive {
                 tape: tape.clone(),
                 lag: 0,
@@ -88,13 +87,39 @@ impl Rig {
             }),
             label: label.clone(),
             append: None,
-        };
+        }
+    }
+
+    /// The copies that are found, the newest first, and what comes of reading each.
+    fn found(&self) -> Vec<Result<String, String>> {
+        let mut mounted = self.mounted();
         let mut copies = CatalogCopies::default();
         let mut found = Vec::new();
         while let Some(copy) = copies.next_copy(&mut mounted, &Silent).unwrap() {
-            found.push(read(&mut mounted, &copy));
+            found.push(match copy {
+                FoundCopy::Copy(copy) => match copy.fault() {
+                    Some(fault) => Err(fault),
+                    None => read(&mut mounted, &copy),
+                },
+                FoundCopy::Unknown { why, .. } => Err(why),
+            });
         }
         found
+    }
+
+    /// The bad blocks of the newest copy.
+    fn bad_blocks(&self) -> Vec<BlockAddress> {
+        let mut mounted = self.mounted();
+        let found = CatalogCopies::default().next_copy(&mut mounted, &Silent);
+        let Ok(Some(FoundCopy::Copy(copy))) = found else {
+            panic!("a copy: {found:?}");
+        };
+        copy.bad_blocks(&mut mounted, &Silent).unwrap()
+    }
+
+    fn lose(&self, block: BlockAddress) {
+        let mut tape = self.shelf.tapes[0].1.lock().unwrap();
+        tape.objects[block.0 as usize] = Object::Unreadable;
     }
 
     fn spoil(&self, block: BlockAddress) {
@@ -167,7 +192,9 @@ fn the_newest_copy_is_found_behind_jobs_and_what_is_no_whole_copy() {
     rig.job();
     assert_eq!(rig.found(), both);
 
-    // One that broke off: first with a segment and then without.
+    // One that broke off: first with a segment, which is told, and then without.
+    let mut with_broken = vec![Err("it was cut off".to_owned())];
+    with_broken.extend(both.clone());
     for length in [100 << 20, 5 << 20] {
         let mut begun = pieces(&noise(3, length));
         begun.push(Err(io::Error::other("an entry file is damaged")));
@@ -178,10 +205,14 @@ fn the_newest_copy_is_found_behind_jobs_and_what_is_no_whole_copy() {
             (begun.content, begun.content_ends),
             (Content::Catalog, false)
         );
-        assert_eq!(rig.found(), both);
+        assert_eq!(rig.found(), with_broken);
     }
     rig.job();
-    assert_eq!(rig.found(), both, "written over");
+    assert_eq!(
+        rig.found(),
+        with_broken,
+        "what had no index is written over"
+    );
 }
 
 #[test]
@@ -204,23 +235,83 @@ fn damage_is_told_and_older_copies_are_found_all_the_same() {
     assert_eq!(found[1], Ok(digest(&first)));
 
     let rig = make();
-    rig.spoil(last.index_block);
-    assert_eq!(rig.found(), [Ok(digest(&first))], "without its index");
-
-    let rig = make();
-    let tape = &rig.shelf.tapes[0].1;
-    tape.lock().unwrap().objects[last.first_block.0 as usize + 1] = Object::Unreadable;
+    rig.lose(last.first_block.plus(1));
     let found = rig.found();
     assert!(found[0].is_err());
     assert_eq!(found[1], Ok(digest(&first)));
+    assert_eq!(rig.bad_blocks(), [last.first_block.plus(1)]);
 }
 
 #[test]
-fn a_tape_that_is_full_before_the_copy_is_through_has_no_copy_and_none_goes_elsewhere() {
+fn without_its_index_a_copy_is_read_from_its_archive() {
+    let (first, second) = (noise(1, 300_000), noise(2, (96 << 20) + 5));
+    let make = || {
+        let mut rig = Rig::new(None);
+        rig.job();
+        rig.copy("first", pieces(&first));
+        rig.copy("second", pieces(&second));
+        rig.job();
+        rig
+    };
+    let whole = [Ok(digest(&second)), Ok(digest(&first))];
+    let rig = make();
+    assert_eq!(rig.found(), whole);
+    let of = |name: &str| {
+        let receipts = rig.ledger.receipts.iter();
+        let path = format!("tapewright/catalog/{name}").into_bytes();
+        let of_copy = receipts.filter(move |receipt| receipt.files[0].path == path);
+        of_copy.map(|it| it.info.clone()).collect::<Vec<_>>()
+    };
+    let (older, newer) = (of("first"), of("second"));
+    assert_eq!((older.len(), newer.len()), (1, 2));
+    let last = rig.ledger.receipts.last().unwrap().info.clone();
+
+    // Any of the indexes, also that of the job behind it, and all of them.
+    let indexes = [&newer[0], &newer[1], &older[0], &last].map(|info| info.index_block);
+    for spoiled in [&indexes[..1], &indexes[1..2], &indexes[3..], &indexes[..]] {
+        let rig = make();
+        spoiled.iter().for_each(|block| rig.spoil(*block));
+        assert_eq!(rig.found(), whole, "{spoiled:?}");
+        let rig = make();
+        spoiled.iter().for_each(|block| rig.lose(*block));
+        assert_eq!(rig.found(), whole, "{spoiled:?} lost");
+    }
+
+    // Its archive is damaged, too.
+    let rig = make();
+    let bad = newer[1].first_block.plus(2);
+    rig.spoil(newer[1].index_block);
+    rig.lose(bad);
+    let found = rig.found();
+    let told = found[0].clone().unwrap_err();
+    assert!(
+        told.contains(&format!("segment {}", newer[1].number)),
+        "{told}"
+    );
+    assert_eq!(found[1], whole[1]);
+    assert_eq!(rig.bad_blocks(), [bad]);
+
+    // Nor does its beginning say what it is.
+    let rig = make();
+    rig.lose(newer[1].index_block);
+    rig.spoil(newer[1].first_block);
+    let found = rig.found();
+    let told = found[0].clone().unwrap_err();
+    assert!(told.contains("nobody knows what it holds"), "{told}");
+    assert_eq!(
+        found[1],
+        Err("it was cut off".to_owned()),
+        "its first segment"
+    );
+    assert_eq!(found[2], whole[1]);
+}
+
+#[test]
+fn a_tape_that_is_full_before_the_copy_is_through_has_no_whole_one_and_none_goes_elsewhere() {
     let mut rig = Rig::new(Some(60 << 20));
     rig.job();
     let report = rig.copy("one", pieces(&noise(1, 90 << 20)));
     assert!(!report.volumes[0].whole && !report.stopped, "{report:?}");
     assert!(report.failure.is_none());
-    assert!(rig.found().is_empty());
+    assert_eq!(rig.found(), [Err("it was cut off".to_owned())]);
 }

@@ -89,6 +89,49 @@ fn a_lost_catalog_is_read_back_from_the_tapes() {
 }
 
 #[test]
+fn an_import_from_a_tape_says_what_is_not_in_it_and_every_field_is_there() {
+    let (place, source, before) = archived();
+    let import = ["catalog", "import", "--from-tape", "SIM001L9"];
+    fs::remove_dir_all(place.path("state/catalog")).expect("the catalog is there");
+    let told = place.run(import, [""; 0]).expect_done().stdout();
+    for words in [
+        "behind it on this tape: 0 segments, 0 objects",
+        "catalog rebuild SIM002L9",
+        "tapes labelled since",
+        "holds, retention times",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let (_, time) = told.split_once("the catalog as of ").expect("a time");
+    let time = time.lines().next().unwrap_or_default();
+    assert_eq!(time.matches(':').count(), 2, "with seconds: {time}");
+    assert_eq!(answers(&place), before);
+    assert_restores(&place, &source);
+
+    fs::remove_dir_all(place.path("state/catalog")).expect("the catalog is there");
+    let summary = &place.json(import)[0];
+    for field in [
+        "outcome",
+        "barcode",
+        "written_at",
+        "tape_file",
+        "events",
+        "entries",
+        "left_out",
+        "unused_copies",
+        "behind",
+        "may_have_newer",
+        "failure",
+    ] {
+        assert!(summary.get(field).is_some(), "{field}: {summary}");
+    }
+    assert_eq!(
+        summary["behind"].get("cut_off_at"),
+        Some(&serde_json::Value::Null)
+    );
+}
+
+#[test]
 fn a_rebuild_that_cannot_begin_leaves_no_empty_catalog() {
     let (place, source, before) = archived();
     fs::remove_dir_all(place.path("state")).expect("the state is there");

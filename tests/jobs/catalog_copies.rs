@@ -12,8 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use tape_sim::fault::Effect;
 use tape_sim::library::LibrarySpec;
 use tapewright::clock::{Clock, SystemClock};
-use tapewright::jobs::archive::{ArchiveSummary, JobDescription, archive};
+use tapewright::jobs::archive::{ArchiveSummary, Hooks, JobDescription, archive};
 use tapewright::jobs::catalog_copy::{CatalogCopy, CopyOutcome, ImportedCopy, import};
+use tapewright::jobs::copy::{CopyOptions, copy};
 use tapewright::jobs::dump::dump_file;
 use tapewright::jobs::history::{JobDetail, show};
 use tapewright::jobs::rebuild::rebuild;
@@ -21,6 +22,7 @@ use tapewright::jobs::tapes::{self, TapeInfo};
 use tapewright::jobs::verify::verify;
 use tapewright::jobs::{JobError, JobErrorKind, Level, Outcome, Site, VolumeState};
 use tapewright::monitor::{Monitor, Problem, Silent};
+use tapewright::units::BlockAddress;
 
 use crate::lab::{A, B, C, Lab, archive_path, assert_same_tree, fault, noise, plant};
 use crate::twenty_tapes::{Told, same};
@@ -122,13 +124,10 @@ fn a_lost_catalog_comes_back_from_the_last_tape_alone() {
     lab.take_away(B);
     let imported = import(lab.site(), C).unwrap();
     assert_eq!(imported.outcome, Outcome::Complete, "{imported:?}");
-    assert_eq!(imported.damaged_copies, 0);
+    assert!(imported.unused_copies.is_empty());
     let behind = imported.behind.unwrap();
-    assert_eq!(
-        (behind.segments, behind.new_segments),
-        (2, 2),
-        "the copy, and the job"
-    );
+    let counts = (behind.segments, behind.new_segments, behind.catalog_copies);
+    assert_eq!(counts, (1, 1, 0), "the job, and not the copy itself");
     assert_eq!(imported.may_have_newer, [A, B]);
     let made = Told::by(&lab);
     assert_same_catalogs(&lost, &made);
@@ -203,7 +202,7 @@ fn a_copy_is_no_file_of_anybody() {
     let contents: Vec<&str> = shown.contents.iter().map(|one| &*one.content).collect();
     assert_eq!(contents, ["files", "catalog"]);
 
-    // Verified like all else, and counted apart.
+    // Verified like all else, and counted apart, in the ledger, too.
     let verified = verify(lab.site(), C).unwrap();
     assert_eq!(verified.outcome, Outcome::Complete, "{verified:?}");
     let volume = &verified.volumes[0];
@@ -216,6 +215,13 @@ fn a_copy_is_no_file_of_anybody() {
         (1, 1, 1),
         "{volume:?}"
     );
+    let recorded = &lab.ledger_lines("verified")[0];
+    assert!(
+        recorded.contains(r#""segments":1,"catalog_copies":1,"#),
+        "{recorded}"
+    );
+    let info = tape(&lab, C);
+    assert_eq!((info.segments, info.verified_segments), (2, 2), "all of it");
     let job = &lab.catalog().jobs().unwrap()[3].start.what.job.to_string();
     let of_job = verify(lab.site(), job).unwrap();
     assert_eq!(of_job.volumes[0].files, volume.files);
@@ -311,7 +317,7 @@ fn a_copy_is_due_once_a_day_or_where_it_is_small_beside_the_job() {
 
 #[test]
 fn damaged_copies_are_passed_over_and_where_none_is_left_nothing_is_changed() {
-    let lab = Lab::new();
+    let mut lab = Lab::new();
     lab.label(&[A, B], "docs");
     plant(&lab.path("source"));
     let copies: Vec<u64> = (0..2)
@@ -326,10 +332,26 @@ fn damaged_copies_are_passed_over_and_where_none_is_left_nothing_is_changed() {
     let lost = Told::by(&lab);
     lose_catalog(&lab);
     lab.spoil(A, copies[1]);
+    let ear = Ear::default();
+    lab.monitor = Box::new(ear.clone());
     let imported: ImportedCopy = import(lab.site(), A).unwrap();
-    assert_eq!(imported.damaged_copies, 1);
-    // The older copy, and behind it itself, the second job and the damaged copy by their indexes.
-    assert_eq!(imported.behind.unwrap().segments, 3);
+    assert_eq!(imported.outcome, Outcome::Partial, "{imported:?}");
+    let unused = &imported.unused_copies[..];
+    assert_eq!(unused.len(), 1, "{imported:?}");
+    assert_eq!(unused[0].tape_file.0, 7);
+    assert_eq!(unused[0].bad_blocks, [BlockAddress(copies[1])]);
+    assert!(unused[0].written_at > imported.written_at, "{imported:?}");
+    let told = ear.told.lock().unwrap().join("\n");
+    for words in ["tape file 7", "looking for an older copy"] {
+        assert!(told.contains(words), "{told}");
+    }
+    assert!(
+        told.contains(&format!("bad blocks: {}", copies[1])),
+        "{told}"
+    );
+    // Behind the older copy: the second job, and the damaged copy by its index.
+    let behind = imported.behind.unwrap();
+    assert_eq!((behind.segments, behind.catalog_copies), (1, 1));
     assert_same_catalogs(&lost, &Told::by(&lab));
 
     lose_catalog(&lab);
@@ -568,12 +590,41 @@ fn without_its_index_a_copy_is_still_one_and_helps_the_segment_before_it() {
     let made = Told::by(&lab);
     assert_eq!(made.outcomes[&job], "complete");
     same("entries of", &lost.entries, &made.entries, |_| false);
-    let stranger = lab.stranger();
-    let site = Site {
-        state: &stranger,
-        ..lab.site()
-    };
-    assert_eq!(import(site, C).unwrap_err().kind(), JobErrorKind::NotFound);
+
+    // And it is read from its archive: its end mark vouches for it.
+    lose_catalog(&lab);
+    let imported = import(lab.site(), C).unwrap();
+    assert!(imported.unused_copies.is_empty(), "{imported:?}");
+    assert_eq!(imported.tape_file.0, 3);
+    assert!(imported.written_at.is_some());
+    assert_eq!(
+        imported.outcome,
+        Outcome::Partial,
+        "an index of the tape is bad"
+    );
+    let behind = imported.behind.unwrap();
+    assert_eq!((behind.segments, behind.catalog_copies), (0, 0));
+    let made = Told::by(&lab);
+    same("volume", &lost.volumes, &made.volumes, |_| false);
+    same("job", &lost.jobs, &made.jobs, |_| false);
+    same("entries of", &lost.entries, &made.entries, |_| false);
+    same("outcome of", &lost.outcomes, &made.outcomes, |_| false);
+
+    // With damage in it, it is known as a copy all the same, and named.
+    lose_catalog(&lab);
+    let cartridge = lab.library().cartridge(C).unwrap();
+    let mut partitions = cartridge.open_partitions().unwrap();
+    let record = partitions[0].record(copy.what.receipt.first_block).unwrap();
+    partitions[0]
+        .write_data(record.data_bytes + 3_000, &[0x5A; 64])
+        .unwrap();
+    let error = import(lab.site(), C).unwrap_err();
+    assert_eq!(error.kind(), JobErrorKind::BadMedium, "{error:?}");
+    let said = error.to_string();
+    for words in ["tape file 3, the copy of", "the index behind tape file 3"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(!lab.path("state/catalog").exists());
 }
 
 #[test]
@@ -597,4 +648,97 @@ fn a_segment_of_files_without_index_is_known_by_the_copy_behind_it() {
         made.outcomes[&job], "complete",
         "its files are without digests"
     );
+}
+
+#[test]
+fn a_job_that_an_older_copy_does_not_know_is_adopted_with_its_true_end() {
+    let lab = three_tapes();
+    fs::write(lab.path("one/later"), "later").unwrap();
+    let whole = run(&lab, "one", "first", CatalogCopy::Always);
+    // Complete, and with a problem that it tells.
+    let part = JobDescription {
+        hooks: Hooks {
+            after: Some("false".to_owned()),
+            ..Hooks::default()
+        },
+        ..described(&lab, "two", "first", CatalogCopy::Never)
+    };
+    let part = archive(lab.site(), &part).unwrap();
+    assert_eq!(part.outcome, Outcome::Partial);
+    let lost = Told::by(&lab);
+    lose_catalog(&lab);
+    import(lab.site(), C).unwrap();
+    assert_ne!(lost.jobs.len(), Told::by(&lab).jobs.len());
+
+    let next = run(&lab, "three", "first", CatalogCopy::Never);
+    assert_eq!(next.adopted_segments, 2, "not the copy of the catalog");
+    let mut made = Told::by(&lab);
+    assert_eq!(made.outcomes[&whole.job.to_string()], "complete");
+    // What its hook came to is on no tape.
+    assert_eq!(made.outcomes[&part.job.to_string()], "complete");
+    let own = next.job.to_string();
+    made.jobs.remove(&own);
+    same("job", &lost.jobs, &made.jobs, |_| false);
+    let info = tape(&lab, A);
+    assert!(info.catalog_copy_at.is_some(), "{info:?}");
+}
+
+#[test]
+fn a_tape_that_became_full_after_the_copy_is_full_after_its_import() {
+    let lab = Lab::with(&LibrarySpec {
+        capacity_bytes: Some(16 << 20),
+        slots: 8,
+        cartridges: Some(4),
+        ..Lab::small()
+    });
+    lab.label(&[A, B], "docs");
+    plant(&lab.path("small"));
+    run(&lab, "small", "docs", CatalogCopy::Always);
+    fs::create_dir(lab.path("large")).unwrap();
+    for number in 0..9 {
+        let path = lab.path("large").join(number.to_string());
+        fs::write(path, noise(number, 2 << 20)).unwrap();
+    }
+    run(&lab, "large", "docs", CatalogCopy::Never);
+    assert_eq!(tape(&lab, A).state, VolumeState::Full);
+    for from_copy in [true, false] {
+        lose_catalog(&lab);
+        match from_copy {
+            true => drop(import(lab.site(), A).unwrap()),
+            false => drop(rebuild(lab.site(), &[]).unwrap()),
+        }
+        let info = tape(&lab, A);
+        assert_eq!(info.state, VolumeState::Full, "{from_copy}: {info:?}");
+    }
+    assert_eq!(tape(&lab, B).state, VolumeState::Appendable);
+}
+
+#[test]
+fn a_job_that_is_copied_later_leaves_a_copy_of_the_catalog_where_it_went() {
+    let lab = Lab::new();
+    lab.label(&[A], "first");
+    lab.label(&[B], "second");
+    plant(&lab.path("source"));
+    let done = run(&lab, "source", "first", CatalogCopy::Never);
+    let wanted = CopyOptions {
+        job: Some(done.job.to_string()),
+        pool: Some("second".to_owned()),
+        ..CopyOptions::default()
+    };
+    let copied = copy(lab.site(), &wanted).unwrap();
+    assert_eq!(copied.outcome, Outcome::Complete, "{copied:?}");
+    let outcomes: Vec<_> = copied.catalog_copies.iter().map(|it| it.outcome).collect();
+    assert_eq!(outcomes, [CopyOutcome::Written], "{copied:?}");
+    let lost = Told::by(&lab);
+    lose_catalog(&lab);
+    lab.take_away(A);
+    let imported = import(lab.site(), B).unwrap();
+    assert_eq!(imported.outcome, Outcome::Complete, "{imported:?}");
+    assert_same_catalogs(&lost, &Told::by(&lab));
+}
+
+#[test]
+fn a_job_of_a_program_copies_the_catalog_as_one_of_the_command_line_does() {
+    assert_eq!(JobDescription::default().catalog_copy, CatalogCopy::Auto);
+    assert_eq!(CopyOptions::default().catalog_copy, CatalogCopy::Auto);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use tapewright::jobs::catalog_copy::CatalogCopy;
 
 #[derive(Debug, Subcommand)]
@@ -23,12 +23,12 @@ pub enum CatalogCommand {
     },
     /// Make the catalog of a state directory that has none, from such a file or from the copy on
     /// a tape
+    #[command(group(ArgGroup::new("from").args(["file", "from_tape"]).required(true)))]
     Import {
         /// The file
-        #[arg(required_unless_present = "from_tape")]
         file: Option<PathBuf>,
         /// Take the newest copy on this tape, and what the tape itself has behind it
-        #[arg(long, value_name = "BARCODE", conflicts_with = "file")]
+        #[arg(long, value_name = "BARCODE")]
         from_tape: Option<String>,
     },
 }
@@ -46,4 +46,24 @@ pub struct CompactArgs {
     /// Show which files would be merged, and what would leave the catalog; write nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use crate::args::Cli;
+
+    #[test]
+    fn the_usage_of_an_import_names_both_of_its_sources() {
+        let mut command = Cli::command();
+        command.build();
+        let catalog = command.find_subcommand_mut("catalog").expect("it is there");
+        let import = catalog.find_subcommand_mut("import").expect("it is there");
+        let usage = import.render_usage().to_string();
+        assert!(
+            usage.contains("FILE") && usage.contains("--from-tape <BARCODE>"),
+            "{usage}"
+        );
+    }
 }

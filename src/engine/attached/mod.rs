@@ -1,87 +1,265 @@
-//! Copies of the catalog on a volume, the newest first, read back.
+//! Copies of the catalog on a volume, the newest first, found and read back.
 //!
-//! Each part is compared with its digest before any of it is handed on. Memory: one index for each
-//! segment of a copy, and one part.
+//! A copy is known by its indexes or, where one of them is lost, by what the segment says of itself
+//! at its beginning. Memory: one index for each segment of a copy, and one part.
 
-use std::io::{self, Read};
+mod read;
+
+pub use read::CatalogCopyReader;
+
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::drive::SequentialDevice;
 use crate::engine::MountedVolume;
-use crate::engine::content::ContentDigest;
-use crate::engine::unread::Unread;
-use crate::error_text::with_causes;
 use crate::monitor::Monitor;
+use crate::units::{BlockAddress, TapeFile};
 use crate::volume::VolumeError;
-use crate::volume::backwards::Backwards;
+use crate::volume::backwards::{Backwards, Bare, Step};
+use crate::volume::failure::{ReadFailure, judge};
 use crate::volume::index::{Content, FileLine, Index};
-use crate::volume::member::Condition;
-use crate::volume::read::RecordReader;
+use crate::volume::member::{Condition, Member};
+use crate::volume::read::{Found, RecordReader};
 use crate::volume::resume::ResumingReader;
-use crate::volume::tar::{Event, MemberParser};
 
-/// A part is held in memory: longer ones than are written are none of ours.
-const PART_BYTES_MAX: u64 = 64 << 20;
+/// Bad blocks of a copy that are looked for; no more are named.
+const BAD_LISTED: usize = 1_000;
 
-/// A copy that is whole by its indexes.
+/// What is found on a volume.
+#[derive(Debug)]
+pub enum FoundCopy {
+    /// A copy. Whether it is whole, reading it tells.
+    Copy(CatalogCopy),
+    /// A segment that may be of a copy: neither its index nor its beginning can be read.
+    Unknown {
+        /// Its tape file.
+        file: TapeFile,
+        /// Why nothing can be said of it, as a sentence without a full stop.
+        why: String,
+    },
+}
+
+/// A copy of the catalog.
 #[derive(Debug)]
 pub struct CatalogCopy {
     /// Its segments, in tape order.
-    indexes: Vec<Index>,
+    segments: VecDeque<Segment>,
 }
 
-impl CatalogCopy {
-    /// When its last segment was closed.
-    #[must_use]
-    pub fn written_at(&self) -> Timestamp {
-        self.indexes[self.indexes.len() - 1].info.written_at
-    }
+/// A segment with a copy, or with some of one.
+#[derive(Debug)]
+struct Segment {
+    number: u64,
+    first_block: BlockAddress,
+    known: Known,
+}
 
-    /// Number of its first segment on the volume.
-    #[must_use]
-    pub fn segment_number(&self) -> u64 {
-        self.indexes[0].info.number
+/// By what a segment is known.
+#[derive(Debug)]
+enum Known {
+    Index(Box<Index>),
+    /// Its index cannot be used, for this reason. Its first member, if that is known.
+    Head {
+        why: String,
+        first: Option<Box<Member>>,
+    },
+}
+
+impl Segment {
+    /// The segment, if it is of a copy.
+    fn of_index(index: Box<Index>) -> Option<Self> {
+        let is_copy = index.info.content == Content::Catalog && !index.files.is_empty();
+        is_copy.then_some(Self {
+            number: index.info.number,
+            first_block: index.info.first_block,
+            known: Known::Index(index),
+        })
     }
 
     fn path(&self) -> &[u8] {
-        &self.indexes[0].files[0].path
-    }
-
-    fn parts(&self) -> impl Iterator<Item = (&Index, &FileLine)> {
-        (self.indexes.iter()).flat_map(|index| index.files.iter().map(move |line| (index, line)))
-    }
-
-    /// Whether its parts are all there, each behind the one before.
-    fn is_whole(&self) -> bool {
-        let mut next = (1, 0);
-        let mut ended = false;
-        for (_, line) in self.parts() {
-            let (number, offset_bytes, last) = line.part.map_or((1, 0, true), |part| {
-                (part.number, part.offset_bytes, part.last)
-            });
-            let follows = !ended && (number, offset_bytes) == next;
-            if !follows || line.path != self.path() || line.condition != Condition::Whole {
-                return false;
-            }
-            let end_bytes = offset_bytes.saturating_add(line.covered_bytes());
-            next = (number.saturating_add(1), end_bytes);
-            ended = last;
+        match &self.known {
+            Known::Index(index) => &index.files[0].path,
+            Known::Head { first, .. } => first.as_ref().map_or(&[], |member| &member.path),
         }
-        ended
     }
+
+    /// Whether the first part of the copy is in it.
+    fn begins(&self) -> bool {
+        let part = match &self.known {
+            Known::Index(index) => index.files[0].part,
+            Known::Head { first, .. } => first.as_ref().and_then(|member| member.part),
+        };
+        part.is_none_or(|part| part.number == 1)
+    }
+
+    fn tape_file(&self) -> TapeFile {
+        TapeFile(self.number.saturating_mul(2).saturating_sub(1))
+    }
+}
+
+impl CatalogCopy {
+    fn first(&self) -> &Segment {
+        &self.segments[0]
+    }
+
+    /// When it was written: its last segment closed or, where that one's index is lost, the copy
+    /// begun. `None` if nothing tells.
+    #[must_use]
+    pub fn written_at(&self) -> Option<Timestamp> {
+        match &self.segments[self.segments.len() - 1].known {
+            Known::Index(index) => Some(index.info.written_at),
+            Known::Head { first, .. } => {
+                let begun = first.as_ref()?.mtime;
+                Timestamp::from_second(begun.seconds).ok()
+            }
+        }
+    }
+
+    /// The tape file that it begins in.
+    #[must_use]
+    pub fn tape_file(&self) -> TapeFile {
+        self.first().tape_file()
+    }
+
+    /// How many segments it has.
+    #[must_use]
+    pub fn segments(&self) -> u64 {
+        self.segments.len() as u64
+    }
+
+    /// Why it is not whole, as a sentence without a full stop, if that is known before it is read.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        if !self.first().begins() {
+            return Some("its beginning is missing".to_owned());
+        }
+        let indexes = self.segments.iter().map(|segment| match &segment.known {
+            Known::Index(index) => Some(&**index),
+            Known::Head { .. } => None,
+        });
+        // What has no index its own end mark vouches for.
+        let indexes: Vec<&Index> = indexes.collect::<Option<_>>()?;
+        let parts = indexes.into_iter().flat_map(|index| &index.files);
+        (!is_whole(parts, self.first().path())).then(|| "it was cut off".to_owned())
+    }
+
+    /// What is wrong with the indexes of its segments, a sentence without a full stop each.
+    pub fn lost_indexes(&self) -> impl Iterator<Item = String> {
+        self.segments.iter().filter_map(|segment| {
+            let Known::Head { why, .. } = &segment.known else {
+                return None;
+            };
+            let file = segment.tape_file();
+            Some(format!(
+                "the index behind tape file {file} cannot be used: {why}"
+            ))
+        })
+    }
+
+    /// Those of its blocks that cannot be read or, by an index, are not as they were written; no
+    /// more than a thousand.
+    ///
+    /// # Errors
+    ///
+    /// Failures of the drive.
+    pub fn bad_blocks(
+        &self,
+        mounted: &mut MountedVolume,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<BlockAddress>, VolumeError> {
+        let block_bytes = mounted.label.block_bytes;
+        let mut device = ResumingReader::new(mounted.device.as_mut(), &mounted.label, monitor);
+        let mut bad = Vec::new();
+        for segment in &self.segments {
+            let mut reader = RecordReader::new(&mut device, block_bytes);
+            if let Known::Index(index) = &segment.known {
+                reader.check_against(index);
+            }
+            let mut block = segment.first_block;
+            while bad.len() < BAD_LISTED && !monitor.stop_requested() {
+                let read = reader.seek(block).and_then(|()| reader.next_object());
+                match read {
+                    Ok(Found::Record { .. }) => {}
+                    Ok(Found::Filemark { .. } | Found::EndOfData { .. })
+                    | Err(VolumeError::UnexpectedEndOfData { .. }) => break,
+                    Err(error) => match judge(&error) {
+                        ReadFailure::Record(_) => bad.push(block),
+                        ReadFailure::NotMedium => return Err(error),
+                    },
+                }
+                block = block.plus(1);
+            }
+        }
+        Ok(bad)
+    }
+}
+
+/// Whether the parts are all there, each behind the one before.
+fn is_whole<'a>(parts: impl Iterator<Item = &'a FileLine>, path: &[u8]) -> bool {
+    let mut next = (1, 0);
+    let mut ended = false;
+    for line in parts {
+        let (number, offset_bytes, last) = line.part.map_or((1, 0, true), |part| {
+            (part.number, part.offset_bytes, part.last)
+        });
+        let follows = !ended && (number, offset_bytes) == next;
+        if !follows || line.path != path || line.condition != Condition::Whole {
+            return false;
+        }
+        let end_bytes = offset_bytes.saturating_add(line.covered_bytes());
+        next = (number.saturating_add(1), end_bytes);
+        ended = last;
+    }
+    ended
 }
 
 /// The copies on a volume, from its end backwards.
 #[derive(Debug, Default)]
 pub struct CatalogCopies {
     backwards: Backwards,
-    /// The last segment of the copy before, met already.
-    met: Option<Index>,
+    /// What was met behind the end of the copy before.
+    met: Option<Met>,
+}
+
+/// A segment, as it matters here.
+#[derive(Debug)]
+enum Met {
+    OfCopy(Segment),
+    Files,
+    Unknown { file: TapeFile, why: String },
+}
+
+impl Met {
+    fn new(step: Step) -> Self {
+        let Bare { number, why, head } = match step {
+            Step::Index(index) => {
+                return Segment::of_index(index).map_or(Self::Files, Self::OfCopy);
+            }
+            Step::Bare(bare) => bare,
+        };
+        match head {
+            Ok(head) if head.content == Content::Catalog => Self::OfCopy(Segment {
+                number,
+                first_block: head.first_block,
+                known: Known::Head {
+                    why,
+                    first: head.first,
+                },
+            }),
+            Ok(_) => Self::Files,
+            Err(head) => Self::Unknown {
+                file: TapeFile(number.saturating_mul(2).saturating_sub(1)),
+                why: format!(
+                    "its index cannot be used ({why}), and its beginning tells nothing ({head}): \
+                     nobody knows what it holds"
+                ),
+            },
+        }
+    }
 }
 
 impl CatalogCopies {
-    /// The next older copy that is whole; `None` if there is none before.
+    /// The next older copy; `None` if there is none before.
     ///
     /// # Errors
     ///
@@ -90,158 +268,37 @@ impl CatalogCopies {
         &mut self,
         mounted: &mut MountedVolume,
         monitor: &dyn Monitor,
-    ) -> Result<Option<CatalogCopy>, VolumeError> {
+    ) -> Result<Option<FoundCopy>, VolumeError> {
         let label = mounted.label.clone();
         let mut device = ResumingReader::new(mounted.device.as_mut(), &label, monitor);
+        let mut segments: VecDeque<Segment> = VecDeque::new();
         loop {
-            let mut indexes: Vec<Index> = self.met.take().into_iter().collect();
-            let mut ended = false;
-            while let Some(index) = self.backwards.next_index(&mut device, &label)? {
-                let is_copy = index.info.content == Content::Catalog && !index.files.is_empty();
-                match (is_copy, indexes.first()) {
-                    (true, None) => indexes.push(index),
-                    (true, Some(later)) if later.files[0].path == index.files[0].path => {
-                        indexes.insert(0, index);
-                    }
-                    (true, Some(_)) => {
-                        self.met = Some(index);
-                        ended = true;
-                    }
-                    (false, Some(_)) => ended = true,
-                    (false, None) => {}
-                }
-                if ended {
-                    break;
-                }
-                if is_copy && begins(&indexes) {
-                    break;
-                }
-            }
-            if indexes.is_empty() {
-                return Ok(None);
-            }
-            let copy = CatalogCopy { indexes };
-            if copy.is_whole() {
-                return Ok(Some(copy));
-            }
-            tracing::info!("a copy of the catalog that is not whole is passed over");
-        }
-    }
-}
-
-/// Whether the first part is there.
-fn begins(indexes: &[Index]) -> bool {
-    let first = indexes.first().and_then(|index| index.files.first());
-    first.is_some_and(|line| line.part.is_none_or(|part| part.number == 1))
-}
-
-/// A copy as a stream of bytes. What is wrong with the tape is an error of that stream.
-pub struct CatalogCopyReader<'a> {
-    device: ResumingReader<'a>,
-    parts: Box<dyn Iterator<Item = (&'a Index, &'a FileLine)> + 'a>,
-    part: Vec<u8>,
-    at: usize,
-    /// Of the drive, which says nothing of the tape.
-    failure: Option<VolumeError>,
-}
-
-impl<'a> CatalogCopyReader<'a> {
-    /// Reads `copy` from the volume on which it was found.
-    pub fn new(
-        mounted: &'a mut MountedVolume,
-        copy: &'a CatalogCopy,
-        monitor: &'a dyn Monitor,
-    ) -> Self {
-        Self {
-            device: ResumingReader::new(mounted.device.as_mut(), &mounted.label, monitor),
-            parts: Box::new(copy.parts()),
-            part: Vec::new(),
-            at: 0,
-            failure: None,
-        }
-    }
-
-    /// What the drive failed with, if that ended the stream.
-    pub fn take_failure(&mut self) -> Option<VolumeError> {
-        self.failure.take()
-    }
-}
-
-impl Read for CatalogCopyReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.part.len() {
-            let Some((index, line)) = self.parts.next() else {
-                return Ok(0);
+            let met = match self.met.take() {
+                Some(met) => Some(met),
+                None => self.backwards.step(&mut device, &label)?.map(Met::new),
             };
-            self.at = 0;
-            self.part.clear();
-            let read = read_part(&mut self.device, index, line, &mut self.part);
-            if let Err(unread) = read {
-                // Whoever reads on gets nothing that was not compared, and nothing behind it.
-                self.part.clear();
-                self.parts = Box::new(std::iter::empty());
-                return Err(match unread {
-                    Unread::Bad(what) => {
-                        io::Error::other(format!("segment {}: {what}", index.info.number))
+            let is_next = |segment: &Segment| {
+                let later = segments.front();
+                later.is_none_or(|later| later.path() == segment.path())
+            };
+            match met {
+                Some(Met::OfCopy(segment)) if is_next(&segment) => {
+                    let begins = segment.begins();
+                    segments.push_front(segment);
+                    if begins {
+                        break;
                     }
-                    Unread::NotMedium(error) => {
-                        let what = with_causes(&error);
-                        self.failure = Some(error);
-                        io::Error::other(what)
-                    }
-                });
-            }
-        }
-        let left = &self.part[self.at..];
-        let taken = left.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&left[..taken]);
-        self.at += taken;
-        Ok(taken)
-    }
-}
-
-fn read_part(
-    device: &mut dyn SequentialDevice,
-    index: &Index,
-    line: &FileLine,
-    part: &mut Vec<u8>,
-) -> Result<(), Unread> {
-    if line.covered_bytes() > PART_BYTES_MAX {
-        return Err("a part of the copy is longer than one may be".into());
-    }
-    let mut reader = RecordReader::new(device, index.info.block_bytes);
-    reader.check_against(index);
-    reader.open_member(&line.place);
-    let mut parser = MemberParser::new();
-    let mut begun = false;
-    let mut ended = false;
-    loop {
-        let chunk = reader.chunk()?;
-        let Some(mut chunk) = chunk else { break };
-        loop {
-            let event = parser.next(&mut chunk);
-            match event.map_err(|error| Unread::Bad(error.to_string()))? {
-                None => break,
-                Some(Event::Member { mut member, .. }) => {
-                    // Which inode it was only the index knows.
-                    member.inode = line.inode;
-                    let found = FileLine::new(&member, line.place, line.digest, line.condition);
-                    if begun || found != *line || member.extents.is_some() {
-                        return Err("its header is not what the index says of it".into());
-                    }
-                    begun = true;
                 }
-                Some(Event::Data { bytes, .. }) if begun => part.extend_from_slice(bytes),
-                Some(Event::MemberEnd) if begun => ended = true,
-                Some(Event::Refused { why, .. }) => return Err(Unread::Bad(why)),
-                Some(_) => return Err("no member is at its place".into()),
+                Some(Met::Unknown { file, why }) if segments.is_empty() => {
+                    return Ok(Some(FoundCopy::Unknown { file, why }));
+                }
+                Some(Met::Files) if segments.is_empty() => {}
+                other => {
+                    self.met = other;
+                    break;
+                }
             }
         }
-    }
-    let mut digest = ContentDigest::new(index.info.job.digest);
-    digest.update(part);
-    match ended && line.digest == Some(digest.finish()) {
-        true => Ok(()),
-        false => Err("its content has not the digest that the index says".into()),
+        Ok((!segments.is_empty()).then_some(FoundCopy::Copy(CatalogCopy { segments })))
     }
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::error::Failure;
 use crate::units::TapeFile;
 
-pub use import::{ImportedCopy, import};
+pub use import::{ImportedCopy, UnusedCopy, import};
 pub(super) use keep::Keeping;
 pub(super) use write::{Behind, write};
 

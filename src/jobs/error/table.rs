@@ -169,8 +169,7 @@ fn engine_errors() -> Vec<EngineError> {
         EngineError::NoCatalogCopy { barcode: text() },
         EngineError::CatalogCopiesBad {
             barcode: text(),
-            copies: 2,
-            newest: text(),
+            copies: vec![text()],
         },
         EngineError::Output { source: io_error() },
         EngineError::Mount {

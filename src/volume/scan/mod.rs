@@ -4,6 +4,7 @@
 //! a finding and never hides what lies behind it; only a segment that the tape ends within
 //! is incomplete: it is named, never adopted.
 
+mod head;
 mod salvage;
 
 use std::ops::ControlFlow;
@@ -18,6 +19,7 @@ use super::receipt::SegmentReceipt;
 use crate::drive::{DriveError, DriveErrorKind, ReadOutcome, SequentialDevice};
 use crate::error_text::with_causes;
 use crate::units::BlockAddress;
+pub use head::{SegmentHead, read_head};
 use salvage::Beside;
 pub use salvage::Headers;
 

@@ -453,17 +453,17 @@ fn said_of_nameless(job: &JobHeader) -> String {
 }
 
 /// What the global header says.
-struct Identity {
+pub(super) struct Identity {
     format: u32,
     segment: Uuid,
     job: Uuid,
-    content: Content,
+    pub(super) content: Content,
     /// Whichever level of changes it was: what it lacks was not gone.
     level: Level,
 }
 
 impl Identity {
-    fn read(comment: &[u8]) -> Option<Identity> {
+    pub(super) fn read(comment: &[u8]) -> Option<Identity> {
         let text = std::str::from_utf8(comment).ok()?;
         let mut words = text.strip_prefix("tapewright-segment ")?.split(' ');
         let format = words.next()?.parse().ok();

@@ -60,28 +60,28 @@ fn from_tape_of(context: &mut Context<'_>, barcode: &str) -> Ended {
 
 fn render_imported(output: &mut Output, imported: &ImportedCopy) -> io::Result<()> {
     let ImportedCopy {
-        barcode,
-        written_at,
-        tape_file,
-        ..
+        barcode, tape_file, ..
     } = imported;
-    if imported.damaged_copies > 0 {
-        output.line(format!(
-            "{barcode}  {} of the catalog could not be read: this is an older one",
-            counted_copies(imported.damaged_copies)
-        ))?;
+    for unused in &imported.unused_copies {
+        output.line(format!("{barcode}  not used: {}", unused.sentence()))?;
     }
-    output.line(format!(
-        "{barcode}  tape file {tape_file}: the catalog as of {}",
-        dates::minute(*written_at)
-    ))?;
+    let of = imported.written_at.map_or_else(
+        || "the catalog as of an unknown time".to_owned(),
+        |at| format!("the catalog as of {}", dates::second(at.as_second())),
+    );
+    let older = match imported.unused_copies.is_empty() {
+        true => "",
+        false => ", an older copy than the tape had",
+    };
+    output.line(format!("{barcode}  tape file {tape_file}: {of}{older}"))?;
     carried_line(output, "read", &imported.carried)?;
     match &imported.behind {
         Some(behind) => {
             output.line(format!(
-                "behind it on this tape: {}, {}",
+                "behind it on this tape: {}, {}{}",
                 counted(behind.segments, "segment"),
-                counted(behind.files, "object")
+                counted(behind.files, "object"),
+                further_copies(behind.catalog_copies)
             ))?;
             problems(output, &behind.problems, "bad on this tape")?;
         }
@@ -89,20 +89,34 @@ fn render_imported(output: &mut Output, imported: &ImportedCopy) -> io::Result<(
             "what this tape has behind it was not read: `catalog rebuild {barcode}` does that"
         ))?,
     }
-    match &imported.may_have_newer[..] {
-        [] => output.line("no other tape had room then, so that none that was known got more"),
-        tapes => output.line(format!(
-            "tapes that had room then may have got more since; `catalog rebuild {}` reads it",
-            tapes.join(" ")
-        )),
+    missing(output, imported)
+}
+
+/// Segments with copies of the catalog beside others, if there are any.
+fn further_copies(segments: u64) -> String {
+    match segments {
+        0 => String::new(),
+        count => format!(", {} with copies of the catalog", counted(count, "segment")),
     }
 }
 
-fn counted_copies(count: u64) -> String {
-    match count {
-        1 => "one newer copy".to_owned(),
-        count => format!("{count} newer copies"),
+/// What came into the lost catalog after the copy was made, and how it comes back.
+fn missing(output: &mut Output, imported: &ImportedCopy) -> io::Result<()> {
+    output.line("not in it is what came after that moment:")?;
+    match &imported.may_have_newer[..] {
+        [] => {
+            output.line("  no other tape that it knows had room, so that none of them got more")?
+        }
+        tapes => output.line(format!(
+            "  what other tapes got: those that had room are read by `catalog rebuild {}`",
+            tapes.join(" ")
+        ))?,
     }
+    output.line("  tapes labelled since: `catalog rebuild BARCODE` reads one that you know of")?;
+    output.line(
+        "  holds, retention times, moves and verifications: these are on no tape; set them again \
+         (`hold add`, `keep`)",
+    )
 }
 
 fn run_check(context: &mut Context<'_>) -> Ended {
@@ -195,12 +209,13 @@ fn run_rebuild(context: &mut Context<'_>, barcodes: &[String]) -> Ended {
 fn render(output: &mut Output, summary: &RebuildSummary) -> io::Result<()> {
     for volume in &summary.volumes {
         output.line(format!(
-            "{}  pool {}: {} ({} new to the catalog), {}",
+            "{}  pool {}: {} ({} new to the catalog), {}{}",
             volume.barcode,
             volume.pool,
             counted(volume.segments, "segment"),
             volume.new_segments,
-            counted(volume.files, "object")
+            counted(volume.files, "object"),
+            further_copies(volume.catalog_copies)
         ))?;
         if let Some(place) = &volume.unread_in {
             output.line(format!(
