@@ -435,6 +435,7 @@ fn a_volume_out_of_reach_is_named_and_the_others_are_read() {
     let plan = plan(directory.path(), TargetOptions::default(), &[&one, &two]);
     let report = restore(&plan, &mut Shelf::of(&[&two]), &Silent).unwrap();
     assert_eq!(report.volumes_failed[0].lost.len(), 7);
+    assert_eq!((report.objects, report.missing), (1, 7));
     assert_eq!(names_below(directory.path()), ["other"]);
 }
 
@@ -456,6 +457,10 @@ fn a_stopped_restore_leaves_only_whole_files() {
     let report = restore(&plan, &mut Shelf::of(&[&volume]), &monitor).unwrap();
     assert_eq!(report.outcome, RestoreOutcome::Stopped);
     assert_eq!(names_below(directory.path()), ["d", "d/a", "d/b"]);
+    // Also those that it did not come to.
+    let all = plan.objects();
+    assert_eq!((report.objects, report.missing), (3, all - 3), "{report:?}");
+    assert!(report.missing > 1);
 }
 
 #[test]

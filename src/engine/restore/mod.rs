@@ -129,7 +129,7 @@ fn carry_out(
     let mut target = directory.into_target();
     report.renamed = target.take_renamed();
     report.metadata_not_set = target.finish();
-    report.settled()
+    report.settled(plan.objects())
 }
 
 /// Has all drives read what is there to be read: each has a thread, the first this one.

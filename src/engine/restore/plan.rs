@@ -1,5 +1,6 @@
 //! What is to be restored, from where, to where. Holds no handles.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use uuid::Uuid;
@@ -96,6 +97,14 @@ impl VolumeReads {
 }
 
 impl RestorePlan {
+    /// Number of objects: a file in parts is one.
+    #[must_use]
+    pub fn objects(&self) -> u64 {
+        let reads = self.volumes.iter().flat_map(|volume| &volume.reads);
+        let names: HashSet<&[u8]> = reads.map(|read| read.name.as_slice()).collect();
+        names.len() as u64
+    }
+
     /// Number of reads, and bytes of tape they cover.
     #[must_use]
     pub fn totals(&self) -> (u64, u64) {

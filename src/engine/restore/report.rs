@@ -82,6 +82,9 @@ pub struct RestoreReport {
     pub verified: u64,
     /// Objects that came from another copy, since the first could not be read.
     pub from_spares: u64,
+    /// Objects of the plan that are not in their place, for whatever reason: also those that were
+    /// not come to before the restore ended.
+    pub missing: u64,
     /// Names that were taken, and those of the restored objects instead.
     pub renamed: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Objects that were not restored for a reason of their own, at most [`PROBLEMS_LISTED`]
@@ -105,6 +108,7 @@ impl RestoreReport {
             bytes: 0,
             verified: 0,
             from_spares: 0,
+            missing: 0,
             renamed: BTreeMap::new(),
             problems: Vec::new(),
             problem_count: 0,
@@ -113,8 +117,9 @@ impl RestoreReport {
         }
     }
 
-    /// What is missing keeps it from being complete.
-    pub(super) fn settled(mut self) -> Self {
+    /// What is missing of the `planned` objects is counted, and keeps it from being complete.
+    pub(super) fn settled(mut self, planned: u64) -> Self {
+        self.missing = planned.saturating_sub(self.objects);
         let mut failures = self.volumes_failed.iter();
         let is_whole = self.problem_count == 0 && failures.all(|failure| failure.lost.is_empty());
         if self.outcome == RestoreOutcome::Complete && !is_whole {

@@ -83,7 +83,8 @@ pub fn write_tar(
     let is_whole = report.outcome == RestoreOutcome::Complete;
     let ended = out.end(is_whole);
     ended.map_err(|source| EngineError::Output { source })?;
-    Ok(report.settled())
+    let planned = plan.members.objects() + plan.cut_files.len() as u64;
+    Ok(report.settled(planned))
 }
 
 /// Has one drive read what there is to be read.

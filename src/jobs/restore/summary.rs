@@ -33,6 +33,9 @@ pub struct RestoreSummary {
     pub file_bytes: u64,
     /// Files whose content was compared with its digest.
     pub verified_files: u64,
+    /// Objects that are not in their place, for whatever reason: also those that it did not come to
+    /// before it ended.
+    pub missing_objects: u64,
     /// Objects that earlier runs of this restore had brought, as they were archived.
     pub earlier_objects: u64,
     /// Bytes of the files among them.
@@ -227,6 +230,7 @@ pub(super) fn summarise(
         files: report.files,
         file_bytes: report.bytes,
         verified_files: report.verified,
+        missing_objects: report.missing,
         earlier_objects: outlook.earlier_objects,
         earlier_file_bytes: outlook.earlier_file_bytes,
         from_other_copies: report.from_spares,

@@ -566,7 +566,8 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
     )?;
     match summary.restore {
         Some(id) if summary.can_resume => output.line(format!(
-            "to go on with what is missing: tapewright restore --resume {id}"
+            "to go on with what is missing ({}): tapewright restore --resume {id}",
+            counted(summary.missing_objects, "object")
         )),
         Some(id) => output.line(format!("id of this restore: {id}")),
         None => Ok(()),
