@@ -165,6 +165,65 @@ fn what_is_there_is_left_replaced_or_kept_beside_as_asked() {
 }
 
 #[test]
+fn a_symbolic_link_in_the_target_is_named_and_not_followed() {
+    let place = Place::with_pool("1GB", 1);
+    let source = place.path("data");
+    random_files(&source.join("sub/deep"), 7, 3, 1000);
+    random_files(&source.join("other"), 8, 1, 1000);
+    place
+        .run(["archive", "--pool", "p"], [&source])
+        .expect_done();
+    let (target, elsewhere) = (place.path("back"), place.path("elsewhere"));
+    let there = restored(&target, &source);
+    fs::create_dir_all(&there).expect("a directory");
+    fs::create_dir(&elsewhere).expect("a directory");
+    let link = there.join("sub");
+    std::os::unix::fs::symlink(&elsewhere, &link).expect("a link");
+    let [to, all] = [&target, &source].map(|path| path.to_str().expect("UTF-8"));
+
+    let ran = place.run(["restore", "--to", to, all], [""; 0]);
+    let said = ran.expect_exit(2).stderr();
+    let named = format!("{} is a symbolic link", link.display());
+    for words in [
+        named.as_str(),
+        "5 of the objects",
+        "no tape was moved",
+        "--map OLD=NEW",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!said.contains("are in"), "they are not there: {said}");
+
+    let skip = ["restore", "--existing", "skip", "--to", to, all];
+    let summary = &place.json(skip)[0];
+    assert_eq!(summary["outcome"], "complete", "{summary}");
+    assert_eq!(
+        summary["existing"]["listed"].as_array().map(Vec::len),
+        Some(5),
+        "{summary}"
+    );
+    let what = summary["existing"].to_string();
+    assert!(
+        what.contains("above it is a symbolic link in the target"),
+        "{what}"
+    );
+    assert!(there.join("other/0000").exists());
+
+    let over = ["restore", "--existing", "overwrite", "--to", to, all];
+    let said = place.run(over, ["--json"]).expect_exit(7).stdout();
+    assert!(
+        said.contains("is a symbolic link, which is not followed"),
+        "{said}"
+    );
+    assert_eq!(fs::read_dir(&elsewhere).expect("a directory").count(), 0);
+    assert!(
+        fs::symlink_metadata(&link)
+            .expect("it is there")
+            .is_symlink()
+    );
+}
+
+#[test]
 fn a_restore_that_has_all_there_moves_no_tape() {
     let (place, [to, all]) = with_two_in_the_way();
     place

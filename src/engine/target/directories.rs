@@ -12,7 +12,9 @@ use rustix::io::Errno;
 
 use super::IMPLIED_MODE;
 use super::beneath::Resolver;
-use super::error::TargetError;
+use super::error::{TargetError, shown};
+use super::name::Name;
+use super::present::first_link;
 
 /// Directories kept open at once. Restored trees are walked in order, so few suffice.
 const OPEN_LIMIT: usize = 64;
@@ -178,10 +180,18 @@ impl Directories {
 
     fn explain(&self, path: &[u8], errno: Errno) -> TargetError {
         match errno {
-            Errno::NOTDIR => TargetError::in_the_way(
-                path,
-                "a symbolic link or a file is where a directory is needed".to_owned(),
-            ),
+            Errno::NOTDIR => {
+                let name = Name::new(path).ok();
+                let link = name.and_then(|name| first_link(self.root.as_fd(), name));
+                let what = match link {
+                    Some(link) => format!(
+                        "/{} in the target is a symbolic link, which is not followed",
+                        shown(link)
+                    ),
+                    None => "a file is where a directory is needed".to_owned(),
+                };
+                TargetError::in_the_way(path, what)
+            }
             errno => TargetError::system(path, "opening the directory", errno),
         }
     }

@@ -1,6 +1,6 @@
 //! What is in a target already, seen without making or changing anything.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, openat, statat};
@@ -70,6 +70,13 @@ impl Present {
         .map_err(|errno| TargetError::system(name.bytes(), "looking at its place", errno))
     }
 
+    /// The first symbolic link that is met on the way to `name`, itself included: a restore follows
+    /// none. `None` if there is none, or the system refuses to say.
+    #[must_use]
+    pub fn first_link<'n>(&self, name: Name<'n>) -> Option<&'n [u8]> {
+        first_link(self.root.as_ref()?.as_fd(), name)
+    }
+
     /// Does something to the object `name`; `None` if it is not there.
     pub(super) fn at<T>(
         &mut self,
@@ -129,6 +136,26 @@ impl Present {
         opened.map_or(0, |open| {
             Temporaries::of(restore.simple()).stored_bytes(&open)
         })
+    }
+}
+
+/// As [`Present::first_link`], from an open directory on.
+pub(super) fn first_link<'n>(root: BorrowedFd<'_>, name: Name<'n>) -> Option<&'n [u8]> {
+    let whole = name.bytes();
+    let mut open = root.try_clone_to_owned().ok()?;
+    let mut from = 0;
+    loop {
+        let slash = whole[from..].iter().position(|&byte| byte == b'/');
+        let end = slash.map_or(whole.len(), |slash| from + slash);
+        let component = &whole[from..end];
+        let stat = statat(&open, component, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        if FileType::from_raw_mode(stat.st_mode).is_symlink() {
+            return Some(&whole[..end]);
+        }
+        slash?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        open = openat(&open, component, flags, Mode::empty()).ok()?;
+        from = end + 1;
     }
 }
 

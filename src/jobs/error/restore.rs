@@ -25,6 +25,19 @@ pub enum RestoreError {
         /// The first of them.
         first: Vec<String>,
     },
+    /// A symbolic link of the target is where a directory is needed.
+    #[error(
+        "{} is a symbolic link, where a directory is needed: a restore follows no link below its \
+         target, and {objects} of the objects to restore cannot get to their places; no tape was \
+         moved and nothing written",
+        link.display()
+    )]
+    LinkInTheWay {
+        /// The first such link.
+        link: PathBuf,
+        /// How many objects all of them keep from their places.
+        objects: u64,
+    },
     /// The content of one file was asked for, and there are more, or none is a file.
     #[error(
         "{}; one file can be written to stdout; no tape was moved",
@@ -95,6 +108,7 @@ impl RestoreError {
     pub(super) fn kind(&self) -> JobErrorKind {
         match self {
             RestoreError::Exists { .. }
+            | RestoreError::LinkInTheWay { .. }
             | RestoreError::NotOneFile { .. }
             | RestoreError::Several { .. } => JobErrorKind::Request,
             RestoreError::NoSuch { .. } => JobErrorKind::NotFound,
@@ -112,6 +126,11 @@ impl RestoreError {
                  others, newer replaces those that are older than the archived ones, rename \
                  restores beside them, overwrite replaces them. Or restore below another directory \
                  with --to. To go on with a restore that was broken off: `restore --resume ID`."
+            }
+            RestoreError::LinkInTheWay { .. } => {
+                "Restore below the directory that the link leads to, with --to, and --map OLD=NEW \
+                 where the paths differ. Or remove the link. With --existing skip these objects \
+                 are left out, and the others restored."
             }
             RestoreError::NotOneFile { .. } => {
                 "Name one file, or restore them below a directory with --to."

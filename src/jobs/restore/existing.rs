@@ -57,6 +57,10 @@ pub(super) struct Found {
     pub(super) directories: Vec<Vec<u8>>,
     /// What earlier runs of a restore that goes on have left.
     pub(super) earlier: Earlier,
+    /// The first symbolic link of the target that is where a directory is needed.
+    pub(super) link: Option<Vec<u8>>,
+    /// How many objects such links keep from their places.
+    pub(super) behind_links: u64,
     /// Of what is left of the selection nothing is new but directories that are there.
     only_directories: bool,
 }
@@ -143,10 +147,15 @@ pub(super) fn fates(
         };
         let fate = fate(policy, there, chosen);
         if let Some(what) = fate.told {
-            found.objects.push(Problem {
-                path: ByteText(name),
-                what: what.to_owned(),
-            });
+            let link = link_of(present, &name, there, chosen);
+            let what = match &link {
+                Some(link) => format!("{}, {LINK_NOT_FOLLOWED}", of_link(link, &name)),
+                None => what.to_owned(),
+            };
+            found.behind_links += u64::from(link.is_some());
+            found.link = found.link.take().or(link);
+            let path = ByteText(name);
+            found.objects.push(Problem { path, what });
         }
         if let (true, Presence::Other { stored_bytes, .. }) = (fate.is_replaced, there) {
             found.replaced_bytes += stored_bytes;
@@ -157,6 +166,31 @@ pub(super) fn fates(
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(found),
+    }
+}
+
+/// Why an object whose way leads over a symbolic link is not restored there.
+const LINK_NOT_FOLLOWED: &str = "which a restore does not follow";
+
+/// The symbolic link that keeps an object from its place: where a directory above it is needed, or
+/// it is one itself.
+fn link_of(present: &Present, name: &[u8], there: Presence, chosen: &Chosen) -> Option<Vec<u8>> {
+    let keeps = match there {
+        Presence::Blocked => true,
+        Presence::Other { .. } => chosen.kind == Kind::Directory,
+        Presence::Free | Presence::Directory => false,
+    };
+    let name = Name::new(name).ok().filter(|_| keeps)?;
+    present.first_link(name).map(<[u8]>::to_vec)
+}
+
+fn of_link(link: &[u8], name: &[u8]) -> String {
+    match link == name {
+        true => "a symbolic link is there in the place of the directory".to_owned(),
+        false => format!(
+            "/{} above it is a symbolic link in the target",
+            ByteText(link.to_vec())
+        ),
     }
 }
 

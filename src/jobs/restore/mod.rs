@@ -29,7 +29,9 @@ mod tar;
 mod timed;
 mod timeline;
 
+use std::ffi::OsStr;
 use std::num::NonZero;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -149,6 +151,13 @@ pub fn prepare<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepar
     };
     let existing = &prepared.outlook.existing;
     if options.existing == ExistingPolicy::Refuse && existing.total > 0 {
+        let found = &prepared.choice.found;
+        if let Some(link) = &found.link {
+            return Err(JobError::from(RestoreError::LinkInTheWay {
+                link: options.target.join(OsStr::from_bytes(link)),
+                objects: found.behind_links,
+            }));
+        }
         let first = existing.listed.iter().take(NAMED);
         return Err(JobError::from(RestoreError::Exists {
             target: options.target.clone(),
