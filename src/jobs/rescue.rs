@@ -1,5 +1,6 @@
 //! Rescuing what is left on a tape, whoever wrote it. Needs no catalog, and writes none.
 
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -7,10 +8,12 @@ use serde::Serialize;
 use super::convert::not_set;
 use super::engine_error::from_engine;
 use super::library::device_alone;
-use super::mount::{Loan, Mounter, Purpose};
+use super::mount::{Bay, Loan, Mounter, Purpose};
 use super::{ByteText, Failure, JobError, Outcome, Problem, Problems, Site};
-use crate::engine::rescue::{self as engine, RescueEnd, RescueReport};
-use crate::engine::target::Owners;
+use crate::drive::SequentialDevice as _;
+pub use crate::engine::rescue::RECORD;
+use crate::engine::rescue::{self as engine, Joins, Loss, Proof, RescueEnd, RescueReport};
+use crate::engine::target::{Name, Owners};
 use crate::units::{BlockAddress, TapeFile};
 
 /// What to rescue, and where to.
@@ -18,7 +21,7 @@ use crate::units::{BlockAddress, TapeFile};
 pub struct RescueOptions {
     /// The tape.
     pub tape: RescuedTape,
-    /// The directory that gets it: new, or empty.
+    /// The directory that gets one for this tape: new, empty, or with what was rescued from others.
     pub target: PathBuf,
     /// So often a block that cannot be read is tried again.
     pub retries: u32,
@@ -49,12 +52,18 @@ pub struct RescueSummary {
     pub end: &'static str,
     /// The tape's barcode, or the drive it was in.
     pub tape: String,
+    /// The directory that has what was saved of it.
+    pub directory: ByteText,
     /// Objects saved.
     pub objects: u64,
     /// Regular files among them.
     pub files: u64,
     /// Bytes of those.
     pub file_bytes: u64,
+    /// Files among them whose content was proven by a digest.
+    pub verified: u64,
+    /// The others: each of their bytes was read without an error, and nothing more is known.
+    pub by_length: u64,
     /// The tape files, in order.
     pub tape_files: Vec<RescuedFile>,
     /// What was not saved whole: all, as long as they are no more than some hundred thousand.
@@ -65,12 +74,66 @@ pub struct RescueSummary {
     pub gaps: Vec<TapeGap>,
     /// All of it.
     pub gaps_total: u64,
+    /// Blocks that are encrypted, if there are such.
+    pub encrypted: Option<EncryptedBlocks>,
+    /// Files in parts that were joined, also with parts of other tapes.
+    pub joined: Vec<JoinedFile>,
+    /// Files in parts of which some are missing.
+    pub unjoined: Vec<UnjoinedFile>,
     /// Names that came twice in a tape file.
     pub renamed: Problems,
     /// Metadata that could not be set, for lack of privilege for example.
     pub metadata_not_set: Problems,
     /// What ended it before the end of the tape.
     pub failure: Option<Failure>,
+}
+
+/// Blocks that a drive encrypted, and for which the one that they were read in has no key.
+#[derive(Debug, Clone, Serialize)]
+pub struct EncryptedBlocks {
+    /// How many.
+    pub blocks: u64,
+    /// The first.
+    pub first_block: BlockAddress,
+    /// The name that was recorded with the key of that one, if it has one.
+    pub key_name: Option<String>,
+}
+
+/// A file that was joined from its parts.
+#[derive(Debug, Clone, Serialize)]
+pub struct JoinedFile {
+    /// Where it is.
+    pub path: ByteText,
+    /// Its size.
+    pub size_bytes: u64,
+    /// How many parts it came from.
+    pub parts: u64,
+    /// All of them were proven by digests.
+    pub verified: bool,
+}
+
+/// A file in parts that was not joined.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnjoinedFile {
+    /// Its path in the archive.
+    pub path: ByteText,
+    /// The parts that are there.
+    pub parts: Vec<PartThere>,
+    /// Numbers of parts that are missing before others that are there.
+    pub missing_parts: Vec<u32>,
+    /// Bytes that are missing: from, and to; no end where nobody knows how long the file is.
+    pub missing: Vec<(u64, Option<u64>)>,
+    /// Why it was not joined, though nothing is missing.
+    pub why: Option<String>,
+}
+
+/// A part that is there.
+#[derive(Debug, Clone, Serialize)]
+pub struct PartThere {
+    /// Its number.
+    pub number: u32,
+    /// Where it is.
+    pub path: ByteText,
 }
 
 /// What came of one tape file.
@@ -84,8 +147,14 @@ pub struct RescuedFile {
     pub blocks: u64,
     /// Blocks that could not be read.
     pub blocks_lost: u64,
+    /// Blocks that are encrypted.
+    pub blocks_encrypted: u64,
     /// Objects saved.
     pub objects: u64,
+    /// Regular files among them.
+    pub files: u64,
+    /// Those of them that were proven by a digest.
+    pub verified: u64,
     /// Objects that are not whole.
     pub lost: u64,
 }
@@ -105,6 +174,10 @@ pub struct LostObject {
     pub had_bytes: u64,
     /// Pieces of it that did not come: from and to, in bytes.
     pub missing: Vec<(u64, u64)>,
+    /// In which way it is lost: `cut` (some of its data did not come), `wrong_digest` (all of it
+    /// came, and is not what was archived), `header` (only the index names it), `not_saved` (it
+    /// came, and its name or the target does not allow it).
+    pub loss: &'static str,
     /// Why.
     pub why: String,
     /// Name of what was kept of it.
@@ -120,6 +193,8 @@ pub struct TapeGap {
     pub block: BlockAddress,
     /// How many blocks; 0 where they could be read.
     pub blocks: u64,
+    /// They are encrypted; else they cannot be read, or make no sense.
+    pub encrypted: bool,
     /// What is wrong with it.
     pub what: String,
     /// Bytes behind it that were passed over until a member began.
@@ -133,16 +208,18 @@ pub struct TapeGap {
 /// The target is not empty or cannot be used, or the tape cannot be had. What ends it later is in
 /// [`RescueSummary::failure`].
 pub fn rescue(site: Site<'_>, options: &RescueOptions) -> Result<RescueSummary, JobError> {
-    check_empty(&options.target)?;
+    check_target(&options.target)?;
     let state;
-    let (mut mounter, bay) = match &options.tape {
+    let (mut mounter, bay, directory) = match &options.tape {
         RescuedTape::Barcode(barcode) => {
+            let directory = directory_of(&options.target, barcode)?;
             let mut mounter = Mounter::open(site)?;
             // Whoever wrote it: it has no label of ours that could name it.
             let bay = mounter.mount(barcode, Purpose::Labelling)?;
-            (mounter, bay)
+            (mounter, bay, directory)
         }
         RescuedTape::Drive(device) => {
+            let directory = free_directory(&options.target);
             let library = device_alone(device)?;
             let catalog = site.state.catalog_dir();
             state = site.state.with_brief_catalog(catalog, Some(library));
@@ -151,13 +228,13 @@ pub fn rescue(site: Site<'_>, options: &RescueOptions) -> Result<RescueSummary, 
                 ..site
             })?;
             let bay = mounter.mount_loaded()?;
-            (mounter, bay)
+            (mounter, bay, directory)
         }
     };
     let (tape, longest_bytes) = (bay.barcode.clone(), bay.drive.max_block_bytes());
     let (mut loan, back) = Loan::new(bay);
     let how = engine::RescueOptions {
-        target: options.target.clone(),
+        target: directory.clone(),
         retries: options.retries,
         most_bad_blocks: options.most_bad_blocks,
         keep_partial: options.keep_partial,
@@ -165,42 +242,114 @@ pub fn rescue(site: Site<'_>, options: &RescueOptions) -> Result<RescueSummary, 
     };
     let report = engine::rescue(&mut loan, &tape, longest_bytes, &how, site.monitor);
     drop(loan);
-    let bay = back.take().expect("a dropped loan gives its bay back");
-    let mut summary = match report {
-        Ok(report) => summarise(tape, report),
+    let mut bay = back.take().expect("a dropped loan gives its bay back");
+    let report = match report {
+        Ok(report) => report,
         Err(error) => return Err(mounter.give_up(bay, from_engine(error))),
     };
+    let encrypted = encrypted(&mut bay, &report);
+    let joins = match report.end {
+        RescueEnd::Stopped | RescueEnd::TargetFull => Ok(Joins::default()),
+        _ => engine::join(&options.target, site.monitor),
+    };
+    let mut summary = RescueSummary {
+        encrypted,
+        ..summarise(tape, directory, report)
+    };
+    match joins {
+        Ok(joins) => summary.add(joins),
+        Err(error) => {
+            let failure = Failure::from(&from_engine(error));
+            summary.failure.get_or_insert(failure);
+        }
+    }
     if let Err(error) = mounter.unmount(bay) {
         summary.failure.get_or_insert(Failure::from(&error));
     }
     Ok(summary)
 }
 
-/// Refuses a directory with something in it: what a tape says of links would meet it.
-fn check_empty(target: &Path) -> Result<(), JobError> {
-    let is_empty = match std::fs::read_dir(target) {
-        Ok(mut listing) => listing.next().is_none(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
-        Err(source) => {
-            return Err(JobError::Io {
-                action: "looking into",
-                path: target.to_owned(),
-                source,
-            });
-        }
+/// Asks for the name of the key that encrypted blocks want.
+fn encrypted(bay: &mut Bay, report: &RescueReport) -> Option<EncryptedBlocks> {
+    let first_block = report.encrypted_from?;
+    let is_at_hand = report.failure.is_none() && bay.drive.locate(first_block).is_ok();
+    let next = match is_at_hand {
+        true => bay.drive.next_block_encryption().ok().flatten(),
+        false => None,
     };
-    match is_empty {
-        true => Ok(()),
+    let blocks = report.tape_files.iter().map(|file| file.blocks_encrypted);
+    Some(EncryptedBlocks {
+        blocks: blocks.sum(),
+        first_block,
+        key_name: next.and_then(|next| next.name),
+    })
+}
+
+/// Refuses a directory with something in it that is not from a rescue: what a tape says of links
+/// would meet it.
+fn check_target(target: &Path) -> Result<(), JobError> {
+    let failed = |source| JobError::Io {
+        action: "looking into",
+        path: target.to_owned(),
+        source,
+    };
+    let listing = match std::fs::read_dir(target) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        listing => listing.map_err(failed)?,
+    };
+    for entry in listing {
+        if !entry.map_err(failed)?.path().join(RECORD).is_file() {
+            let what = format!(
+                "{} has other things in it than what was rescued: a rescue needs a new directory, \
+                 or one with rescues of other tapes; no tape was moved",
+                target.display()
+            );
+            return Err(JobError::Request { what });
+        }
+    }
+    Ok(())
+}
+
+/// The directory of a tape, which must be new.
+fn directory_of(target: &Path, barcode: &str) -> Result<PathBuf, JobError> {
+    if Name::new(barcode.as_bytes()).is_err() {
+        return Ok(free_directory(target));
+    }
+    let directory = target.join(barcode);
+    match is_unused(&directory) {
+        true => Ok(directory),
         false => Err(JobError::Request {
             what: format!(
-                "{} is not empty: a rescue needs a new directory; no tape was moved",
-                target.display()
+                "{} is there from an earlier rescue of this tape: rescue it into another \
+                 directory, or move that one away; no tape was moved",
+                directory.display()
             ),
         }),
     }
 }
 
-fn summarise(tape: String, report: RescueReport) -> RescueSummary {
+/// True if nothing is there, or what a rescue has left that saved nothing.
+fn is_unused(directory: &Path) -> bool {
+    match std::fs::read_dir(directory) {
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        Ok(listing) => listing.flatten().all(|entry| {
+            let length = entry.metadata().map(|metadata| metadata.len());
+            entry.file_name() == RECORD && length.is_ok_and(|length| length == 0)
+        }),
+    }
+}
+
+/// The directory of a tape of which no barcode is known.
+fn free_directory(target: &Path) -> PathBuf {
+    let names = (1_u32..).map(|number| match number {
+        1 => target.join("tape"),
+        number => target.join(format!("tape-{number}")),
+    });
+    let mut free = names.filter(|directory| is_unused(directory));
+    free.next().expect("no directory has so many names")
+}
+
+fn summarise(tape: String, directory: PathBuf, report: RescueReport) -> RescueSummary {
     let outcome = match report.end {
         _ if report.is_whole() => Outcome::Complete,
         RescueEnd::Stopped => Outcome::Interrupted,
@@ -208,9 +357,11 @@ fn summarise(tape: String, report: RescueReport) -> RescueSummary {
         RescueEnd::EndOfData | RescueEnd::NoEndOfData | RescueEnd::GaveUp => Outcome::Partial,
     };
     let files = report.tape_files.iter();
-    let (file_count, file_bytes) = files.fold((0, 0), |(files, bytes), one| {
-        (files + one.files, bytes + one.file_bytes)
-    });
+    let (file_count, file_bytes, verified) =
+        files.fold((0, 0, 0), |(files, bytes, verified), one| {
+            let bytes = bytes + one.file_bytes;
+            (files + one.files, bytes, verified + one.verified)
+        });
     let mut renamed = Problems::default();
     for (name, instead) in &report.renamed {
         renamed.push(Problem {
@@ -222,19 +373,56 @@ fn summarise(tape: String, report: RescueReport) -> RescueSummary {
         outcome,
         end: end_text(report.end),
         tape,
+        directory: ByteText(directory.into_os_string().into_vec()),
         objects: report.objects(),
         files: file_count,
         file_bytes,
+        verified,
+        by_length: file_count.saturating_sub(verified),
         tape_files: report.tape_files.iter().map(rescued_file).collect(),
         lost: report.lost.into_iter().map(lost_object).collect(),
         lost_total: report.lost_count,
         gaps: report.gaps.into_iter().map(tape_gap).collect(),
         gaps_total: report.gap_count,
+        encrypted: None,
+        joined: Vec::new(),
+        unjoined: Vec::new(),
         renamed,
         metadata_not_set: not_set(report.metadata_not_set),
         failure: report
             .failure
             .map(|error| Failure::from(&from_engine(error))),
+    }
+}
+
+impl RescueSummary {
+    fn add(&mut self, joins: Joins) {
+        let place = |directory: PathBuf, name: Vec<u8>| {
+            let directory = directory.into_os_string().into_vec();
+            ByteText([directory, name].join(&b'/'))
+        };
+        let joined = joins.joined.into_iter().map(|joined| JoinedFile {
+            path: place(joined.directory, joined.name),
+            size_bytes: joined.size_bytes,
+            parts: joined.parts,
+            verified: joined.proof == Proof::Digest,
+        });
+        self.joined = joined.collect();
+        let unjoined = joins.unjoined.into_iter().map(|file| UnjoinedFile {
+            path: ByteText(file.path),
+            parts: file
+                .parts
+                .into_iter()
+                .map(|(number, directory, name)| PartThere {
+                    number,
+                    path: place(directory, name),
+                })
+                .collect(),
+            missing_parts: file.missing_parts,
+            missing: file.missing,
+            why: file.why,
+        });
+        self.unjoined = unjoined.collect();
     }
 }
 
@@ -255,7 +443,10 @@ fn rescued_file(file: &engine::TapeFileReport) -> RescuedFile {
         first_block: file.first_block,
         blocks: file.blocks,
         blocks_lost: file.blocks_lost,
+        blocks_encrypted: file.blocks_encrypted,
         objects: file.objects,
+        files: file.files,
+        verified: file.verified,
         lost: file.lost,
     }
 }
@@ -268,6 +459,12 @@ fn lost_object(lost: engine::LostFile) -> LostObject {
         size_bytes: lost.size_bytes,
         had_bytes: lost.had_bytes,
         missing: lost.missing,
+        loss: match lost.loss {
+            Loss::Cut => "cut",
+            Loss::WrongDigest => "wrong_digest",
+            Loss::Header => "header",
+            Loss::NotSaved => "not_saved",
+        },
         why: lost.why,
         kept_as: lost.kept_as.map(ByteText),
     }
@@ -278,6 +475,7 @@ fn tape_gap(gap: engine::Gap) -> TapeGap {
         file: gap.file,
         block: gap.block,
         blocks: gap.blocks,
+        encrypted: gap.encrypted,
         what: gap.what,
         passed_bytes: gap.passed_bytes,
     }

@@ -20,6 +20,7 @@ mod library;
 mod main_job;
 mod random;
 mod readable_without_us;
+mod rescue;
 mod restore_resume;
 mod resume;
 mod retention;

@@ -111,14 +111,14 @@ fn a_rescue_saves_what_is_on_a_tape_into_a_new_directory_alone() {
     let summary = &place.json(["tape", "rescue", "SIM001L9", "--to", &to])[0];
     assert_eq!(summary["end"], "end_of_data", "{summary}");
     assert_eq!(summary["lost_total"], 0, "{summary}");
-    let segment = place.path("saved/file-00001");
+    let segment = place.path("saved/SIM001L9/file-00001");
     assert_same_tree(&source, &restored(&segment, &source));
-    assert!(place.path("saved/file-00000/README.txt").exists());
+    assert!(place.path("saved/SIM001L9/file-00000/README.txt").exists());
     assert!(!place.path("state/catalog").exists(), "no catalog was made");
 
     let again = ["tape", "rescue", "SIM001L9", "--to", &to];
     let refused = place.run(again, NO_MORE).expect_exit(2).stderr();
-    assert!(refused.contains("not empty"), "{refused}");
+    assert!(refused.contains("earlier rescue of this tape"), "{refused}");
     let blank = place.path("blank").display().to_string();
     let nothing = ["tape", "rescue", "SIM003L9", "--to", &blank];
     place.run(nothing, NO_MORE).expect_exit(9);

@@ -193,9 +193,12 @@ impl Scene {
         }
         let beside: Vec<_> = fs::read_dir(&to).unwrap().collect();
         assert!(beside.len() <= 1, "{way:?}: {beside:?}");
-        [target.join(GOOD), target.join("file-00001").join(GOOD)]
-            .iter()
-            .any(|path| fs::read(path).is_ok_and(|content| content == GOOD.as_bytes()))
+        [
+            target.join(GOOD),
+            target.join(BARCODE).join("file-00001").join(GOOD),
+        ]
+        .iter()
+        .any(|path| fs::read(path).is_ok_and(|content| content == GOOD.as_bytes()))
     }
 
     /// Has GNU tar take every name in the archive as it is.

@@ -25,6 +25,7 @@ mod paced;
 mod planned;
 mod rebuilding;
 mod refusals;
+mod rescuing;
 mod resumed_streams;
 mod resuming;
 mod retention;

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tapewright::engine::rescue::{RescueEnd, RescueOptions, RescueReport, rescue};
+use tapewright::engine::rescue::{
+    Loss, Proof, RescueEnd, RescueOptions, RescueReport, join, rescue,
+};
 use tapewright::engine::target::Owners;
 use tapewright::monitor::Silent;
 use tapewright::units::TapeFile;
@@ -13,7 +15,7 @@ use tapewright::volume::index::{Codec, DigestAlgorithm};
 use tapewright::volume::member::Kind;
 use tempfile::TempDir;
 
-use crate::rig::{Volume, file, node, noise, two_segments};
+use crate::rig::{Volume, file, node, noise, part, two_segments};
 use crate::tape::{Object, Tape};
 
 fn options(target: &Path) -> RescueOptions {
@@ -101,7 +103,7 @@ const CASES: [Case; 9] = [
         what: "a block with the headers of two files",
         inflict: |tape| tape.medium().bad.extend([4]),
         costs: &["d/a", "d/b", "d/c"],
-        named: &["d/a"],
+        named: &["d/a", "d/b", "d/c"],
         second_is_saved: true,
         end: RescueEnd::EndOfData,
     },
@@ -109,7 +111,7 @@ const CASES: [Case; 9] = [
         what: "the first block of a segment",
         inflict: |tape| tape.medium().bad.extend([2]),
         costs: &["d/a"],
-        named: &[],
+        named: &["d", "d/a"],
         second_is_saved: true,
         end: RescueEnd::EndOfData,
     },
@@ -297,7 +299,7 @@ fn behind_too_many_bad_blocks_the_next_tape_file_is_read() {
         "to the filemark: {:?}",
         report.gaps
     );
-    assert_eq!(lost(&report), ["d/c"]);
+    assert_eq!(lost(&report), ["d/c", "d/d", "d/e"], "the index names them");
     assert!(target.join("file-00001/d/a").exists());
     assert!(target.join("file-00003/second").exists());
     let numbers: Vec<TapeFile> = report.tape_files.iter().map(|one| one.file).collect();
@@ -346,4 +348,329 @@ fn a_failing_drive_ends_it_and_what_was_saved_stays() {
     assert!(report.failure.is_some());
     assert_eq!(lost(&report), ["d/c"]);
     assert!(target.join("file-00001/d/b").exists());
+}
+
+/// Files of segment 1 that are proven by their digest, and those that are not.
+fn proven(report: &RescueReport) -> (u64, u64) {
+    let of_segment = report.tape_files.iter().find(|one| one.file == TapeFile(1));
+    let one = of_segment.unwrap();
+    (one.verified, one.files - one.verified)
+}
+
+#[test]
+fn saved_files_are_proven_by_the_digests_of_the_index_where_it_can_be_read() {
+    // What is inflicted on a tape with the filemark of its segment there.
+    type Inflict = fn(&Tape, u64);
+    let cases: [(&str, Inflict, (u64, u64)); 4] = [
+        ("nothing is wrong", |_, _| {}, (5, 0)),
+        (
+            "a block is bad",
+            |tape, _| tape.medium().bad.extend([6]),
+            (4, 0),
+        ),
+        (
+            "the index is bad",
+            |tape, mark| tape.medium().bad.extend([mark + 1]),
+            (0, 5),
+        ),
+        (
+            "the filemark between them is missing",
+            |tape, mark| drop(tape.medium().objects.remove(mark as usize)),
+            (5, 4),
+        ),
+    ];
+    for codec in [Codec::Plain, Codec::Zstd] {
+        for digest in [DigestAlgorithm::Blake3, DigestAlgorithm::Sha256] {
+            for (what, inflict, expected) in cases {
+                // Its frames are of several files.
+                if codec == Codec::Zstd && what == "a block is bad" {
+                    continue;
+                }
+                let volume = two_segments(codec, digest);
+                let objects = volume.tape.medium().objects.clone();
+                let mut marks = (0_u64..).zip(&objects);
+                let mark = marks.find(|(at, object)| *at > 1 && **object == Object::Filemark);
+                inflict(&volume.tape, mark.unwrap().0);
+                let dir = TempDir::new().unwrap();
+                let report = rescued(&volume.tape, &options(dir.path()));
+                assert_eq!(proven(&report), expected, "{what}, {codec:?}, {digest:?}");
+                let record = fs::read_to_string(dir.path().join("rescued.jsonl")).unwrap();
+                let proof = match expected {
+                    (0, _) => "\"proof\":\"length\"",
+                    _ => "\"proof\":\"digest\"",
+                };
+                let line = record.lines().find(|line| line.contains("\"d/d\""));
+                assert!(
+                    line.is_some_and(|line| line.contains(proof)),
+                    "{what}: {record}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_label_is_proven_by_its_sum_and_an_index_by_its_own() {
+    let volume = volume(Codec::Plain);
+    let dir = TempDir::new().unwrap();
+    let report = rescued(&volume.tape, &options(dir.path()));
+    for one in &report.tape_files {
+        assert_eq!(one.files, one.verified, "{one:?}");
+    }
+    // A byte of the README.
+    volume.tape.flip(0, 600);
+    let dir = TempDir::new().unwrap();
+    let report = rescued(&volume.tape, &options(dir.path()));
+    assert_eq!(report.tape_files[0].verified, 0);
+    assert_eq!(report.gap_count, 1, "{:?}", report.gaps);
+    assert!(!report.is_whole());
+}
+
+#[test]
+fn a_file_with_another_content_than_was_archived_is_told_and_kept_under_a_name_that_says_so() {
+    let items = [
+        file("d/changed", &noise(1, 100_000)),
+        node("d/link", Kind::Hardlink(b"d/changed".to_vec())),
+        file("d/good", &noise(2, 100_000)),
+    ];
+    let volume = Volume::new("A00001L9").write(&items);
+    volume.tape.flip(3, 100);
+    let dir = TempDir::new().unwrap();
+    let report = rescued(&volume.tape, &options(dir.path()));
+    assert_eq!(report.gap_count, 0);
+    assert_eq!(lost(&report), ["d/changed", "d/link"]);
+    assert!(
+        report
+            .lost
+            .iter()
+            .all(|lost| lost.loss == Loss::WrongDigest)
+    );
+    assert!(
+        report.lost[0].why.contains("digest"),
+        "{:?}",
+        report.lost[0]
+    );
+    assert!(!report.is_whole());
+    let saved = files(&dir.path().join("file-00001"));
+    let expected = [
+        "d/changed.tapewright-damaged",
+        "d/good",
+        "d/link.tapewright-damaged",
+    ];
+    assert_eq!(saved, expected.map(str::to_owned).into());
+    assert_eq!(proven(&report), (1, 0));
+    let one = &report.tape_files[1];
+    assert_eq!((one.objects, one.file_bytes, one.lost), (1, 100_000, 2));
+}
+
+#[test]
+fn encrypted_blocks_are_told_as_such_and_passed_without_trying_them_one_by_one() {
+    // From block 5 to the end of segment 1, and all of its index; or some that plain ones follow.
+    for (encrypted, costs, most) in [
+        ((5..13).collect::<Vec<u64>>(), vec!["d/c", "d/d", "d/e"], 4),
+        (vec![5, 6, 7, 8, 9], vec!["d/c"], 6),
+        ((5..30).collect(), vec!["d/c", "d/d", "d/e"], 8),
+    ] {
+        let volume = volume(Codec::Plain);
+        volume.tape.medium().encrypted.extend(encrypted.clone());
+        let dir = TempDir::new().unwrap();
+        let report = rescued(&volume.tape, &options(dir.path()));
+        assert_eq!(report.end, RescueEnd::EndOfData, "{encrypted:?}");
+        assert_eq!(report.encrypted_from.map(|block| block.0), Some(5));
+        let saved = files(dir.path());
+        for path in ["d/a", "d/b", "d/c", "d/d", "d/e"] {
+            let is_saved = saved.contains(&format!("file-00001/{path}"));
+            assert_eq!(is_saved, !costs.contains(&path), "{encrypted:?}: {path}");
+        }
+        assert!(
+            report.gaps.iter().all(|gap| gap.encrypted),
+            "{:?}",
+            report.gaps
+        );
+        let bad: u64 = report.tape_files.iter().map(|one| one.blocks_lost).sum();
+        assert_eq!(bad, 0, "{encrypted:?}");
+        let tried = volume.tape.medium().bad_reads;
+        assert!(tried <= most, "{encrypted:?}: {tried}");
+    }
+}
+
+/// Rescues tapes one after the other into directories of their own below `dir`.
+fn rescued_below(dir: &Path, tapes: &[(&str, &Tape)]) -> Vec<RescueReport> {
+    let one = |(name, tape): &(&str, &Tape)| rescued(tape, &options(&dir.join(name)));
+    tapes.iter().map(one).collect()
+}
+
+#[test]
+fn parts_on_several_tapes_are_joined_once_all_are_there() {
+    let whole = noise(5, 300_000);
+    let first = Volume::new("A00001L9").write(&[part("d/big", &whole, 1, 0..100_000)]);
+    let second = Volume::new("A00002L9")
+        .write(&[
+            part("d/big", &whole, 2, 100_000..200_000),
+            file("d/x", b"x"),
+        ])
+        .write(&[part("d/big", &whole, 3, 200_000..300_000)]);
+    let dir = TempDir::new().unwrap();
+    rescued_below(dir.path(), &[("two", &second.tape)]);
+    let joins = join(dir.path(), &Silent).unwrap();
+    let [file] = &joins.unjoined[..] else {
+        panic!("{joins:?}")
+    };
+    assert_eq!(
+        (file.path.as_slice(), file.missing_parts.as_slice()),
+        (&b"d/big"[..], &[1][..])
+    );
+    assert_eq!(file.missing, [(0, Some(100_000))]);
+    let numbers: Vec<u32> = file.parts.iter().map(|part| part.0).collect();
+    assert_eq!((numbers, joins.joined.len()), (vec![2, 3], 0));
+
+    rescued_below(dir.path(), &[("one", &first.tape)]);
+    let joins = join(dir.path(), &Silent).unwrap();
+    let [file] = &joins.joined[..] else {
+        panic!("{joins:?}")
+    };
+    assert_eq!((file.parts, file.proof), (3, Proof::Digest));
+    let path = dir.path().join("one/file-00001/d/big");
+    assert!(fs::read(&path).unwrap() == whole);
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(
+        since.subsec_nanos(),
+        123_456_789,
+        "the time that it was archived with"
+    );
+    let left: Vec<String> = files(dir.path())
+        .into_iter()
+        .filter(|name| name.contains("big"))
+        .collect();
+    assert_eq!(left, ["one/file-00001/d/big"], "no part is left");
+    assert_eq!(
+        join(dir.path(), &Silent).unwrap(),
+        Default::default(),
+        "it is done"
+    );
+}
+
+#[test]
+fn a_join_that_was_broken_off_is_gone_on_with() {
+    let whole = noise(6, 300_000);
+    let volume = Volume::new("A00001L9")
+        .write(&[part("big", &whole, 1, 0..100_000)])
+        .write(&[part("big", &whole, 2, 100_000..200_000)])
+        .write(&[part("big", &whole, 3, 200_000..300_000)]);
+    let dir = TempDir::new().unwrap();
+    rescued_below(dir.path(), &[("t", &volume.tape)]);
+    // The third part is away: nothing is joined. Then the second was put behind the first, and
+    // the run was killed before and after it was removed.
+    let [one, two, three] = [1, 2, 3].map(|number| {
+        let file = 2 * number - 1;
+        let path = format!("t/file-{file:05}/big.tapewright-part-{number:04}");
+        dir.path().join(path)
+    });
+    let aside = dir.path().join("aside");
+    fs::rename(&three, &aside).unwrap();
+    let joins = join(dir.path(), &Silent).unwrap();
+    assert_eq!(joins.unjoined[0].missing, [(200_000, Some(300_000))]);
+    assert!(one.exists() && two.exists());
+    let mut begun = fs::read(&one).unwrap();
+    begun.extend(fs::read(&two).unwrap());
+    fs::write(&one, &begun[..150_000]).unwrap();
+    fs::rename(&aside, &three).unwrap();
+    let joins = join(dir.path(), &Silent).unwrap();
+    assert_eq!(joins.joined.len(), 1, "{joins:?}");
+    assert!(fs::read(dir.path().join("t/file-00001/big")).unwrap() == whole);
+    assert!(!two.exists() && !three.exists());
+}
+
+#[test]
+fn a_damaged_part_is_made_good_by_another_copy_of_its_tape() {
+    let whole = noise(7, 300_000);
+    let write = |barcode: &str| {
+        Volume::new(barcode)
+            .write(&[part("big", &whole, 1, 0..150_000)])
+            .write(&[part("big", &whole, 2, 150_000..300_000)])
+    };
+    let (first, copy) = (write("A00001L9"), write("A00002L9"));
+    let block = first.block_of("big");
+    first.tape.medium().bad.insert(block + 1);
+    copy.tape.medium().bad.insert(8);
+    let dir = TempDir::new().unwrap();
+    let reports = rescued_below(dir.path(), &[("one", &first.tape), ("two", &copy.tape)]);
+    assert_eq!(lost(&reports[0]), ["big.tapewright-part-0001"]);
+    let joins = join(dir.path(), &Silent).unwrap();
+    assert_eq!(joins.joined.len(), 1, "{joins:?}");
+    let joined = &joins.joined[0];
+    let path = joined.directory.join("big");
+    assert!(fs::read(path).unwrap() == whole);
+}
+
+#[test]
+fn what_is_no_tar_archive_is_told_as_what_it_is() {
+    let cpio = [b"070701".as_slice(), &noise(1, 30_000)].concat();
+    let cases = [
+        (cpio, "a cpio archive"),
+        (noise(2, 30_000), "unknown data"),
+        (
+            [b"\x1f\x8b\x08".as_slice(), &noise(3, 30_000)].concat(),
+            "gzip",
+        ),
+        (
+            [b"VOL1ABCDEF".as_slice(), &noise(4, 70)].concat(),
+            "ANSI label",
+        ),
+    ];
+    for (content, what) in cases {
+        let tape = Tape::default();
+        let records = content.chunks(5_120);
+        let objects = records.map(|record| Object::Record(record.to_vec()));
+        tape.medium().objects.extend(objects);
+        tape.medium().objects.push(Object::Filemark);
+        let dir = TempDir::new().unwrap();
+        let report = rescued(&tape, &options(dir.path()));
+        let [gap] = &report.gaps[..] else {
+            panic!("{what}: {:?}", report.gaps)
+        };
+        assert!(gap.what.contains(what), "{}", gap.what);
+        assert!(gap.what.contains("no tar archive"), "{}", gap.what);
+        assert_eq!(
+            (gap.blocks, gap.passed_bytes),
+            (0, content.len() as u64),
+            "{what}"
+        );
+        assert_eq!((report.end, report.objects()), (RescueEnd::EndOfData, 0));
+        assert!(!report.is_whole(), "{what}");
+    }
+}
+
+#[test]
+fn each_tape_file_of_another_program_is_an_archive_of_its_own() {
+    let dir = TempDir::new().unwrap();
+    let source = dir.path().join("source");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("same name"), "content").unwrap();
+    let one = tar_tape(&source);
+    let objects = one.medium().objects.clone();
+    let tape = Tape::default();
+    // The end of a tape is two filemarks for many programs: an empty tape file.
+    let all = [&objects[..], &objects, &[Object::Filemark], &objects].concat();
+    tape.medium().objects = all;
+    let target = dir.path().join("saved");
+    let report = rescued(&tape, &options(&target));
+    assert!(report.is_whole(), "{report:?}");
+    let saved = files(&target);
+    let expected = [
+        "file-00000/same name",
+        "file-00001/same name",
+        "file-00003/same name",
+    ];
+    assert!(
+        expected.iter().all(|name| saved.contains(*name)),
+        "{saved:?}"
+    );
+    let proofs: Vec<_> = report
+        .tape_files
+        .iter()
+        .map(|one| (one.files, one.verified))
+        .collect();
+    assert_eq!(proofs, [(1, 0); 3]);
 }

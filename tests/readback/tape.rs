@@ -27,6 +27,8 @@ pub struct Medium {
     /// Blocks that fail, or come otherwise than they are, so many times more.
     pub bad_for_now: BTreeMap<u64, u32>,
     pub garbled: BTreeMap<u64, u32>,
+    /// Blocks that the drive has no key for.
+    pub encrypted: BTreeSet<u64>,
     /// The drive fails at this block.
     pub drive_fails_at: Option<u64>,
     /// The drive is reset, once, before it reads this block.
@@ -133,6 +135,11 @@ impl SequentialDevice for LoadedTape {
         if medium.bad.contains(&at) || medium.bad_for_now.get_mut(&at).is_some_and(due) {
             medium.bad_reads += 1;
             return Err(error(DriveErrorKind::Medium, "reading"));
+        }
+        let is_record = matches!(medium.objects.get(at as usize), Some(Object::Record(_)));
+        if is_record && medium.encrypted.contains(&at) {
+            medium.bad_reads += 1;
+            return Err(error(DriveErrorKind::Encrypted, "reading"));
         }
         let found = medium.objects.get(self.at as usize);
         self.at += u64::from(found.is_some());

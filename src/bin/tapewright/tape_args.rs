@@ -47,7 +47,7 @@ pub struct RescueArgs {
     /// The tape: its barcode, or the drive that it is in, such as /dev/nst0
     #[arg(value_name = "BARCODE")]
     pub tape: String,
-    /// Save below this new directory, each tape file in one of its own
+    /// Save below this directory, each tape in one of its own: new, or with rescues of other tapes
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
     /// Try a block that cannot be read so often again

@@ -5,9 +5,11 @@
 //! length is known; else the next member is sought by its header.
 
 use super::save::Saver;
+use super::walk::Cause;
 use crate::units::BlockAddress;
 use crate::volume::frames::{FrameReader, begins_with_frame};
-use crate::volume::tar::{BLOCK, MemberParser, find_foreign_member, find_member};
+use crate::volume::label::describe;
+use crate::volume::tar::{BLOCK, Event, MemberParser, find_foreign_member, find_member};
 
 /// How a tape file is stored.
 enum Codec {
@@ -61,7 +63,14 @@ impl Archive {
                 self.unpack(frames, false, block, record, saver)
             }
             Codec::Unknown => {
-                self.parser = Some(MemberParser::foreign());
+                match begins_as_tar(record) {
+                    true => self.parser = Some(MemberParser::foreign()),
+                    // One may begin further on all the same.
+                    false => {
+                        let what = format!("no tar archive begins here: {}", describe(record));
+                        saver.gap(block, 0, &what, Cause::Bad);
+                    }
+                }
                 self.plain(block, record, saver)
             }
             Codec::Undecided(frames) => self.decide(frames, block, record, saver),
@@ -85,15 +94,24 @@ impl Archive {
         };
     }
 
+    /// True where what follows may be an archive of its own.
+    pub(super) fn has_ended(&self) -> bool {
+        let ended = self.parser.as_ref().is_some_and(MemberParser::ended);
+        match &self.codec {
+            Codec::Frames { frames, .. } => ended || frames.fed_to() == frames.position(),
+            _ => ended,
+        }
+    }
+
     /// Takes note of blocks that cannot be read.
     pub(super) fn lost(
         &mut self,
         block: BlockAddress,
         blocks: u64,
-        what: &str,
+        (cause, what): (Cause, &str),
         saver: &mut Saver<'_>,
     ) {
-        saver.gap(block, blocks, what);
+        saver.gap(block, blocks, what, cause);
         let mut inside = false;
         match &mut self.codec {
             Codec::Unknown => self.codec = Codec::Undecided(FrameReader::new(0)),
@@ -148,10 +166,16 @@ impl Archive {
                 },
             };
             match parser.next(&mut rest) {
-                Ok(Some(event)) => saver.event(event, block),
+                Ok(Some(event)) => {
+                    let begins = matches!(event, Event::Member { .. });
+                    if let Some(comment) = parser.global_comment().filter(|_| begins) {
+                        saver.archive(comment);
+                    }
+                    saver.event(event, parser.part(), block);
+                }
                 Ok(None) => {}
                 Err(error) => {
-                    saver.gap(block, 0, &error.what);
+                    saver.gap(block, 0, &error.what, Cause::Bad);
                     saver.cut(&error.what);
                     // Members begin at whole blocks of the archive.
                     rest = &rest[rest.len() % BLOCK..];
@@ -191,7 +215,7 @@ impl Archive {
                 }
                 Ok(None) => return Codec::Frames { frames, searching },
                 Err(error) => {
-                    saver.gap(block, 0, &error.to_string());
+                    saver.gap(block, 0, &error.to_string(), Cause::Bad);
                     saver.cut(&error.to_string());
                     self.parser = None;
                     searching = true;
@@ -221,6 +245,13 @@ impl Archive {
         saver.pass(record.len() as u64);
         Codec::Undecided(frames)
     }
+}
+
+/// Whether a record begins with a header, or as an archive without members does.
+fn begins_as_tar(record: &[u8]) -> bool {
+    let head = head(record);
+    let is_empty = !head.is_empty() && head.iter().all(|&byte| byte == 0);
+    is_empty || find_foreign_member(head).is_some()
 }
 
 /// The first block of a record.

@@ -3,21 +3,31 @@
 //!
 //! Needs neither label nor index nor catalog: each tape file is taken for a tar archive, of this
 //! format or of another program, and goes into a directory of its own. A record that cannot be
-//! read costs the members in it; where the next one begins is found by its header. Nothing
-//! proves that a file is as it was archived but that each of its bytes was read without an error.
+//! read costs the members in it; where the next one begins is found by its header. What is saved
+//! of a segment is compared with the digests in the index behind it, where that can be read; else
+//! a file is whole if each of its bytes was read without an error. Files in parts are joined where
+//! all of them are there, also from several tapes ([`join`]).
 //!
 //! Memory: one record, one frame, one member's headers, the metadata of directories, the names
-//! that came twice, and what is listed as lost, which is bounded.
+//! that came twice, of a segment the names that it has and its index, and what is listed as lost,
+//! which is bounded.
 
 mod archive;
+mod join;
+mod log;
+mod proof;
 mod report;
 mod save;
 mod walk;
 
+use std::io;
 use std::path::PathBuf;
 
+pub use join::{Joined, Joins, Unjoined, join};
+pub use log::{Proof, RECORD};
 pub use report::{
-    Gap, LISTED_MOST, LostFile, PARTIAL_SUFFIX, RescueEnd, RescueReport, TapeFileReport,
+    DAMAGED_SUFFIX, Gap, LISTED_MOST, Loss, LostFile, PARTIAL_SUFFIX, RescueEnd, RescueReport,
+    TapeFileReport,
 };
 
 use crate::drive::SequentialDevice;
@@ -26,15 +36,20 @@ use crate::engine::target::{Existing, Owners, Target, TargetErrorKind, TargetOpt
 use crate::monitor::Monitor;
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::VolumeError;
-use crate::volume::label::{Identity, identify};
+use crate::volume::index::{
+    self, DigestAlgorithm, Index, MAX_INDEX_BYTES, MAX_LINES_BYTES, MAX_MEMBERS,
+};
+use crate::volume::label::{Identity, identify, is_proven_label, label_damage};
 use archive::Archive;
+use log::{Log, Saved, file_directory};
+use proof::{Comparison, Segment};
 use save::Saver;
-use walk::{Next, Walk};
+use walk::{Cause, Next, Walk};
 
 /// How to rescue.
 #[derive(Debug, Clone)]
 pub struct RescueOptions {
-    /// The directory that gets one for each tape file: new, or empty.
+    /// The directory of this tape, that gets one for each tape file: new, or empty.
     pub target: PathBuf,
     /// So often a block that cannot be read is tried again.
     pub retries: u32,
@@ -64,6 +79,7 @@ pub fn rescue(
         source,
     };
     std::fs::create_dir_all(&options.target).map_err(unusable)?;
+    let log = Log::open(&options.target).map_err(unusable)?;
     monitor.phase(&format!("rescuing {barcode}"));
     let identity = identify(device).ok();
     let mut rescue = Rescue {
@@ -72,9 +88,15 @@ pub fn rescue(
         monitor,
         is_ours: matches!(identity, Some(Identity::Ours(_) | Identity::TooNew { .. })),
         report: RescueReport::default(),
+        log,
+        algorithm: DigestAlgorithm::default(),
+        awaits_index: None,
     };
     let mut walk = Walk::new(device, longest_bytes, options, identity, monitor);
     let ended = rescue.tape(&mut walk);
+    let put = rescue.no_index();
+    let put = put.map_err(|source| rescue.target_error(source));
+    let ended = ended.and_then(|end| put.map(|()| end));
     let mut report = rescue.report;
     match ended {
         Ok(end) => report.end = end,
@@ -93,9 +115,56 @@ struct Rescue<'a> {
     /// Members begin as this format writes them.
     is_ours: bool,
     report: RescueReport,
+    log: Log,
+    /// By what the segment before was digested.
+    algorithm: DigestAlgorithm,
+    /// What was saved of a segment whose index may follow.
+    awaits_index: Option<Segment>,
 }
 
-impl Rescue<'_> {
+/// What is on its way of one tape file.
+struct InWork<'a> {
+    saver: Option<Saver<'a>>,
+    archive: Archive,
+    read: TapeFileReport,
+    /// What was saved, as long as an index may come for it.
+    held: Vec<Saved>,
+    held_bytes: u64,
+    index: IndexBytes,
+    /// It is a label, and as it was written.
+    is_proven_label: bool,
+}
+
+/// The records of an index, while they come.
+#[derive(Default)]
+struct IndexBytes {
+    at: BlockAddress,
+    bytes: Option<Vec<u8>>,
+}
+
+impl IndexBytes {
+    /// Takes a record; `begins`: an archive may begin with it.
+    fn record(&mut self, block: BlockAddress, record: &[u8], begins: bool) {
+        if begins && record.starts_with(b"tapewright-segment-") {
+            self.at = block;
+            self.bytes = Some(record.to_vec());
+            return;
+        }
+        let fits = |bytes: &Vec<u8>| (bytes.len() + record.len()) as u64 <= MAX_INDEX_BYTES;
+        self.bytes = self.bytes.take().filter(fits);
+        if let Some(bytes) = &mut self.bytes {
+            bytes.extend_from_slice(record);
+        }
+    }
+
+    /// The index, if all of it came and it is one.
+    fn decode(self) -> Option<Index> {
+        let index = index::decode(&self.bytes?).ok()?;
+        (index.info.index_block == self.at).then_some(index)
+    }
+}
+
+impl<'a> Rescue<'a> {
     fn tape(&mut self, walk: &mut Walk<'_>) -> Result<RescueEnd, EngineError> {
         let begin = |error| self.drive_error(error, BlockAddress(0));
         walk.begin().map_err(begin)?;
@@ -115,99 +184,222 @@ impl Rescue<'_> {
         }
     }
 
+    fn target_error(&self, source: io::Error) -> EngineError {
+        EngineError::Target {
+            path: self.options.target.clone(),
+            source,
+        }
+    }
+
     /// Reads one tape file. Says how the rescue ended, if it did.
     fn tape_file(
         &mut self,
         walk: &mut Walk<'_>,
         file: TapeFile,
     ) -> Result<Option<RescueEnd>, EngineError> {
-        let path = self.options.target.join(format!("file-{:05}", file.0));
-        let mut saver: Option<Saver<'_>> = None;
-        let mut archive = Archive::new(self.is_ours);
-        let mut read = TapeFileReport::new(file, walk.next_block());
+        let mut work = InWork {
+            saver: None,
+            archive: Archive::new(self.is_ours),
+            read: TapeFileReport::new(file, walk.next_block()),
+            held: Vec::new(),
+            held_bytes: 0,
+            index: IndexBytes::default(),
+            is_proven_label: false,
+        };
         let end = loop {
             let at = walk.next_block();
             let next = match walk.next() {
                 Ok(next) => next,
                 Err(error) => {
-                    self.close(saver, archive, read, "the drive failed there");
-                    return Err(self.drive_error(error, at));
+                    let error = self.drive_error(error, at);
+                    self.close(work, "the drive failed there")?;
+                    return Err(error);
                 }
             };
-            if saver.is_none() && matches!(next, Next::Block { .. } | Next::Lost { .. }) {
-                let target = Target::open(&path, self.target_options());
-                let target = target.map_err(|source| EngineError::Target {
-                    path: path.clone(),
-                    source,
-                })?;
-                let keep = self.options.keep_partial;
-                saver = Some(Saver::new(target, file, keep, self.monitor));
-            }
-            match (next, &mut saver) {
-                (Next::Block { block, bytes }, Some(saver)) => {
-                    read.blocks += 1;
-                    read.bytes += bytes.len() as u64;
-                    self.monitor.advance(0, bytes.len() as u64);
-                    archive.record(block, bytes, saver);
-                }
-                (
-                    Next::Lost {
-                        block,
-                        blocks,
-                        what,
-                    },
-                    Some(saver),
-                ) => {
-                    read.blocks_lost += blocks;
-                    archive.lost(block, blocks, &what, saver);
-                }
-                (Next::Mark { crossed }, _) => {
+            match next {
+                Next::Block { block, bytes } => self.block(&mut work, block, bytes)?,
+                Next::Lost {
+                    block,
+                    blocks,
+                    what,
+                    cause,
+                } => self.lost(&mut work, (block, blocks), cause, &what)?,
+                Next::Mark { crossed } => {
                     let why = match crossed {
                         true => "what cannot be read goes on to the end of the tape file",
                         false => "the tape file ends in it",
                     };
-                    self.close(saver, archive, read, why);
+                    self.close(work, why)?;
                     return Ok(None);
                 }
-                (Next::End { marked }, _) => {
+                Next::End { marked } => {
                     let end = match marked {
                         true => RescueEnd::EndOfData,
                         false => RescueEnd::NoEndOfData,
                     };
                     break (end, "the tape ends in it");
                 }
-                (Next::GaveUp, _) => break (RescueEnd::GaveUp, "nothing behind could be read"),
-                (Next::Stopped, _) => break (RescueEnd::Stopped, "the rescue was stopped"),
-                (Next::Block { .. } | Next::Lost { .. }, None) => {
-                    unreachable!("a saver was made for it")
-                }
+                Next::GaveUp => break (RescueEnd::GaveUp, "nothing behind could be read"),
+                Next::Stopped => break (RescueEnd::Stopped, "the rescue was stopped"),
             }
-            if saver.as_ref().is_some_and(Saver::is_full) {
+            if work.saver.as_ref().is_some_and(Saver::is_full) {
                 break (RescueEnd::TargetFull, "no room is left in the target");
             }
         };
-        self.close(saver, archive, read, end.1);
+        self.close(work, end.1)?;
         Ok(Some(end.0))
     }
 
-    fn target_options(&self) -> TargetOptions {
-        TargetOptions {
-            existing: Existing::Rename,
-            owners: self.options.owners,
+    /// What saves the members of a tape file. Its directory is made once there is something.
+    fn saver<'w>(
+        &self,
+        saver: &'w mut Option<Saver<'a>>,
+        file: TapeFile,
+    ) -> Result<&'w mut Saver<'a>, EngineError> {
+        if saver.is_none() {
+            let path = self.options.target.join(file_directory(file));
+            let options = TargetOptions {
+                existing: Existing::Rename,
+                owners: self.options.owners,
+            };
+            let target = Target::open(&path, options);
+            let target = target.map_err(|source| EngineError::Target { path, source })?;
+            let keep = self.options.keep_partial;
+            let algorithm = self.is_ours.then_some(self.algorithm);
+            *saver = Some(Saver::new(target, file, keep, algorithm, self.monitor));
         }
+        Ok(saver.as_mut().expect("it was made above"))
+    }
+
+    fn block(
+        &mut self,
+        work: &mut InWork<'a>,
+        block: BlockAddress,
+        bytes: &[u8],
+    ) -> Result<(), EngineError> {
+        let begins = work.read.blocks == 0 || work.archive.has_ended();
+        work.read.blocks += 1;
+        work.read.bytes += bytes.len() as u64;
+        self.monitor.advance(0, bytes.len() as u64);
+        let saver = self.saver(&mut work.saver, work.read.file)?;
+        if work.read.file == TapeFile(0) && block == BlockAddress(0) {
+            work.is_proven_label = is_proven_label(bytes);
+            if let Some(what) = label_damage(bytes) {
+                saver.gap(block, 0, &what, Cause::Bad);
+            }
+        }
+        work.archive.record(block, bytes, saver);
+        work.index.record(block, bytes, begins);
+        self.hold(work).map_err(|error| self.target_error(error))
+    }
+
+    fn lost(
+        &mut self,
+        work: &mut InWork<'a>,
+        (block, blocks): (BlockAddress, u64),
+        cause: Cause,
+        what: &str,
+    ) -> Result<(), EngineError> {
+        match cause {
+            Cause::Bad => work.read.blocks_lost += blocks,
+            Cause::Encrypted => {
+                work.read.blocks_encrypted += blocks;
+                self.report.encrypted_from.get_or_insert(block);
+            }
+        }
+        work.index.bytes = None;
+        let saver = self.saver(&mut work.saver, work.read.file)?;
+        work.archive.lost(block, blocks, (cause, what), saver);
+        Ok(())
+    }
+
+    /// Holds what was saved as long as an index may tell more of it, and puts the rest on record.
+    fn hold(&mut self, work: &mut InWork<'a>) -> io::Result<()> {
+        let Some(saver) = &mut work.saver else {
+            return Ok(());
+        };
+        let (saved, bytes) = saver.take_saved();
+        let fits = work.held.len() as u64 <= MAX_MEMBERS && work.held_bytes <= MAX_LINES_BYTES;
+        if saver.is_of_segment() && fits {
+            work.held_bytes += bytes;
+            work.held.extend(saved);
+            return Ok(());
+        }
+        saved
+            .iter()
+            .try_for_each(|saved| self.log.saved(saved, Proof::Length))
     }
 
     /// Ends a tape file: a member that is not complete is lost with the reason `why`.
-    fn close(
-        &mut self,
-        saver: Option<Saver<'_>>,
-        archive: Archive,
-        mut read: TapeFileReport,
-        why: &str,
-    ) {
-        let Some(mut saver) = saver else { return };
-        archive.finish(why, &mut saver);
-        self.report.add(saver.finish(&mut read), read);
+    fn close(&mut self, work: InWork<'a>, why: &str) -> Result<(), EngineError> {
+        let closed = self.put_on_record(work, why);
+        closed.map_err(|error| self.target_error(error))
+    }
+
+    fn put_on_record(&mut self, mut work: InWork<'a>, why: &str) -> io::Result<()> {
+        let Some(mut saver) = work.saver.take() else {
+            return Ok(());
+        };
+        work.archive.finish(why, &mut saver);
+        let is_of_segment = saver.is_of_segment();
+        let mut read = work.read;
+        let (file, first_block) = (read.file, read.first_block);
+        let found = saver.finish(&mut read);
+        for lost in &found.lost {
+            let kept_as = lost.kept_as.as_deref();
+            self.log.lost(file, &lost.path, kept_as, &lost.why)?;
+        }
+        let all_named = found.lost_count == found.lost.len() as u64;
+        let named = found.lost.iter().map(|lost| lost.path.clone());
+        let this = Segment {
+            first_block,
+            file,
+            saved: work.held,
+            lost: all_named.then(|| named.collect()),
+        };
+        self.report.add(found, read);
+        let Some(index) = work.index.decode() else {
+            self.no_index()?;
+            if is_of_segment && file > TapeFile(0) {
+                self.awaits_index = Some(this);
+                return Ok(());
+            }
+            let proof = match work.is_proven_label {
+                true => Proof::Digest,
+                false => Proof::Length,
+            };
+            return self.comparison().none(&this, proof);
+        };
+        self.algorithm = index.info.job.digest;
+        // Where the filemark between them is lost, both are one tape file.
+        if this.first_block == index.info.first_block {
+            self.no_index()?;
+            return self.comparison().with(this, &index);
+        }
+        let is_its = |segment: &Segment| segment.first_block == index.info.first_block;
+        match self.awaits_index.take_if(|segment| is_its(segment)) {
+            Some(segment) => self.comparison().with(segment, &index)?,
+            None => self.no_index()?,
+        }
+        // An index has passed its own digests.
+        self.comparison().none(&this, Proof::Digest)
+    }
+
+    /// No index comes for what awaits one.
+    fn no_index(&mut self) -> io::Result<()> {
+        match self.awaits_index.take() {
+            Some(segment) => self.comparison().none(&segment, Proof::Length),
+            None => self.log.flush(),
+        }
+    }
+
+    fn comparison(&mut self) -> Comparison<'_> {
+        Comparison {
+            directory: &self.options.target,
+            log: &mut self.log,
+            report: &mut self.report,
+            monitor: self.monitor,
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use crate::units::{BlockAddress, TapeFile};
 pub const LISTED_MOST: usize = 100_000;
 /// What the name of a file ends with that is not whole.
 pub const PARTIAL_SUFFIX: &[u8] = b".tapewright-partial";
+/// What the name of a file ends with that came to its end, and not as it was archived.
+pub const DAMAGED_SUFFIX: &[u8] = b".tapewright-damaged";
 /// Pieces of a lost file that are listed.
 pub(super) const PIECES_MOST: usize = 1_000;
 
@@ -39,11 +41,26 @@ pub struct Gap {
     pub block: BlockAddress,
     /// How many blocks; 0 where they could be read.
     pub blocks: u64,
+    /// They are encrypted, and the drive has no key for them: nothing is wrong with the tape.
+    pub encrypted: bool,
     /// What is wrong with it.
     pub what: String,
     /// Bytes behind it that were passed over until a member began. What it was part of has no
     /// name, unless it is the lost file before.
     pub passed_bytes: u64,
+}
+
+/// In which way an object is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Some of its data did not come.
+    Cut,
+    /// All of it came, and its content has another digest than the index says.
+    WrongDigest,
+    /// Its header did not come: the index names it.
+    Header,
+    /// It came, and was not saved: its name, or the target, does not allow it.
+    NotSaved,
 }
 
 /// A file or other object that was not saved whole.
@@ -61,6 +78,8 @@ pub struct LostFile {
     pub had_bytes: u64,
     /// Pieces of it that did not come: from and to, in bytes.
     pub missing: Vec<(u64, u64)>,
+    /// In which way.
+    pub loss: Loss,
     /// Why.
     pub why: String,
     /// Name of what was kept of it.
@@ -80,12 +99,17 @@ pub struct TapeFileReport {
     pub bytes: u64,
     /// Blocks that could not be read.
     pub blocks_lost: u64,
+    /// Blocks that are encrypted, and for which the drive has no key.
+    pub blocks_encrypted: u64,
     /// Objects saved.
     pub objects: u64,
     /// Regular files among them.
     pub files: u64,
     /// Bytes of those.
     pub file_bytes: u64,
+    /// Files among them whose content was proven by a digest; of the others it is known that each
+    /// of their bytes was read without an error.
+    pub verified: u64,
     /// Objects that are not whole.
     pub lost: u64,
 }
@@ -98,9 +122,11 @@ impl TapeFileReport {
             blocks: 0,
             bytes: 0,
             blocks_lost: 0,
+            blocks_encrypted: 0,
             objects: 0,
             files: 0,
             file_bytes: 0,
+            verified: 0,
             lost: 0,
         }
     }
@@ -123,6 +149,8 @@ pub struct RescueReport {
     pub gaps: Vec<Gap>,
     /// All of them.
     pub gap_count: u64,
+    /// Where the first encrypted block is, if there are such.
+    pub encrypted_from: Option<BlockAddress>,
     /// Names that came twice in one tape file, and those of the later ones instead.
     pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
     /// Saved objects that could not be given all of their metadata.
@@ -141,6 +169,7 @@ pub(super) struct Found {
 }
 
 impl RescueReport {
+    /// Adds what came of a tape file, but for what was saved.
     pub(super) fn add(&mut self, found: Found, file: TapeFileReport) {
         let room = |len: usize| LISTED_MOST.saturating_sub(len);
         let lost_room = room(self.lost.len());
@@ -157,6 +186,14 @@ impl RescueReport {
         }
         if self.tape_files.len() < LISTED_MOST {
             self.tape_files.push(file);
+        }
+    }
+
+    /// Adds what is not whole.
+    pub(super) fn lose(&mut self, lost: LostFile) {
+        self.lost_count += 1;
+        if self.lost.len() < LISTED_MOST {
+            self.lost.push(lost);
         }
     }
 

@@ -1,12 +1,24 @@
 //! The members of one tape file on their way into its directory.
 
-use super::report::{Found, Gap, LISTED_MOST, LostFile, PARTIAL_SUFFIX, PIECES_MOST};
+use uuid::Uuid;
+
+use super::log::{Saved, What, Whole};
+use super::report::{Found, Gap, LISTED_MOST, Loss, LostFile, PARTIAL_SUFFIX, PIECES_MOST};
+use super::walk::Cause;
 use super::{TapeFileReport, is_full};
+use crate::engine::content::ContentDigest;
 use crate::engine::target::{FileWriter, Name, Target, TargetError, shown};
 use crate::monitor::{Monitor, Problem};
 use crate::units::{BlockAddress, TapeFile};
-use crate::volume::member::{Kind, Member};
-use crate::volume::tar::Event;
+use crate::volume::index::DigestAlgorithm;
+use crate::volume::member::{Kind, Member, Part};
+use crate::volume::tar::{Event, tape_name};
+
+/// Holes of a file that are digested in all: longer ones would take hours.
+const HOLES_MOST_BYTES: u64 = 1 << 40;
+
+/// The comment of a segment is shorter than this.
+const COMMENT_MOST_BYTES: usize = 1 << 10;
 
 /// See the module.
 pub(super) struct Saver<'a> {
@@ -19,6 +31,13 @@ pub(super) struct Saver<'a> {
     counts: (u64, u64, u64),
     current: Option<Current>,
     is_full: bool,
+    /// By what the content of files is digested, if an index may come that knows digests.
+    algorithm: Option<DigestAlgorithm>,
+    /// The run that wrote the segment, once its first header has come.
+    job: Option<Uuid>,
+    /// What is on its way into the report.
+    saved: Vec<Saved>,
+    saved_bytes: u64,
 }
 
 /// The file whose data come.
@@ -32,12 +51,36 @@ struct Current {
     /// Something was lost since then.
     is_torn: bool,
     missing: Vec<(u64, u64)>,
+    digest: Option<ContentDigest>,
+    /// Of holes that were digested.
+    holes_bytes: u64,
+    /// Which piece of a file it is, and the size of that.
+    part: Option<(Part, u64)>,
 }
 
 impl Current {
     fn missing(&mut self, to: u64) {
         if to > self.end_bytes && self.missing.len() < PIECES_MOST {
             self.missing.push((self.end_bytes, to));
+        }
+    }
+
+    /// Digests what came at a place, and the hole before it.
+    fn digest(&mut self, at_bytes: u64, bytes: &[u8], monitor: &dyn Monitor) {
+        let Some(mut digest) = self.digest.take() else {
+            return;
+        };
+        self.holes_bytes += at_bytes.saturating_sub(digest.position_bytes());
+        while self.holes_bytes <= HOLES_MOST_BYTES && !monitor.stop_requested() {
+            match digest.advance_to(at_bytes) {
+                Ok(true) => {
+                    digest.update(bytes);
+                    self.digest = Some(digest);
+                    return;
+                }
+                Ok(false) => {}
+                Err(_) => return,
+            }
         }
     }
 }
@@ -47,6 +90,7 @@ impl<'a> Saver<'a> {
         target: Target,
         file: TapeFile,
         keep_partial: bool,
+        algorithm: Option<DigestAlgorithm>,
         monitor: &'a dyn Monitor,
     ) -> Self {
         Self {
@@ -58,7 +102,37 @@ impl<'a> Saver<'a> {
             counts: (0, 0, 0),
             current: None,
             is_full: false,
+            algorithm,
+            job: None,
+            saved: Vec::new(),
+            saved_bytes: 0,
         }
+    }
+
+    /// Takes note of what the archive's own header says of it: one of a segment of ours names the
+    /// run that wrote it.
+    pub(super) fn archive(&mut self, comment: &[u8]) {
+        if comment.len() > COMMENT_MOST_BYTES {
+            return;
+        }
+        let text = std::str::from_utf8(comment).unwrap_or_default();
+        let Some(words) = text.strip_prefix("tapewright-segment ") else {
+            return;
+        };
+        let job = words.split(' ').find_map(|word| word.strip_prefix("job="));
+        self.job = job.and_then(|job| job.parse().ok());
+        self.algorithm.get_or_insert_default();
+    }
+
+    /// True if an index may come that knows digests of what is saved.
+    pub(super) fn is_of_segment(&self) -> bool {
+        self.algorithm.is_some()
+    }
+
+    /// What was saved since the last call, and what the names of that take.
+    pub(super) fn take_saved(&mut self) -> (Vec<Saved>, u64) {
+        let bytes = std::mem::take(&mut self.saved_bytes);
+        (std::mem::take(&mut self.saved), bytes)
     }
 
     /// True once no room is left.
@@ -75,10 +149,15 @@ impl<'a> Saver<'a> {
         self.found
     }
 
-    /// Takes what was read in the record at `block`.
-    pub(super) fn event(&mut self, event: Event<'_>, block: BlockAddress) {
+    /// Takes what was read in the record at `block`; of a member, which piece of a file it is.
+    pub(super) fn event(
+        &mut self,
+        event: Event<'_>,
+        part: Option<(Part, u64)>,
+        block: BlockAddress,
+    ) {
         match event {
-            Event::Member { member, .. } => self.member(member, block),
+            Event::Member { member, .. } => self.member(member, part, block),
             Event::Refused { name, why } => self.lost(name, block, why),
             Event::Data { at_bytes, bytes } => self.data(at_bytes, bytes),
             Event::MemberEnd => self.member_end(),
@@ -87,7 +166,7 @@ impl<'a> Saver<'a> {
     }
 
     /// Notes a place that did not come, or made no sense.
-    pub(super) fn gap(&mut self, block: BlockAddress, blocks: u64, what: &str) {
+    pub(super) fn gap(&mut self, block: BlockAddress, blocks: u64, what: &str, cause: Cause) {
         self.monitor.problem(&Problem {
             path: format!("block {block}"),
             what: what.to_owned(),
@@ -98,6 +177,7 @@ impl<'a> Saver<'a> {
                 file: self.file,
                 block,
                 blocks,
+                encrypted: cause == Cause::Encrypted,
                 what: what.to_owned(),
                 passed_bytes: 0,
             });
@@ -125,7 +205,8 @@ impl<'a> Saver<'a> {
             .gaps
             .last()
             .map_or(BlockAddress(0), |gap| gap.block);
-        self.gap(end, 0, "the archive has no end: it was cut off there");
+        let what = "the archive has no end: it was cut off there";
+        self.gap(end, 0, what, Cause::Bad);
     }
 
     /// What came last of the present file is its last. False if there is none.
@@ -138,7 +219,7 @@ impl<'a> Saver<'a> {
         true
     }
 
-    fn member(&mut self, member: Box<Member>, block: BlockAddress) {
+    fn member(&mut self, member: Box<Member>, part: Option<(Part, u64)>, block: BlockAddress) {
         // The directory that the archive is of.
         if member.path.is_empty() {
             return;
@@ -156,6 +237,9 @@ impl<'a> Saver<'a> {
                         end_bytes: 0,
                         is_torn: false,
                         missing: Vec::new(),
+                        digest: self.algorithm.map(ContentDigest::new),
+                        holes_bytes: 0,
+                        part,
                     });
                 }
                 Err(error) => self.refused(&member, block, error),
@@ -163,9 +247,31 @@ impl<'a> Saver<'a> {
             return;
         }
         match self.place(&member) {
-            Ok(()) => self.count(None),
+            Ok(()) => {
+                self.count(None);
+                let what = match &member.kind {
+                    Kind::Hardlink(first) => What::Hardlink(first.clone()),
+                    _ => What::Other,
+                };
+                self.save(&member, what);
+            }
             Err(error) => self.refused(&member, block, error),
         }
+    }
+
+    /// Notes what was saved.
+    fn save(&mut self, member: &Member, what: What) {
+        let name = match member.kind {
+            Kind::Directory => member.path.as_slice(),
+            _ => self.target.name_of(&member.path),
+        };
+        self.saved_bytes += (member.path.len() + name.len()) as u64;
+        self.saved.push(Saved {
+            file: self.file,
+            path: member.path.clone(),
+            name: name.to_vec(),
+            what,
+        });
     }
 
     /// Makes what has no data.
@@ -188,6 +294,7 @@ impl<'a> Saver<'a> {
         }
         current.had_bytes += bytes.len() as u64;
         current.end_bytes = at_bytes + bytes.len() as u64;
+        current.digest(at_bytes, bytes, self.monitor);
         if let Err(error) = current.writer.write_at(at_bytes, bytes) {
             let Some(current) = self.current.take() else {
                 return;
@@ -206,10 +313,34 @@ impl<'a> Saver<'a> {
             }
             return self.incomplete(current, "some of its blocks cannot be read".to_owned());
         }
+        let size_bytes = current.member.size_bytes;
+        current.digest(size_bytes, &[], self.monitor);
+        let digest = self.algorithm.zip(current.digest.as_ref());
+        let what = What::File {
+            size_bytes,
+            digest: digest.map(|(algorithm, digest)| (algorithm, digest.finish())),
+            part: current.part.map(|part| self.whole(&current.member, part)),
+        };
         match self.target.finish_file(current.writer, &current.member) {
-            Ok(()) => self.count(Some(current.member.size_bytes)),
+            Ok(()) => {
+                self.count(Some(size_bytes));
+                self.save(&current.member, what);
+            }
             Err(error) => self.refused(&current.member, current.block, error),
         }
+    }
+
+    /// Which file a part is of.
+    fn whole(&self, member: &Member, (part, size_bytes): (Part, u64)) -> (Part, Whole) {
+        let suffix = tape_name(b"", Some(part));
+        let path = member.path.strip_suffix(suffix.as_ref());
+        let whole = Whole {
+            path: path.unwrap_or(&member.path).to_vec(),
+            job: self.job,
+            mtime: member.mtime,
+            size_bytes: (!part.open).then_some(size_bytes),
+        };
+        (part, whole)
     }
 
     fn count(&mut self, file_bytes: Option<u64>) {
@@ -237,6 +368,7 @@ impl<'a> Saver<'a> {
             size_bytes: 0,
             had_bytes: 0,
             missing: Vec::new(),
+            loss: Loss::NotSaved,
             why,
             kept_as: None,
         });
@@ -252,7 +384,10 @@ impl<'a> Saver<'a> {
                 .finish_partial(current.writer, &member, PARTIAL_SUFFIX)
             {
                 Ok(()) => kept_as = Some([&member.path, PARTIAL_SUFFIX].concat()),
-                Err(error) => self.gap(current.block, 0, &format!("not kept: {error}")),
+                Err(error) => {
+                    let what = format!("not kept: {error}");
+                    self.gap(current.block, 0, &what, Cause::Bad);
+                }
             }
         }
         self.list(LostFile {
@@ -262,6 +397,7 @@ impl<'a> Saver<'a> {
             size_bytes: member.size_bytes,
             had_bytes: current.had_bytes,
             missing: current.missing,
+            loss: Loss::Cut,
             why,
             kept_as,
         });

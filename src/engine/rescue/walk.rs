@@ -4,6 +4,10 @@
 //! cannot read, so behind [`SINGLY`] in a row the way ahead doubles each time, and once a block
 //! comes the first that can be read is looked for between. Behind as many bad blocks as the
 //! options allow the rest of the tape file is given up, and the next filemark is sought.
+//!
+//! Blocks that a drive has encrypted, and for which this one has no key, are not bad: the drive
+//! refuses them at once. A key is set for a whole session, so the way goes on behind the next
+//! filemark, or where blocks begin that are not encrypted.
 
 use std::ops::ControlFlow;
 
@@ -31,6 +35,7 @@ pub(super) enum Next<'a> {
         block: BlockAddress,
         blocks: u64,
         what: String,
+        cause: Cause,
     },
     /// A filemark; `crossed`: it lies among, or behind, what cannot be read.
     Mark { crossed: bool },
@@ -40,6 +45,28 @@ pub(super) enum Next<'a> {
     GaveUp,
     /// The user asked to stop.
     Stopped,
+}
+
+/// Why blocks cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The medium, or drive and path, do not give them.
+    Bad,
+    /// They are encrypted, and the drive has no key for them.
+    Encrypted,
+}
+
+/// What lies behind blocks that could not be read, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+enum Ahead {
+    /// What the next read finds.
+    Unknown,
+    /// This tape file: filemarks were passed.
+    File(TapeFile),
+    /// Nothing, without a mark of the drive.
+    NoEndMark,
+    /// What cannot be reached.
+    Unreachable,
 }
 
 /// See the module.
@@ -53,16 +80,24 @@ pub(super) struct Walk<'a> {
     monitor: &'a dyn Monitor,
     /// The object that the next read finds; the device stands there.
     at: BlockAddress,
-    /// Filemarks were passed with what could not be read: the next call tells.
-    crossed: Option<TapeFile>,
-    gave_up: bool,
+    /// Told by the next call.
+    ahead: Ahead,
 }
 
 /// A block that was tried.
 enum Tried {
     Read(ReadOutcome),
     NoEndMark,
-    Bad(String),
+    Lost(Cause, String),
+}
+
+impl Tried {
+    fn cause(&self) -> Option<Cause> {
+        match self {
+            Tried::Lost(cause, _) => Some(*cause),
+            Tried::Read(_) | Tried::NoEndMark => None,
+        }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -81,8 +116,7 @@ impl<'a> Walk<'a> {
             identity,
             monitor,
             at: BlockAddress(0),
-            crossed: None,
-            gave_up: false,
+            ahead: Ahead::Unknown,
         }
     }
 
@@ -96,8 +130,8 @@ impl<'a> Walk<'a> {
 
     /// The tape file that follows `before`.
     pub(super) fn file(&mut self, before: TapeFile) -> TapeFile {
-        match self.crossed.take() {
-            Some(file) if file > before => file,
+        match std::mem::replace(&mut self.ahead, Ahead::Unknown) {
+            Ahead::File(file) if file > before => file,
             _ => TapeFile(before.0 + 1),
         }
     }
@@ -106,11 +140,11 @@ impl<'a> Walk<'a> {
         if self.monitor.stop_requested() {
             return Ok(Next::Stopped);
         }
-        if self.gave_up {
-            return Ok(Next::GaveUp);
-        }
-        if self.crossed.is_some() {
-            return Ok(Next::Mark { crossed: true });
+        match self.ahead {
+            Ahead::Unknown => {}
+            Ahead::File(_) => return Ok(Next::Mark { crossed: true }),
+            Ahead::NoEndMark => return Ok(Next::End { marked: false }),
+            Ahead::Unreachable => return Ok(Next::GaveUp),
         }
         let block = self.at;
         Ok(match self.read(block, self.retries)? {
@@ -125,13 +159,20 @@ impl<'a> Walk<'a> {
             }
             Tried::Read(ReadOutcome::EndOfData) => Next::End { marked: true },
             Tried::NoEndMark => Next::End { marked: false },
-            Tried::Bad(what) => {
-                self.pass(block)?;
-                let blocks = self.at.0.saturating_sub(block.0).max(1);
+            Tried::Lost(cause, what) => {
+                match cause {
+                    Cause::Bad => self.pass(block)?,
+                    Cause::Encrypted => self.pass_encrypted(block)?,
+                }
+                // A filemark can be read, whatever the key.
+                let mark = matches!((cause, self.ahead), (Cause::Encrypted, Ahead::File(_)));
+                let end = self.at.0 - u64::from(mark);
+                let blocks = end.saturating_sub(block.0).max(1);
                 Next::Lost {
                     block,
                     blocks,
                     what,
+                    cause,
                 }
             }
         })
@@ -154,54 +195,92 @@ impl<'a> Walk<'a> {
                 step = (step * 2).min(self.most_bad - passed).max(1);
             }
             let ahead = bad.plus(step);
-            match self.probe(ahead)? {
-                false => bad = ahead,
-                true => {
-                    self.at = self.first_good(bad, ahead)?;
-                    break;
-                }
+            if self.probe(ahead)? == Some(Cause::Bad) {
+                bad = ahead;
+                continue;
             }
+            self.at = self.first_other(Cause::Bad, bad, ahead)?;
+            break;
         }
         if let Some(file) = file {
             let here = self.device.position().map(|position| position.file);
-            self.crossed = here.ok().filter(|here| *here > file);
+            let passed = here.ok().filter(|here| *here > file);
+            self.ahead = passed.map_or(Ahead::Unknown, Ahead::File);
         }
         Ok(())
     }
 
-    /// The first block behind `bad` that can be read, if all before it cannot; `good` can. The
-    /// device stands there.
-    fn first_good(
+    /// Gets behind encrypted blocks, of which `first` is the first.
+    fn pass_encrypted(&mut self, first: BlockAddress) -> Result<(), DriveError> {
+        self.at = first.plus(1);
+        let moved = self
+            .device
+            .locate(first)
+            .and_then(|()| self.device.space_filemarks(1))
+            .and_then(|()| self.device.position());
+        let (end, file) = match moved {
+            Ok(position) => (position.block, Some(position.file)),
+            Err(error) if is_end(&error) => match self.device.locate_end_of_data() {
+                Ok(position) => (position.block, None),
+                Err(error) if is_end(&error) => {
+                    self.ahead = Ahead::NoEndMark;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            },
+            Err(error) if is_bad(&error) => {
+                self.ahead = Ahead::Unreachable;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        // The last block, in front of the filemark if there is one.
+        let last = BlockAddress(end.0.saturating_sub(1 + u64::from(file.is_some())));
+        if last > first && self.probe(last)? != Some(Cause::Encrypted) {
+            self.at = self.first_other(Cause::Encrypted, first, last)?;
+            return Ok(());
+        }
+        self.at = end;
+        self.ahead = file.map_or(Ahead::Unknown, Ahead::File);
+        self.stand_at(end)
+    }
+
+    /// The first block behind `lost` that is not lost by this cause, if all before it are; `other`
+    /// is not. The device stands there.
+    fn first_other(
         &mut self,
-        mut bad: BlockAddress,
-        mut good: BlockAddress,
+        cause: Cause,
+        mut lost: BlockAddress,
+        mut other: BlockAddress,
     ) -> Result<BlockAddress, DriveError> {
-        while good.0 - bad.0 > 1 {
-            let middle = BlockAddress(bad.0 + (good.0 - bad.0) / 2);
-            match self.probe(middle)? {
-                true => good = middle,
-                false => bad = middle,
+        while other.0 - lost.0 > 1 {
+            let middle = BlockAddress(lost.0 + (other.0 - lost.0) / 2);
+            match self.probe(middle)? == Some(cause) {
+                true => lost = middle,
+                false => other = middle,
             }
         }
-        match self.device.locate(good) {
-            // The tape ends before it.
-            Err(error) if is_end(&error) => Ok(good),
-            located => located.map(|()| good),
+        self.stand_at(other)?;
+        Ok(other)
+    }
+
+    /// Moves to `block`, or to the end of the tape if that is before it.
+    fn stand_at(&mut self, block: BlockAddress) -> Result<(), DriveError> {
+        match self.device.locate(block) {
+            Err(error) if is_end(&error) => Ok(()),
+            located => located,
         }
     }
 
-    /// Whether there is something at `block` that can be read, be it the end of the tape.
-    fn probe(&mut self, block: BlockAddress) -> Result<bool, DriveError> {
+    /// Why what is at `block` cannot be read; `None` if it can, be it the end of the tape.
+    fn probe(&mut self, block: BlockAddress) -> Result<Option<Cause>, DriveError> {
         match self.device.locate(block) {
             Ok(()) => {}
-            Err(error) if is_end(&error) => return Ok(true),
-            Err(error) if is_bad(&error) => return Ok(false),
+            Err(error) if is_end(&error) => return Ok(None),
+            Err(error) if is_bad(&error) => return Ok(Some(Cause::Bad)),
             Err(error) => return Err(error),
         }
-        match self.read(block, 0)? {
-            Tried::Bad(_) => Ok(false),
-            Tried::Read(_) | Tried::NoEndMark => Ok(true),
-        }
+        Ok(self.read(block, 0)?.cause())
     }
 
     /// Goes behind the next filemark, if the drive gets there.
@@ -215,10 +294,10 @@ impl<'a> Walk<'a> {
         match moved {
             Ok(position) if position.block > bad => {
                 self.at = position.block;
-                self.crossed = Some(position.file);
+                self.ahead = Ahead::File(position.file);
             }
-            Ok(_) => self.gave_up = true,
-            Err(error) if is_end(&error) || is_bad(&error) => self.gave_up = true,
+            Ok(_) => self.ahead = Ahead::Unreachable,
+            Err(error) if is_end(&error) || is_bad(&error) => self.ahead = Ahead::Unreachable,
             Err(error) => return Err(error),
         }
         Ok(())
@@ -242,8 +321,19 @@ impl<'a> Walk<'a> {
             match error.kind {
                 DriveErrorKind::EndOfDataMissing => return Ok(Tried::NoEndMark),
                 DriveErrorKind::EndOfData => return Ok(Tried::Read(ReadOutcome::EndOfData)),
-                DriveErrorKind::BlockTooLong { .. } => return Ok(Tried::Bad(error.what)),
-                _ if is_bad(&error) && again == 0 => return Ok(Tried::Bad(error.what)),
+                DriveErrorKind::BlockTooLong { .. } => {
+                    return Ok(Tried::Lost(Cause::Bad, error.what));
+                }
+                // A block that is encrypted and damaged, or more that no key helps against.
+                DriveErrorKind::Encrypted if error.reaction == Some(Reaction::Stop) => {
+                    return Ok(Tried::Lost(Cause::Bad, error.what));
+                }
+                DriveErrorKind::Encrypted => {
+                    return Ok(Tried::Lost(Cause::Encrypted, error.what));
+                }
+                _ if is_bad(&error) && again == 0 => {
+                    return Ok(Tried::Lost(Cause::Bad, error.what));
+                }
                 _ if is_bad(&error) => again -= 1,
                 _ if error.is_interruption() && interruptions < INTERRUPTIONS_MOST => {
                     interruptions += 1;
@@ -292,7 +382,7 @@ fn is_end(error: &DriveError) -> bool {
 /// Whether the medium did not give a block, or the drive did not find it.
 fn is_bad(error: &DriveError) -> bool {
     match error.kind {
-        DriveErrorKind::Medium | DriveErrorKind::BlockCheck | DriveErrorKind::Encrypted => true,
+        DriveErrorKind::Medium | DriveErrorKind::BlockCheck => true,
         DriveErrorKind::Hardware => error.reaction == Some(Reaction::Reposition),
         _ => false,
     }

@@ -89,6 +89,12 @@ impl TargetError {
         }
     }
 
+    /// As [`system`](Self::system) for an error that came through the standard library.
+    pub(crate) fn io(path: &[u8], action: &str, error: &io::Error) -> Self {
+        let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
+        Self::system(path, action, errno)
+    }
+
     /// Wraps `errno`, met while `action` (such as "creating the file") on `path`.
     pub(super) fn system(path: &[u8], action: &str, errno: Errno) -> Self {
         let kind = match errno {

@@ -25,6 +25,7 @@ mod owners;
 mod place;
 mod present;
 mod room;
+mod saved;
 mod taken_up;
 
 pub use alike::{Likeness, PartDigest, is_about};
@@ -37,6 +38,7 @@ pub use notset::{NOT_SET_LISTED, NotSet, NotSetItem};
 pub use options::{Existing, Owners, TargetOptions};
 pub use present::{Presence, Present};
 pub use room::free_bytes;
+pub use saved::SavedFiles;
 pub use taken_up::FoundDirectory;
 
 use std::collections::BTreeMap;
@@ -133,6 +135,12 @@ impl Target {
                 .add(name.bytes(), what, "the directory was there before");
         }
         Ok(())
+    }
+
+    /// The name that the object has which came last under this one.
+    #[must_use]
+    pub fn name_of<'n>(&'n self, name: &'n [u8]) -> &'n [u8] {
+        self.renamed.get(name).map_or(name, Vec::as_slice)
     }
 
     /// Names that were taken, and those of the restored objects instead.

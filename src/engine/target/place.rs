@@ -207,7 +207,7 @@ impl Temporary {
         let from = self.temporary.as_slice();
         let result = match existing {
             Existing::Refuse => move_new(&self.directory, from, last(&self.name)).map(|()| None),
-            Existing::Rename => self.move_aside(),
+            Existing::Rename => move_to_free(&self.directory, from, &self.name),
             Existing::Newer | Existing::Overwrite => {
                 renameat(&self.directory, from, &self.directory, last(&self.name)).map(|()| None)
             }
@@ -231,21 +231,26 @@ impl Temporary {
             )),
         }
     }
+}
 
-    /// Moves the object to its name, or to the first one behind it that is free.
-    fn move_aside(&self) -> Result<Option<Vec<u8>>, Errno> {
-        let mut result = move_new(&self.directory, &self.temporary, last(&self.name));
-        let mut instead = None;
-        for number in 1..=NAME_ATTEMPTS {
-            if result != Err(Errno::EXIST) {
-                break;
-            }
-            let name = [&self.name, format!(".restored-{number}").as_bytes()].concat();
-            result = move_new(&self.directory, &self.temporary, last(&name));
-            instead = Some(name);
+/// Moves the object `from` in a directory to its `name`, or to the first one behind it that is
+/// free: that, then.
+pub(super) fn move_to_free(
+    directory: &OwnedFd,
+    from: &[u8],
+    name: &[u8],
+) -> Result<Option<Vec<u8>>, Errno> {
+    let mut result = move_new(directory, from, last(name));
+    let mut instead = None;
+    for number in 1..=NAME_ATTEMPTS {
+        if result != Err(Errno::EXIST) {
+            break;
         }
-        result.map(|()| instead)
+        let other = [name, format!(".restored-{number}").as_bytes()].concat();
+        result = move_new(directory, from, last(&other));
+        instead = Some(other);
     }
+    result.map(|()| instead)
 }
 
 /// Refuses if something is in the place of `name` that is not replaced by an object that was

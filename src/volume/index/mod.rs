@@ -35,7 +35,7 @@ pub const MAX_RECORDS: u64 = 1 << 24;
 /// Most addresses in `previous_indexes`.
 pub const MAX_PREVIOUS_INDEXES: usize = 64;
 /// More than any index takes: with lines that do not shrink, and all records.
-const MAX_INDEX_BYTES: u64 = 384 << 20;
+pub const MAX_INDEX_BYTES: u64 = 384 << 20;
 
 /// A decoded index.
 #[derive(Debug, Clone, PartialEq, Eq)]

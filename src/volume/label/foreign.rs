@@ -17,8 +17,10 @@ const MAGICS: [(&[u8], &str); 7] = [
     (b"\xfd7zXZ\0", "xz-compressed data"),
 ];
 
-/// A phrase for people, such as "a tar archive starting with `etc/`".
-pub(super) fn describe(record: &[u8]) -> String {
+/// What a tape file looks like by its first block, where it is none of ours: a phrase for people,
+/// such as "a tar archive starting with `etc/`".
+#[must_use]
+pub fn describe(record: &[u8]) -> String {
     let block_bytes = record.len();
     if record.get(257..262) == Some(b"ustar") {
         let name = &record[..100];

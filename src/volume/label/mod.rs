@@ -5,8 +5,9 @@ mod readme;
 mod recover;
 mod sum;
 
+pub use foreign::describe;
 pub use recover::recover_label;
-pub use sum::{label_damage, read_label_damage};
+pub use sum::{is_proven_label, label_damage, read_label_damage};
 
 use std::fmt;
 

@@ -49,6 +49,14 @@ pub fn label_damage(record: &[u8]) -> Option<String> {
     (!same).then(|| "a byte of the label or the README is not as it was written".to_owned())
 }
 
+/// True for the record of a label that has a sum, and is as it was written.
+#[must_use]
+pub fn is_proven_label(record: &[u8]) -> bool {
+    let label = find_json(record).and_then(|json| serde_json::from_slice(json).ok());
+    let has_sum = label.is_some_and(|label: Map<String, Value>| label.contains_key(KEY));
+    has_sum && label_damage(record).is_none()
+}
+
 /// Reads the label of a volume once more, and says what is wrong with it, as [`label_damage`].
 ///
 /// # Errors
@@ -92,6 +100,7 @@ mod tests {
         };
         let record = encode_label(&label).unwrap();
         assert_eq!(label_damage(&record), None);
+        assert!(is_proven_label(&record));
         assert_eq!(decode_label(&record), Identity::Ours(label));
         let used = record.iter().rposition(|byte| *byte != 0).unwrap();
         for at in (0..=used).chain([used + 1, record.len() - 1]) {
@@ -110,5 +119,6 @@ mod tests {
         crate::volume::tar::encode_plain(&mut record, super::super::LABEL, 0, json);
         record.extend_from_slice(&crate::volume::tar::END);
         assert_eq!(label_damage(&record), None);
+        assert!(!is_proven_label(&record));
     }
 }

@@ -242,7 +242,7 @@ fn is_sparse(extended: &Extended) -> Result<bool, Fault> {
 }
 
 /// What a part's comment says: the part, and the size of the whole file.
-fn part(
+pub(super) fn part(
     comment: Option<&[u8]>,
     kind: &Kind,
     path: &mut Vec<u8>,

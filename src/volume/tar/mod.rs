@@ -20,6 +20,10 @@ pub use encode::{END, encode_global, encode_member, encode_plain};
 pub use find::{find_foreign_member, find_member};
 pub use parse::{Event, Limits, MemberParser};
 
+use std::borrow::Cow;
+
+use super::member::Part;
+
 /// Headers and the data behind them come in blocks of this many bytes.
 pub const BLOCK: usize = 512;
 /// Longest extended header. libarchive refuses longer ones.
@@ -110,6 +114,16 @@ pub(crate) fn is_archive_path(path: &[u8]) -> bool {
 /// Whether the names of user and group are of a length that the format takes.
 pub(crate) fn owners_fit(user: &str, group: &str) -> bool {
     user.len().max(group.len()) <= MAX_OWNER_BYTES
+}
+
+/// The name that a member has on tape: a part's is the file's with a suffix.
+pub(crate) fn tape_name(path: &[u8], part: Option<Part>) -> Cow<'_, [u8]> {
+    match part {
+        None => path.into(),
+        Some(part) => [path, part_suffix(part.number, part.open).as_bytes()]
+            .concat()
+            .into(),
+    }
 }
 
 /// What a part's name has behind the file's. Open parts may become many, and sort by name.

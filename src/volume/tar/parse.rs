@@ -11,7 +11,7 @@ use super::header::Header;
 use super::pieces::{Pieces, split};
 use super::sparse::MapReader;
 use super::{BLOCK, MAX_EXTENDED_BYTES, MAX_EXTENTS, MAX_NAME_BYTES, TarError};
-use crate::volume::member::{Extent, Member};
+use crate::volume::member::{Extent, Member, Part};
 
 /// The most a parser takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub struct MemberParser {
     /// Bytes of extended headers before the present member.
     extended_bytes: u64,
     remarks: Vec<String>,
+    /// Which piece of a file the member is that came last, and the size of the whole.
+    part: Option<(Part, u64)>,
 }
 
 #[derive(Debug)]
@@ -160,6 +162,7 @@ impl MemberParser {
             foreign: None,
             extended_bytes: 0,
             remarks: Vec::new(),
+            part: None,
         }
     }
 
@@ -184,6 +187,19 @@ impl MemberParser {
     /// What was left out of the member that came last, a sentence each.
     pub fn take_remarks(&mut self) -> Vec<String> {
         std::mem::take(&mut self.remarks)
+    }
+
+    /// Of an archive as others write them: which piece of a file the member is that came last, if
+    /// this format cut it, and the size of the whole; of an open part, where it ends.
+    #[must_use]
+    pub fn part(&self) -> Option<(Part, u64)> {
+        self.part
+    }
+
+    /// Of an archive as others write them: what its global header has as comment.
+    #[must_use]
+    pub fn global_comment(&self) -> Option<&[u8]> {
+        self.foreign.as_ref()?.comment.as_deref()
     }
 
     /// Where the headers begin that are being read, if any are; else where the parser is.

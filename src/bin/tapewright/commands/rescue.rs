@@ -4,7 +4,8 @@ use std::io;
 
 use tapewright::jobs::Outcome;
 use tapewright::jobs::rescue::{
-    self, LostObject, RescueOptions, RescueSummary, RescuedFile, RescuedTape, TapeGap,
+    self, EncryptedBlocks, LostObject, RECORD, RescueOptions, RescueSummary, RescuedFile,
+    RescuedTape, TapeGap, UnjoinedFile,
 };
 use tapewright::jobs::restore::Owners;
 use tapewright::units::ByteSize;
@@ -37,6 +38,7 @@ pub fn run(context: &mut Context<'_>, args: &RescueArgs) -> Ended {
     let summary = rescue::rescue(context.site, &options)?;
     let exit = match summary.end {
         "gave_up" => Exit::BadMedium,
+        _ if is_of_another_kind(&summary) => Exit::WrongTape,
         _ if summary.outcome == Outcome::Complete && summary.objects == 0 => Exit::NotFound,
         _ => Exit::from(summary.outcome),
     };
@@ -44,10 +46,19 @@ pub fn run(context: &mut Context<'_>, args: &RescueArgs) -> Ended {
     conclude_or_tell(context, exit, &summary, failure, render)
 }
 
+/// Whether what is on the tape can be read, and is none that could be saved here.
+fn is_of_another_kind(summary: &RescueSummary) -> bool {
+    let bad: u64 = summary.tape_files.iter().map(|file| file.blocks_lost).sum();
+    let is_ended = matches!(summary.end, "end_of_data" | "no_end_of_data");
+    is_ended && summary.objects == 0 && summary.gaps_total > 0 && bad == 0
+}
+
 fn render(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
-    let lost = match summary.lost_total {
-        0 => "nothing is known to be lost".to_owned(),
-        count => format!("{} not whole", counted(count, "object")),
+    let lost = match (summary.lost_total, summary.gaps_total) {
+        (0, 0) if summary.objects == 0 => "there is nothing on it".to_owned(),
+        (0, 0) => "nothing is known to be lost".to_owned(),
+        (0, _) => "what was not saved has no name: it lies in the places below".to_owned(),
+        (count, _) => format!("{} not whole", counted(count, "object")),
     };
     output.line(format!(
         "{}: {}, {} saved; {lost}; {}",
@@ -63,11 +74,24 @@ fn render(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
         "BLOCKS >",
         "BAD >",
         "SAVED >",
+        "FILES >",
+        "BY DIGEST >",
         "LOST >",
     ];
     output.table(&head, &rows)?;
+    if summary.objects > 0 {
+        output.line(proof_words(summary))?;
+        output.line(format!(
+            "they are below {}, and listed there one by one in {RECORD}",
+            summary.directory
+        ))?;
+    }
+    if let Some(encrypted) = &summary.encrypted {
+        encryption(output, encrypted)?;
+    }
     gaps(output, summary)?;
     lost_objects(output, summary)?;
+    parts(output, summary)?;
     problems(output, &summary.renamed, "names that came twice")?;
     problems(
         output,
@@ -98,15 +122,127 @@ fn file_row(file: &RescuedFile) -> Vec<String> {
         file.blocks.to_string(),
         file.blocks_lost.to_string(),
         file.objects.to_string(),
+        file.files.to_string(),
+        file.verified.to_string(),
         file.lost.to_string(),
     ]
+}
+
+/// What is known of the files that were saved.
+fn proof_words(summary: &RescueSummary) -> String {
+    let verified = match (summary.verified, summary.by_length) {
+        (0, 1..) => String::new(),
+        (count, 0) => format!("{} verified by digest", counted(count, "file")),
+        (count, _) => format!("{} verified by digest; ", counted(count, "file")),
+    };
+    let of_length = match summary.by_length {
+        0 => String::new(),
+        count => format!(
+            "{} whole by the length in the header only (each byte was read without an error; no \
+             index with a digest was)",
+            counted(count, "file")
+        ),
+    };
+    let wrong = summary
+        .lost
+        .iter()
+        .filter(|lost| lost.loss == "wrong_digest");
+    let wrong = match wrong.count() as u64 {
+        0 => String::new(),
+        count => format!(
+            "; {} with another content than was archived, named below",
+            counted(count, "object")
+        ),
+    };
+    format!("{verified}{of_length}{wrong}")
+}
+
+/// Blocks that want a key, and what to do.
+fn encryption(output: &mut Output, encrypted: &EncryptedBlocks) -> io::Result<()> {
+    let name = match &encrypted.key_name {
+        Some(name) => format!("the key that is named `{name}` on the tape"),
+        None => "the key that it was written with; the tape has no name of it".to_owned(),
+    };
+    output.line(format!(
+        "encrypted: {}, from block {} on, and this drive has no key for them. They are not bad, \
+         and were not tried again.",
+        counted(encrypted.blocks, "block"),
+        encrypted.first_block
+    ))?;
+    output.line(format!(
+        "  Set {name}, with the program that wrote it or with `stenc`, and rescue the tape once \
+         more into another directory. Tapewright itself encrypts no tapes and keeps no keys."
+    ))
+}
+
+/// Files that were cut into parts.
+fn parts(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
+    if !summary.joined.is_empty() {
+        output.line(format!(
+            "joined from their parts ({}):",
+            summary.joined.len()
+        ))?;
+    }
+    for file in summary.joined.iter().take(LISTED) {
+        let proof = match file.verified {
+            true => "verified by digest",
+            false => "whole by length only",
+        };
+        let (parts, bytes) = (counted(file.parts, "part"), ByteSize(file.size_bytes));
+        output.line(format!("  {}: {parts}, {bytes}, {proof}", file.path))?;
+    }
+    if !summary.unjoined.is_empty() {
+        let count = summary.unjoined.len();
+        output.line(format!("in parts, not joined ({count}):"))?;
+    }
+    for file in summary.unjoined.iter().take(LISTED) {
+        output.line(format!("  {}", unjoined_words(file)))?;
+    }
+    if summary.unjoined.iter().any(|file| !file.missing.is_empty()) {
+        output.line(
+            "  Rescue the tapes with the other parts into the same directory: it is joined then.",
+        )?;
+    }
+    Ok(())
+}
+
+fn unjoined_words(file: &UnjoinedFile) -> String {
+    let there: Vec<String> = file
+        .parts
+        .iter()
+        .take(10)
+        .map(|part| part.number.to_string())
+        .collect();
+    let more = match file.parts.len() > there.len() {
+        true => ", …",
+        false => "",
+    };
+    let there = format!("here is part {}{more}", there.join(", "));
+    if let Some(why) = &file.why {
+        return format!("{}: {there}; not joined: {why}", file.path);
+    }
+    let numbers: Vec<String> = file.missing_parts.iter().map(u32::to_string).collect();
+    let numbers = match numbers.is_empty() {
+        true => String::new(),
+        false => format!("part {} and ", numbers.join(", ")),
+    };
+    let missing = file.missing.iter().take(10).map(|(from, to)| match to {
+        Some(to) => format!("{from} to {to}"),
+        None => format!("{from} to the end, which no part that is here tells"),
+    });
+    let missing: Vec<String> = missing.collect();
+    format!(
+        "{}: {there}; missing: {numbers}bytes {}",
+        file.path,
+        missing.join(", ")
+    )
 }
 
 fn gaps(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
     if summary.gaps_total == 0 {
         return Ok(());
     }
-    output.line(format!("bad on this tape ({}):", summary.gaps_total))?;
+    output.line(format!("not saved of this tape ({}):", summary.gaps_total))?;
     for gap in summary.gaps.iter().take(LISTED) {
         output.line(format!("  {}", gap_words(gap)))?;
     }

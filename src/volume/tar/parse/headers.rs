@@ -3,7 +3,7 @@
 //! Knows nothing of the input: `super` gathers blocks and records, and hands on data.
 
 use super::{Event, MemberParser, State};
-use crate::volume::member::{Extent, Kind, Member};
+use crate::volume::member::{Extent, Kind, Member, Part};
 use crate::volume::tar::decode::{self, Extended, Fault, too_large};
 use crate::volume::tar::foreign::{self, OldMap};
 use crate::volume::tar::header::Header;
@@ -104,11 +104,16 @@ impl MemberParser {
         header: Header,
         old_map: Option<(Vec<Extent>, u64)>,
     ) -> Result<Option<Event<'a>>, Fault> {
-        let extended = self.extended.take().unwrap_or_default();
+        let mut extended = self.extended.take().unwrap_or_default();
+        let comment = match self.foreign {
+            Some(_) => extended.comment.take(),
+            None => None,
+        };
         let mut decoded = match &self.foreign {
             None => decode::member(header, extended, &self.limits)?,
             Some(global) => foreign::member(header, extended, global, old_map, &self.limits)?,
         };
+        self.part = part_of(comment.as_deref(), &decoded.member);
         self.remarks = std::mem::take(&mut decoded.remarks);
         if decoded.stored_bytes > u64::MAX / 4 {
             return Err("a member of an impossible size".to_owned().into());
@@ -250,6 +255,12 @@ impl MemberParser {
             length_bytes,
         }
     }
+}
+
+/// Which piece of a file this is, and the size of the whole.
+fn part_of(comment: Option<&[u8]>, member: &Member) -> Option<(Part, u64)> {
+    let mut path = member.path.clone();
+    decode::part(comment, &member.kind, &mut path, member.size_bytes).ok()?
 }
 
 /// The long name of GNU tar's old format: it ends at its NUL.
