@@ -153,7 +153,8 @@ fn problems(done: &RestoreSummary) -> Problems {
     }
     let lost = done.lost_with_tapes.iter();
     let lost: usize = lost.map(|tape| tape.objects.len()).sum();
-    problems.total = lost as u64 + done.problems.total;
+    // Also those that a restore did not come to before it ended.
+    problems.total = (lost as u64 + done.problems.total).max(done.missing_objects);
     for pattern in &done.not_found {
         problems.push(Problem {
             path: pattern.clone(),
