@@ -138,15 +138,13 @@ struct InWork<'a> {
 /// The records of an index, while they come.
 #[derive(Default)]
 struct IndexBytes {
-    at: BlockAddress,
     bytes: Option<Vec<u8>>,
 }
 
 impl IndexBytes {
     /// Takes a record; `begins`: an archive may begin with it.
-    fn record(&mut self, block: BlockAddress, record: &[u8], begins: bool) {
+    fn record(&mut self, record: &[u8], begins: bool) {
         if begins && record.starts_with(b"tapewright-segment-") {
-            self.at = block;
             self.bytes = Some(record.to_vec());
             return;
         }
@@ -159,8 +157,7 @@ impl IndexBytes {
 
     /// The index, if all of it came and it is one.
     fn decode(self) -> Option<Index> {
-        let index = index::decode(&self.bytes?).ok()?;
-        (index.info.index_block == self.at).then_some(index)
+        index::decode(&self.bytes?).ok()
     }
 }
 
@@ -289,7 +286,7 @@ impl<'a> Rescue<'a> {
             }
         }
         work.archive.record(block, bytes, saver);
-        work.index.record(block, bytes, begins);
+        work.index.record(bytes, begins);
         self.hold(work).map_err(|error| self.target_error(error))
     }
 
