@@ -1,4 +1,5 @@
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::too_many_lines))]
 //! Tapewright: archives data to LTO tape and gets it back decades later.
 //!
 //! The layers, lowest first; a module imports only lower ones (`tests/layering.rs`):

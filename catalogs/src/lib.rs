@@ -1,4 +1,5 @@
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::too_many_lines))]
 //! The Tapewright catalog: what is on which tape, and where.
 //!
 //! [`Catalog`] is a directory with a ledger of all that happened, sealed files with the entries

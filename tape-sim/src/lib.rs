@@ -1,4 +1,5 @@
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::too_many_lines))]
 //! Virtual LTO drives and a tape library at SCSI CDB level.
 //!
 //! [`library::Library`] makes or opens a library directory and hands out its devices, each a

@@ -2,6 +2,8 @@
 //!
 //! Holds words, colours and exit codes, and no policy.
 
+#![cfg_attr(not(test), deny(clippy::too_many_lines))]
+
 mod args;
 mod catalog_args;
 mod commands;

@@ -1,6 +1,7 @@
 //! Makes a simulated library, looks into it, and sends single commands to its devices.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::too_many_lines))]
 
 use std::fmt;
 use std::fs::{self, File};
