@@ -26,6 +26,7 @@
 
 pub mod cartridge;
 pub mod clock;
+pub mod commands;
 pub mod error;
 pub mod fault;
 pub mod files;

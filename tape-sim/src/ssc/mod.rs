@@ -36,6 +36,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::commands::CommandLog;
 use crate::error::SimError;
 use crate::files::try_lock;
 use crate::generation::Generation;
@@ -119,6 +120,8 @@ pub struct DriveTarget {
     key_failures: KeyFailures,
     /// What goes wrong here.
     faults: DriveFaults,
+    /// What was asked, for whoever wants to know.
+    commands: CommandLog,
     /// Held as long as the handle lives.
     _lock: File,
 }
@@ -152,6 +155,7 @@ impl DriveTarget {
         state.in_use = true;
         let time = Timeline::new(config.timing, clock, state.time_ns);
         let faults = DriveFaults::new(&config.library_dir, config.index);
+        let commands = CommandLog::open(&config.library_dir, config.index)?;
         let mut drive = DriveTarget {
             library_dir: config.library_dir,
             index: config.index,
@@ -175,6 +179,7 @@ impl DriveTarget {
             keys: Keys::default(),
             key_failures: KeyFailures::default(),
             faults,
+            commands,
             _lock: lock,
         };
         drive.watch_bay()?;
@@ -282,6 +287,15 @@ impl DriveTarget {
 
     /// Executes `cdb` as the initiator `nexus` would have it.
     pub fn execute_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
+        let begin_ns = self.time.now_ns();
+        let completion = self.answer_as(nexus, cdb, data);
+        let span_ns = (begin_ns, self.time.now_ns());
+        let object = self.tape.as_ref().map(Tape::object);
+        self.commands.note(span_ns, cdb, &completion, object);
+        completion
+    }
+
+    fn answer_as(&mut self, nexus: Nexus, cdb: &[u8], data: Data<'_>) -> Completion {
         self.nexus = nexus;
         self.host_full = false;
         let before = self.state.traffic;
