@@ -1,4 +1,9 @@
-//! Restoring from the simulator beside `tar -x` from a file and Bacula: the same tree, in turn, in one run.
+//! Restoring from the simulator beside `tar -x` from a file and Bacula: the same tree, in turn, in
+//! one run; and beside `mt` and `tar` on the same simulated tape, by the drive's clock.
+//!
+//! `cargo bench --bench restore -- tape` is the second one (support/beside_tar.rs).
+//! `TAPEWRIGHT_BENCH_GAP_GIB`: so much lies between the files of a segment, 4 unless it says
+//! otherwise.
 //!
 //! `cargo bench --bench restore` archives a copy of /usr to a simulated tape that stores its data
 //! and to a tar file, and restores all of it from both. Whole processes are timed; each writes
@@ -11,8 +16,10 @@
 
 mod support {
     pub mod bacula;
+    pub mod beside_tar;
     pub mod installation;
     pub mod measure;
+    pub mod tape_server;
 }
 
 use std::fs;
@@ -20,27 +27,62 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::bacula::Bacula;
+use support::beside_tar;
 use support::installation::Installation;
 use support::measure::{Program, Spent, compare, size, spend};
+use support::tape_server;
 use tape_sim::cartridge::Medium;
 
+/// The source, the tape, the tar file, Bacula's volume, and what is restored.
+const COPIES: f64 = 5.0;
+
 fn main() {
-    let set = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    if tape_server::is_asked_to_serve() {
+        tape_server::serve().expect("tar listens");
+        return;
+    }
     let base = set("TAPEWRIGHT_BENCH_DIR").unwrap_or_else(std::env::temp_dir);
-    let rounds = std::env::var("TAPEWRIGHT_BENCH_ROUNDS").ok();
-    let rounds = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(3);
     let work = tempfile::Builder::new()
         .prefix("tapewright-bench-")
         .tempdir_in(base)
         .expect("a directory to work in");
+    let rounds = number("TAPEWRIGHT_BENCH_ROUNDS").unwrap_or(3);
+    if std::env::args().any(|word| word == "tape") {
+        let gap_gib = number("TAPEWRIGHT_BENCH_GAP_GIB").unwrap_or(4);
+        beside_tar::run(work.path(), rounds as usize, gap_gib);
+    } else {
+        whole_tree(work.path(), rounds as usize);
+    }
+}
+
+fn set(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from)
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// A tree from a tape, from a tar file and from Bacula.
+fn whole_tree(work: &Path, rounds: usize) {
     let original = set("TAPEWRIGHT_BENCH_SOURCE").unwrap_or_else(|| "/usr".into());
+    let amount = size(&original);
+    let room = rustix::fs::statvfs(work).expect("a file system");
+    let room_bytes = (room.f_bavail * room.f_frsize) as f64;
+    assert!(
+        room_bytes > amount.bytes * COPIES,
+        "{} has {:.1} GB free, and {COPIES} times {:.1} GB are needed: TAPEWRIGHT_BENCH_DIR",
+        work.display(),
+        room_bytes / 1e9,
+        amount.bytes / 1e9
+    );
     // A copy: what is restored is compared with it, and /usr changes under a bench.
-    let source = work.path().join("source");
+    let source = work.join("source");
     succeed(Command::new("cp").arg("-a").arg(&original).arg(&source));
 
-    let place = Installation::create(work.path(), Medium::Store);
+    let place = Installation::create(work, Medium::Store);
     succeed(place.command("archive --pool p").arg(&source));
-    let tar = work.path().join("source.tar");
+    let tar = work.join("source.tar");
     succeed(
         Command::new("tar")
             .arg("-cf")
@@ -50,14 +92,13 @@ fn main() {
             .arg("."),
     );
 
-    let amount = size(&source);
     println!(
         "{}: {} objects, {:.2} GB; {rounds} rounds",
         original.display(),
         amount.objects,
         amount.bytes / 1e9
     );
-    let target = work.path().join("target");
+    let target = work.join("target");
     let name = source.to_str().expect("the directory's name is text");
     let map = format!("--map={}=", name.trim_start_matches('/'));
     let mut compared = false;
@@ -87,7 +128,7 @@ fn main() {
             command
         })
     };
-    let bacula = Bacula::prepare(work.path()).inspect_err(|why| {
+    let bacula = Bacula::prepare(work).inspect_err(|why| {
         println!("Bacula is left out: {why}");
     });
     let mut by_bacula = bacula.as_ref().ok().map(|bacula| {

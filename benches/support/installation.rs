@@ -16,13 +16,18 @@ pub struct Installation {
 impl Installation {
     /// Makes it below `work`.
     pub fn create(work: &Path, medium: Medium) -> Self {
-        let place = Self {
-            state: work.join("state"),
-            library: work.join("library"),
-        };
         let spec = LibrarySpec {
             medium,
             ..LibrarySpec::default()
+        };
+        Self::with(work, spec)
+    }
+
+    /// The same with another library.
+    pub fn with(work: &Path, spec: LibrarySpec) -> Self {
+        let place = Self {
+            state: work.join("state"),
+            library: work.join("library"),
         };
         Library::create(&place.library, &spec).expect("a library");
         let mut used = place.command("library use --sim");

@@ -28,7 +28,8 @@ pub struct Amount {
 pub type Program<'a> = (&'a str, &'a mut dyn FnMut() -> Spent);
 
 /// Runs all programs in turn, `rounds` times behind one that only warms the page cache, and
-/// prints a line for each. The first of them is the one that ratios are of.
+/// prints a line for each; each run is told on stderr, so that a bench that is broken off was not
+/// in vain. The first of them is the one that ratios are of.
 pub fn compare(programs: &mut [Program<'_>], amount: Amount, rounds: usize) {
     println!(
         "{:<26} {:>20} {:>7} {:>9} {:>20} {:>20}",
@@ -36,8 +37,10 @@ pub fn compare(programs: &mut [Program<'_>], amount: Amount, rounds: usize) {
     );
     let mut spent = vec![Vec::new(); programs.len()];
     for round in 0..=rounds {
-        for (list, (_, run)) in spent.iter_mut().zip(&mut *programs) {
+        for (list, (name, run)) in spent.iter_mut().zip(&mut *programs) {
             let one = run();
+            let (seconds, cpu) = (one.seconds, one.cpu_seconds);
+            eprintln!("round {round} of {rounds}: {name} {seconds:.1} s, {cpu:.1} s of CPU");
             if round > 0 {
                 list.push(one);
             }
@@ -103,7 +106,7 @@ pub fn spend(command: &mut Command) -> Spent {
 }
 
 /// Time of all children waited for: user and system, theirs included.
-fn children_cpu_seconds() -> f64 {
+pub fn children_cpu_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").expect("this process");
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks = behind_name.split_whitespace().skip(13).take(2);

@@ -11,6 +11,7 @@ mod digests;
 mod doctor;
 mod existing;
 mod exits;
+mod first_byte;
 mod full_disk;
 mod harness;
 mod jobs;
