@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
@@ -16,7 +17,13 @@ use super::JobError;
 /// Who moves a library's tapes, or claims its drives only to look at them.
 pub(crate) const CHANGER_LOCK: &str = "changer";
 
+/// So often a lock is tried for that another process has.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Rung whenever this process gives a lock up, so that its other threads need not poll.
+static GIVEN_UP: Condvar = Condvar::new();
+/// Held to try for a lock and to ring, so that nobody misses what is rung behind a try.
+static TRYING: Mutex<()> = Mutex::new(());
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -77,14 +84,25 @@ impl Lock {
 
     /// As [`try_take`](Self::try_take), waiting at most `patience` for the present owner.
     pub(crate) fn take(dir: &Path, name: &str, patience: Duration) -> Result<Lock, NotLocked> {
+        Lock::take_polling(dir, name, patience, POLL_INTERVAL)
+    }
+
+    fn take_polling(
+        dir: &Path,
+        name: &str,
+        patience: Duration,
+        interval: Duration,
+    ) -> Result<Lock, NotLocked> {
         let deadline = Instant::now() + patience;
+        let mut trying = TRYING.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            match Lock::try_take(dir, name) {
-                Err(NotLocked::Held(_)) if Instant::now() < deadline => {
-                    std::thread::sleep(POLL_INTERVAL);
-                }
-                result => return result,
+            let taken = Lock::try_take(dir, name);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !matches!(taken, Err(NotLocked::Held(_))) || left.is_zero() {
+                return taken;
             }
+            let rung = GIVEN_UP.wait_timeout(trying, interval.min(left));
+            trying = rung.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -93,7 +111,16 @@ impl Lock {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a lock file stays behind");
         }
-        drop(self.file);
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::warn!(path = %self.path.display(), %error, "a lock is given up by closing it");
+        }
+        drop(TRYING.lock());
+        GIVEN_UP.notify_all();
     }
 }
 
@@ -119,5 +146,23 @@ mod tests {
         drop(held);
         Lock::try_take(dir.path(), "drive-0").unwrap().retire();
         assert!(!dir.path().join("drive-0").exists());
+    }
+
+    #[test]
+    fn who_waits_in_the_same_process_does_not_poll() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = Lock::try_take(dir.path(), "changer").unwrap();
+        let (asks, asked) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                asks.send(()).unwrap();
+                // Who polled would be here for an hour.
+                let hour = Duration::from_secs(3600);
+                Lock::take_polling(dir.path(), "changer", 2 * hour, hour).map(drop)
+            });
+            asked.recv().unwrap();
+            drop(held);
+            assert!(waiting.join().unwrap().is_ok());
+        });
     }
 }

@@ -8,15 +8,13 @@
 mod doors;
 mod label;
 mod operator;
+mod robot;
 mod store;
 
-use crate::clock::nanos;
 use crate::physics::deck::MotionCounters;
-use crate::physics::robot;
 use crate::ssc::Busy;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::reservation::Reservations;
 use crate::sense::Code;
@@ -27,6 +25,8 @@ pub use doors::{Door, MAGAZINE_SLOTS, insert_magazine, remove_magazine, set_door
 pub use label::Label;
 pub(crate) use operator::relabel;
 pub use operator::{insert, put, remove, take};
+pub use robot::Robot;
+use robot::Turn;
 pub use store::{LOCK_FILE, bay_path, create, read, read_bay, read_hold};
 pub(crate) use store::{hold_lock, open, update};
 
@@ -208,21 +208,18 @@ pub struct Inventory {
     /// Unit attentions of reservations, for initiators that have not heard of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) attentions: BTreeMap<Nexus, Attentions>,
-    /// Where the robot stands, and its time.
+    /// Where the robot stands behind all that it has to do, and when that is.
     #[serde(default)]
-    pub(crate) robot: Robot,
+    robot: Robot,
+    /// Its last turns, in the order of their times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    robot_turns: Vec<Turn>,
     /// The robot's time at the last arrival or departure, per drive, in nanoseconds.
     #[serde(default)]
     drive_moved_ns: Vec<u64>,
-}
-
-/// The robot between two moves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Robot {
-    /// Its time since the library was made, in nanoseconds.
-    pub time_ns: u64,
-    /// Address of the element before which it stands; 0: at home.
-    pub at: u16,
+    /// The same of other elements, by address; absent where it is too long ago to matter.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    changed_ns: BTreeMap<u16, u64>,
 }
 
 /// What the drive in bay N sees of the library: the content of `drives/N/bay.json`.
@@ -303,13 +300,13 @@ impl Inventory {
             .map(|(address, content)| (*address, content))
     }
 
-    /// The robot takes the cartridge out of the element at `address`.
-    pub(crate) fn pick(&mut self, address: u16) -> Option<Content> {
+    /// The cartridge in the element at `address` is taken out at `now_ns`.
+    pub(crate) fn pick(&mut self, address: u16, now_ns: u64) -> Option<Content> {
         let mut content = self.contents.remove(&address)?;
+        self.note_change(address, now_ns);
         match self.layout.element(address) {
-            Some((ElementType::DataTransfer, drive)) => self.count_drive_move(drive),
             Some((ElementType::Storage, _)) => content.source = Some(address),
-            Some((ElementType::Transport, _)) => {}
+            Some((ElementType::Transport | ElementType::DataTransfer, _)) => {}
             // SMC names storage elements only: a mail slot is no source.
             _ => content.source = None,
         }
@@ -318,11 +315,9 @@ impl Inventory {
         Some(content)
     }
 
-    /// The robot puts a cartridge into the empty element at `address`.
-    pub(crate) fn place(&mut self, address: u16, content: Content) {
-        if let Some((ElementType::DataTransfer, drive)) = self.layout.element(address) {
-            self.count_drive_move(drive);
-        }
+    /// A cartridge is put into the empty element at `address` at `now_ns`.
+    pub(crate) fn place(&mut self, address: u16, content: Content, now_ns: u64) {
+        self.note_change(address, now_ns);
         self.exceptions.remove(&address);
         self.contents.insert(address, content);
     }
@@ -347,37 +342,27 @@ impl Inventory {
         Ok(())
     }
 
-    fn count_drive_move(&mut self, drive: u16) {
+    /// A cartridge comes or goes.
+    fn note_change(&mut self, address: u16, now_ns: u64) {
+        let Some((ElementType::DataTransfer, drive)) = self.layout.element(address) else {
+            self.changed_ns.insert(address, now_ns);
+            return;
+        };
         if let Some(moves) = self.drive_moves.get_mut(usize::from(drive)) {
             *moves += 1;
             self.drive_moved_ns.resize(self.drive_moves.len(), 0);
-            self.drive_moved_ns[usize::from(drive)] = self.robot.time_ns;
+            self.drive_moved_ns[usize::from(drive)] = now_ns;
         }
     }
 
-    /// The robot's time. Of what happens without the robot this is the best date there is.
-    #[must_use]
-    pub fn robot(&self) -> Robot {
-        self.robot
-    }
-
-    /// The robot works for `duration`, not before `begin_ns`, and then stands before `at`.
-    pub(crate) fn robot_works(&mut self, begin_ns: u64, duration: Duration, at: u16) {
-        let begin_ns = self.robot.time_ns.max(begin_ns);
-        self.robot = Robot {
-            time_ns: begin_ns.saturating_add(nanos(duration)),
-            at,
+    /// When a cartridge last came to the element at `address` or left it, in nanoseconds of the
+    /// robot's time; 0 where that is too long ago to matter.
+    pub(crate) fn changed_ns(&self, address: u16) -> u64 {
+        let changed_ns = match self.layout.element(address) {
+            Some((ElementType::DataTransfer, drive)) => self.drive_moved_ns.get(usize::from(drive)),
+            _ => self.changed_ns.get(&address),
         };
-    }
-
-    /// Where an element is along the robot's way, from 0 to 1: drives and mail slots at one end.
-    pub(crate) fn place_of(&self, address: u16) -> robot::Place {
-        match self.layout.element(address) {
-            Some((ElementType::Storage, slot)) => {
-                f64::from(slot + 1) / f64::from(self.layout.slots)
-            }
-            _ => 0.0,
-        }
+        changed_ns.copied().unwrap_or(0)
     }
 
     fn bay(&self, drive: u16) -> Bay {
@@ -389,11 +374,7 @@ impl Inventory {
                 .copied()
                 .unwrap_or(0),
             barcode: content.map(|content| content.barcode.clone()),
-            time_ns: self
-                .drive_moved_ns
-                .get(usize::from(drive))
-                .copied()
-                .unwrap_or(0),
+            time_ns: self.changed_ns(FIRST_DRIVE_ADDRESS + drive),
         }
     }
 

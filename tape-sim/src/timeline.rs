@@ -2,8 +2,8 @@
 //!
 //! In [`Timing::Virtual`] nothing waits. A command that takes a minute adds a minute, the host
 //! takes no time at all. In [`Timing::Real`] the same durations are waited for, and the host's
-//! own time counts too. Two devices have two timelines; they meet where a cartridge goes from
-//! one to the other (`Timeline::meet`), so what happens after is never dated before.
+//! own time counts too. Two devices have two timelines; they join where a cartridge goes from
+//! one to the other (`Timeline::join`), so what happens after is never dated before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,9 +73,17 @@ impl Timeline {
         self.now = self.now.saturating_add(duration);
     }
 
-    /// Something happens here that another device dates `moment_ns`.
+    /// The device is at what it does until `moment_ns`.
     pub(crate) fn meet(&mut self, moment_ns: u64) {
         self.now = self.now.max(Duration::from_nanos(moment_ns));
+    }
+
+    /// Something happens here that another device dates `moment_ns`. Where that is later, this one
+    /// has stood still as long: nobody waits for it, in real time either.
+    pub(crate) fn join(&mut self, moment_ns: u64) {
+        let stood = Duration::from_nanos(moment_ns).saturating_sub(self.now);
+        self.pass(stood);
+        self.anchor.1 = self.anchor.1.saturating_add(stood);
     }
 
     /// A command begins: returns the time for which the host has left the device alone. Always
@@ -136,11 +144,19 @@ mod tests {
     }
 
     #[test]
-    fn a_meeting_never_sets_a_clock_back() {
-        let mut line = Timeline::new(Timing::Virtual, Arc::new(ManualClock::default()), 100);
-        line.meet(40);
-        assert_eq!(line.now_ns(), 100);
-        line.meet(140);
-        assert_eq!(line.now_ns(), 140);
+    fn another_device_never_sets_a_clock_back_and_is_not_waited_for() {
+        for timing in [Timing::Virtual, Timing::Real { speedup: 1 }] {
+            let clock = ManualClock::default();
+            let mut line = Timeline::new(timing, Arc::new(clock.clone()), 100);
+            for (moment_ns, now_ns) in [(40, 100), (140, 140)] {
+                line.join(moment_ns);
+                line.settle();
+                assert_eq!((line.now_ns(), clock.slept()), (now_ns, Duration::ZERO));
+            }
+            line.meet(150);
+            line.settle();
+            let waited_ns = if line.is_virtual() { 0 } else { 10 };
+            assert_eq!(clock.slept(), Duration::from_nanos(waited_ns));
+        }
     }
 }

@@ -204,8 +204,7 @@ fn what_lies_in_parts_on_several_tapes_comes_back_by_several_drives() {
     }
 }
 
-/// In the simulator's time the order in which threads get to the robot counts, so that there is no
-/// more than an upper bound.
+/// Which drive takes which tape is for the threads to find out, so that there are only bounds.
 #[test]
 fn several_drives_take_no_longer_than_one() {
     let lab = lab(2);

@@ -57,7 +57,7 @@ pub fn put(dir: &Path, address: u16, barcode: &str) -> Result<(), SimError> {
             imported: in_mail_slot,
             ..Content::new(barcode)
         };
-        inventory.place(address, content);
+        inventory.place(address, content, inventory.robot.time_ns);
         Ok(())
     })
 }
@@ -72,7 +72,7 @@ pub fn take(dir: &Path, address: u16) -> Result<String, SimError> {
     update(dir, std::convert::identity, |inventory| {
         let locked = is_locked(dir)?;
         inventory.operator_reaches(address, locked)?;
-        match inventory.pick(address) {
+        match inventory.pick(address, inventory.robot.time_ns) {
             Some(content) => Ok(content.barcode),
             None => Err(SimError::Element {
                 address,

@@ -112,7 +112,9 @@ pub fn create(dir: &Path, layout: Layout, barcodes: &[Option<String>]) -> Result
         reservations: Reservations::default(),
         attentions: BTreeMap::new(),
         robot: Robot::default(),
+        robot_turns: Vec::new(),
         drive_moved_ns: vec![0; layout.drives.into()],
+        changed_ns: BTreeMap::new(),
     };
     if let Some(reason) = inventory.flaw() {
         return Err(SimError::Spec { reason });

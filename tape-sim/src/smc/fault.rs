@@ -133,12 +133,13 @@ impl ChangerTarget {
 
 /// The cartridge stays in the robot's hand, or is gone; the element says what happened.
 fn drop_cartridge(state: &mut Inventory, source: u16, lost: bool) {
-    let Some(content) = state.pick(source) else {
+    let now_ns = state.robot().time_ns;
+    let Some(content) = state.pick(source, now_ns) else {
         return;
     };
     let place = if lost { source } else { TRANSPORT_ADDRESS };
     if !lost {
-        state.place(TRANSPORT_ADDRESS, content);
+        state.place(TRANSPORT_ADDRESS, content, now_ns);
     }
     state
         .exceptions

@@ -83,7 +83,7 @@ impl ChangerTarget {
     /// `Io`, `Format`, `Version` for the inventory.
     pub fn open(config: ChangerConfig, clock: Arc<dyn Clock>) -> Result<Self, SimError> {
         let inventory = inventory::open(&config.library_dir)?;
-        let time = Timeline::new(config.timing, clock, inventory.robot.time_ns);
+        let time = Timeline::new(config.timing, clock, inventory.robot().time_ns);
         let faults = Faults::new(&config.library_dir, None);
         Ok(Self {
             config,
@@ -97,7 +97,8 @@ impl ChangerTarget {
         })
     }
 
-    /// The robot's time since the library was made, as far as this handle has seen it.
+    /// The time of this handle's host: when what the robot last did for it was done, or, where that
+    /// is nothing, what the robot had done before the handle was opened.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.time.now()
@@ -124,6 +125,10 @@ impl ChangerTarget {
     fn run(&mut self, cdb: &[u8], data: Data<'_>) -> Reply {
         let opcode = cdb.first().copied().unwrap_or_default();
         let state = self.read_inventory()?;
+        if !self.time.is_virtual() {
+            // All are at one time.
+            self.time.join(state.last_turn_ns());
+        }
         if !spc::passes_attention(opcode)
             && let Some(attention) = self.take_attention(&state)?
         {
@@ -182,13 +187,9 @@ impl ChangerTarget {
         change: impl FnOnce(&mut Inventory) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let mut failure = None;
-        let mut robot_ns = 0;
         let result = inventory::update(&self.config.library_dir, Failure::Host, |state| {
-            let result = change(state).map_err(Failure::Refused);
-            robot_ns = state.robot.time_ns;
-            result
+            change(state).map_err(Failure::Refused)
         });
-        self.time.meet(robot_ns);
         let result = result.map_err(|failed| match failed {
             Failure::Refused(refusal) => refusal,
             Failure::Host(error) => {

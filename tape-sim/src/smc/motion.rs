@@ -4,7 +4,7 @@
 use super::{ChangerTarget, invalid_element};
 use crate::cartridge;
 use crate::inventory::{
-    Content, Door, ElementType, FIRST_DRIVE_ADDRESS, Inventory, TRANSPORT_ADDRESS, read_hold,
+    Content, Door, DriveHold, ElementType, Inventory, TRANSPORT_ADDRESS, read_hold,
 };
 use crate::physics::robot;
 use crate::sense::{self, Sense, key};
@@ -30,6 +30,7 @@ impl ChangerTarget {
         let mut failure = None;
         let ranged = cdb.len() > INITIALIZE_BYTES && cdb[1] & RANGE != 0;
         let now_ns = self.time.now_ns();
+        let mut done_ns = now_ns;
         let scanned = self.update(|state| {
             let first = match ranged {
                 true => element(cdb, TRANSPORT_AT, state)?,
@@ -44,9 +45,10 @@ impl ChangerTarget {
                 failure = Some(error);
                 Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE)
             })?;
-            look_along(state, now_ns, first..=last);
+            done_ns = look_along(state, now_ns, first..=last);
             Ok(0)
         });
+        self.time.meet(done_ns);
         match failure {
             Some(error) => Err(self.host_failure(error)),
             None => scanned,
@@ -57,22 +59,30 @@ impl ChangerTarget {
     pub(super) fn move_medium(&mut self, cdb: &[u8]) -> Reply {
         let dir = self.config.library_dir.clone();
         let now_ns = self.time.now_ns();
-        self.update(|state| {
+        let (others_ns, done_ns) = self.update(|state| {
             check_transport(cdb)?;
             let source = element(cdb, SOURCE_AT, state)?;
             let destination = element(cdb, DESTINATION_AT, state)?;
             check_source(source, state)?;
             if source == destination {
-                return Ok(0);
+                return Ok((now_ns, now_ns));
             }
             check_hand(source, state)?;
             check_destination(destination, DESTINATION_AT, state)?;
-            let free_ns = check_hold(&dir, source, state)?;
-            carry(state, free_ns.max(now_ns), source, destination);
-            let content = pick(source, state)?;
-            state.place(destination, content);
-            Ok(0)
-        })
+            check_hold(&dir, source, state)?;
+            let (others_ns, free_ns) = free_ns(&dir, &[source, destination], state)?;
+            let begin_ns = free_ns.max(now_ns);
+            let (from, to) = (state.place_of(source), state.place_of(destination));
+            let slots = state.layout().slots;
+            let takes = |at| robot::move_time(slots, at, from, to);
+            let done_ns = state.robot_works(begin_ns, destination, takes);
+            let content = pick(source, state, done_ns)?;
+            state.place(destination, content, done_ns);
+            Ok((others_ns, done_ns))
+        })?;
+        self.time.join(others_ns);
+        self.time.meet(done_ns);
+        Ok(0)
     }
 
     /// EXCHANGE MEDIUM (SMC-3 §6.2): what is at the first destination makes room for what is at
@@ -80,7 +90,7 @@ impl ChangerTarget {
     pub(super) fn exchange_medium(&mut self, cdb: &[u8]) -> Reply {
         let dir = self.config.library_dir.clone();
         let now_ns = self.time.now_ns();
-        self.update(|state| {
+        let (others_ns, done_ns) = self.update(|state| {
             check_transport(cdb)?;
             let source = element(cdb, SOURCE_AT, state)?;
             let first = element(cdb, DESTINATION_AT, state)?;
@@ -94,31 +104,41 @@ impl ChangerTarget {
             if second != source {
                 check_destination(second, SECOND_DESTINATION_AT, state)?;
             }
-            let free_ns = check_hold(&dir, source, state)?;
-            let free_ns = free_ns.max(check_hold(&dir, first, state)?);
-            carry(state, free_ns.max(now_ns), source, first);
-            carry(state, now_ns, first, second);
-            let arriving = pick(source, state)?;
-            let leaving = pick(first, state)?;
-            state.place(first, arriving);
-            state.place(second, leaving);
-            Ok(0)
-        })
+            check_hold(&dir, source, state)?;
+            check_hold(&dir, first, state)?;
+            let (others_ns, free_ns) = free_ns(&dir, &[source, first, second], state)?;
+            let begin_ns = free_ns.max(now_ns);
+            let place = |address| state.place_of(address);
+            let (from, over, to) = (place(source), place(first), place(second));
+            let slots = state.layout().slots;
+            let takes = |at| {
+                robot::move_time(slots, at, from, over) + robot::move_time(slots, over, over, to)
+            };
+            let done_ns = state.robot_works(begin_ns, second, takes);
+            let arriving = pick(source, state, done_ns)?;
+            let leaving = pick(first, state, done_ns)?;
+            state.place(first, arriving, done_ns);
+            state.place(second, leaving, done_ns);
+            Ok((others_ns, done_ns))
+        })?;
+        self.time.join(others_ns);
+        self.time.meet(done_ns);
+        Ok(0)
     }
 
     /// POSITION TO ELEMENT (SMC-3 §6.9): the robot goes there.
     pub(super) fn position_to_element(&mut self, cdb: &[u8]) -> Reply {
         let now_ns = self.time.now_ns();
-        self.update(|state| {
+        let done_ns = self.update(|state| {
             check_transport(cdb)?;
             let to = element(cdb, SOURCE_AT, state)?;
             reachable(to, state)?;
-            let at = state.place_of(state.robot.at);
-            let slots = state.layout().slots;
-            let duration = robot::travel_time(slots, at, state.place_of(to));
-            state.robot_works(now_ns, duration, to);
-            Ok(0)
-        })
+            let (slots, place) = (state.layout().slots, state.place_of(to));
+            let takes = |at| robot::travel_time(slots, at, place);
+            Ok(state.robot_works(now_ns, to, takes))
+        })?;
+        self.time.meet(done_ns);
+        Ok(0)
     }
 }
 
@@ -133,29 +153,21 @@ pub(super) fn move_cdb(from: u16, to: u16) -> [u8; 12] {
     cdb
 }
 
-/// The robot brings a cartridge from `source` to `destination`, not before `begin_ns`.
-fn carry(state: &mut Inventory, begin_ns: u64, source: u16, destination: u16) {
-    let at = state.place_of(state.robot.at);
-    let (from, to) = (state.place_of(source), state.place_of(destination));
-    let duration = robot::move_time(state.layout().slots, at, from, to);
-    state.robot_works(begin_ns, duration, destination);
-}
-
-/// The robot goes along the elements of `range` that it gets at, and looks at each.
-fn look_along(state: &mut Inventory, now_ns: u64, range: std::ops::RangeInclusive<u16>) {
+/// The robot goes along the elements of `range` that it gets at, and looks at each. Returns when
+/// it is done, in nanoseconds.
+fn look_along(state: &mut Inventory, now_ns: u64, range: std::ops::RangeInclusive<u16>) -> u64 {
     let seen: Vec<u16> = range
         .filter(|address| *address != TRANSPORT_ADDRESS)
         .filter(|address| state.layout().element(*address).is_some())
         .filter(|address| !state.is_removed(*address))
         .collect();
     let (Some(first), Some(last)) = (seen.first(), seen.last()) else {
-        return;
+        return now_ns;
     };
-    let at = state.place_of(state.robot.at);
     let (from, to) = (state.place_of(*first), state.place_of(*last));
     let slots = state.layout().slots;
-    let duration = robot::scan_time(slots, at, from, to, seen.len() as u32);
-    state.robot_works(now_ns, duration, *last);
+    let takes = |at| robot::scan_time(slots, at, from, to, seen.len() as u32);
+    state.robot_works(now_ns, *last, takes)
 }
 
 /// There is one robot; address 0 is it, and the default too.
@@ -221,24 +233,41 @@ fn check_destination(address: u16, at: u16, state: &Inventory) -> Result<(), Ref
 }
 
 /// A drive must have let go of its cartridge: this library does not unload drives itself.
-/// Returns when the cartridge can be reached, in nanoseconds.
-fn check_hold(dir: &Path, address: u16, state: &Inventory) -> Result<u64, Refusal> {
-    let Some((ElementType::DataTransfer, _)) = state.layout().element(address) else {
-        return Ok(0);
-    };
-    let hold = read_hold(dir, address - FIRST_DRIVE_ADDRESS)
-        .map_err(|_| Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE))?;
+fn check_hold(dir: &Path, address: u16, state: &Inventory) -> Result<(), Refusal> {
+    let hold = hold(dir, address, state)?;
     if hold.prevented {
         Err(Sense::illegal(sense::REMOVAL_PREVENTED_BY_DRIVE).into())
     } else if hold.threaded {
         Err(Sense::illegal(sense::UNLOAD_FAILURE).into())
     } else {
-        Ok(hold.free_ns())
+        Ok(())
     }
 }
 
-fn pick(address: u16, state: &mut Inventory) -> Result<Content, Refusal> {
+/// The time of the drives among these elements, and when the robot can have all of them: what is in
+/// them has come, what was in them is gone, and the drives have done what they were about. In
+/// nanoseconds.
+fn free_ns(dir: &Path, addresses: &[u16], state: &Inventory) -> Result<(u64, u64), Refusal> {
+    let (mut drives_ns, mut free_ns) = (0, 0);
+    for address in addresses {
+        let hold = hold(dir, *address, state)?;
+        drives_ns = drives_ns.max(hold.time_ns);
+        free_ns = free_ns.max(hold.free_ns()).max(state.changed_ns(*address));
+    }
+    Ok((drives_ns, free_ns))
+}
+
+/// How the drive in an element holds its cartridge; of other elements, not at all.
+fn hold(dir: &Path, address: u16, state: &Inventory) -> Result<DriveHold, Refusal> {
+    let Some((ElementType::DataTransfer, drive)) = state.layout().element(address) else {
+        return Ok(DriveHold::default());
+    };
+    let hold = read_hold(dir, drive);
+    hold.map_err(|_| Sense::new(key::HARDWARE_ERROR, sense::INTERNAL_FAILURE).into())
+}
+
+fn pick(address: u16, state: &mut Inventory, now_ns: u64) -> Result<Content, Refusal> {
     state
-        .pick(address)
+        .pick(address, now_ns)
         .ok_or_else(|| Sense::illegal(sense::SOURCE_EMPTY).into())
 }

@@ -50,7 +50,7 @@ impl DriveTarget {
             return Ok(());
         }
         self.tape = None;
-        self.time.meet(bay.time_ns);
+        self.time.join(bay.time_ns);
         self.state.busy = None;
         self.state.moves = bay.moves;
         self.state.barcode = bay.barcode;

@@ -9,3 +9,4 @@ mod sharing;
 mod status;
 mod support;
 mod tags;
+mod turns;
