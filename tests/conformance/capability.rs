@@ -236,3 +236,44 @@ fn an_order_that_makes_no_sense_or_is_not_given_is_none() {
     let mut drive = ready(without(transport, &[op::MAINTENANCE_OUT]));
     assert_eq!(drive.recommended_order(&single_blocks()).unwrap(), None);
 }
+
+/// A drive's list of segments, of which only the names count.
+fn list_of(names: impl Iterator<Item = usize>) -> Vec<u8> {
+    let mut list = vec![2, 1, 0, 0, 0, 0, 0, 0];
+    for name in names {
+        let mut segment = [0; 32];
+        segment[1] = 0x1E;
+        segment[5..15].copy_from_slice(format!("{name:010}").as_bytes());
+        list.extend_from_slice(&segment);
+    }
+    let bytes = (list.len() - 8) as u32;
+    list[4..8].copy_from_slice(&bytes.to_be_bytes());
+    list
+}
+
+#[test]
+fn an_order_that_omits_doubles_or_invents_reads_is_refused() {
+    let about = |cdb: &[u8]| cdb[..2] == [op::MAINTENANCE_IN, 0x1D];
+    let all = || (0..40).rev();
+    let mut cut = list_of(all());
+    cut.pop();
+    for (case, answer, expected) in [
+        ("good", list_of(all()), Some(all().collect())),
+        ("one is omitted", list_of(all().skip(1)), None),
+        ("one is doubled", list_of(all().chain([7])), None),
+        ("one for another", list_of(all().skip(1).chain([7])), None),
+        ("one is invented", list_of(all().chain([40])), None),
+        ("one is unknown", list_of(all().skip(1).chain([40])), None),
+        ("none", list_of(std::iter::empty()), None),
+        ("cut short", cut, None),
+    ] {
+        let bench = with_wraps();
+        let mut drive = ready(drive_of(&bench, about, answer));
+        drive.locate(BlockAddress(7)).unwrap();
+        let told: Option<Vec<usize>> = drive.recommended_order(&single_blocks()).unwrap();
+        assert_eq!(told, expected, "{case}");
+        let mut block = vec![0; 512 << 10];
+        drive.read_block(&mut block).unwrap();
+        assert_eq!(block, pattern(7, 512 << 10), "{case}");
+    }
+}

@@ -8,6 +8,7 @@ mod catalog_copies;
 mod copies;
 #[path = "../common/copy_dir.rs"]
 mod copy_dir;
+mod full_tape;
 mod imperfect;
 mod interrupted;
 mod lab;
