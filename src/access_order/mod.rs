@@ -13,11 +13,13 @@ mod exact;
 mod geometry;
 mod mechanics;
 mod search;
+mod soonest;
 mod tape;
 
 pub use assignment::assignment;
 pub use geometry::{Geometry, Place};
 pub use mechanics::{Height, Mechanics, robot_move_s};
+pub use soonest::soonest_order;
 pub use tape::{Approach, Tape};
 
 use costs::Costs;

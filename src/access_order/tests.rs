@@ -175,3 +175,49 @@ fn an_unload_of_lto_9_takes_longer_the_more_is_on_the_tape() {
         assert_eq!(tape.unload_s(used), expected, "{used}");
     }
 }
+
+#[test]
+fn the_first_file_is_read_first_where_it_is_to_be_there_soon() {
+    let tape = lto9();
+    let at = |begin: u64, length: u64| Extent {
+        begin_bytes: begin,
+        end_bytes: begin + length,
+    };
+    // What nobody waits for lies on the way, a long file nearer than a short one.
+    let extents = [
+        at(2 * TB, 500_000 * MB),
+        at(9 * TB, MB),
+        at(9 * TB + 400_000 * MB, MB),
+        at(17 * TB, MB),
+        at(TB, MB),
+    ];
+    let soonest = soonest_order(&tape, MB, &extents, |one| one != 4, End::Rewinds);
+    let order: Vec<usize> = soonest.legs.iter().map(|leg| leg.extent).collect();
+    let done_s = |order: &AccessOrder, wanted: usize| -> f64 {
+        let upto = order.legs.iter().position(|leg| leg.extent == wanted);
+        let legs = &order.legs[..=upto.unwrap()];
+        legs.iter().map(|leg| leg.approach_s + leg.read_s).sum()
+    };
+    let first = (0..4).min_by(|a, b| {
+        let alone = |one: usize| {
+            let only = [extents[one]];
+            in_given_order(&tape, MB, &only, End::Stays).total_s()
+        };
+        alone(*a).total_cmp(&alone(*b))
+    });
+    assert_eq!(order[0], first.unwrap(), "{order:?}");
+    assert_eq!(
+        (order[3], order[4]),
+        (0, 4),
+        "the long one, then what nobody waits for"
+    );
+    let best = best_order(&tape, MB, &extents, End::Rewinds);
+    let mean = |order: &AccessOrder| (0..4).map(|one| done_s(order, one)).sum::<f64>() / 4.0;
+    assert!(
+        mean(&soonest) < mean(&best),
+        "{} {}",
+        mean(&soonest),
+        mean(&best)
+    );
+    assert!(soonest.total_s() >= best.total_s());
+}

@@ -26,7 +26,8 @@ fn what_tar_extracts_is_what_was_archived() {
     let words = ["restore", "--json", "--as-tar", "--to"];
     let ran = place.run(words, [&archive, &source]).expect_done();
     assert!(ran.stdout().contains("\"outcome\":\"complete\""));
-    place.run(words, [&archive, &source]).expect_exit(1);
+    let refused = place.run(words, [&archive, &source]).expect_exit(2);
+    assert!(refused.stderr().contains("exists"), "{}", refused.stderr());
     let stdout = place.run(["restore", "--as-tar"], [&source]).expect_done();
     assert!(stdout.0.stdout == fs::read(&archive).expect("the archive"));
     assert!(stdout.stderr().contains("restore complete"));

@@ -5,6 +5,7 @@ mod adoption;
 mod by_hand;
 mod calibrated;
 mod catalog_copies;
+mod choosing;
 mod copies;
 #[path = "../common/copy_dir.rs"]
 mod copy_dir;

@@ -217,6 +217,7 @@ impl Volume {
                     part: line.part,
                     job: volume::job().id,
                     read_on_records: 0,
+                    other: None,
                 })
                 .collect(),
         }
@@ -267,6 +268,7 @@ pub fn plan(target: &Path, options: TargetOptions, volumes: &[&Volume]) -> Resto
         options,
         volumes,
         spares: Vec::new(),
+        known: Vec::new(),
         resume: Resume::default(),
     }
 }

@@ -35,12 +35,12 @@ pub struct RestoreArgs {
         "from_tape", "as_of", "map", "numeric_owner"])]
     pub resume: Option<String>,
     /// Write the content of one file to stdout, and nothing else
-    #[arg(long, conflicts_with_all = ["to", "map", "existing", "overwrite", "dry_run",
-        "ignore_room", "numeric_owner"])]
+    #[arg(long, conflicts_with_all = ["to", "map", "existing", "overwrite", "ignore_room",
+        "numeric_owner"])]
     pub to_stdout: bool,
     /// Write what is restored as a tar archive, to stdout or to the new file --to
     #[arg(long, conflicts_with_all = ["to_stdout", "resume", "existing", "overwrite",
-        "dry_run", "ignore_room", "numeric_owner"])]
+        "ignore_room", "numeric_owner"])]
     pub as_tar: bool,
     /// Ask no catalog, only this tape itself: a barcode, or the drive that it is in, such as
     /// /dev/nst0. Repeat for several tapes
@@ -53,6 +53,10 @@ pub struct RestoreArgs {
     /// read [default: 1]
     #[arg(long, value_name = "N", conflicts_with_all = ["to_stdout", "as_tar"])]
     pub drives: Option<NonZero<u16>>,
+    /// Have the first files soon, even if all of them together take longer; --dry-run tells how
+    /// much
+    #[arg(long, conflicts_with = "to_stdout")]
+    pub first_soon: bool,
     /// Show the plan (tapes, places, files) and stop
     #[arg(long)]
     pub dry_run: bool,

@@ -15,7 +15,7 @@ use super::mend::Mending;
 use super::parts::{Added, CutFiles, Joined};
 use super::pass::{Pass, Piece};
 use super::patches::{Patch, Patches};
-use super::plan::{MemberRead, RestorePlan};
+use super::plan::{MemberRead, OtherVersion, RestorePlan};
 use super::read::{Destination, Done, Failed, reread, unreadable};
 use super::resume::{KEPT_FROM_BYTES, Resume};
 use crate::engine::target::{DataWriter, FileWriter, Name, Target, shown};
@@ -104,7 +104,14 @@ impl<'a> Destination<'a> for Files<'_, 'a> {
                 arrived => arrived,
             }
         })?;
-        Ok(self.put(read, name, arrived, writer)?)
+        let done = self.put(read, name, arrived, writer)?;
+        if let (Done::Placed { .. }, Some(other)) = (&done, &read.other)
+            && !other.is_same_state
+        {
+            let target = &mut self.directory.lock().target;
+            target.lacks(name.bytes(), OtherVersion::LACKS, other.why());
+        }
+        Ok(done)
     }
 
     fn lose(&mut self, name: &[u8], goes_on: bool) -> bool {

@@ -241,13 +241,14 @@ impl<'a> Incoming<'a> {
 
     fn header(
         &mut self,
-        member: Box<Member>,
+        mut member: Box<Member>,
         begin: &mut dyn FnMut(&Member) -> Result<Begun, Lost>,
     ) -> Result<(), Lost> {
         if self.member.is_some() {
             return Err(Lost::content("a second member begins before its end"));
         }
         check_header(&member, self.read)?;
+        self.read.adjust(&mut member);
         if member.kind == Kind::File {
             let base_bytes = member.part.map_or(0, |part| part.offset_bytes);
             let algorithm = self.read.digest_algorithm;

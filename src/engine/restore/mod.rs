@@ -30,7 +30,7 @@ mod run;
 mod tar_out;
 mod tar_stream;
 
-pub use plan::{MemberRead, RestorePlan, Turn, VolumeReads};
+pub use plan::{KnownDirectory, MemberRead, OtherVersion, RestorePlan, Turn, VolumeReads};
 pub use pour::{PourReport, pour};
 pub use report::{PROBLEMS_LISTED, RestoreOutcome, RestoreReport, VolumeFailure};
 pub use resume::{FirstName, Resume};
@@ -127,6 +127,12 @@ fn carry_out(
     all_drives(drives, &crew, &run, &directory);
     let mut report = run.finish(&mut directory.files(monitor), &[]);
     let mut target = directory.into_target();
+    for known in &plan.known {
+        let (lacks, why) = (KnownDirectory::LACKS, known.why());
+        if target.known_directory(&known.name, &known.member, lacks, why) {
+            report.count(None, false, monitor);
+        }
+    }
     report.renamed = target.take_renamed();
     report.metadata_not_set = target.finish();
     report.settled(plan.objects())

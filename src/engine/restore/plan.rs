@@ -9,14 +9,15 @@ use super::resume::Resume;
 use crate::engine::target::TargetOptions;
 use crate::units::BlockAddress;
 use crate::volume::index::DigestAlgorithm;
-use crate::volume::member::Part;
+use crate::volume::member::{FileTime, Member, Part};
 
 /// Everything one restore does.
 ///
 /// What the planner sees to: directories above a restored object are restored with their
-/// metadata only if their own members are among the reads (otherwise they are created
-/// with mode 0700). A hard link whose first name is not wanted is planned as a read of
-/// the first name's data, restored under the link's name; further links to it follow.
+/// metadata only if their own members are among the reads, or they are among the known ones
+/// (otherwise they are created with mode 0755). A hard link whose first name is not wanted is
+/// planned as a read of the first name's data, restored under the link's name; further links to it
+/// follow.
 #[derive(Debug, Clone)]
 pub struct RestorePlan {
     /// The directory beneath which everything is put. Created if it does not exist.
@@ -28,8 +29,32 @@ pub struct RestorePlan {
     /// Another copy of some of the objects in `volumes`, each with all its parts: read for those
     /// alone of which the first copy cannot be read, once all volumes are done.
     pub spares: Vec<VolumeReads>,
+    /// Directories above what is restored whose own members are on none of these volumes.
+    pub known: Vec<KnownDirectory>,
     /// What the restore is told by, and what it goes on with.
     pub resume: Resume,
+}
+
+/// What is known of a directory without its member, for which alone no tape is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownDirectory {
+    /// Where it goes.
+    pub name: Vec<u8>,
+    /// All of it but its extended attributes.
+    pub member: Member,
+    /// Barcode of a volume that its member is on, for people.
+    pub barcode: String,
+}
+
+impl KnownDirectory {
+    /// What is not known of it.
+    pub(super) const LACKS: &str = "extended attributes and access control lists, if it has any";
+
+    /// Why.
+    pub(super) fn why(&self) -> String {
+        let barcode = &self.barcode;
+        format!("{barcode}, which has them, is needed for nothing else; ask for the directory")
+    }
 }
 
 /// What is read from one volume.
@@ -72,8 +97,62 @@ pub struct MemberRead {
     pub digest_algorithm: DigestAlgorithm,
     /// Which part of a cut file this is. All parts of the file must be in the plan.
     pub part: Option<Part>,
-    /// The run that archived it: a hard link's first name is one of the same run.
+    /// The run whose version of it is restored: a hard link's first name is one of the same run.
     pub job: Uuid,
+    /// What is on tape is another version of it, with the same content.
+    pub other: Option<Box<OtherVersion>>,
+}
+
+/// What of an object is to be otherwise than on tape, where what is read was archived by another
+/// run than the version that is restored. All of that run's but content and extended attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherVersion {
+    /// Name of the run that archived what is read, for people.
+    pub job_name: String,
+    /// Nothing differs: the object had not been changed between both runs. Where it had, the
+    /// extended attributes that are wanted are not known.
+    pub is_same_state: bool,
+    /// Permission bits.
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Owner's name.
+    pub user: String,
+    /// Group's name.
+    pub group: String,
+    /// Last modification.
+    pub mtime: FileTime,
+    /// Last change of the inode.
+    pub ctime: FileTime,
+}
+
+impl OtherVersion {
+    /// What is not known of the version that is restored.
+    pub(super) const LACKS: &str = "extended attributes and access control lists, if it had any";
+
+    /// Why.
+    pub(super) fn why(&self) -> String {
+        format!(
+            "its content was read from an older version, of job {}",
+            self.job_name
+        )
+    }
+}
+
+impl MemberRead {
+    /// Makes of what the header on tape says what it says of the version that is restored.
+    pub(super) fn adjust(&self, member: &mut Member) {
+        let Some(other) = self.other.as_ref().filter(|other| !other.is_same_state) else {
+            return;
+        };
+        (member.mode, member.uid, member.gid) = (other.mode, other.uid, other.gid);
+        member.user.clone_from(&other.user);
+        member.group.clone_from(&other.group);
+        (member.mtime, member.ctime) = (other.mtime, other.ctime);
+        member.xattrs.clear();
+    }
 }
 
 /// One of the reads of a volume, in the order in which they are carried out.

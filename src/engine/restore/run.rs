@@ -41,7 +41,7 @@ struct State<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(plan: &'a RestorePlan, monitor: &'a dyn Monitor) -> Self {
         let (files, bytes) = plan.totals();
-        monitor.expect(files, bytes);
+        monitor.expect(files + plan.known.len() as u64, bytes);
         Self {
             plan,
             monitor,

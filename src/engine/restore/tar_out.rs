@@ -71,6 +71,14 @@ impl<'a> TarOut<'a> {
         }
     }
 
+    /// Takes in a directory that no volume was read for.
+    pub(super) fn known_directory(&mut self, name: &[u8], member: &Member) {
+        self.directories.push(Member {
+            path: name.to_vec(),
+            ..member.clone()
+        });
+    }
+
     /// Writes what comes last, and gives back why the output took no more, if it did not.
     pub(super) fn end(mut self, is_whole: bool) -> io::Result<()> {
         let mut directories = std::mem::take(&mut self.directories);
@@ -218,6 +226,7 @@ impl<'a> TarOut<'a> {
                     return Err(Lost::content(what));
                 }
                 check_header(&member, read)?;
+                read.adjust(&mut member);
                 member.path.clone_from(&read.name);
                 if member.kind == Kind::File {
                     match member.payload_bytes() {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::FirstName;
 use super::crew::Crew;
-use super::plan::{RestorePlan, VolumeReads};
+use super::plan::{KnownDirectory, RestorePlan, VolumeReads};
 use super::pour::{Ended, PourReport, Spout, pour_into};
 use super::report::{RestoreOutcome, RestoreReport};
 use super::run::{Reader, Run};
@@ -79,7 +79,13 @@ pub fn write_tar(
             came.extend(file.first_name());
         }
     }
-    let report = run.finish(&mut out, &came);
+    let mut report = run.finish(&mut out, &came);
+    for known in &plan.members.known {
+        out.known_directory(&known.name, &known.member);
+        let (lacks, why) = (KnownDirectory::LACKS.to_owned(), known.why());
+        report.metadata_not_set.add(&known.name, lacks, why);
+        report.count(None, false, monitor);
+    }
     let is_whole = report.outcome == RestoreOutcome::Complete;
     let ended = out.end(is_whole);
     ended.map_err(|source| EngineError::Output { source })?;

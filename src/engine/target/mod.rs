@@ -143,6 +143,38 @@ impl Target {
         self.renamed.get(name).map_or(name, Vec::as_slice)
     }
 
+    /// Notes that a directory that was made for what is in it is one of which `member` is known,
+    /// and not what it `lacks`. Its metadata is set by [`finish`](Self::finish). False if there is
+    /// none, or it keeps what it has.
+    pub fn known_directory(
+        &mut self,
+        name: &[u8],
+        member: &Member,
+        lacks: &str,
+        why: String,
+    ) -> bool {
+        let open = self.directories.open_existing(name);
+        let is_ours = |open: &OwnedFd| {
+            self.options.existing == Existing::Overwrite || self.directories.is_new(open)
+        };
+        if !open.as_ref().is_ok_and(is_ours) {
+            return false;
+        }
+        self.directories.described(name);
+        let member = Member {
+            path: Vec::new(),
+            ..member.clone()
+        };
+        self.pending.push((name.to_vec(), member));
+        self.not_set.add(name, lacks.to_owned(), why);
+        true
+    }
+
+    /// Notes what is not known of an object that was restored.
+    pub(crate) fn lacks(&mut self, name: &[u8], lacks: &str, why: String) {
+        self.not_set.add(name, lacks.to_owned(), why);
+    }
+
     /// Names that were taken, and those of the restored objects instead.
     pub fn take_renamed(&mut self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         std::mem::take(&mut self.renamed)

@@ -6,11 +6,41 @@ use catalogs::model::event::Location;
 use super::chosen::Member;
 use crate::access_order::{
     AccessOrder, Approach, End, Extent, Height, Leg, Mechanics, Tape, best_order, in_record_order,
+    soonest_order,
 };
 use crate::engine::restore::{MemberRead, Turn, VolumeReads};
 
 /// What a generation that nobody knows is taken for.
 const STAND_IN: &str = "LTO-9";
+
+/// What an order of reads is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// All is done soon.
+    Whole,
+    /// The first files are there soon.
+    First,
+}
+
+impl Aim {
+    /// The order by this aim; `least` is the one that moves the tape least.
+    pub(super) fn order(
+        self,
+        tape: &Tape,
+        from_bytes: u64,
+        extents: &[Extent],
+        brings_file: &[bool],
+        least: impl FnOnce() -> AccessOrder,
+    ) -> AccessOrder {
+        match self {
+            Aim::Whole => least(),
+            Aim::First => {
+                let is_wanted = |extent: usize| brings_file[extent];
+                soonest_order(tape, from_bytes, extents, is_wanted, End::Rewinds)
+            }
+        }
+    }
+}
 
 /// A volume whose reads are in order.
 pub(super) struct Arranged {
@@ -21,6 +51,10 @@ pub(super) struct Arranged {
     pub(super) order: AccessOrder,
     /// The way that the order of records would take, in seconds.
     pub(super) record_order_s: f64,
+    /// What the order that moves the tape least would take, in seconds.
+    pub(super) least_s: f64,
+    /// Of each read whether it brings a whole file.
+    pub(super) brings_file: Vec<bool>,
     pub(super) tape: Tape,
     /// Generation of the tape, as in its label.
     pub(super) generation: String,
@@ -34,7 +68,12 @@ pub(super) struct Arranged {
 
 /// Puts the members to be read from `volume` in order. The tape stands behind its label then,
 /// and is rewound at the end.
-pub(super) fn arrange(mut members: Vec<Member>, volume: Volume, used_blocks: u64) -> Arranged {
+pub(super) fn arrange(
+    mut members: Vec<Member>,
+    volume: Volume,
+    used_blocks: u64,
+    aim: Aim,
+) -> Arranged {
     let label = volume.label.what;
     let block_bytes = u64::from(label.block_bytes);
     let known = Mechanics::of(&label.generation, Height::Full);
@@ -53,7 +92,10 @@ pub(super) fn arrange(mut members: Vec<Member>, volume: Volume, used_blocks: u64
         .iter()
         .map(|member| extent(member, block_bytes))
         .collect();
-    let order = best_order(&tape, block_bytes, &extents, End::Rewinds);
+    let brings_file: Vec<bool> = members.iter().map(Member::brings_file).collect();
+    let least = best_order(&tape, block_bytes, &extents, End::Rewinds);
+    let least_s = least.total_s();
+    let order = aim.order(&tape, block_bytes, &extents, &brings_file, || least);
     let by_record = in_record_order(&tape, block_bytes, &extents, End::Rewinds);
     let mut reads: Vec<Option<MemberRead>> = members
         .into_iter()
@@ -73,7 +115,9 @@ pub(super) fn arrange(mut members: Vec<Member>, volume: Volume, used_blocks: u64
             reads: in_order.collect(),
         },
         extents: turns.iter().map(|turn| extents[turn.read]).collect(),
+        brings_file: turns.iter().map(|turn| brings_file[turn.read]).collect(),
         record_order_s: by_record.motion_s(),
+        least_s,
         order,
         tape,
         generation: label.generation,

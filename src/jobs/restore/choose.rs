@@ -9,18 +9,22 @@
 use std::collections::{BTreeMap, HashSet};
 
 use catalogs::model::{Condition, Kind};
-use catalogs::{Catalog, FindOptions, Hit, Pattern};
+use catalogs::{Catalog, CatalogError, FindOptions, Hit, Pattern};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::arrange::{Arranged, arrange};
-use super::chosen::{Chosen, Member};
+use super::above;
+use super::arrange::{Aim, Arranged, arrange};
+use super::chosen::{Chosen, Member, Parts};
 use super::copies;
 use super::existing::{self, Found};
+use super::first;
 use super::links::{LinkFinder, plan_links};
 use super::names::Names;
+use super::past::{self, AsItWas, Deleted, Gone};
 use super::resumed;
-use super::{RestoreOptions, TapePlace};
+use super::{Output, RestoreOptions, TapePlace};
+use crate::engine::restore::KnownDirectory;
 use crate::jobs::find::{condition_sentence, nothing_found};
 use crate::jobs::mount::Places;
 use crate::jobs::{ByteText, JobError, Problem, Problems, catalog};
@@ -35,6 +39,8 @@ pub(super) struct Choice {
     pub(super) volumes: Vec<Arranged>,
     /// Those with other copies of the same objects, as far as there are such.
     pub(super) spares: Vec<Arranged>,
+    /// Directories above them that cost no read.
+    pub(super) known: Vec<KnownDirectory>,
     /// Bytes of the files in it.
     pub(super) file_bytes: u64,
     /// What of it is in the target already.
@@ -44,8 +50,12 @@ pub(super) struct Choice {
     /// Objects that will not be what their names promise: older versions, files that were not
     /// whole when they were archived.
     pub(super) remarks: Problems,
+    /// Files in parts that will not be whole, since some of their parts are out of reach.
+    pub(super) waiting: Problems,
     /// Objects that match and were deleted since: they are not restored.
-    pub(super) deleted: u64,
+    pub(super) deleted: Deleted,
+    /// What was asked for by its name and is gone: it is restored as it was last.
+    pub(super) as_it_was: Vec<AsItWas>,
     /// Patterns for which there is nothing to restore, while there is for others.
     pub(super) not_found: Vec<ByteText>,
 }
@@ -59,6 +69,7 @@ pub(super) fn plan(
     catalog: &Catalog,
     places: &Places,
     options: &RestoreOptions,
+    output: Output,
     monitor: &dyn Monitor,
 ) -> Result<Choice, JobError> {
     let chooser = Chooser {
@@ -67,23 +78,25 @@ pub(super) fn plan(
         as_of: options.as_of,
         names: Names(&options.maps),
         is_alone: !options.alone.is_empty(),
+        aim: options.aim(),
     };
-    let mut selection = Selection::new();
-    let (mut deleted, mut not_found) = (0, Vec::new());
-    for pattern in &options.patterns {
-        let selected = chooser.select(pattern, &mut selection)?;
-        deleted += selected.deleted;
-        if !selected.any {
-            not_found.push(ByteText(pattern.clone()));
-        }
+    let parts = match output {
+        Output::Directory => Parts::ByTheWay,
+        Output::Tar => Parts::None,
+        Output::File => Parts::All,
+    };
+    let Asked {
+        mut selection,
+        deleted,
+        as_it_was,
+        not_found,
+    } = chooser.asked(options, monitor)?;
+    if output != Output::File {
+        chooser.add_ancestors(&mut selection)?;
     }
-    if selection.is_empty() {
-        let text = |pattern: &Vec<u8>| String::from_utf8_lossy(pattern).into_owned();
-        let patterns = options.patterns.iter().map(text).collect();
-        return Err(nothing_found(catalog, patterns, options.as_of)?);
+    for chosen in selection.values_mut() {
+        chosen.settle();
     }
-    chooser.add_ancestors(&mut selection)?;
-    selection.values_mut().for_each(Chosen::settle);
     let mut remarks = chooser.prefer_whole_versions(&mut selection)?;
     part_ways(&mut selection, &mut remarks);
     chooser.names.settle(&mut selection)?;
@@ -92,9 +105,13 @@ pub(super) fn plan(
         None => existing::look(options, &mut selection)?,
         Some(resumed) => resumed::look(options, resumed, &mut selection, &finder, monitor)?,
     };
+    let above = above::apart(&mut selection);
     copies::settle(&mut selection, &chooser.loaded()?);
+    let waiting = waiting(&selection, parts);
     let file_bytes = selection.values().map(|chosen| chosen.size_bytes).sum();
     let mut members = plan_links(selection, &finder, &found.earlier.first_names)?;
+    members.leave_vain(parts);
+    let known = above::add(above, chooser.names, &mut members);
     for member in members.first.iter_mut().chain(&mut members.spare) {
         member.read.name = chooser.names.of(&member.read.name);
     }
@@ -102,13 +119,41 @@ pub(super) fn plan(
     Ok(Choice {
         volumes: chooser.by_volume(members.first)?,
         spares: chooser.by_volume(members.spare)?,
+        known,
         file_bytes,
         found,
         write_bytes,
+        waiting,
         remarks,
         deleted,
+        as_it_was,
         not_found,
     })
+}
+
+/// What was asked for.
+struct Asked {
+    selection: Selection,
+    deleted: Deleted,
+    as_it_was: Vec<AsItWas>,
+    not_found: Vec<ByteText>,
+}
+
+/// Files of which parts are at hand and others are not.
+fn waiting(selection: &Selection, parts: Parts) -> Problems {
+    let mut waiting = Problems::default();
+    for (path, chosen) in selection {
+        let tapes = chosen.waits_for();
+        if parts == Parts::All || tapes.is_empty() {
+            continue;
+        }
+        let tapes: Vec<&str> = tapes.into_iter().collect();
+        waiting.push(Problem {
+            path: ByteText(path.clone()),
+            what: format!("parts of it are on {}", tapes.join(", ")),
+        });
+    }
+    waiting
 }
 
 /// What a pattern brought into a selection.
@@ -117,7 +162,35 @@ struct Selected {
     /// Anything, be it for the second time.
     any: bool,
     /// Objects that were left out since they are gone.
-    deleted: u64,
+    gone: Gone,
+    /// The moment of it, where all of it is gone.
+    as_it_was: Option<AsItWas>,
+}
+
+/// What is known of an object that was asked for by its name.
+#[derive(Default)]
+struct Itself {
+    /// Its versions, if it is gone.
+    gone: Vec<Hit>,
+    /// The name is none, but a pattern.
+    is_glob: bool,
+}
+
+impl Itself {
+    fn since(&self) -> Option<Timestamp> {
+        self.gone.first()?.gone_since
+    }
+}
+
+/// A pattern without the slashes at its ends.
+fn bare(pattern: &[u8]) -> &[u8] {
+    let name = pattern.strip_prefix(b"/").unwrap_or(pattern);
+    name.strip_suffix(b"/").unwrap_or(name)
+}
+
+fn is_at_or_below(path: &[u8], name: &[u8]) -> bool {
+    let rest = path.strip_prefix(name);
+    name.is_empty() || rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
 }
 
 /// Of what lies below something that is no directory one of both is left out: they were archived
@@ -150,14 +223,6 @@ fn part_ways(selection: &mut Selection, remarks: &mut Problems) {
     }
 }
 
-/// Which versions of a path are looked up.
-#[derive(Clone, Copy)]
-pub(super) enum Versions {
-    Newest,
-    OfJob(Uuid),
-    All,
-}
-
 pub(super) struct Chooser<'a> {
     catalog: &'a Catalog,
     places: &'a Places,
@@ -165,31 +230,116 @@ pub(super) struct Chooser<'a> {
     names: Names<'a>,
     /// Only what a few tapes say of themselves is known.
     is_alone: bool,
+    aim: Aim,
 }
 
 impl Chooser<'_> {
-    /// Adds what matches `pattern`. What is gone is left out, unless it was asked for by
-    /// its very name.
-    fn select(&self, pattern: &[u8], selection: &mut Selection) -> Result<Selected, JobError> {
-        let (mut selected, mut last) = (Selected::default(), Vec::new());
-        let options = FindOptions {
-            as_of: self.as_of,
-            ..FindOptions::default()
-        };
-        let name = pattern.strip_prefix(b"/").unwrap_or(pattern);
-        let name = name.strip_suffix(b"/").unwrap_or(name);
-        for hit in self.catalog.find(&Pattern::parse(pattern)?, &options)? {
-            let hit = hit?;
-            if !hit.gone || hit.entry.path == name {
-                self.add(hit, selection);
-                selected.any = true;
-            } else if hit.entry.path != last {
-                // Copies of it come next to each other.
-                selected.deleted += 1;
-                last = hit.entry.path;
+    /// Selects what was asked for, and tells of what is gone.
+    fn asked(&self, options: &RestoreOptions, monitor: &dyn Monitor) -> Result<Asked, JobError> {
+        let mut selection = Selection::new();
+        let (mut gone, mut as_it_was, mut not_found) = (Gone::default(), Vec::new(), Vec::new());
+        for pattern in &options.patterns {
+            let selected = self.select(pattern, &mut selection)?;
+            gone.extend(selected.gone);
+            as_it_was.extend(selected.as_it_was);
+            if !selected.any {
+                not_found.push(ByteText(pattern.clone()));
             }
         }
+        let deleted = gone.told(self.catalog)?;
+        let first = options.patterns.first().map_or(&[][..], |first| first);
+        past::tell_deleted(monitor, first, &deleted);
+        for was in &as_it_was {
+            past::tell_as_it_was(monitor, was);
+        }
+        if selection.is_empty() {
+            let text = |pattern: &Vec<u8>| String::from_utf8_lossy(pattern).into_owned();
+            let patterns = options.patterns.iter().map(text).collect();
+            return Err(nothing_found(self.catalog, patterns, options.as_of)?);
+        }
+        Ok(Asked {
+            selection,
+            deleted,
+            as_it_was,
+            not_found,
+        })
+    }
+
+    /// Adds what matches `pattern`. What is gone is left out, unless it was asked for by
+    /// its very name: then it comes back as it was last, a directory with all below it.
+    fn select(&self, pattern: &[u8], selection: &mut Selection) -> Result<Selected, JobError> {
+        let (mut selected, itself) = self.select_as_of(pattern, self.as_of, selection)?;
+        let since = selected.gone.last().max(itself.since());
+        if let (false, false, Some(gone_since)) = (selected.any, itself.is_glob, since)
+            && let Some(as_of) = past::before(self.catalog, gone_since)?
+        {
+            let (mut before, _) = self.select_as_of(pattern, Some(as_of), selection)?;
+            before.as_it_was = Some(AsItWas {
+                path: ByteText(bare(pattern).to_vec()),
+                as_of,
+                gone_since,
+            });
+            return Ok(before);
+        }
+        selected.any |= !itself.gone.is_empty();
+        for hit in itself.gone {
+            self.take(hit, selection);
+        }
         Ok(selected)
+    }
+
+    /// Adds what matches `pattern` as of a moment, with other versions of the same content. Where
+    /// some part of the catalog that only these are in cannot be read, it goes without them.
+    fn select_as_of(
+        &self,
+        pattern: &[u8],
+        as_of: Option<Timestamp>,
+        selection: &mut Selection,
+    ) -> Result<(Selected, Itself), JobError> {
+        let options = FindOptions {
+            as_of,
+            all_versions: true,
+            ..FindOptions::default()
+        };
+        match self.select_by(pattern, &options, selection) {
+            Err(JobError::Catalog(error)) if !matches!(error, CatalogError::Stopped) => {
+                let newest = FindOptions {
+                    all_versions: false,
+                    ..options
+                };
+                self.select_by(pattern, &newest, selection)
+            }
+            selected => selected,
+        }
+    }
+
+    fn select_by(
+        &self,
+        pattern: &[u8],
+        options: &FindOptions,
+        selection: &mut Selection,
+    ) -> Result<(Selected, Itself), JobError> {
+        let name = bare(pattern);
+        let (mut selected, mut itself, mut last) =
+            (Selected::default(), Itself::default(), Vec::new());
+        for hit in self.catalog.find(&Pattern::parse(pattern)?, options)? {
+            let hit = hit?;
+            let is_first = hit.entry.path != last;
+            if is_first {
+                last.clone_from(&hit.entry.path);
+            }
+            itself.is_glob |= !is_at_or_below(&last, name);
+            match hit.gone_since {
+                None => {
+                    selected.any = true;
+                    self.take(hit, selection);
+                }
+                Some(_) if last == name => itself.gone.push(hit),
+                Some(since) if is_first => selected.gone.add(since),
+                Some(_) => {}
+            }
+        }
+        Ok((selected, itself))
     }
 
     /// Replaces files of which the newest job has only some parts by the newest whole version,
@@ -225,22 +375,29 @@ impl Chooser<'_> {
 
     /// The newest version of `path` with all its parts, and the name of the job it is from.
     fn newest_whole(&self, path: &[u8]) -> Result<Option<(Chosen, String)>, JobError> {
-        let mut versions: Vec<(Uuid, String, Selection)> = Vec::new();
-        for hit in self.exact(path, Versions::All)? {
-            let job = hit.receipt.receipt.job;
-            if versions.last().is_none_or(|(last, ..)| *last != job) {
-                let name = hit.job.start.what.name.clone();
-                versions.push((job, name, Selection::new()));
+        let hits = self.exact(path)?;
+        let mut jobs: Vec<Uuid> = hits.iter().map(|hit| hit.receipt.receipt.job).collect();
+        jobs.dedup();
+        for job in jobs {
+            let whole = self.version(&hits, job).filter(Chosen::is_whole);
+            if let Some(chosen) = whole {
+                let mut of_job = hits.iter().filter(|hit| hit.receipt.receipt.job == job);
+                let name = of_job.next().map(|hit| hit.job.start.what.name.clone());
+                return Ok(Some((chosen, name.unwrap_or_default())));
             }
-            let (.., version) = versions.last_mut().expect("one was pushed");
-            self.add(hit, version);
         }
-        let whole = versions.into_iter().find_map(|(_, name, mut version)| {
-            let mut chosen = version.remove(path)?;
-            chosen.settle();
-            chosen.is_whole().then_some((chosen, name))
-        });
-        Ok(whole)
+        Ok(None)
+    }
+
+    /// The version of one path that `job` has; `hits` are all versions of it.
+    pub(super) fn version(&self, hits: &[Hit], job: Uuid) -> Option<Chosen> {
+        let is_own = |hit: &&Hit| hit.receipt.receipt.job == job;
+        let mut chosen = Chosen::new(job);
+        let own = hits.iter().filter(is_own);
+        for hit in own.chain(hits.iter().filter(|hit| !is_own(hit))) {
+            self.give(hit.clone(), &mut chosen);
+        }
+        chosen.settle().then_some(chosen)
     }
 
     /// Directories above what is selected, so that they get their metadata back.
@@ -262,20 +419,29 @@ impl Chooser<'_> {
             }
         }
         for path in wanted {
-            for hit in self.exact(&path, Versions::Newest)? {
-                if hit.entry.kind == Kind::Directory {
-                    self.add(hit, selection);
+            let hits = match self.exact(&path) {
+                // Nobody asked for it.
+                Err(JobError::Catalog(error)) if !matches!(error, CatalogError::Stopped) => {
+                    tracing::warn!(%error, "what is known of a directory cannot be read");
+                    continue;
                 }
+                hits => hits?,
+            };
+            let newest = hits.first().map(|hit| hit.receipt.receipt.job);
+            let chosen = newest.and_then(|job| self.version(&hits, job));
+            if let Some(mut chosen) = chosen.filter(|one| one.kind == Kind::Directory) {
+                chosen.is_above = true;
+                selection.insert(path, chosen);
             }
         }
         Ok(())
     }
 
-    /// Versions of exactly this path, newest first.
-    pub(super) fn exact(&self, path: &[u8], versions: Versions) -> Result<Vec<Hit>, JobError> {
+    /// All versions of exactly this path, newest first.
+    pub(super) fn exact(&self, path: &[u8]) -> Result<Vec<Hit>, JobError> {
         let options = FindOptions {
             as_of: self.as_of,
-            all_versions: !matches!(versions, Versions::Newest),
+            all_versions: true,
             ..FindOptions::default()
         };
         let mut found = Vec::new();
@@ -285,13 +451,7 @@ impl Chooser<'_> {
             if hit.entry.path != path {
                 break;
             }
-            let wanted = match versions {
-                Versions::Newest | Versions::All => true,
-                Versions::OfJob(job) => hit.receipt.receipt.job == job,
-            };
-            if wanted {
-                found.push(hit);
-            }
+            found.push(hit);
         }
         Ok(found)
     }
@@ -305,13 +465,22 @@ impl Chooser<'_> {
         Ok(in_drives.map(|label| label.volume).collect())
     }
 
-    /// Takes a hit in; of two copies of an object the one within reach wins.
-    pub(super) fn add(&self, hit: Hit, selection: &mut Selection) {
-        let reachable = self.places.of(&hit.volume.label.what.barcode) != TapePlace::Missing;
+    /// Takes a hit in: the first one of a path is of the version that is wanted.
+    fn take(&self, hit: Hit, selection: &mut Selection) {
         let chosen = selection
             .entry(hit.entry.path.clone())
             .or_insert_with(|| Chosen::new(hit.receipt.receipt.job));
-        chosen.take(hit, reachable);
+        self.give(hit, chosen);
+    }
+
+    /// A member of the version that is wanted, or of another one that may have the same content.
+    fn give(&self, hit: Hit, chosen: &mut Chosen) {
+        let is_reachable = self.places.of(&hit.volume.label.what.barcode) != TapePlace::Missing;
+        match hit.receipt.receipt.job == chosen.job {
+            true => chosen.take(hit, is_reachable),
+            false if is_reachable => chosen.take_other(hit),
+            false => {}
+        }
     }
 
     /// Groups reads by volume, volumes in the order in which the catalog got to know the
@@ -334,9 +503,13 @@ impl Chooser<'_> {
                 .map(|receipt| receipt.what.receipt.end_block);
             let used_blocks = ends.max().unwrap_or_default();
             let volume = catalog::volume(self.catalog, volume)?;
-            ordered.push((order, arrange(members, volume, used_blocks)));
+            ordered.push((order, arrange(members, volume, used_blocks, self.aim)));
         }
         ordered.sort_by_key(|(order, _)| *order);
-        Ok(ordered.into_iter().map(|(_, arranged)| arranged).collect())
+        let mut volumes: Vec<Arranged> = ordered.into_iter().map(|(_, one)| one).collect();
+        if self.aim == Aim::First {
+            first::sort(&mut volumes, self.places);
+        }
+        Ok(volumes)
     }
 }

@@ -1,26 +1,27 @@
 //! One object out of the members that one job has of it: copies in several pools, and of a cut
 //! file more than one attempt.
 //!
-//! Parts of two copies need not be cut alike, and a file that changed before it was written
-//! again was begun anew, and so was a command that was run again. So only parts that were written
-//! one after the other make a file: those of one pool and one state, in the order of the job's
-//! segments, numbered without a gap.
+//! What other jobs archived of the same path is one more copy where it has the same content, by
+//! size and digest. Then its metadata are those of the version that is wanted.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use catalogs::model::event::{ReceiptRecord, VolumeState};
-use catalogs::model::{Condition, Entry, Kind};
-use catalogs::{Hit, Volume};
+use catalogs::Hit;
+use catalogs::model::event::VolumeState;
+use catalogs::model::{Condition, Kind};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::copies::Tapes;
-use crate::engine::restore::MemberRead;
+use super::found::{Found, chains, is_whole};
+use crate::engine::restore::{MemberRead, OtherVersion};
 use crate::engine::target::PartDigest;
 use crate::jobs::convert;
-use crate::units::BlockAddress;
-use crate::volume::member::{FileTime, Part};
+use crate::volume::member::{self, FileTime};
+
+/// Of so many other jobs versions of an object are kept in mind.
+const OTHERS_MOST: u32 = 3;
 
 /// One object as it will be restored: all its parts, from one job.
 #[derive(Debug)]
@@ -35,19 +36,14 @@ pub(super) struct Chosen {
     pub(super) mtime: FileTime,
     /// When the job began that archived it.
     pub(super) archived: Timestamp,
-    /// All members of the job, in the order of pools and of writing.
+    /// Nobody asked for it: it is a directory above what was asked for.
+    pub(super) is_above: bool,
+    /// All members of the job, in the order of pools and of writing, then those of others.
     found: Vec<Found>,
     /// Those of them that make the object.
     picked: Vec<usize>,
-}
-
-/// A member that the catalog has.
-#[derive(Debug)]
-struct Found {
-    entry: Entry,
-    receipt: Arc<ReceiptRecord>,
-    volume: Arc<Volume>,
-    reachable: bool,
+    /// The same of the job itself: what it is like.
+    own: Vec<usize>,
 }
 
 /// One member to read.
@@ -59,16 +55,35 @@ pub(super) struct Member {
     /// whole is known.
     pub(super) stored_bytes: u64,
     /// Size of the file, holes and other parts included.
-    size_bytes: u64,
+    pub(super) size_bytes: u64,
+    pub(super) is_reachable: bool,
+    /// Other parts of its file are out of reach.
+    pub(super) waits: bool,
     pub(super) read: MemberRead,
 }
 
 impl Member {
+    /// Whether somebody who waits for a file has one with it: parts wait for each other.
+    pub(super) fn brings_file(&self) -> bool {
+        self.read.digest.is_some() && self.read.part.is_none()
+    }
+
     /// What its data take in a file system: no more than is on tape, where holes are left out.
     pub(super) fn data_bytes(&self) -> u64 {
         let part = self.read.part.map(|part| part.length_bytes);
         part.unwrap_or(self.size_bytes).min(self.read.length_bytes)
     }
+}
+
+/// Which parts are read of a file some of whose parts are out of reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parts {
+    /// None of those within reach.
+    None,
+    /// Those on tapes that are read anyway: a later run goes on with what came of them.
+    ByTheWay,
+    /// All: its beginning is something, too.
+    All,
 }
 
 /// The members of an object.
@@ -80,69 +95,26 @@ pub(super) struct Copies {
 }
 
 impl Copies {
+    /// Leaves parts out that are in vain as long as others of their files are out of reach.
+    pub(super) fn leave_vain(&mut self, parts: Parts) {
+        let is_vain = |member: &Member| member.waits && member.is_reachable;
+        let needed: Tapes = match parts {
+            Parts::All => return,
+            Parts::None => Tapes::new(),
+            Parts::ByTheWay => {
+                let needed = self.first.iter().filter(|member| !is_vain(member));
+                needed.map(|member| member.volume).collect()
+            }
+        };
+        self.first
+            .retain(|member| !is_vain(member) || needed.contains(&member.volume));
+        self.spare.retain(|member| !is_vain(member));
+    }
+
     /// Takes in those of another object.
     pub(super) fn extend(&mut self, other: Copies) {
         self.first.extend(other.first);
         self.spare.extend(other.spare);
-    }
-}
-
-impl Found {
-    /// Pool, segment of the job, receipt (its file's name begins with its number), part.
-    fn order(&self) -> (&str, u64, &str, u32) {
-        let receipt = &self.receipt.receipt;
-        let segment = receipt.job_segment.unwrap_or(0);
-        let pool = self.volume.label.what.pool.as_str();
-        (pool, segment, &self.receipt.entry_file.name, self.number())
-    }
-
-    /// 0 for what was not cut.
-    fn number(&self) -> u32 {
-        self.entry.part.map_or(0, |part| part.number)
-    }
-
-    /// What is the same of all parts of a file. Their sizes are not, where they came from a stream.
-    fn state(&self) -> [(i64, u32); 2] {
-        [self.entry.ctime, self.entry.mtime].map(|time| (time.seconds, time.nanoseconds))
-    }
-
-    fn is_last(&self) -> bool {
-        self.entry.part.is_none_or(|part| part.last)
-    }
-
-    fn into_member(self) -> Member {
-        let (entry, receipt) = (self.entry, &self.receipt.receipt);
-        let stored = u128::from(receipt.records) * u128::from(receipt.record_bytes);
-        let share = u128::from(entry.member_bytes) * stored / u128::from(receipt.tar_bytes.max(1));
-        Member {
-            stored_bytes: match entry.skip_bytes {
-                Some(_) => u64::try_from(share).unwrap_or(entry.member_bytes),
-                None => entry.member_bytes,
-            },
-            size_bytes: entry.size_bytes,
-            volume: receipt.volume,
-            segment: receipt.segment,
-            read: MemberRead {
-                block: BlockAddress(entry.block),
-                offset_bytes: entry.offset_bytes,
-                length_bytes: entry.member_bytes,
-                skip_bytes: entry.skip_bytes,
-                name: entry.path.clone(),
-                path: entry.path,
-                digest: entry.digest,
-                digest_algorithm: convert::digest_algorithm(receipt.digest_algorithm),
-                part: entry.part.map(|part| Part {
-                    number: part.number,
-                    offset_bytes: part.offset_bytes,
-                    length_bytes: 0,
-                    last: part.last,
-                    // The header on tape tells.
-                    open: false,
-                }),
-                job: receipt.job,
-                read_on_records: 0,
-            },
-        }
     }
 }
 
@@ -157,8 +129,10 @@ impl Chosen {
             condition: Condition::Whole,
             mtime: FileTime::default(),
             archived: Timestamp::UNIX_EPOCH,
+            is_above: false,
             found: Vec::with_capacity(1),
             picked: Vec::with_capacity(1),
+            own: Vec::new(),
         }
     }
 
@@ -166,51 +140,103 @@ impl Chosen {
     pub(super) fn take(&mut self, hit: Hit, reachable: bool) {
         self.archived = hit.job.start.time;
         self.picked.clear();
-        self.found.push(Found {
-            entry: hit.entry,
-            receipt: hit.receipt,
-            volume: hit.volume,
-            reachable,
-        });
+        self.found.push(Found::new(hit, reachable, 0));
+    }
+
+    /// Takes in a member within reach of another job, if it can be read in the place of one that
+    /// was taken in before.
+    pub(super) fn take_other(&mut self, hit: Hit) {
+        let job = hit.job.start.what.job;
+        let others = self.found.iter().filter(|one| one.rank > 0);
+        let same = others.clone().find(|one| one.job.start.what.job == job);
+        let last = others.map(|one| one.rank).max().unwrap_or_default();
+        let other = Found::new(hit, true, same.map_or(last + 1, |one| one.rank));
+        let mut own = self.found.iter().filter(|one| one.rank == 0);
+        if other.rank <= OTHERS_MOST && own.any(|own| other.stands_in_for(own)) {
+            self.picked.clear();
+            self.found.push(other);
+        }
     }
 
     /// Picks the members that make the object: what is whole and within reach wins, then what is
-    /// whole, then what has most parts. [`super::copies`] chooses among several whole ones.
-    pub(super) fn settle(&mut self) {
+    /// whole, then what has most parts. [`super::copies`] chooses among several whole ones. False
+    /// if there is nothing of the job.
+    pub(super) fn settle(&mut self) -> bool {
         if !self.picked.is_empty() {
-            return;
+            return true;
         }
         self.found.sort_by(|a, b| a.order().cmp(&b.order()));
-        let chains = chains(&self.found);
+        let mut chains = chains(&self.found);
+        chains.retain(|chain| self.is_own(chain));
         // Of one pool what was written last counts, of several that are equal the first.
         let rank = |chain: &&Vec<usize>| {
             let whole = is_whole(&self.found, chain);
-            let reachable = chain.iter().all(|&at| self.found[at].reachable);
+            let reachable = self.is_reachable(chain);
             let parts = if whole { 0 } else { chain.len() };
-            let (pool, ..) = self.found[chain[0]].order();
-            (whole, reachable, parts, Reverse(pool))
+            (
+                whole,
+                reachable,
+                parts,
+                Reverse(self.found[chain[0]].pool()),
+            )
         };
-        let best = chains.iter().max_by_key(rank);
-        self.picked = best.expect("one was found").clone();
-        self.describe();
+        let Some(best) = chains.iter().max_by_key(rank) else {
+            return false;
+        };
+        self.picked = best.clone();
+        self.describe(self.picked.clone());
+        true
+    }
+
+    fn is_own(&self, chain: &[usize]) -> bool {
+        chain.first().is_some_and(|&at| self.found[at].rank == 0)
+    }
+
+    fn is_reachable(&self, chain: &[usize]) -> bool {
+        chain.iter().all(|&at| self.found[at].reachable)
     }
 
     /// The tapes of each copy that may be read: of the whole ones those within reach, of these
-    /// the ones on no suspect tape, as far as there are such. In the order of pools.
+    /// those with all metadata, of these the ones on no suspect tape, as far as there are such. In
+    /// the order of jobs and pools.
     pub(super) fn copies(&self) -> Vec<Tapes> {
-        let tapes = |chain: &Vec<usize>| {
-            let volumes = chain
-                .iter()
-                .map(|&at| self.found[at].receipt.receipt.volume);
-            volumes.collect()
-        };
-        self.best_chains().iter().map(tapes).collect()
+        let chains = self.best_chains();
+        chains.iter().map(|chain| self.tapes(chain)).collect()
+    }
+
+    fn tapes(&self, chain: &[usize]) -> Tapes {
+        let volumes = chain
+            .iter()
+            .map(|&at| self.found[at].receipt.receipt.volume);
+        volumes.collect()
     }
 
     /// Takes one of [`copies`](Self::copies).
     pub(super) fn pick(&mut self, copy: usize) {
-        self.picked = self.best_chains().swap_remove(copy);
-        self.describe();
+        let chain = self.best_chains().swap_remove(copy);
+        self.turn_to(chain);
+    }
+
+    fn turn_to(&mut self, chain: Vec<usize>) {
+        let own = match self.is_own(&chain) {
+            true => Some(chain.clone()),
+            false => self.newest_chains().into_iter().next(),
+        };
+        if let Some(own) = own {
+            self.describe(own);
+        }
+        self.picked = chain;
+    }
+
+    /// Turns to a copy that lies on these tapes alone. False if there is none.
+    pub(super) fn pick_within(&mut self, tapes: &Tapes) -> bool {
+        let mut chains = self.newest_chains().into_iter();
+        let within = |chain: &Vec<usize>| self.tapes(chain).is_subset(tapes);
+        let found = chains.find(|chain| self.is_reachable(chain) && within(chain));
+        found.is_some_and(|chain| {
+            self.turn_to(chain);
+            true
+        })
     }
 
     fn best_chains(&self) -> Vec<Vec<usize>> {
@@ -221,40 +247,63 @@ impl Chosen {
 
     /// The whole copies of the newest state. A job that was resumed, or went on behind a failed
     /// tape, may have an object twice in one pool, and changed in between: the last counts there,
-    /// and where pools differ the state that the source had last.
+    /// and where pools differ the state that the source had last. Behind them what other jobs
+    /// have of the same content.
     fn newest_chains(&self) -> Vec<Vec<usize>> {
         let mut newest: Vec<Vec<usize>> = Vec::new();
         for chain in chains(&self.found) {
             if !is_whole(&self.found, &chain) {
                 continue;
             }
-            let pool = |chain: &Vec<usize>| self.found[chain[0]].order().0;
-            match newest.last_mut().filter(|last| pool(last) == pool(&chain)) {
+            let group = |chain: &Vec<usize>| {
+                let first = &self.found[chain[0]];
+                (first.rank, first.pool())
+            };
+            match newest
+                .last_mut()
+                .filter(|last| group(last) == group(&chain))
+            {
                 Some(last) => *last = chain,
                 None => newest.push(chain),
             }
         }
         let state = |chain: &Vec<usize>| self.found[chain[0]].state();
-        if let Some(last) = newest.iter().map(state).max() {
-            newest.retain(|chain| state(chain) == last);
-        }
+        let own = newest.iter().filter(|chain| self.is_own(chain));
+        let last = own.map(state).max();
+        newest.retain(|chain| !self.is_own(chain) || Some(state(chain)) == last);
+        let own: Vec<Vec<usize>> = newest.clone();
+        newest.retain(|chain| {
+            let mut own = own.iter().filter(|own| self.is_own(own));
+            self.is_own(chain) || own.any(|own| self.stands_in_for(chain, own))
+        });
         newest
     }
 
-    /// Leaves what is within reach, and of that what is on no suspect tape, if there is such.
+    fn stands_in_for(&self, chain: &[usize], own: &[usize]) -> bool {
+        let mut pairs = chain.iter().zip(own);
+        chain.len() == own.len()
+            && pairs.all(|(&at, &own)| self.found[at].stands_in_for(&self.found[own]))
+    }
+
+    /// Leaves what is within reach, of that what has all metadata of the version that is wanted,
+    /// and of that what is on no suspect tape, if there is such.
     fn prefer_best(&self, chains: &mut Vec<Vec<usize>>) {
-        let is_reachable = |chain: &Vec<usize>| chain.iter().all(|&at| self.found[at].reachable);
         let is_well = |chain: &Vec<usize>| {
             let mut volumes = chain.iter().map(|&at| &self.found[at].volume);
             volumes.all(|volume| volume.state != VolumeState::Suspect)
         };
-        prefer(chains, is_reachable);
+        let own = self.own.first().map(|&at| &self.found[at]);
+        let has_all = |chain: &Vec<usize>| {
+            self.is_own(chain) || own.is_some_and(|own| self.found[chain[0]].is_same_state(own))
+        };
+        prefer(chains, |chain| self.is_reachable(chain));
+        prefer(chains, has_all);
         prefer(chains, is_well);
     }
 
-    /// Takes kind, size and condition over from the members that were picked.
-    fn describe(&mut self) {
-        let first = &self.found[self.picked[0]].entry;
+    /// Takes kind, size and condition over from members of the job itself.
+    fn describe(&mut self, own: Vec<usize>) {
+        let first = &self.found[own[0]].entry;
         self.kind = first.kind;
         self.mtime = FileTime {
             seconds: first.mtime.seconds,
@@ -262,14 +311,40 @@ impl Chosen {
         };
         self.link_target.clone_from(&first.link_target);
         // The parts of what was a stream say as much of the size as was known by then.
-        let sizes = self
-            .picked
-            .iter()
-            .map(|&at| self.found[at].entry.size_bytes);
+        let sizes = own.iter().map(|&at| self.found[at].entry.size_bytes);
         self.size_bytes = sizes.max().unwrap_or_default();
-        let conditions = self.picked.iter().map(|&at| self.found[at].entry.condition);
+        let conditions = own.iter().map(|&at| self.found[at].entry.condition);
         let marked = conditions.rev().find(|one| *one != Condition::Whole);
         self.condition = marked.unwrap_or(Condition::Whole);
+        self.own = own;
+    }
+
+    /// What the catalog knows of the object, and a tape that it is on: all but its content and its
+    /// extended attributes.
+    pub(super) fn known(&self) -> (member::Member, &str) {
+        let one = &self.found[self.own[0]];
+        let entry = &one.entry;
+        let time = |time: catalogs::model::FileTime| FileTime {
+            seconds: time.seconds,
+            nanoseconds: time.nanoseconds,
+        };
+        let member = member::Member {
+            path: entry.path.clone(),
+            kind: member::Kind::Directory,
+            size_bytes: 0,
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            user: entry.user.to_string(),
+            group: entry.group.to_string(),
+            mtime: time(entry.mtime),
+            ctime: time(entry.ctime),
+            xattrs: Vec::new(),
+            extents: None,
+            part: None,
+            inode: None,
+        };
+        (member, &one.volume.label.what.barcode)
     }
 
     /// The members to read, and those of another whole copy, if there is one.
@@ -281,17 +356,40 @@ impl Chosen {
         for &at in &self.picked {
             ranks[at] = Some(true);
         }
+        let others: Vec<_> = self.found.iter().map(|one| self.as_other(one)).collect();
         let mut copies = Copies::default();
-        for (one, is_first) in self.found.into_iter().zip(ranks) {
+        for ((one, other), is_first) in self.found.into_iter().zip(others).zip(ranks) {
+            let Some(is_first) = is_first else { continue };
+            let member = one.into_member(self.job, other);
             match is_first {
-                Some(true) => copies.first.push(one.into_member()),
-                Some(false) => copies.spare.push(one.into_member()),
-                None => {}
+                true => copies.first.push(member),
+                false => copies.spare.push(member),
             }
         }
         measure_parts(&mut copies.first, self.size_bytes);
         measure_parts(&mut copies.spare, self.size_bytes);
+        for members in [&mut copies.first, &mut copies.spare] {
+            let waits = members.iter().any(|member| !member.is_reachable);
+            members.iter_mut().for_each(|member| member.waits = waits);
+        }
         copies
+    }
+
+    /// What is to be different of a member of another version.
+    fn as_other(&self, one: &Found) -> Option<Box<OtherVersion>> {
+        let own = &self.found[*self.own.first().filter(|_| one.rank > 0)?];
+        let (wanted, _) = self.known();
+        Some(Box::new(OtherVersion {
+            job_name: one.job.start.what.name.clone(),
+            is_same_state: one.is_same_state(own),
+            mode: wanted.mode,
+            uid: wanted.uid,
+            gid: wanted.gid,
+            user: wanted.user,
+            group: wanted.group,
+            mtime: wanted.mtime,
+            ctime: wanted.ctime,
+        }))
     }
 
     /// The best whole copy beside the one that was picked.
@@ -300,6 +398,15 @@ impl Chosen {
         chains.retain(|chain| *chain != self.picked);
         self.prefer_best(&mut chains);
         chains.into_iter().next().unwrap_or_default()
+    }
+
+    /// The barcodes of the tapes out of reach that parts of it are on, while others are at hand.
+    pub(super) fn waits_for(&self) -> BTreeSet<&str> {
+        let picked = self.picked.iter().map(|&at| &self.found[at]);
+        let (here, away): (Vec<_>, Vec<_>) = picked.partition(|one| one.reachable);
+        let away = away.into_iter().filter(|_| !here.is_empty());
+        away.map(|one| one.volume.label.what.barcode.as_str())
+            .collect()
     }
 
     /// Which parts there are of a file that lacks others, where more tapes may have them.
@@ -358,128 +465,5 @@ fn measure_parts(members: &mut [Member], size_bytes: u64) {
 fn prefer(chains: &mut Vec<Vec<usize>>, is_wanted: impl Fn(&Vec<usize>) -> bool) {
     if chains.iter().any(&is_wanted) {
         chains.retain(is_wanted);
-    }
-}
-
-fn is_whole(found: &[Found], chain: &[usize]) -> bool {
-    let begins = chain.first().is_some_and(|&at| found[at].number() <= 1);
-    begins && chain.last().is_some_and(|&at| found[at].is_last())
-}
-
-/// What may make the object: each member that was not cut, each row of parts.
-fn chains(found: &[Found]) -> Vec<Vec<usize>> {
-    rows(found.iter().map(|one| Piece {
-        pool: one.order().0,
-        number: one.number(),
-        offset_bytes: one.entry.part.map_or(0, |part| part.offset_bytes),
-        size_bytes: one.entry.size_bytes,
-        state: one.state(),
-    }))
-}
-
-/// What tells of a member whether it goes on where another one ends.
-#[derive(Debug, Clone, Copy)]
-struct Piece<'a> {
-    pool: &'a str,
-    /// 0 for what was not cut.
-    number: u32,
-    offset_bytes: u64,
-    /// Of the whole file; of a part of what was a stream, where it ends.
-    size_bytes: u64,
-    state: [(i64, u32); 2],
-}
-
-impl Piece<'_> {
-    /// Whether it may go on where `before` ends. Parts of a file know its size, those of a stream
-    /// their own end: what does not meet is of two runs.
-    fn meets(&self, before: &Piece<'_>) -> bool {
-        let same = (before.pool, before.state) == (self.pool, self.state);
-        same && [self.size_bytes, self.offset_bytes].contains(&before.size_bytes)
-    }
-}
-
-/// Rows of pieces that make a file, in their order: numbers of these pieces.
-fn rows<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> Vec<Vec<usize>> {
-    let mut rows: Vec<(Piece<'_>, Vec<usize>)> = Vec::new();
-    for (at, one) in pieces.enumerate() {
-        let goes_on = rows.last_mut().filter(|(before, _)| {
-            let same = (before.pool, before.state) == (one.pool, one.state);
-            one.number > 1 && before.number > 0 && same
-        });
-        match goes_on {
-            Some((before, row)) if one.number == before.number + 1 && one.meets(before) => {
-                row.push(at);
-                *before = one;
-            }
-            // A part is there a second time, on a tape that failed.
-            Some((before, _)) if one.number <= before.number => {}
-            _ => rows.push((one, vec![at])),
-        }
-    }
-    rows.into_iter().map(|(_, row)| row).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_parts_of_one_pool_and_state_that_follow_each_other_make_a_file() {
-        type Pieces = &'static [(&'static str, u32, i64)];
-        type Rows = &'static [&'static [usize]];
-        let cases: [(Pieces, Rows); 8] = [
-            (&[("p", 0, 1), ("p", 0, 2)], &[&[0], &[1]]),
-            (&[("p", 1, 1), ("p", 2, 1), ("p", 3, 1)], &[&[0, 1, 2]]),
-            (
-                &[("p", 1, 1), ("p", 2, 1), ("p", 2, 1), ("p", 3, 1)],
-                &[&[0, 1, 3]],
-            ),
-            (&[("p", 1, 1), ("q", 2, 1)], &[&[0], &[1]]),
-            (&[("p", 1, 1), ("p", 3, 1), ("p", 4, 1)], &[&[0], &[1, 2]]),
-            // A command that was run again, whole and without what a tape lost of it.
-            (
-                &[("p", 1, 1), ("p", 2, 1), ("p", 1, 2), ("p", 2, 2)],
-                &[&[0, 1], &[2, 3]],
-            ),
-            (
-                &[("p", 1, 1), ("p", 2, 1), ("p", 3, 2), ("p", 4, 2)],
-                &[&[0, 1], &[2, 3]],
-            ),
-            (&[("p", 1, 1), ("p", 0, 2)], &[&[0], &[1]]),
-        ];
-        for (pieces, expected) in cases {
-            let pieces = pieces.iter().map(|&(pool, number, time)| Piece {
-                pool,
-                number,
-                offset_bytes: 0,
-                size_bytes: 9,
-                state: [(time, 0); 2],
-            });
-            assert_eq!(rows(pieces.clone()), expected, "{pieces:?}");
-        }
-    }
-
-    #[test]
-    fn parts_of_a_stream_that_do_not_meet_are_of_two_runs() {
-        // Number, offset, and the end as far as it was known.
-        type Parts = &'static [(u32, u64, u64)];
-        type Rows = &'static [&'static [usize]];
-        let cases: [(Parts, Rows); 3] = [
-            (&[(1, 0, 10), (2, 10, 20), (3, 20, 25)], &[&[0, 1, 2]]),
-            (&[(1, 0, 10), (2, 10, 19), (3, 20, 25)], &[&[0, 1], &[2]]),
-            (&[(1, 0, 25), (2, 10, 25), (3, 20, 25)], &[&[0, 1, 2]]),
-        ];
-        for (parts, expected) in cases {
-            let pieces = parts
-                .iter()
-                .map(|&(number, offset_bytes, size_bytes)| Piece {
-                    pool: "p",
-                    number,
-                    offset_bytes,
-                    size_bytes,
-                    state: [(1, 0); 2],
-                });
-            assert_eq!(rows(pieces), expected, "{parts:?}");
-        }
     }
 }

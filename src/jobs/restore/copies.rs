@@ -1,10 +1,11 @@
-//! Which copy of each object is read: those of fewest tapes. Pure.
+//! Which copy of each object is read: those for which fewest tapes are mounted. Pure.
 //!
 //! Of each object only the best copies are left to choose from: whole ones; of these such as are
-//! within reach; of these such as are on no suspect tape. Among them tapes are taken one after
-//! another, each time those that complete most objects for each tape more, so that copies on
-//! tapes that are needed anyway cost nothing. Where that leaves a choice, tapes that are loaded
-//! are taken, then the pool that comes first.
+//! within reach; of these such as are on no suspect tape. Among them those come first for which no
+//! tape is mounted: what a drive holds already, it gives. Then tapes are taken one after another,
+//! each time those that complete most objects for each mount, so that copies on tapes that are
+//! needed anyway cost nothing. Where that leaves a choice, those of fewest tapes are taken, then
+//! the job and the pool that come first.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -64,13 +65,15 @@ fn fewest(
                     .iter()
                     .filter(|(copies, _)| copies.iter().any(|c| c.is_subset(&with)));
                 let objects: u64 = done.map(|(_, count)| count).sum();
-                let in_drives = new.iter().filter(|volume| loaded.contains(volume)).count();
-                (objects, new.len() as u64, in_drives, Reverse(at))
+                let mounts = new.iter().filter(|volume| !loaded.contains(volume)).count();
+                (objects, mounts as u64, Reverse(new.len()), Reverse(at))
             };
-            let ((a_objects, a_tapes, a_loaded, a_at), (b_objects, b_tapes, b_loaded, b_at)) =
+            let ((a_objects, a_mounts, a_few, a_at), (b_objects, b_mounts, b_few, b_at)) =
                 (worth(*a_at, a), worth(*b_at, b));
-            // More objects for each tape.
-            (a_objects * b_tapes, a_loaded, a_at).cmp(&(b_objects * a_tapes, b_loaded, b_at))
+            // What needs no mount, then more objects for each mount.
+            let (a_worth, b_worth) = (a_objects * b_mounts, b_objects * a_mounts);
+            let (a_free, b_free) = (a_mounts == 0, b_mounts == 0);
+            (a_free, a_worth, a_few, a_at).cmp(&(b_free, b_worth, b_few, b_at))
         });
         let Some((_, best)) = best else {
             return picks;
@@ -95,7 +98,7 @@ mod tests {
             &'static [u128],
             Vec<usize>,
         );
-        let cases: [Case; 6] = [
+        let cases: [Case; 9] = [
             (
                 "one tape with copies of all instead of two",
                 vec![
@@ -116,6 +119,30 @@ mod tests {
                 vec![(vec![tapes(&[1]), tapes(&[3])], 5)],
                 &[3],
                 vec![1],
+            ),
+            (
+                "a tape that is loaded and gives all, not the pool that comes first",
+                vec![
+                    (vec![tapes(&[1]), tapes(&[3])], 5),
+                    (vec![tapes(&[2]), tapes(&[3])], 5),
+                ],
+                &[3],
+                vec![1, 1],
+            ),
+            (
+                "two tapes that are loaded instead of one that is not",
+                vec![(vec![tapes(&[1, 2]), tapes(&[3])], 1)],
+                &[1, 2],
+                vec![0],
+            ),
+            (
+                "a loaded tape gives what it has, another one the rest",
+                vec![
+                    (vec![tapes(&[1]), tapes(&[3])], 1),
+                    (vec![tapes(&[2]), tapes(&[3])], 100),
+                ],
+                &[1],
+                vec![0, 0],
             ),
             (
                 "a tape that is needed anyway",

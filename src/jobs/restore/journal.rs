@@ -277,6 +277,7 @@ fn read(path: &Path) -> Result<RestoreOptions, JobError> {
         },
         alone: Vec::new(),
         drives: None,
+        first_soon: false,
         resumed: Some(Resumed {
             restore: kept.restore,
             directories: bytes(kept.directories).collect(),

@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::TapePlace;
+use super::arrange::Aim;
 use super::timeline::TapeTimes;
 
 /// What a drive does.
@@ -72,10 +73,10 @@ struct Lane {
 }
 
 /// Which tape is read when: in the order in which they are begun. One drive reads them in the order
-/// in which they are given.
-pub(super) fn schedule(tapes: &[Work], drives: &[u16]) -> Vec<Turn> {
+/// in which they are given, and so do several where the first files are to be there soon.
+pub(super) fn schedule(tapes: &[Work], drives: &[u16], aim: Aim) -> Vec<Turn> {
     let mut waiting: Vec<usize> = (0..tapes.len()).collect();
-    if drives.len() > 1 {
+    if drives.len() > 1 && aim == Aim::Whole {
         waiting.sort_by(|&a, &b| {
             let (a, b) = (tapes[a].times.total_s, tapes[b].times.total_s);
             b.total_cmp(&a)
@@ -183,7 +184,7 @@ mod tests {
             ),
         ];
         for (what, tapes, drives, expected) in cases {
-            let turns = schedule(&tapes, drives).into_iter();
+            let turns = schedule(&tapes, drives, Aim::Whole).into_iter();
             let turns: Vec<_> = turns
                 .map(|turn| (turn.tape, turn.drive, turn.begins_s, turn.ends_s))
                 .collect();

@@ -10,7 +10,7 @@ use catalogs::model::Kind;
 use catalogs::model::path::check_path;
 use uuid::Uuid;
 
-use super::choose::{Chooser, Selection, Versions};
+use super::choose::{Chooser, Selection};
 use super::chosen::{Chosen, Copies};
 use crate::engine::restore::FirstName;
 use crate::jobs::JobError;
@@ -27,12 +27,8 @@ impl LinkFinder<'_> {
             // No tape of ours says so: nothing has such a name.
             return Ok(None);
         }
-        let mut found = Selection::new();
-        for hit in self.chooser.exact(first, Versions::OfJob(job))? {
-            self.chooser.add(hit, &mut found);
-        }
-        let mut first = found.remove(first);
-        first.iter_mut().for_each(Chosen::settle);
+        let hits = self.chooser.exact(first)?;
+        let first = self.chooser.version(&hits, job);
         Ok(first.filter(|chosen| chosen.kind != Kind::Hardlink))
     }
 }

@@ -3,6 +3,7 @@
 //! Plan, show, carry out: [`prepare`] makes the plan, from which [`Prepared::restore`] does not
 //! depart. `docs/restore.md` says what is in it.
 
+mod above;
 mod alone;
 mod arrange;
 mod calibrate;
@@ -11,6 +12,8 @@ mod chosen;
 mod copies;
 mod drives;
 mod existing;
+mod first;
+mod found;
 mod history;
 mod journal;
 mod lanes;
@@ -18,6 +21,7 @@ mod links;
 mod metered;
 mod names;
 mod outlook;
+mod past;
 mod pour;
 mod record;
 mod replan;
@@ -38,7 +42,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use alone::{FromTapes, TapesAlone};
-use arrange::Arranged;
+use arrange::{Aim, Arranged};
 pub use calibrate::{Calibration, Factor, Step, StepFactor};
 use choose::Choice;
 use drives::InDrives;
@@ -64,8 +68,10 @@ pub use crate::engine::target::Owners;
 use crate::engine::target::TargetOptions;
 use crate::monitor::Problem;
 pub use existing::ExistingPolicy;
+pub use first::FirstFile;
 pub use names::Mapping;
 pub use outlook::{Pick, PlannedRead, RestoreOutlook, TapeNeed, TapePlace};
+pub use past::{AsItWas, Deleted, Moment};
 pub use pour::{Poured, pour_file};
 pub use summary::{LostWithTape, RestoreSummary, TapeTiming, Timing};
 pub use tar::restore_as_tar;
@@ -100,8 +106,46 @@ pub struct RestoreOptions {
     pub alone: Vec<RebuiltVolume>,
     /// The most drives that read at the same time; `None` is one, since others may want theirs.
     pub drives: Option<NonZero<u16>>,
+    /// The first files are to be there soon, even if all together take longer for it.
+    pub first_soon: bool,
     /// The restore that is gone on with ([`resume`]); `None` where one begins.
     pub resumed: Option<Resumed>,
+}
+
+impl RestoreOptions {
+    fn aim(&self) -> Aim {
+        match self.first_soon {
+            true => Aim::First,
+            false => Aim::Whole,
+        }
+    }
+}
+
+/// What becomes of what is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// It is put below the target.
+    Directory,
+    /// It becomes one tar archive ([`restore_as_tar`]).
+    Tar,
+    /// It is one file, whose content is written out ([`pour_file`]).
+    File,
+}
+
+impl Output {
+    /// What of `options` counts where there is no directory to restore into.
+    fn options(self, options: &RestoreOptions) -> RestoreOptions {
+        let options = options.clone();
+        match self {
+            Output::Directory => options,
+            Output::Tar | Output::File => RestoreOptions {
+                target: PathBuf::new(),
+                existing: ExistingPolicy::Overwrite,
+                drives: None,
+                ..options
+            },
+        }
+    }
 }
 
 /// Says what a restore would do, each read named. Moves no tape and writes nothing.
@@ -110,7 +154,24 @@ pub struct RestoreOptions {
 ///
 /// Nothing matches, or catalog or library cannot be asked.
 pub fn plan(site: Site<'_>, options: &RestoreOptions) -> Result<RestoreOutlook, JobError> {
-    let prepared = make(site, options)?;
+    plan_as(site, options, Output::Directory)
+}
+
+/// As [`plan`], also of what is not restored into a directory.
+///
+/// # Errors
+///
+/// As [`plan`], and more than one object was named for [`Output::File`].
+pub fn plan_as(
+    site: Site<'_>,
+    options: &RestoreOptions,
+    output: Output,
+) -> Result<RestoreOutlook, JobError> {
+    let options = output.options(options);
+    let prepared = make(site, &options, output)?;
+    if output == Output::File {
+        pour::the_one(&prepared.choice.volumes)?;
+    }
     Ok(prepared.outlook.with_reads(&prepared.choice))
 }
 
@@ -147,7 +208,7 @@ pub fn prepare<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepar
     };
     let prepared = Prepared {
         claim,
-        ..make(site, options)?
+        ..make(site, options, Output::Directory)?
     };
     let existing = &prepared.outlook.existing;
     if options.existing == ExistingPolicy::Refuse && existing.total > 0 {
@@ -171,14 +232,15 @@ pub fn prepare<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepar
     Ok(prepared)
 }
 
-fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>, JobError> {
+fn make<'a>(
+    site: Site<'a>,
+    options: &'a RestoreOptions,
+    output: Output,
+) -> Result<Prepared<'a>, JobError> {
     let catalog = catalog::open(site)?;
     let mut mounter = Mounter::open(site)?;
     let places = mounter.places()?;
-    let mut choice = choose::plan(&catalog, &places, options, site.monitor)?;
-    if choice.deleted > 0 {
-        tell_deleted(site, options, choice.deleted);
-    }
+    let mut choice = choose::plan(&catalog, &places, options, output, site.monitor)?;
     for pattern in &choice.not_found {
         let what = NOT_FOUND.to_owned();
         let path = pattern.to_string();
@@ -186,10 +248,12 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
     }
     let room = Room::of(&choice, &options.target);
     let calibration = history::calibration(site, &catalog, &choice.volumes)?;
-    let shares = Shares::of(&mut choice.volumes, &places, options.drives, &calibration);
+    let (most, aim) = (options.drives, options.aim());
+    let shares = Shares::of(&mut choice.volumes, &places, most, aim, &calibration);
     let now = site.clock.now();
     let outlook = RestoreOutlook::of(&choice, &shares, &places, room, now, calibration);
     let outlook = outlook.of_tapes_alone(&options.alone);
+    let outlook = outlook.with_first_soon(options.first_soon, &choice);
     Ok(Prepared {
         site,
         options,
@@ -199,19 +263,6 @@ fn make<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepared<'a>,
         outlook,
         claim: None,
     })
-}
-
-/// Who asks for a directory may miss what was deleted in it.
-fn tell_deleted(site: Site<'_>, options: &RestoreOptions, deleted: u64) {
-    let first = options.patterns.first().map_or(&[][..], |first| first);
-    let objects = match deleted {
-        1 => "1 object that was deleted since is".to_owned(),
-        count => format!("{count} objects that were deleted since are"),
-    };
-    site.monitor.notice(&Problem {
-        path: String::from_utf8_lossy(first).into_owned(),
-        what: format!("{objects} left out; `--as-of DATE` brings the tree as it was then"),
-    });
 }
 
 impl Prepared<'_> {
@@ -237,7 +288,7 @@ impl Prepared<'_> {
             .volumes
             .iter_mut()
             .chain(&mut self.choice.spares);
-        let layouts = Layouts::of(arranged);
+        let layouts = Layouts::of(arranged, options.aim());
         let reads = |volumes: Vec<Arranged>| {
             let volumes = volumes.into_iter();
             volumes.map(|volume| volume.reads).collect()
@@ -250,6 +301,7 @@ impl Prepared<'_> {
             },
             volumes: reads(self.choice.volumes),
             spares: reads(self.choice.spares),
+            known: self.choice.known,
             resume: Resume {
                 restore: Some(restore),
                 keeps: journal.is_some(),

@@ -1,5 +1,7 @@
 //! What a restore will do, as it is told before anything moves.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -7,11 +9,14 @@ use uuid::Uuid;
 use super::arrange::Arranged;
 use super::calibrate::Calibration;
 use super::choose::Choice;
+use super::first::FirstFile;
 use super::lanes::{DrivePlan, Turn};
+use super::past::{AsItWas, Deleted};
 use super::room::Room;
 use super::shares::{MoreDrives, Shares};
 use super::timeline::{Finish, OnceTimes, TapeTimes};
 use crate::access_order::Approach;
+use crate::engine::restore::MemberRead;
 use crate::jobs::mount::Places;
 use crate::jobs::rebuild::RebuiltVolume;
 use crate::jobs::{ByteText, Problems};
@@ -73,6 +78,10 @@ pub struct PlannedRead {
     pub tape: String,
     /// Where it goes, below the target.
     pub path: ByteText,
+    /// Name of the job whose version with the same content it is, if that is another one than the
+    /// job whose version is restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_job: Option<String>,
     /// Number of the part, if the file was cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<u32>,
@@ -104,6 +113,8 @@ pub struct RestoreOutlook {
     pub objects: u64,
     /// Bytes of the regular files among them.
     pub file_bytes: u64,
+    /// Objects that are read as other jobs archived them, with the same content.
+    pub from_other_jobs: u64,
     /// Objects that earlier runs of this restore have brought, as they were archived.
     pub earlier_objects: u64,
     /// Bytes of the files among them.
@@ -122,13 +133,25 @@ pub struct RestoreOutlook {
     pub finish: Finish,
     /// What that goes by.
     pub calibration: Calibration,
+    /// The file that is there first.
+    pub first_file: Option<FirstFile>,
+    /// Seconds that the tapes within reach take more since the first files are to be there soon;
+    /// `None` where that was not asked for.
+    pub first_soon_s: Option<f64>,
     /// The tapes that are neither in the library nor loaded by hand.
     pub pick_list: Vec<Pick>,
     /// Objects that will not be what their names promise: files that were not whole when they
     /// were archived, and older versions in place of newer ones that a job left cut off.
     pub remarks: Problems,
+    /// Files in parts that will not be whole, since some of their parts are on tapes outside; each
+    /// with those.
+    pub waiting: Problems,
     /// Patterns for which there is nothing to restore.
     pub not_found: Vec<ByteText>,
+    /// Objects that match and are left out, since they were deleted.
+    pub deleted: Deleted,
+    /// What is restored as it was last, since it is gone.
+    pub as_it_was: Vec<AsItWas>,
     /// The tapes whose own indexes are all that is known, if it is so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alone: Vec<RebuiltVolume>,
@@ -159,11 +182,11 @@ impl RestoreOutlook {
             barcode: tape.barcode.clone(),
             shelf: tape.shelf.clone(),
         };
-        // A cut file has one name and several members, each part but one is no further object.
         let reads = choice.volumes.iter().flat_map(|volume| &volume.reads.reads);
-        let objects = reads.filter(|read| read.part.is_none_or(|part| part.number <= 1));
+        let from_other_jobs = objects(reads.clone().filter(|read| read.other.is_some()));
         RestoreOutlook {
-            objects: objects.count() as u64,
+            objects: objects(reads) + choice.known.len() as u64,
+            from_other_jobs,
             file_bytes: choice.file_bytes,
             earlier_objects: choice.found.earlier.objects,
             earlier_file_bytes: choice.found.earlier.file_bytes,
@@ -171,12 +194,17 @@ impl RestoreOutlook {
             existing: choice.found.objects.clone(),
             drives: shares.drives(&tapes),
             more_drives: shares.more,
+            first_file: FirstFile::of(now, &choice.volumes, &tapes),
+            first_soon_s: None,
             finish,
             calibration,
             pick_list: missing.map(pick).collect(),
             tapes,
             remarks: choice.remarks.clone(),
+            waiting: choice.waiting.clone(),
             not_found: choice.not_found.clone(),
+            deleted: choice.deleted.clone(),
+            as_it_was: choice.as_it_was.clone(),
             alone: Vec::new(),
             reads: Vec::new(),
         }
@@ -187,11 +215,27 @@ impl RestoreOutlook {
         self
     }
 
+    /// The same with what it costs that the first files are there soon, if they are to be.
+    pub(super) fn with_first_soon(mut self, is_so: bool, choice: &Choice) -> RestoreOutlook {
+        let volumes = choice.volumes.iter().zip(&self.tapes);
+        let within_reach = volumes.filter(|(_, tape)| tape.place != TapePlace::Missing);
+        let more = within_reach.map(|(volume, _)| volume.order.total_s() - volume.least_s);
+        self.first_soon_s = is_so.then(|| more.sum::<f64>().max(0.0));
+        self
+    }
+
     /// The same with each read.
     pub(super) fn with_reads(mut self, choice: &Choice) -> RestoreOutlook {
         self.reads = choice.volumes.iter().flat_map(planned_reads).collect();
         self
     }
+}
+
+/// How many objects are read: a cut file has one name and several members.
+fn objects<'r>(reads: impl Iterator<Item = &'r MemberRead>) -> u64 {
+    let mut cut: HashSet<&[u8]> = HashSet::new();
+    let first = reads.filter(|read| read.part.is_none() || cut.insert(&read.name));
+    first.count() as u64
 }
 
 fn need(
@@ -226,6 +270,7 @@ fn planned_reads(volume: &Arranged) -> impl Iterator<Item = PlannedRead> + '_ {
         .map(|(read, leg)| PlannedRead {
             tape: volume.reads.barcode.clone(),
             path: ByteText(read.name.clone()),
+            other_job: read.other.as_ref().map(|other| other.job_name.clone()),
             part: read.part.map(|part| part.number),
             bytes: read.length_bytes,
             block: read.block,

@@ -10,7 +10,7 @@ use super::record::{Came, Record, STDOUT};
 use super::replan::Layouts;
 use super::summary::Timing;
 use super::timed::Timed;
-use super::{ExistingPolicy, NOT_FOUND, Prepared, RestoreError, RestoreOptions, make};
+use super::{NOT_FOUND, Output, Prepared, RestoreError, RestoreOptions, make};
 use crate::clock::seconds_between;
 use crate::engine::restore::{MemberRead, PourReport, VolumeReads, pour};
 use crate::jobs::engine_error::from_engine;
@@ -42,18 +42,14 @@ pub fn pour_file(
     options: &RestoreOptions,
     output: &mut dyn Write,
 ) -> Result<Poured, JobError> {
-    let options = RestoreOptions {
-        existing: ExistingPolicy::Overwrite,
-        drives: None,
-        ..options.clone()
-    };
+    let options = Output::File.options(options);
     let Prepared {
         catalog,
         mounter,
         mut choice,
         outlook,
         ..
-    } = make(site, &options)?;
+    } = make(site, &options, Output::File)?;
     let mut remarks = choice.remarks;
     for path in choice.not_found {
         let what = NOT_FOUND.to_owned();
@@ -61,7 +57,7 @@ pub fn pour_file(
     }
     let name = the_one(&choice.volumes)?;
     let arranged = choice.volumes.iter_mut().chain(&mut choice.spares);
-    let layouts = Layouts::of(arranged);
+    let layouts = Layouts::of(arranged, options.aim());
     let copies: Vec<Vec<VolumeReads>> = [choice.volumes, choice.spares]
         .into_iter()
         .map(|volumes| in_order(&name, volumes))
@@ -128,7 +124,7 @@ fn came_of(name: &[u8], report: &PourReport) -> Came {
 }
 
 /// The one object that is chosen; directories above it do not count.
-fn the_one(volumes: &[Arranged]) -> Result<Vec<u8>, RestoreError> {
+pub(super) fn the_one(volumes: &[Arranged]) -> Result<Vec<u8>, RestoreError> {
     let reads = volumes.iter().flat_map(|volume| &volume.reads.reads);
     let mut names: Vec<&[u8]> = reads.map(|read| read.name.as_slice()).collect();
     names.sort_unstable();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::arrange::{Arranged, begin_bytes, turns};
+use super::arrange::{Aim, Arranged, begin_bytes, turns};
 use crate::access_order::{
     AccessOrder, EXACT_RUNS, End, Extent, Geometry, Run, Tape, best_order, coalesced,
     in_order_of_runs,
@@ -36,15 +36,19 @@ struct Layout {
     volume: Uuid,
     tape: Tape,
     extents: Vec<Extent>,
+    brings_file: Vec<bool>,
+    aim: Aim,
 }
 
 impl Layouts {
     /// `volumes` lend what a new order goes by.
-    pub(super) fn of<'v>(volumes: impl Iterator<Item = &'v mut Arranged>) -> Self {
+    pub(super) fn of<'v>(volumes: impl Iterator<Item = &'v mut Arranged>, aim: Aim) -> Self {
         let layout = |volume: &mut Arranged| Layout {
             volume: volume.reads.volume,
             tape: volume.tape.clone(),
             extents: std::mem::take(&mut volume.extents),
+            brings_file: std::mem::take(&mut volume.brings_file),
+            aim,
         };
         Layouts(Arc::new(volumes.map(layout).collect()))
     }
@@ -88,7 +92,14 @@ impl Layout {
     fn order(&self, device: &mut dyn SequentialDevice, block_bytes: u64) -> Option<AccessOrder> {
         let told = self.told_tape(device, block_bytes);
         let tape = told.as_ref().unwrap_or(&self.tape);
-        let own = best_order(tape, block_bytes, &self.extents, End::Rewinds);
+        let least = || best_order(tape, block_bytes, &self.extents, End::Rewinds);
+        let own = self
+            .aim
+            .order(tape, block_bytes, &self.extents, &self.brings_file, least);
+        if self.aim == Aim::First {
+            // A drive's own order is one that takes least in all.
+            return told.is_some().then_some(own);
+        }
         let of_drive = self.order_of_drive(device, tape, block_bytes);
         match of_drive.filter(|of_drive| of_drive.total_s() < own.total_s()) {
             Some(of_drive) => {
@@ -288,6 +299,8 @@ mod tests {
             volume: Uuid::nil(),
             tape: Tape::new(mechanics, 18_000_000_000_000),
             extents: extents.collect(),
+            brings_file: Vec::new(),
+            aim: Aim::Whole,
         }
     }
 

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use serde::Serialize;
 
 use super::TapePlace;
-use super::arrange::Arranged;
+use super::arrange::{Aim, Arranged};
 use super::calibrate::Calibration;
 use super::lanes::{DrivePlan, Turn, Work, chosen, schedule};
 use super::outlook::TapeNeed;
@@ -42,6 +42,7 @@ impl Shares {
         volumes: &mut Vec<Arranged>,
         places: &Places,
         most: Option<NonZero<u16>>,
+        aim: Aim,
         calibration: &Calibration,
     ) -> Shares {
         let most = most.map_or(1, |most| usize::from(most.get()));
@@ -60,12 +61,12 @@ impl Shares {
             Places::ByHand => &[0],
         };
         let used = chosen(&tapes, all, most);
-        let planned = schedule(&tapes, &used);
+        let planned = schedule(&tapes, &used, aim);
         let seconds = ends(&planned);
         let possible = chosen(&tapes, all, usize::MAX);
         let more = (possible.len() > used.len()).then(|| MoreDrives {
             drives: possible.len(),
-            seconds: ends(&schedule(&tapes, &possible)),
+            seconds: ends(&schedule(&tapes, &possible, aim)),
         });
         let rows = std::mem::take(volumes).into_iter();
         let mut rows: Vec<(Arranged, Option<Turn>)> = rows.map(|volume| (volume, None)).collect();

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::lanes::DrivePlan;
 use super::metered::Did;
 use super::outlook::{RestoreOutlook, TapeNeed};
+use super::past::{AsItWas, Deleted};
 use super::timed::{Spans, Took};
 use super::timeline::Finish;
 use crate::engine::restore::{self as engine, RestoreReport};
@@ -42,6 +43,8 @@ pub struct RestoreSummary {
     pub earlier_file_bytes: u64,
     /// Objects that came from another copy, since the first could not be read.
     pub from_other_copies: u64,
+    /// Objects that were to be read as other jobs archived them, with the same content.
+    pub from_other_jobs: u64,
     /// The tapes that were needed, those of other copies apart.
     pub tapes: Vec<TapeNeed>,
     /// The drives that were to be used, each with its tapes.
@@ -60,6 +63,10 @@ pub struct RestoreSummary {
     pub remarks: Problems,
     /// Patterns for which there was nothing to restore.
     pub not_found: Vec<ByteText>,
+    /// Objects that matched and were left out, since they had been deleted.
+    pub deleted: Deleted,
+    /// What was restored as it was last, since it is gone.
+    pub as_it_was: Vec<AsItWas>,
     /// Objects that were in the target already, each with what was to become of it.
     pub existing: Problems,
     /// Objects that were restored under another name, since theirs was taken.
@@ -234,6 +241,7 @@ pub(super) fn summarise(
         earlier_objects: outlook.earlier_objects,
         earlier_file_bytes: outlook.earlier_file_bytes,
         from_other_copies: report.from_spares,
+        from_other_jobs: outlook.from_other_jobs,
         tapes: outlook.tapes.clone(),
         drives: outlook.drives.clone(),
         finish: outlook.finish.clone(),
@@ -243,6 +251,8 @@ pub(super) fn summarise(
         lost_with_tapes,
         remarks: outlook.remarks.clone(),
         not_found: outlook.not_found.clone(),
+        deleted: outlook.deleted.clone(),
+        as_it_was: outlook.as_it_was.clone(),
         existing: outlook.existing.clone(),
         renamed: renamed(report.renamed),
         problems,

@@ -10,7 +10,7 @@ use super::record::{Came, Record, STDOUT, absolute};
 use super::replan::{Layouts, Replanning};
 use super::summary::{RestoreSummary, Timing, summarise};
 use super::timed::Timed;
-use super::{ExistingPolicy, Prepared, RestoreOptions, make};
+use super::{Output, Prepared, RestoreOptions, make};
 use crate::clock::seconds_between;
 use crate::engine::restore::{
     CutFile, MemberRead, RestorePlan, Resume, TarPlan, VolumeReads, write_tar,
@@ -37,24 +37,19 @@ pub fn restore_as_tar(
         true => PathBuf::from(STDOUT),
         false => absolute(&options.target),
     };
-    let options = RestoreOptions {
-        target: PathBuf::new(),
-        existing: ExistingPolicy::Overwrite,
-        drives: None,
-        ..options.clone()
-    };
+    let options = Output::Tar.options(options);
     let Prepared {
         catalog,
         mounter,
         mut choice,
         outlook,
         ..
-    } = make(site, &options)?;
+    } = make(site, &options, Output::Tar)?;
     let (restore, started) = (site.clock.new_id(), site.clock.now());
     let source = LibrarySource::new(site, &catalog, mounter, None);
     let cut_files = cut_files([&choice.volumes, &choice.spares]);
     let arranged = choice.volumes.iter_mut().chain(&mut choice.spares);
-    let (watch, layouts) = (source.watch(), Layouts::of(arranged));
+    let (watch, layouts) = (source.watch(), Layouts::of(arranged, options.aim()));
     let source = Replanning::new(source, layouts.clone());
     let mut source = Timed::new(source, watch, layouts);
     let plan = TarPlan {
@@ -63,6 +58,7 @@ pub fn restore_as_tar(
             options: TargetOptions::default(),
             volumes: beside(&cut_files, choice.volumes),
             spares: beside(&cut_files, choice.spares),
+            known: choice.known,
             resume: Resume::default(),
         },
         cut_files,

@@ -15,6 +15,7 @@ pub mod job;
 pub mod library;
 pub mod rescue;
 pub mod restore;
+mod restore_output;
 pub mod retention;
 pub mod tape;
 pub mod verify;

@@ -1,39 +1,39 @@
 //! `tapewright restore`
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use jiff::tz::TimeZone;
 use tapewright::jobs::rebuild::RebuiltVolume;
 use tapewright::jobs::restore::{
     self, Certainty, DrivePlan, ExistingPolicy, Finish, FromTapes, LostWithTape, Mapping,
-    MoreDrives, Owners, PlannedRead, RestoreOptions, RestoreOutlook, RestoreSummary, Room,
-    TapeNeed, TapePlace, TapeTiming, TapesAlone, Timing,
+    MoreDrives, Output as What, Owners, PlannedRead, RestoreOptions, RestoreOutlook,
+    RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming, TapesAlone, Timing,
 };
-use tapewright::jobs::{ByteText, JobError, Outcome, Site};
+use tapewright::jobs::{ByteText, Outcome, Site};
 use tapewright::units::ByteSize;
 
 use super::archive::outcome_words;
 use super::find::pattern_bytes;
+use super::restore_output::{as_tar, output, pour};
 use super::{Context, Ended, calibration, conclude, failed_tapes, problems};
 use crate::dates;
-use crate::exit::{Exit, Failure, after_printing};
+use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted, tell};
 use crate::restore_args::{ExistingArg, RestoreArgs};
 
 /// What the remarks of a plan are about.
 const REMARKS: &str = "restored otherwise than their names promise";
+/// What is listed of files in parts that cannot be whole.
+const WAITING: &str = "in parts, and not whole as long as tapes are outside";
 /// What is listed of the target before anything is restored.
 const EXISTING: &str = "in the target already";
-/// Bytes of a tar archive that are written at once.
-const OUTPUT_BYTES: usize = 1 << 20;
 /// So many objects, of a plan or of a tape that failed, are listed for people.
 const LISTED: usize = 100;
 
 /// Plans, shows the plan, restores.
 pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
+    let output = output(args)?;
     let mut options = match &args.resume {
         Some(id) => resumed(context, args, id)?,
         None => options(args)?,
@@ -55,25 +55,32 @@ pub fn run(context: &mut Context<'_>, args: &RestoreArgs) -> Ended {
         }
         None => context.site,
     };
-    if args.to_stdout {
-        return pour(context, site, &options);
-    }
-    if args.as_tar {
-        return as_tar(context, site, &options, args.to.as_deref());
-    }
     if args.dry_run {
-        let outlook = restore::plan(site, &options)?;
-        if context.output.is_json() {
-            context.output.json(&outlook)?;
-        } else {
-            render_outlook(&mut context.output, &outlook)?;
-        }
-        return Ok(match outlook.not_found.is_empty() {
-            true => Exit::Done,
-            false => Exit::Partial,
-        });
+        return show_plan(context, site, &options, output);
     }
-    carry_out(context, site, &options)
+    match output {
+        What::Directory => carry_out(context, site, &options),
+        What::Tar => as_tar(context, site, &options, args.to.as_deref()),
+        What::File => pour(context, site, &options),
+    }
+}
+
+fn show_plan(
+    context: &mut Context<'_>,
+    site: Site<'_>,
+    options: &RestoreOptions,
+    output: What,
+) -> Ended {
+    let outlook = restore::plan_as(site, options, output)?;
+    if context.output.is_json() {
+        context.output.json(&outlook)?;
+    } else {
+        render_outlook(&mut context.output, &outlook)?;
+    }
+    Ok(match outlook.not_found.is_empty() {
+        true => Exit::Done,
+        false => Exit::Partial,
+    })
 }
 
 /// Restores, with its finish told before and a summary after.
@@ -84,7 +91,7 @@ pub fn carry_out(context: &mut Context<'_>, site: Site<'_>, options: &RestoreOpt
     conclude(context, exit_of(&summary), &summary, render)
 }
 
-fn exit_of(summary: &RestoreSummary) -> Exit {
+pub fn exit_of(summary: &RestoreSummary) -> Exit {
     match Exit::of_failed(&summary.failed_tapes) {
         _ if summary.outcome == Outcome::Interrupted => Exit::Interrupted,
         // What a tape did not give came from another.
@@ -92,113 +99,6 @@ fn exit_of(summary: &RestoreSummary) -> Exit {
         Some(exit) => exit,
         None if summary.missing_tapes.is_empty() => Exit::from(summary.outcome),
         None => Exit::NeedsOperator,
-    }
-}
-
-/// Writes a tar archive to a new file, or to stdout.
-fn as_tar(
-    context: &mut Context<'_>,
-    site: Site<'_>,
-    options: &RestoreOptions,
-    file: Option<&Path>,
-) -> Ended {
-    let Some(path) = file else {
-        return as_tar_to_stdout(context, site, options);
-    };
-    let failed = |what: &str| {
-        let what = format!("{what} {}", path.display());
-        move |error| Failure::Io(what, error)
-    };
-    let file = File::create_new(path).map_err(failed("making"))?;
-    let mut out = BufWriter::with_capacity(OUTPUT_BYTES, &file);
-    let summary = restore::restore_as_tar(site, options, &mut out);
-    drop(out);
-    let summary = summary.inspect_err(|_| {
-        // Nothing that anybody could use; the same command is to be given again.
-        let _ = fs::remove_file(path);
-    })?;
-    file.sync_all().map_err(failed("writing"))?;
-    conclude(context, exit_of(&summary), &summary, render)
-}
-
-/// Writes a tar archive to stdout. All words go to stderr.
-fn as_tar_to_stdout(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> Ended {
-    let refused = |what: &str| Err(Failure::Usage(what.to_owned()));
-    if context.output.is_json() {
-        return refused("with --json --as-tar needs a file: --to FILE");
-    }
-    if io::stdout().is_terminal() {
-        return refused(
-            "--as-tar does not write to a terminal: hand it to a program, or name a file with --to",
-        );
-    }
-    let mut out = BufWriter::with_capacity(OUTPUT_BYTES, io::stdout().lock());
-    let summary = restore::restore_as_tar(site, options, &mut out).map_err(not_all_taken)?;
-    context.terminal.clear();
-    let mut aside = Output::aside();
-    let printed = render(&mut aside, &summary).and_then(|()| aside.flush());
-    after_printing(exit_of(&summary), printed)
-}
-
-/// Here stdout takes what was asked for: a reader that left before the end has not got all of it.
-fn not_all_taken(error: JobError) -> Failure {
-    match Failure::from(error) {
-        Failure::OutputClosed => {
-            let left = io::Error::from(io::ErrorKind::BrokenPipe);
-            Failure::Io("writing to stdout".to_owned(), left)
-        }
-        failure => failure,
-    }
-}
-
-/// Writes one file to stdout. All words go to stderr.
-fn pour(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> Ended {
-    if context.output.is_json() {
-        let what = "--to-stdout writes the file there: --json has no place";
-        return Err(Failure::Usage(what.to_owned()));
-    }
-    let poured = restore::pour_file(site, options, &mut io::stdout().lock());
-    let poured = poured.map_err(not_all_taken)?;
-    context.terminal.clear();
-    let report = &poured.report;
-    for problem in &poured.remarks.listed {
-        tell(format!("note: /{}: {}", problem.path, problem.what));
-    }
-    let (bytes, failures) = (ByteSize(report.bytes), report.failures.join("; "));
-    let exit = match report.agrees {
-        _ if report.stopped => Exit::Interrupted,
-        _ if !report.is_whole => {
-            tell(format!(
-                "tapewright: only its first {bytes} were written: {failures}"
-            ));
-            match Exit::of_failed(&poured.failed_tapes) {
-                Some(exit) => exit,
-                None if poured.missing_tapes.is_empty() => Exit::Partial,
-                None => Exit::NeedsOperator,
-            }
-        }
-        Some(false) => {
-            eprintln!(
-                "tapewright: what was written is not what was archived: its digest is another. \
-                 Do not use it, and restore it with --to, which turns to another copy"
-            );
-            Exit::Partial
-        }
-        None => {
-            eprintln!("note: no digest is known of it: nothing was compared");
-            Exit::Done
-        }
-        Some(true) if !failures.is_empty() => {
-            tell(format!(
-                "note: it came from another copy in part: {failures}"
-            ));
-            Exit::Done
-        }
-        Some(true) => Exit::Done,
-    };
-    match exit {
-        Exit::Done if poured.remarks.total > 0 => Ok(Exit::Partial),
-        exit => Ok(exit),
     }
 }
 
@@ -224,6 +124,7 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions, Failure> {
             Owners::Names
         },
         drives: args.drives,
+        first_soon: args.first_soon,
         ..RestoreOptions::default()
     })
 }
@@ -248,6 +149,7 @@ fn resumed(context: &Context<'_>, args: &RestoreArgs, id: &str) -> Result<Restor
     options.existing = existing(args).unwrap_or(options.existing);
     options.ignore_room |= args.ignore_room;
     options.drives = args.drives;
+    options.first_soon = args.first_soon;
     Ok(options)
 }
 
@@ -288,9 +190,24 @@ fn tell_finish(context: &Context<'_>, outlook: &RestoreOutlook) {
     let finish = finish_words(&outlook.finish);
     tell(format!("note: {}; {finish}", how_much(outlook)));
     eprintln!("note: {}", calibration::words(&outlook.calibration));
+    if let Some(words) = first_words(outlook) {
+        tell(format!("note: {words}"));
+    }
     if let Some(words) = more_drives_words(outlook) {
         eprintln!("note: {words}");
     }
+}
+
+/// When the first file is there, and what it costs to have it so soon.
+fn first_words(outlook: &RestoreOutlook) -> Option<String> {
+    let first = outlook.first_file.as_ref()?;
+    let span = span_words(first.seconds);
+    let cost = outlook.first_soon_s.map(|seconds| {
+        let more = span_words(seconds);
+        format!("; all together takes {more} more for it")
+    });
+    let cost = cost.unwrap_or_default();
+    Some(format!("first file in {span}: /{}{cost}", first.path))
 }
 
 /// What more drives would bring, where they would.
@@ -384,6 +301,9 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
     by_drive(output, &outlook.drives)?;
     output.line(finish_words(&outlook.finish))?;
     output.line(calibration::words(&outlook.calibration))?;
+    if let Some(words) = first_words(outlook) {
+        output.line(words)?;
+    }
     if let Some(words) = more_drives_words(outlook) {
         output.line(words)?;
     }
@@ -395,10 +315,23 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
             output.line(format!("  [ ] {}  {shelf}", pick.barcode))?;
         }
     }
+    other_jobs(output, outlook.from_other_jobs)?;
     reads(output, &outlook.reads)?;
+    problems(output, &outlook.waiting, WAITING)?;
     problems(output, &outlook.existing, EXISTING)?;
     not_found(output, &outlook.not_found)?;
     problems(output, &outlook.remarks, REMARKS)
+}
+
+/// How much is not read as the job archived it that had it last.
+fn other_jobs(output: &mut Output, objects: u64) -> io::Result<()> {
+    if objects == 0 {
+        return Ok(());
+    }
+    let objects = counted(objects, "object");
+    output.line(format!(
+        "{objects} read as other jobs archived the same content"
+    ))
 }
 
 /// Patterns that brought nothing.
@@ -445,12 +378,19 @@ fn by_drive(output: &mut Output, drives: &[DrivePlan]) -> io::Result<()> {
 fn reads(output: &mut Output, reads: &[PlannedRead]) -> io::Result<()> {
     let row = |read: &PlannedRead| {
         let part = read.part.map(|part| format!(" (part {part})"));
+        let other = read.other_job.as_ref();
+        let other = other.map(|job| format!(" (as job {job} archived it)"));
         vec![
             read.tape.clone(),
             read.block.to_string(),
             span_words(read.approach_s),
             ByteSize(read.bytes).to_string(),
-            format!("/{}{}", read.path, part.unwrap_or_default()),
+            format!(
+                "/{}{}{}",
+                read.path,
+                part.unwrap_or_default(),
+                other.unwrap_or_default()
+            ),
         ]
     };
     let rows: Vec<Vec<String>> = reads.iter().take(LISTED).map(row).collect();
@@ -546,6 +486,7 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
             counted(summary.from_other_copies, "object")
         ))?;
     }
+    other_jobs(output, summary.from_other_jobs)?;
     timing(output, &summary.timing)?;
     for barcode in &summary.missing_tapes {
         output.line(format!("  tape {barcode} is needed and was not to be had"))?;

@@ -1,0 +1,150 @@
+//! Where tapes are that no library has: what people say of it.
+//!
+//! What is said is recorded as `volume_moved` (`docs/catalog.md`), and holds until the tape is
+//! said or seen to be elsewhere. Moves no tape.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use catalogs::Volume;
+use catalogs::model::event::{Event, Location, OutsidePlace, PlaceKind, VolumeMoved};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::mount::{Mounter, Places};
+use super::restore::TapePlace;
+use super::{JobError, Problem, Site, catalog};
+
+/// Longest name of a place in bytes: what fits on a pick list.
+const NAME_BYTES_MAX: usize = 200;
+
+/// What is said of some tapes.
+#[derive(Debug, Clone)]
+pub struct PlaceOptions {
+    /// The tapes.
+    pub barcodes: Vec<String>,
+    /// How far away they are.
+    pub kind: PlaceKind,
+    /// Where they are, in the words of whoever fetches them.
+    pub name: String,
+    /// How long it usually takes to bring one from there.
+    pub fetch: Option<Duration>,
+}
+
+/// A tape of which it was recorded where it is.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlacedTape {
+    /// Its barcode.
+    pub barcode: String,
+    /// The volume.
+    pub volume: Uuid,
+    /// Where it is.
+    #[serde(flatten)]
+    pub place: OutsidePlace,
+    /// Where it was last, if that was outside.
+    pub before: Option<OutsidePlace>,
+}
+
+/// Records where tapes are. Either all are recorded or, where one of them cannot be there, none.
+///
+/// # Errors
+///
+/// A barcode that the catalog does not know, a tape that is in the library, a name that is empty,
+/// too long or has control characters; or the catalog cannot be written.
+pub fn place(site: Site<'_>, options: &PlaceOptions) -> Result<Vec<PlacedTape>, JobError> {
+    let place = OutsidePlace {
+        place_name: checked(&options.name)?,
+        kind: Some(options.kind),
+        fetch_s: options.fetch.map(|fetch| fetch.as_secs()),
+    };
+    let catalog = catalog::open(site)?;
+    let barcodes: BTreeSet<&String> = options.barcodes.iter().collect();
+    let mut volumes = Vec::new();
+    for barcode in barcodes {
+        let volume = catalog::live_volume(&catalog, barcode)?;
+        volumes.push(volume.ok_or_else(|| JobError::NoSuchVolume {
+            barcode: barcode.clone(),
+        })?);
+    }
+    if let Some(places) = look(site) {
+        volumes
+            .iter()
+            .try_for_each(|volume| refuse_inside(volume, &places))?;
+    }
+    let mut placed = Vec::new();
+    for Volume {
+        label, location, ..
+    } in volumes
+    {
+        let (barcode, volume) = (label.what.barcode, label.what.volume);
+        let location = location.map(|(_, location)| location);
+        let moved = Event::VolumeMoved(VolumeMoved {
+            volume,
+            location: Location::Outside(place.clone()),
+        });
+        catalog.append(site.clock.now(), &moved)?;
+        placed.push(PlacedTape {
+            barcode,
+            volume,
+            place: place.clone(),
+            before: location.and_then(outside),
+        });
+    }
+    Ok(placed)
+}
+
+/// The place, if it is outside of a library.
+pub(crate) fn outside(location: Location) -> Option<OutsidePlace> {
+    match location {
+        Location::Outside(place) => Some(place),
+        Location::Library { .. } => None,
+    }
+}
+
+fn checked(name: &str) -> Result<String, JobError> {
+    let name = name.trim();
+    let refused = |what: String| Err(JobError::Request { what });
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return refused(
+            "the place needs a name of one line, as whoever fetches the tape knows it".into(),
+        );
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return refused(format!(
+            "the name of the place is {} bytes long; it may have {NAME_BYTES_MAX}",
+            name.len()
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// What the library has, if it can be asked: where it is off, people know better.
+fn look(site: Site<'_>) -> Option<Places> {
+    let looked = Mounter::open(site).and_then(|mut mounter| mounter.places());
+    looked
+        .inspect_err(|error| {
+            site.monitor.notice(&Problem {
+                path: "library".into(),
+                what: format!("whether the tapes are still in it was not looked at: {error}"),
+            });
+        })
+        .ok()
+}
+
+fn refuse_inside(volume: &Volume, places: &Places) -> Result<(), JobError> {
+    let barcode = &volume.label.what.barcode;
+    let element = match places.of(barcode) {
+        TapePlace::Missing | TapePlace::Operator => return Ok(()),
+        // On its way out: whoever says so has it in his hand soon.
+        TapePlace::MailSlot(_) => return Ok(()),
+        TapePlace::Drive(number) => format!("drive {number}"),
+        TapePlace::Slot(number) => format!("slot {number}"),
+        TapePlace::Robot => "the robot's hand".to_owned(),
+    };
+    Err(JobError::Request {
+        what: format!(
+            "tape {barcode} is in {element} of the library, and nothing was recorded: `library \
+             export {barcode}` brings it out"
+        ),
+    })
+}
