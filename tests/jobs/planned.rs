@@ -62,6 +62,12 @@ fn a_restore_takes_as_long_as_foretold() {
         let planned: f64 = outlook.tapes.iter().map(|tape| tape.times.total_s).sum();
         assert!((planned - foretold_s).abs() < 1e-6);
         assert_eq!(summary.timing.planned_s, foretold_s);
+        // The files are there before the last tape goes home.
+        let last = &outlook.tapes[1].times;
+        let home_s = last.rewind_s + last.unload_s + last.return_s;
+        assert!(home_s > 30.0, "{last:?}");
+        assert!((outlook.finish.files_s + home_s - foretold_s).abs() < 1e-6);
+        assert!(outlook.finish.files_at < outlook.finish.at);
         assert_eq!(summary.timing.tapes.len(), 2);
     }
 }

@@ -50,6 +50,8 @@ pub(super) struct Turn {
     pub(super) lane: u16,
     /// Seconds from the beginning on.
     pub(super) begins_s: f64,
+    /// The same until all of it is read.
+    pub(super) read_s: f64,
     pub(super) ends_s: f64,
 }
 
@@ -110,13 +112,18 @@ pub(super) fn schedule(tapes: &[Work], drives: &[u16], aim: Aim) -> Vec<Turn> {
             drive: loaded.unwrap_or(lane.drive),
             lane: lane.drive,
             begins_s: lane.at_s,
+            read_s: 0.0,
             ends_s: 0.0,
         });
         if times.robot_s > 0.0 {
             lane.at_s = lane.at_s.max(robot_free_s) + times.robot_s;
             robot_free_s = lane.at_s;
         }
-        lane.at_s += times.load_s + times.use_s() + times.rewind_s + times.unload_s;
+        lane.at_s += times.load_s + times.use_s();
+        if let Some(turn) = turns.last_mut() {
+            turn.read_s = lane.at_s;
+        }
+        lane.at_s += times.rewind_s + times.unload_s;
     }
 }
 

@@ -176,7 +176,8 @@ impl RestoreOutlook {
         let tapes: Vec<TapeNeed> = tapes.collect();
         let with_places = choice.volumes.iter().zip(&tapes);
         let with_places = with_places.map(|(volume, tape)| (volume, &tape.place, &tape.times));
-        let finish = Finish::of(now, shares.seconds, with_places, &calibration);
+        let both_s = (shares.files_s, shares.seconds);
+        let finish = Finish::of(now, both_s, with_places, &calibration);
         let missing = tapes.iter().filter(|tape| tape.place == TapePlace::Missing);
         let pick = |tape: &TapeNeed| Pick {
             barcode: tape.barcode.clone(),

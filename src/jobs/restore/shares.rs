@@ -30,7 +30,9 @@ pub(super) struct Shares {
     pub(super) turns: Vec<Option<Turn>>,
     /// Numbers of the drives that are used.
     used: Vec<u16>,
-    /// Until all is done.
+    /// Until all is read.
+    pub(super) files_s: f64,
+    /// Until the drives are free again.
     pub(super) seconds: f64,
     pub(super) more: Option<MoreDrives>,
 }
@@ -63,6 +65,7 @@ impl Shares {
         let used = chosen(&tapes, all, most);
         let planned = schedule(&tapes, &used, aim);
         let seconds = ends(&planned);
+        let files_s = planned.iter().map(|turn| turn.read_s).fold(0.0, f64::max);
         let possible = chosen(&tapes, all, usize::MAX);
         let more = (possible.len() > used.len()).then(|| MoreDrives {
             drives: possible.len(),
@@ -82,6 +85,7 @@ impl Shares {
         Shares {
             turns,
             used,
+            files_s,
             seconds,
             more: more.filter(|more| more.seconds <= seconds * WORTH_TELLING),
         }

@@ -139,9 +139,13 @@ pub enum Certainty {
 /// When a restore will be done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finish {
-    /// The moment, if it begins now.
+    /// The moment when all files are there, if it begins now.
+    pub files_at: Timestamp,
+    /// From now until then, in seconds.
+    pub files_s: f64,
+    /// The moment when the drives are free again, their tapes back in their slots.
     pub at: Timestamp,
-    /// From now, in seconds.
+    /// From now until then, in seconds.
     pub seconds: f64,
     /// How sure that is.
     pub certainty: Certainty,
@@ -157,10 +161,11 @@ pub struct Finish {
 pub(super) type TapeInPlan<'a> = (&'a Arranged, &'a TapePlace, &'a TapeTimes);
 
 impl Finish {
-    /// The finish, so many seconds from now, of a restore from these tapes.
+    /// The finish of a restore from these tapes: so many seconds from now the
+    /// files are there, and the drives are free.
     pub(super) fn of<'a>(
         now: Timestamp,
-        seconds: f64,
+        (files_s, seconds): (f64, f64),
         tapes: impl Iterator<Item = TapeInPlan<'a>> + Clone,
         calibration: &Calibration,
     ) -> Finish {
@@ -192,9 +197,14 @@ impl Finish {
         let off_percent = 100.0 * (1.0 - low).max(high - 1.0);
         // What was summed up is a hair beside what it was summed up from.
         let percent = (off_percent - 1e-6).ceil().clamp(LEAST_PERCENT, 100.0);
-        let span = SignedDuration::from_millis((seconds * 1000.0) as i64);
+        let at = |seconds: f64| {
+            let span = SignedDuration::from_millis((seconds * 1000.0) as i64);
+            now.checked_add(span).unwrap_or(Timestamp::MAX)
+        };
         Finish {
-            at: now.checked_add(span).unwrap_or(Timestamp::MAX),
+            files_at: at(files_s),
+            files_s,
+            at: at(seconds),
             seconds,
             certainty,
             percent: unless_open(percent).map(|percent| percent as u8),

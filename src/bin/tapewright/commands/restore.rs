@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tapewright::jobs::rebuild::RebuiltVolume;
 use tapewright::jobs::restore::{
@@ -257,15 +258,22 @@ pub fn room_words(room: Room) -> String {
 
 /// When it will be done, and how sure that is.
 pub fn finish_words(finish: &Finish) -> String {
-    let local = finish.at.to_zoned(TimeZone::system());
-    let (moment, span) = (local.strftime("%Y-%m-%d %H:%M"), span_words(finish.seconds));
+    let at = |at: Timestamp, seconds| {
+        let local = at.to_zoned(TimeZone::system());
+        let moment = local.strftime("%Y-%m-%d %H:%M").to_string();
+        format!("{}, {moment}", span_words(seconds))
+    };
+    let (files, free) = (
+        at(finish.files_at, finish.files_s),
+        at(finish.at, finish.seconds),
+    );
     let how_sure = match (finish.certainty, finish.percent) {
         (Certainty::Open, _) | (_, None) => {
             "with the tapes that are here; the others have to be fetched first".to_owned()
         }
         (_, Some(percent)) => format!("give or take {percent} %"),
     };
-    format!("done in {span}, {moment}, {how_sure}")
+    format!("files there in {files}; drives free in {free}; {how_sure}")
 }
 
 /// A span of time with its two greatest units.
