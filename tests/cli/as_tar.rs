@@ -59,6 +59,10 @@ fn what_tar_extracts_is_what_was_archived() {
         let mut ran = command.stdout(Stdio::piped()).spawn().expect("it starts");
         drop(ran.stdout.take());
         assert_eq!(ran.wait().expect("it ends").code(), Some(1), "{words}");
+        // The plan alone goes to stdout, and nothing of the file.
+        let planned = place.run(["restore", words, "--dry-run"], [&huge]);
+        let planned = planned.expect_done().stdout();
+        assert!(planned.contains("READ IN THIS ORDER"), "{words}: {planned}");
     }
     let nothing = place.path("nothing.tar");
     place
