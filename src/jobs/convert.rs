@@ -10,9 +10,9 @@ use catalogs::model::event::{
     DigestAlgorithm as CatalogAlgorithm, Event, JobStarted, Level as catalog_level, Receipt,
 };
 use catalogs::model::{self as catalog_model, Entry};
+use jiff::Timestamp;
 
 use super::{ByteText, JobError, Problem, Problems};
-use crate::clock::Clock;
 use crate::engine::target::NotSet;
 use crate::volume::index::{
     Codec, Content, DigestAlgorithm, FileLine, JobHeader, Level, SegmentInfo,
@@ -24,11 +24,18 @@ use crate::volume::receipt::SegmentReceipt;
 ///
 /// A segment whose job the catalog does not know brings the job along, as far as the
 /// segment tells: a rebuild meets jobs in this way. The catalog takes a job it knows as said.
-pub(crate) fn commit(
-    catalog: &Catalog,
-    clock: &dyn Clock,
-    receipt: SegmentReceipt,
-) -> Result<bool, JobError> {
+/// The receipt has the time at which the segment was closed, whoever commits it and when.
+pub(crate) fn commit(catalog: &Catalog, receipt: SegmentReceipt) -> Result<bool, JobError> {
+    let (started_at, closed_at) = (receipt.info.job.started_at, closed_at(&receipt.info));
+    let started = job_started(&receipt.info.job, receipt.info.pool.clone());
+    let (receipt, entries) = recorded(receipt)?;
+    catalog.append(started_at, &Event::JobStarted(started))?;
+    let appended = catalog.commit(closed_at, receipt, entries)?;
+    Ok(!appended.known)
+}
+
+/// A segment as the catalog has it, with its entries.
+pub(crate) fn recorded(receipt: SegmentReceipt) -> Result<(Receipt, Vec<Entry>), JobError> {
     let SegmentReceipt {
         info,
         end_block,
@@ -37,8 +44,6 @@ pub(crate) fn commit(
         salvaged: _,
     } = receipt;
     let mut receipt = receipt_of(&info, end_block.0)?;
-    let started = job_started(&info.job, info.pool.clone());
-    catalog.append(info.job.started_at, &Event::JobStarted(started))?;
     let is_files = info.content == Content::Files;
     let mut owners = Owners::default();
     let inner = |line: &&FileLine| is_files && line.part.is_some_and(|part| !part.last);
@@ -49,18 +54,22 @@ pub(crate) fn commit(
         .map(|line| entry(line, &mut owners))
         .chain(gone.into_iter().map(|path| gone_entry(path, &info)))
         .filter(|e| can_be_stored(e, &info));
-    let entries = entries.collect();
-    let appended = catalog.commit(clock.now(), receipt, entries)?;
-    Ok(!appended.known)
+    Ok((receipt, entries.collect()))
 }
 
-/// The event that names a job, as far as its segments tell.
+/// When a segment was closed; of one whose index is lost, when its job began, as far as is known.
+pub(crate) fn closed_at(info: &SegmentInfo) -> Timestamp {
+    info.written_at.max(info.job.started_at)
+}
+
+/// The event that names a job, as far as its segments tell. `pool` is that of the volume: older
+/// software names no other.
 pub(crate) fn job_started(job: &JobHeader, pool: String) -> JobStarted {
     JobStarted {
         job: job.id,
         name: job.name.clone(),
-        pool,
-        copy_pool: None,
+        pool: job.policy.pool.clone().unwrap_or(pool),
+        copy_pool: job.policy.copy_pool.clone(),
         roots: job
             .roots
             .iter()
@@ -284,6 +293,7 @@ pub(crate) fn not_set(targets: impl IntoIterator<Item = NotSet>) -> Problems {
 mod tests {
     use super::*;
     use crate::units::BlockAddress;
+    use crate::volume::index::JobPolicy;
     use uuid::Uuid;
 
     fn info(number: u64) -> SegmentInfo {
@@ -306,6 +316,7 @@ mod tests {
                 level: Level::Full,
                 base: None,
                 digest: DigestAlgorithm::Blake3,
+                policy: JobPolicy::default(),
             },
             written_at: jiff::Timestamp::UNIX_EPOCH,
             first_block: BlockAddress(2),

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use catalogs::Catalog;
-use catalogs::model::event::{CommandEnded, Event, JobFinished, Outcome};
+use catalogs::model::event::{CommandEnded, Event, JobFinished, Outcome, Recorded};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::lock::{Lock, NotLocked};
@@ -31,14 +32,36 @@ pub(crate) fn is_owned(site: Site<'_>, job: Uuid) -> Result<bool, JobError> {
 
 /// Finishes jobs whose owner is gone. Every job that writes calls this first.
 pub(crate) fn settle(site: Site<'_>, catalog: &Catalog) -> Result<(), JobError> {
-    settle_as(site, catalog, &|_| Outcome::Interrupted)
+    settle_as(site, catalog, &|_| None)
 }
 
-/// As [`settle`], for whoever knows better how a job ended.
+/// How a job ended and when, by what tapes tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JobEnd {
+    pub(crate) outcome: Outcome,
+    pub(crate) at: Timestamp,
+}
+
+impl JobEnd {
+    /// Records it, unless that is what was recorded last.
+    pub(crate) fn record(self, catalog: &Catalog, job: Uuid) -> Result<(), JobError> {
+        let mut finished = finished(catalog, job, self.outcome, Ended::default())?;
+        finished.from_tapes = true;
+        let before = catalog.job(&job.to_string())?.and_then(|job| job.finish);
+        let is_said =
+            |before: &Recorded<JobFinished>| (before.time, &before.what) == (self.at, &finished);
+        if !before.as_ref().is_some_and(is_said) {
+            catalog.append(self.at, &Event::JobFinished(finished))?;
+        }
+        Ok(())
+    }
+}
+
+/// As [`settle`], for whoever knows better how some jobs ended.
 pub(crate) fn settle_as(
     site: Site<'_>,
     catalog: &Catalog,
-    outcome: &dyn Fn(Uuid) -> Outcome,
+    known_end: &dyn Fn(Uuid) -> Option<JobEnd>,
 ) -> Result<(), JobError> {
     for job in catalog
         .jobs()?
@@ -56,7 +79,10 @@ pub(crate) fn settle_as(
             .job(&id.to_string())?
             .is_some_and(|job| job.finish.is_none())
         {
-            finish(site, catalog, id, outcome(id), Ended::default())?;
+            match known_end(id) {
+                Some(end) => end.record(catalog, id)?,
+                None => finish(site, catalog, id, Outcome::Interrupted, Ended::default())?,
+            }
             tracing::info!(job = %id, name = job.start.what.name, "a job without owner was closed");
         }
         lock.retire();
@@ -71,8 +97,7 @@ pub(crate) struct Ended {
     pub(crate) commands: Vec<CommandEnded>,
 }
 
-/// Records the end of a job, with the counts of what the catalog has of it: of one copy, the one
-/// that has most.
+/// Records that a job ends now.
 pub(crate) fn finish(
     site: Site<'_>,
     catalog: &Catalog,
@@ -80,6 +105,19 @@ pub(crate) fn finish(
     outcome: Outcome,
     ended: Ended,
 ) -> Result<(), JobError> {
+    let finished = finished(catalog, job, outcome, ended)?;
+    catalog.append(site.clock.now(), &Event::JobFinished(finished))?;
+    Ok(())
+}
+
+/// The end of a job, with the counts of what the catalog has of it: of one copy, the one
+/// that has most.
+fn finished(
+    catalog: &Catalog,
+    job: Uuid,
+    outcome: Outcome,
+    ended: Ended,
+) -> Result<JobFinished, JobError> {
     let mut pools: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for receipt in catalog::receipts_of_job(catalog, job)? {
         let pool = catalog::volume(catalog, receipt.volume)?.label.what.pool;
@@ -88,16 +126,15 @@ pub(crate) fn finish(
         *bytes += receipt.file_bytes;
     }
     let (files, file_bytes) = pools.into_values().max().unwrap_or_default();
-    let finished = JobFinished {
+    Ok(JobFinished {
         job,
         outcome,
         files,
         file_bytes,
         problems: ended.problems,
         commands: ended.commands,
-    };
-    catalog.append(site.clock.now(), &Event::JobFinished(finished))?;
-    Ok(())
+        from_tapes: false,
+    })
 }
 
 fn name(job: Uuid) -> String {

@@ -325,7 +325,6 @@ pub(crate) fn lock_volume(site: Site<'_>, volume: Uuid, barcode: &str) -> Result
 
 /// Receipts into the catalog; tells each one onwards.
 pub(crate) struct CatalogSink<'a, F: FnMut(&SegmentInfo, BlockAddress)> {
-    pub(crate) site: Site<'a>,
     pub(crate) catalog: &'a Catalog,
     /// Called with each segment that is in the catalog, and the block after it.
     pub(crate) committed: F,
@@ -334,7 +333,7 @@ pub(crate) struct CatalogSink<'a, F: FnMut(&SegmentInfo, BlockAddress)> {
 impl<F: FnMut(&SegmentInfo, BlockAddress)> ReceiptSink for CatalogSink<'_, F> {
     fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError> {
         let (info, end_block) = (receipt.info.clone(), receipt.end_block);
-        convert::commit(self.catalog, self.site.clock, receipt)?;
+        convert::commit(self.catalog, receipt)?;
         (self.committed)(&info, end_block);
         Ok(())
     }

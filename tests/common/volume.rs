@@ -1,6 +1,6 @@
 //! A volume and a job, for tests to write.
 
-use tapewright::volume::index::{DigestAlgorithm, JobHeader, Level};
+use tapewright::volume::index::{DigestAlgorithm, JobHeader, JobPolicy, Level};
 use tapewright::volume::label::Label;
 use uuid::Uuid;
 
@@ -30,5 +30,6 @@ pub fn job() -> JobHeader {
         level: Level::Full,
         base: None,
         digest: DigestAlgorithm::Blake3,
+        policy: JobPolicy::default(),
     }
 }

@@ -26,6 +26,7 @@ mod one_file;
 mod paced;
 mod planned;
 mod rebuilding;
+mod rebuilt_policies;
 mod refusals;
 mod rescuing;
 mod resumed_streams;

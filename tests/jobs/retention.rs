@@ -82,6 +82,7 @@ fn record(catalog: &Catalog, now: Timestamp, place: usize, row: &Row) {
             file_bytes: 0,
             problems: Problems::default(),
             commands: Vec::new(),
+            from_tapes: false,
         };
         catalog.append(at, &Event::JobFinished(finished)).unwrap();
     }
@@ -92,6 +93,7 @@ fn be_over(catalog: &Catalog, now: Timestamp, job: Uuid) {
         job,
         until: Some(now - SignedDuration::from_secs(1)),
         by: "test".into(),
+        from_tape: false,
     });
     catalog.append(now, &event).unwrap();
 }

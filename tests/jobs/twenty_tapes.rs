@@ -2,9 +2,9 @@
 //! export says what that of the lost one said. Both are read and compared here as sets, by the
 //! documentation of the export, with nothing of the code that made them.
 //!
-//! What may differ: numbers of lines and times of receipts; events that tapes do not carry (where
-//! tapes were, verifications, restores, problems one by one); of a job whether there was to be a
-//! copy and what sort of sources it had. Of a segment whose index is damaged also digests, inode
+//! What may differ: numbers of lines; events that tapes do not carry (where
+//! tapes were, verifications, restores, problems one by one); of a job what sort of sources it
+//! had. Of a segment whose index is damaged also digests, inode
 //! numbers and the names that were gone, and so whether its job was complete; and of a job that has
 //! no other segment all but its identity, level and pool.
 
@@ -81,7 +81,8 @@ impl Told {
                     .insert(entry.to_string());
                 assert!(new, "twice in one segment: {entry}");
             } else if let Some(line) = line.get("receipt") {
-                let receipt = line["receipt"].clone();
+                let mut receipt = line["receipt"].clone();
+                receipt["time"] = line["time"].clone();
                 place = (text(&receipt["volume"]), text(&receipt["segment"]));
                 told.entries.insert(place.clone(), BTreeSet::new());
                 told.receipts.insert(place.clone(), receipt);
@@ -101,7 +102,7 @@ impl Told {
                 self.volumes.insert(text(&event["volume"]), dated);
             }
             "job_started" => {
-                let lost = ["copy_pool", "one_file_system", "more_sources"];
+                let lost = ["one_file_system", "more_sources"];
                 self.jobs.insert(text(&event["job"]), without(dated, &lost));
             }
             "job_finished" => {

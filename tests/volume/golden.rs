@@ -10,7 +10,7 @@ use crate::memory_tape::{MemoryTape, Object};
 use crate::support::{BLOCK_BYTES, label, segment_as, write_volume, write_volume_as, written_at};
 use crate::zoo;
 use tapewright::volume::append::AppendPoint;
-use tapewright::volume::index::Codec;
+use tapewright::volume::index::{Codec, JobPolicy, KeepUntil};
 use tapewright::volume::label::{Identity, identify, label_damage};
 use tapewright::volume::scan::{Depth, Finding, scan_volume};
 
@@ -168,6 +168,25 @@ fn make_label_of_digests() {
     let mut tape = MemoryTape::new();
     write_volume(&mut tape, &label(BLOCK_BYTES), &[zoo::members()]);
     std::fs::write(directory.join(FILES[0]), tape.file(0)).unwrap();
+}
+
+/// The policy of the run in a golden index.
+fn policy() -> JobPolicy {
+    JobPolicy {
+        pool: Some("photos".to_owned()),
+        copy_pool: Some("vault".to_owned()),
+        keep: Some(KeepUntil::Moment("2036-01-02T04:00:00Z".parse().unwrap())),
+    }
+}
+
+/// Writes an index with the policy of its run. Run once, by name.
+#[test]
+#[ignore = "makes a new sample; existing ones are never changed"]
+fn make_index_with_policy() {
+    let directory = folder().join("index-with-policy");
+    std::fs::create_dir(&directory).expect("it is not there yet");
+    let (bytes, _) = crate::index::with_policy(policy());
+    std::fs::write(directory.join(FILES[2]), bytes).unwrap();
 }
 
 /// Labels from before have no sum, and nothing is said of them.

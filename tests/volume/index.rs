@@ -5,7 +5,9 @@ use crate::support::{BLOCK_BYTES, block, file, label, noise, segment};
 use crate::zoo;
 use tapewright::volume::VolumeError;
 use tapewright::volume::append::AppendPoint;
-use tapewright::volume::index::{Content, Index, IndexError, JobHeader, Level, decode, read_index};
+use tapewright::volume::index::{
+    Content, Index, IndexError, JobHeader, JobPolicy, KeepUntil, Level, decode, read_index,
+};
 use tapewright::volume::member::{Condition, Kind, Member};
 use tapewright::volume::segment::{SegmentBuilder, SegmentStart};
 use tapewright::volume::tar::{END, Event, MemberParser, encode_plain};
@@ -275,6 +277,63 @@ fn changes() -> (Vec<u8>, Index) {
     let index = decode(&finished.index_records).unwrap();
     assert_eq!(index.info, finished.receipt.info);
     (finished.index_records, index)
+}
+
+/// The index of a run with this policy.
+pub fn with_policy(policy: JobPolicy) -> (Vec<u8>, Index) {
+    let job = JobHeader {
+        policy,
+        ..crate::support::job()
+    };
+    let start = SegmentStart {
+        label: &label(BLOCK_BYTES),
+        at: &AppendPoint::first(),
+        segment: crate::support::segment_id(1),
+        job: &job,
+        content: Content::Files,
+        job_segment: 1,
+        limits: crate::support::UNLIMITED,
+        open_parts: false,
+    };
+    let mut builder = SegmentBuilder::new(&start, crate::support::Records::default());
+    crate::support::add(&mut builder, &file("d/a", 3), b"abc");
+    let finished = builder.finish(crate::support::written_at(), true).unwrap();
+    let index = decode(&finished.index_records).unwrap();
+    assert_eq!(index.info, finished.receipt.info);
+    (finished.index_records, index)
+}
+
+#[test]
+fn an_index_says_where_its_run_is_to_be_and_for_how_long() {
+    let moment = "2036-01-02T04:00:00Z".parse().unwrap();
+    for (keep, said) in [
+        (None, None),
+        (
+            Some(KeepUntil::Moment(moment)),
+            Some("2036-01-02T04:00:00Z"),
+        ),
+        (Some(KeepUntil::Forever), Some("forever")),
+    ] {
+        let (bytes, index) = with_policy(JobPolicy {
+            pool: Some("photos".to_owned()),
+            copy_pool: Some("vault".to_owned()),
+            keep,
+        });
+        assert_eq!((index.info.format, index.info.job.policy.keep), (1, keep));
+        let text: serde_json::Value = serde_json::from_slice(&members(&bytes)[0].1).unwrap();
+        assert_eq!(text["job_pool"], "photos");
+        assert_eq!(text["copy_pool"], "vault");
+        assert_eq!(text.get("keep_until").map(|it| it.as_str().unwrap()), said);
+    }
+    let (bytes, _) = with_policy(JobPolicy {
+        keep: Some(KeepUntil::Forever),
+        ..JobPolicy::default()
+    });
+    let mut list = members(&bytes);
+    let text = String::from_utf8(list[0].1.clone()).unwrap();
+    list[0].1 = text.replace("\"forever\"", "\"long\"").into_bytes();
+    let error = decode(&archive(list)).unwrap_err();
+    assert!(error.to_string().contains("kept until `long`"), "{error}");
 }
 
 #[test]

@@ -349,6 +349,7 @@ pub fn after(run: u64) -> Event {
         file_bytes: 0,
         problems: Problems::default(),
         commands: Vec::new(),
+        from_tapes: false,
     })
 }
 

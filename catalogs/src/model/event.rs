@@ -416,6 +416,10 @@ pub struct JobFinished {
     /// The commands whose output it archived.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<CommandEnded>,
+    /// The job did not say so itself: it follows from what is on tapes that were read, and what
+    /// other tapes have of it may change it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_tapes: bool,
 }
 
 /// How a command ended whose output a job archived.

@@ -12,8 +12,11 @@ pub struct RetentionSet {
     /// Kept until then; absent: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Name of the user who said so.
+    /// Name of the user who said so; empty if a tape did.
     pub by: String,
+    /// It was taken from a tape, which tells what was said when it was written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_tape: bool,
 }
 
 /// What a hold is on.

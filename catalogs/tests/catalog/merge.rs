@@ -453,6 +453,7 @@ fn the_entries_of_what_is_expired_and_overwritten_leave_and_nothing_else_does() 
         job: job_id(2),
         until: None,
         by: "librarian".into(),
+        from_tape: false,
     });
     let back = Event::VolumeReinstated(VolumeReinstated {
         volume: volume_id(2),
@@ -546,6 +547,7 @@ fn what_left_comes_back_from_its_tape_and_an_export_has_what_is_left() {
         job: job_id(2),
         until: None,
         by: "librarian".into(),
+        from_tape: false,
     });
     catalog.append(at(70), &back).unwrap();
     catalog.append(at(70), &kept).unwrap();

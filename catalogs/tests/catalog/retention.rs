@@ -12,6 +12,7 @@ fn set(job: u64, until: Option<i64>) -> Event {
         job: job_id(job),
         until: until.map(at),
         by: "librarian".into(),
+        from_tape: false,
     })
 }
 

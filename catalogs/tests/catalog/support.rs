@@ -98,6 +98,7 @@ pub fn finished(job: u64, outcome: Outcome) -> Event {
         file_bytes: 0,
         problems,
         commands: Vec::new(),
+        from_tapes: false,
     })
 }
 

@@ -52,6 +52,7 @@ pub fn finished() -> Event {
         file_bytes: 0,
         problems: Problems::default(),
         commands: Vec::new(),
+        from_tapes: false,
     })
 }
 

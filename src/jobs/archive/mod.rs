@@ -28,7 +28,7 @@ use super::{JobError, Outcome, SOFTWARE, Site, catalog, compact, convert};
 use super::{interrupted, library, retention};
 use crate::engine::archive::{self as engine, ArchivePlan};
 use crate::engine::source::{self, Base};
-use crate::volume::index::{JobHeader, Level, SegmentInfo};
+use crate::volume::index::{JobHeader, JobPolicy, KeepUntil, Level, SegmentInfo};
 use crate::volume::segment::DEFAULT_SEGMENT_BYTES;
 use base::Basis;
 use hooks::HookRun;
@@ -173,6 +173,14 @@ fn begin<'a>(
     };
     let keep_until = job.keep.map(|keep| keep.until(plan.job.started_at));
     retention::check_ahead(site, &plan.job.name, keep_until.flatten())?;
+    plan.job.policy = JobPolicy {
+        pool: Some(job.pool.clone()),
+        copy_pool: job.copy_pool.clone(),
+        keep: match keep_until {
+            Some(until) => Some(until.map_or(KeepUntil::Forever, KeepUntil::Moment)),
+            None => retention::said_of(catalog, id)?,
+        },
+    };
     let mut mounter = mounter(site, job)?;
     if let Some(copy_pool) = &job.copy_pool {
         check_copy(catalog, &mut mounter, &job.pool, copy_pool)?;
@@ -182,7 +190,6 @@ fn begin<'a>(
     }
     let owner = interrupted::own(site, id)?;
     let started = JobStarted {
-        copy_pool: job.copy_pool.clone(),
         one_file_system: job.one_file_system,
         more_sources: !job.has_only_paths(),
         lists,
@@ -256,6 +263,7 @@ fn plan(
             level: Level::Full,
             base: None,
             digest: job.digest,
+            policy: JobPolicy::default(),
         },
         sources: job.sources.clone(),
         excludes: job.excludes.clone(),
@@ -326,7 +334,6 @@ fn carry_out(
     )?;
     let plan = &*plan;
     let mut sink = CatalogSink {
-        site,
         catalog,
         committed: |info: &SegmentInfo, end_block| segments.push(written(info, end_block)),
     };

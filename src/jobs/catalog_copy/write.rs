@@ -134,7 +134,6 @@ fn write_to(
     let plan = planned(site, catalog, behind);
     let mut segments = Vec::new();
     let mut sink = CatalogSink {
-        site,
         catalog,
         committed: |info: &SegmentInfo, end_block: BlockAddress| {
             segments.push(written(info, end_block));

@@ -18,7 +18,7 @@ use super::{JobError, Outcome, Problems, Site};
 use super::{catalog, compact, convert, interrupted, retention, which};
 use crate::engine::archive::{self as engine, Compression, CopyPlan, Memory};
 use crate::volume::frames::Effort;
-use crate::volume::index::{JobHeader, SegmentInfo};
+use crate::volume::index::{JobHeader, JobPolicy, KeepUntil, SegmentInfo};
 use crate::volume::segment::DEFAULT_SEGMENT_BYTES;
 
 /// What to copy.
@@ -170,6 +170,8 @@ struct Need {
     ends: bool,
     /// Problems that the job had, if it said so.
     problems: Option<u64>,
+    /// How long the job is kept, if that was said.
+    keep: Option<KeepUntil>,
     /// Bytes of the largest segment to copy, compressed or not.
     largest_bytes: u64,
     /// Segments to copy are compressed, and so the copy is.
@@ -207,6 +209,7 @@ impl Need {
             before: there.iter().map(number).max().unwrap_or(0),
             ends: last.is_some_and(|last| last.job_ends && Some(last.segment) == copied),
             problems: last.and_then(|last| last.job_problems),
+            keep: retention::said_of(catalog, start.job)?,
             largest_bytes: here.iter().map(bytes).max().unwrap_or(0),
             compressed: here.iter().any(|record| record.receipt.codec.is_some()),
             missing,
@@ -243,6 +246,11 @@ impl Need {
                 level: convert::volume_level(start.level),
                 base: start.base,
                 digest: convert::digest_algorithm(start.digest_algorithm),
+                policy: JobPolicy {
+                    pool: Some(start.pool.clone()),
+                    copy_pool: start.copy_pool.clone(),
+                    keep: self.keep,
+                },
             },
             segments: self.missing.segments.clone(),
             segments_before: self.before,
@@ -273,7 +281,6 @@ impl Need {
         let before = summary.segments.len();
         let segments = &mut summary.segments;
         let mut sink = CatalogSink {
-            site,
             catalog,
             committed: |info: &SegmentInfo, end_block| segments.push(written(info, end_block)),
         };

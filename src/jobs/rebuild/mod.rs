@@ -82,6 +82,8 @@ pub struct RebuildSummary {
     pub outcome: Outcome,
     /// The volumes that were read.
     pub volumes: Vec<RebuiltVolume>,
+    /// Jobs of which a tape told how long they are kept, and nothing else did.
+    pub kept_by_tapes: u64,
     /// Tapes that hold no volume: blank, foreign, for cleaning.
     pub skipped: Vec<SkippedTape>,
     /// Tapes that could not be read, or are not what they should be.
@@ -111,8 +113,9 @@ impl RebuildSummary {
 /// Reads the indexes of tapes into the catalog, making it if it is not there. Without
 /// barcodes: every data cartridge of the library. What the catalog knows already stays.
 ///
-/// Volumes, segments, files, and jobs with their names and times come back. What only the
-/// ledger knew does not: excludes, single problems, verifications, states.
+/// Volumes, segments, files, and jobs with their names, times and policies come back, these as
+/// they were when the segment was written. What only the ledger knew does not: single problems,
+/// verifications, holds, moves.
 ///
 /// # Errors
 ///
@@ -137,12 +140,14 @@ pub fn rebuild(site: Site<'_>, barcodes: &[String]) -> Result<RebuildSummary, Jo
     let mut summary = RebuildSummary {
         outcome: Outcome::Complete,
         volumes: Vec::new(),
+        kept_by_tapes: 0,
         skipped: Vec::new(),
         failed_tapes: Vec::new(),
         failure: None,
     };
     let read = rebuild.each(&mut mounter, tapes, named, &mut summary);
     let settled = rebuild.jobs.settle(site, &catalog);
+    let settled = settled.map(|told| summary.kept_by_tapes = told);
     if let Err(error) = read.and(settled) {
         if summary.is_empty() {
             return Err(error);
@@ -364,7 +369,6 @@ impl<'a> Rebuild<'a> {
         let (barcode, volume, pool) = (label.barcode.clone(), label.volume, label.pool.clone());
         let (site, catalog) = (self.site, self.catalog);
         let mut sink = NotingSink {
-            site,
             catalog,
             jobs: &mut self.jobs,
             new_segments: 0,

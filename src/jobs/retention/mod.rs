@@ -4,6 +4,7 @@
 //! worked out from it each time.
 
 mod expire;
+mod from_tape;
 mod hold;
 mod overwrite;
 mod plan;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub use expire::{ExpireOptions, ExpireSummary, JobFate, KeptBy, TapeFate, expire};
+pub(crate) use from_tape::{said_of, take_from_tape};
 pub use hold::{HoldInfo, HoldOn, Release, hold, holds, release};
 pub(crate) use overwrite::{check_overwrite, is_free, is_held};
 pub use span::{KeepFor, KeepUnit, NotAKeepFor};
@@ -158,9 +160,13 @@ pub(crate) fn set(
     job: Uuid,
     until: Option<Timestamp>,
 ) -> Result<(), JobError> {
-    let by = user_name();
-    let event = Event::RetentionSet(RetentionSet { job, until, by });
-    catalog.append(site.clock.now(), &event)?;
+    let event = RetentionSet {
+        job,
+        until,
+        by: user_name(),
+        from_tape: false,
+    };
+    catalog.append(site.clock.now(), &Event::RetentionSet(event))?;
     Ok(())
 }
 

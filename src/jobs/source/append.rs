@@ -215,7 +215,6 @@ impl LibrarySource<'_> {
         let (barcode, volume) = (label.barcode.clone(), label.volume);
         let mut jobs = SeenJobs::default();
         let mut sink = NotingSink {
-            site,
             catalog: self.catalog,
             jobs: &mut jobs,
             new_segments: 0,

@@ -19,7 +19,29 @@ pub enum Level {
     Incremental,
 }
 
-/// The run that writes a segment. The same in all segments of the run.
+/// Until when a run is kept. The longest is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeepUntil {
+    /// Until then.
+    Moment(Timestamp),
+    /// It was said that it is kept for ever.
+    Forever,
+}
+
+/// What was said of a run that is in no other place on tape, as it was when a segment was begun.
+/// What is `None` was not said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobPolicy {
+    /// The pool that it writes to; a second copy's volumes are of another.
+    pub pool: Option<String>,
+    /// The pool that is to hold a second copy.
+    pub copy_pool: Option<String>,
+    /// How long it is kept.
+    pub keep: Option<KeepUntil>,
+}
+
+/// The run that writes a segment. The same in all segments of the run, but for its policy, which
+/// may change before it is gone on with or copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobHeader {
     /// Identity of the run.
@@ -42,6 +64,8 @@ pub struct JobHeader {
     pub base: Option<Uuid>,
     /// How the digests of what it archives are made.
     pub digest: DigestAlgorithm,
+    /// Where it is to be, and for how long.
+    pub policy: JobPolicy,
 }
 
 /// How the archive of a segment is stored.

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Codec, Content, Digest, DigestAlgorithm, FileLine, JobHeader, Level, Place, SegmentInfo,
+    Codec, Content, Digest, DigestAlgorithm, FileLine, JobHeader, JobPolicy, KeepUntil, Level,
+    Place, SegmentInfo,
 };
 use crate::units::BlockAddress;
 use crate::volume::FORMAT_OF_CHANGES;
@@ -59,6 +60,12 @@ pub(super) struct SegmentJson<'a> {
     level: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     base: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_pool: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy_pool: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_until: Option<Cow<'a, str>>,
     host: Cow<'a, str>,
     software: Cow<'a, str>,
     written_at: Timestamp,
@@ -141,6 +148,16 @@ const LEVELS: [(Level, &str); 2] = [
     (Level::Incremental, "incremental"),
 ];
 
+/// `keep_until` of what is kept for ever.
+const FOREVER: &str = "forever";
+
+fn keep_until(keep: KeepUntil) -> Cow<'static, str> {
+    match keep {
+        KeepUntil::Moment(until) => until.to_string().into(),
+        KeepUntil::Forever => FOREVER.into(),
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -195,6 +212,9 @@ impl<'a> SegmentJson<'a> {
             excludes: (&job.excludes[..]).into(),
             level: level.map(|(_, name)| (*name).into()),
             base: job.base,
+            job_pool: job.policy.pool.as_deref().map(Into::into),
+            copy_pool: job.policy.copy_pool.as_deref().map(Into::into),
+            keep_until: job.policy.keep.map(keep_until),
             host: (&job.host).into(),
             software: (&job.software).into(),
             written_at: info.written_at,
@@ -238,6 +258,13 @@ impl<'a> SegmentJson<'a> {
                 .map(|(level, _)| *level)
                 .ok_or_else(|| format!("level `{name}` in format {}", self.format))?,
         };
+        let keep = self.keep_until.map(|until| match &*until {
+            FOREVER => Ok(KeepUntil::Forever),
+            moment => moment
+                .parse()
+                .map(KeepUntil::Moment)
+                .map_err(|_| format!("kept until `{moment}`")),
+        });
         Ok(SegmentInfo {
             format: self.format,
             volume: self.volume,
@@ -257,6 +284,11 @@ impl<'a> SegmentJson<'a> {
                 level,
                 base: self.base,
                 digest,
+                policy: JobPolicy {
+                    pool: self.job_pool.map(Cow::into_owned),
+                    copy_pool: self.copy_pool.map(Cow::into_owned),
+                    keep: keep.transpose()?,
+                },
             },
             written_at: self.written_at,
             first_block: self.first_block,

@@ -12,7 +12,7 @@ mod lines;
 pub use archive::decode;
 pub(crate) use archive::{LinesBytes, Texts, bound_bytes, encode, segment_json};
 pub use digest::{Digest, DigestAlgorithm, Hasher, NoDigestAlgorithm, NotADigest};
-pub use info::{Codec, Content, JobHeader, Level, SegmentInfo};
+pub use info::{Codec, Content, JobHeader, JobPolicy, KeepUntil, Level, SegmentInfo};
 pub use line::{FileLine, Place};
 pub(crate) use lines::{Lines, gone_bytes, line_bytes};
 

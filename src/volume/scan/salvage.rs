@@ -12,8 +12,8 @@ use crate::drive::{DriveErrorKind, SequentialDevice};
 use crate::units::BlockAddress;
 use crate::volume::append::AppendPoint;
 use crate::volume::index::{
-    Codec, Content, DigestAlgorithm, FileLine, JobHeader, Level, MAX_LINES_BYTES, MAX_MEMBERS,
-    Place, SegmentInfo,
+    Codec, Content, DigestAlgorithm, FileLine, JobHeader, JobPolicy, Level, MAX_LINES_BYTES,
+    MAX_MEMBERS, Place, SegmentInfo,
 };
 use crate::volume::label::Label;
 use crate::volume::member::{Condition, Kind};
@@ -502,6 +502,7 @@ impl Identity {
             base: None,
             // Headers have none.
             digest: DigestAlgorithm::default(),
+            policy: JobPolicy::default(),
         }
     }
 

@@ -228,6 +228,14 @@ fn render(output: &mut Output, summary: &RebuildSummary) -> io::Result<()> {
             output.line(format!("  {step}"))?;
         }
     }
+    if summary.kept_by_tapes > 0 {
+        output.line(format!(
+            "{}: how long each is kept was taken from the tapes, as it was said when they were \
+             written. What `keep` and `hold` said later is not on them: `expire --dry-run` shows \
+             what would go",
+            counted(summary.kept_by_tapes, "job")
+        ))?;
+    }
     for tape in &summary.skipped {
         output.line(format!("{}  left out: {}", tape.barcode, tape.why))?;
     }
