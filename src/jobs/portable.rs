@@ -9,6 +9,7 @@ use catalogs::portable::{self, PortableError};
 use catalogs::{CatalogError, Volume};
 use serde::Serialize;
 
+use super::error::ANOTHER_CATALOG;
 use super::{JobError, SOFTWARE, Site, catalog};
 use crate::error_text::with_causes;
 
@@ -86,9 +87,7 @@ pub fn check(site: Site<'_>) -> Result<CheckedCatalog, JobError> {
         let barcode = barcode(wrong.volume);
         faults.push(CatalogFault {
             what: wrong.to_string(),
-            advice: "Move the directory `catalog` out of the state directory, and keep it; then \
-                     `catalog rebuild` reads a new one from the tapes."
-                .to_owned(),
+            advice: ANOTHER_CATALOG.to_owned(),
             barcode,
         });
     }

@@ -222,6 +222,7 @@ fn an_altered_ledger_is_told_by_its_line_with_its_cure_which_cures() {
         "ledger.jsonl",
         &format!("line {line}"),
         "Move the directory",
+        "catalog import --from-tape BARCODE",
         "catalog rebuild",
     ] {
         assert!(told.contains(words), "{words}: {told}");

@@ -23,6 +23,16 @@ fn names_a_place(advice: &str) -> bool {
     quoted.into_iter().any(|command| command.contains('('))
 }
 
+/// What brings another catalog in the place of one that cannot be used, in the order of what
+/// loses least.
+pub(crate) const ANOTHER_CATALOG: &str = "Move the directory `catalog` out of the state \
+    directory, and keep it. What loses least comes first: put a copy of the directory from a \
+    backup in its place; or `catalog import FILE` takes an export, or `catalog import --from-tape \
+    BARCODE` the copy on the tape that was written last. Then `catalog rebuild` adds what the \
+    tapes got since; where there is none of these, it reads all from the tapes. Holds, moves and \
+    retention times that were set since are on no tape: the ledger that was moved away shows \
+    them (docs/guide-operator.md).";
+
 impl JobError {
     /// Which sort of help this calls for.
     pub fn kind(&self) -> JobErrorKind {
@@ -314,13 +324,12 @@ impl JobError {
                 "`catalog rebuild` writes the entry file anew from its tape."
             }
             JobError::Catalog(CatalogError::Ledger(LedgerError::Altered { .. })) => {
-                "Move the directory `catalog` out of the state directory, and keep it; then \
-                 `catalog rebuild` reads a new one from the tapes."
+                return Some(format!("What is on the tapes is safe. {ANOTHER_CATALOG}"));
             }
             JobError::Catalog(_) => {
-                "`doctor` examines the catalog. If it cannot be read, move the directory \
-                 `catalog` out of the state directory, and keep it; then `catalog rebuild` reads \
-                 a new one from the tapes."
+                return Some(format!(
+                    "`doctor` examines the catalog. If it cannot be read: {ANOTHER_CATALOG}"
+                ));
             }
             _ => return None,
         };

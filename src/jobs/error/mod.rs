@@ -16,6 +16,7 @@ mod retention;
 mod which;
 mod words;
 
+pub(crate) use advice::ANOTHER_CATALOG;
 pub use base::BaseError;
 pub use failure::{FailedTape, Failure};
 use jiff::Timestamp;
