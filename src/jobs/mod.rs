@@ -45,6 +45,7 @@ pub mod restore;
 pub mod retention;
 mod source;
 pub mod state;
+pub mod tape_check;
 pub mod tapes;
 pub mod verify;
 mod which;

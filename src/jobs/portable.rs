@@ -10,6 +10,7 @@ use catalogs::{CatalogError, Volume};
 use serde::Serialize;
 
 use super::error::ANOTHER_CATALOG;
+use super::tape_check::CheckedTape;
 use super::{JobError, SOFTWARE, Site, catalog};
 use crate::error_text::with_causes;
 
@@ -35,6 +36,9 @@ pub struct CheckedCatalog {
     pub entries: u64,
     /// What is wrong.
     pub faults: Vec<CatalogFault>,
+    /// The tape that it was compared with, if it was with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tape: Option<CheckedTape>,
 }
 
 /// What an export or import had.
@@ -96,6 +100,7 @@ pub fn check(site: Site<'_>) -> Result<CheckedCatalog, JobError> {
         receipts: report.receipts,
         entries: report.entries,
         faults,
+        tape: None,
     })
 }
 

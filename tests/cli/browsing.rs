@@ -267,6 +267,18 @@ fn a_catalog_is_checked_and_carried_to_another_state_directory() {
         .expect_done();
     assert_same_tree(&data, &restored(&back, &data));
     place.run(["archive", "--pool", "p"], [&data]).expect_done();
+    let beside = place.json(["catalog", "check", "--tape", "SIM001L9"]);
+    assert_eq!(beside[0]["faults"], Value::Array(Vec::new()), "{beside:?}");
+    assert_eq!(beside[0]["tape"]["barcode"], "SIM001L9");
+    let said = place.run(["catalog", "check", "--tape", "SIM001L9"], [""; 0]);
+    let said = said.expect_done().stdout();
+    assert!(
+        said.contains("consistent with itself and with SIM001L9"),
+        "{said}"
+    );
+    place
+        .run(["catalog", "check", "--tape", "NONE01L9"], [""; 0])
+        .expect_exit(9);
 
     let entries = place.path("state/catalog/entries");
     let first = fs::read_dir(&entries)

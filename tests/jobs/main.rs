@@ -38,6 +38,7 @@ mod sick_drives;
 mod spanning;
 mod stopping;
 mod streams;
+mod tape_check;
 mod trouble;
 mod twenty_tapes;
 mod verifying;

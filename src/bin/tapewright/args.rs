@@ -122,7 +122,8 @@ impl Command {
                 !matches!(command, TapeCommand::Label(_) | TapeCommand::Dump { .. })
             }
             Command::Catalog(command) => match command {
-                CatalogCommand::Check | CatalogCommand::Export { .. } => true,
+                CatalogCommand::Export { .. } => true,
+                CatalogCommand::Check(args) => args.tape.is_none(),
                 CatalogCommand::Compact(args) => args.dry_run,
                 CatalogCommand::Rebuild { .. } | CatalogCommand::Import { .. } => false,
             },

@@ -12,8 +12,9 @@ pub enum CatalogCommand {
         /// Only these tapes [default: every labelled tape in the library]
         barcodes: Vec<String>,
     },
-    /// Read all of the catalog and compare it with itself. Touches no tape
-    Check,
+    /// Read all of the catalog and compare it with itself, and with a tape if one is named. Else
+    /// it touches no tape
+    Check(CheckArgs),
     /// Merge its entry files, and let go of what is expired and overwritten. Touches no tape
     Compact(CompactArgs),
     /// Write the catalog to a new file that other programs can read, and `catalog import`
@@ -39,6 +40,13 @@ pub struct CatalogCopyArgs {
     /// `auto` once a day and where it is small beside the job, `always`, or `never` [default: auto]
     #[arg(long = "catalog-copy", value_name = "WHEN")]
     pub when: Option<CatalogCopy>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Compare it with the label and the indexes of this tape as well; the files on it are not read
+    #[arg(long, value_name = "BARCODE")]
+    pub tape: Option<String>,
 }
 
 #[derive(Debug, Args)]

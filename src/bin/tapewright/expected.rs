@@ -38,7 +38,7 @@ fn uses_catalog(command: &Command) -> bool {
         ),
         Command::Catalog(command) => matches!(
             command,
-            CatalogCommand::Check | CatalogCommand::Compact(_) | CatalogCommand::Export { .. }
+            CatalogCommand::Check(_) | CatalogCommand::Compact(_) | CatalogCommand::Export { .. }
         ),
         _ => false,
     }

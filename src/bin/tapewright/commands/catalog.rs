@@ -6,11 +6,12 @@ use tapewright::jobs::catalog_copy::{self, ImportedCopy};
 use tapewright::jobs::compact::{self, CompactSummary};
 use tapewright::jobs::portable::{self, Carried, CatalogFault, CheckedCatalog};
 use tapewright::jobs::rebuild::{self, RebuildSummary};
+use tapewright::jobs::tape_check;
 use tapewright::units::ByteSize;
 
 use super::restore::place_words;
 use super::{Context, Ended, conclude, conclude_or_tell, failed_tapes, problems};
-use crate::catalog_args::CatalogCommand;
+use crate::catalog_args::{CatalogCommand, CheckArgs};
 use crate::dates;
 use crate::exit::Exit;
 use crate::output::{Output, counted};
@@ -19,7 +20,7 @@ use crate::output::{Output, counted};
 pub fn run(context: &mut Context<'_>, command: &CatalogCommand) -> Ended {
     match command {
         CatalogCommand::Rebuild { barcodes } => run_rebuild(context, barcodes),
-        CatalogCommand::Check => run_check(context),
+        CatalogCommand::Check(args) => run_check(context, args),
         CatalogCommand::Compact(args) => run_compact(context, args.dry_run),
         CatalogCommand::Export { file } => {
             let carried = portable::export(context.site, file)?;
@@ -119,11 +120,16 @@ fn missing(output: &mut Output, imported: &ImportedCopy) -> io::Result<()> {
     )
 }
 
-fn run_check(context: &mut Context<'_>) -> Ended {
-    let checked = portable::check(context.site)?;
-    let exit = match checked.faults.is_empty() {
-        true => Exit::Done,
-        false => Exit::Failed,
+fn run_check(context: &mut Context<'_>, args: &CheckArgs) -> Ended {
+    let checked = match &args.tape {
+        Some(barcode) => tape_check::check_with_tape(context.site, barcode)?,
+        None => portable::check(context.site)?,
+    };
+    let damaged = checked.tape.as_ref().map(|tape| tape.damage.total > 0);
+    let exit = match (checked.faults.is_empty(), damaged) {
+        (_, Some(true)) => Exit::BadMedium,
+        (false, _) => Exit::Failed,
+        (true, _) => Exit::Done,
     };
     conclude(context, exit, &checked, render_check)
 }
@@ -187,8 +193,28 @@ fn faults(output: &mut Output, faults: &[CatalogFault]) -> io::Result<()> {
 
 fn render_check(output: &mut Output, checked: &CheckedCatalog) -> io::Result<()> {
     faults(output, &checked.faults)?;
+    if let Some(tape) = &checked.tape {
+        output.line(format!(
+            "{}  {} and {} files and directories of it compared by the indexes on it",
+            tape.barcode,
+            counted(tape.segments, "segment"),
+            tape.entries
+        ))?;
+        problems(output, &tape.damage, "damaged on this tape")?;
+        problems(
+            output,
+            &tape.differences,
+            "not the same on it and in the catalog",
+        )?;
+        if let Some(words) = &tape.cut_off {
+            output.line(format!("  {words}"))?;
+        }
+    }
     let verdict = match checked.faults.len() as u64 {
-        0 => "consistent with itself".to_owned(),
+        0 => match &checked.tape {
+            Some(tape) => format!("consistent with itself and with {}", tape.barcode),
+            None => "consistent with itself".to_owned(),
+        },
         count => counted(count, "fault"),
     };
     output.line(format!(
