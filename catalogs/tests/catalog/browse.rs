@@ -1,26 +1,20 @@
-//! Directories, sums and risks, worked out the obvious way beside.
+//! Directories and sums, worked out the obvious way beside.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use catalogs::model::event::{Event, VolumeState, VolumeStateChanged};
 use catalogs::model::{Entry, Kind};
 use catalogs::{Filter, FindOptions, Pattern, Reading, Totals};
 use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
+use proptest::sample::select;
 
-use crate::model::{VOLUMES, build, content, naive};
+use crate::model::{VOLUMES, build, content, expiring, find_options, naive};
 use crate::naive::{Naive, NaiveOptions};
 use crate::support::*;
 
-/// What is there at that time, by path.
-fn live(naive: &Naive, as_of: Option<i64>) -> BTreeMap<String, Entry> {
-    let options = NaiveOptions {
-        all_versions: false,
-        as_of,
-        on_volume: None,
-    };
-    let hits = naive.find("", &options).into_iter();
+/// What is there, by path.
+fn live(naive: &Naive, options: &NaiveOptions) -> BTreeMap<String, Entry> {
+    let hits = naive.find("", options).into_iter();
     let there = hits.filter(|(_, _, _, gone)| !gone);
     there
         .map(|(path, job, _, _)| (path.clone(), content(&path, job)))
@@ -62,51 +56,25 @@ fn directories(live: &BTreeMap<String, Entry>, top: &str) -> BTreeSet<String> {
     found
 }
 
-/// Paths and jobs of the versions that are on the lost volumes and on no other good one.
-fn at_risk(
-    naive: &Naive,
-    lost: &[usize],
-    suspect: Option<usize>,
-) -> BTreeSet<(String, usize, bool)> {
-    let options = NaiveOptions {
-        all_versions: true,
-        as_of: None,
-        on_volume: None,
-    };
-    let hits = naive.find("", &options);
-    let order = |job: usize| (naive.jobs[job].second, job);
-    let mut risks = BTreeSet::new();
-    for (path, job, volume, _) in &hits {
-        let same_path = || hits.iter().filter(|hit| hit.0 == *path);
-        let saved = same_path().any(|(_, other, on, _)| {
-            !lost.contains(on)
-                && suspect != Some(*on)
-                && content(path, *other).digest == content(path, *job).digest
-        });
-        let newest = same_path().map(|hit| order(hit.1)).max();
-        if lost.contains(volume) && !saved {
-            risks.insert((path.clone(), *job, Some(order(*job)) == newest));
-        }
-    }
-    risks
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn directories_are_those_of_the_naive_model(
-        naive in naive(),
+        naive in expiring(),
         tops in prop::collection::vec(
             (select(&["", "a", "a/b", "a b", "b", "b/a", "c", "none"][..]),
-             proptest::option::of(0..4i64)), 8),
+             proptest::option::of(0..4i64),
+             proptest::option::weighted(0.3, 0..VOLUMES),
+             any::<bool>()), 8),
     ) {
         let directory = tempfile::tempdir().unwrap();
         let catalog = create(directory.path());
         build(&naive, &catalog);
-        for (top, as_of) in tops {
-            let live = live(&naive, as_of);
-            let options = FindOptions { as_of: as_of.map(at), ..FindOptions::default() };
+        for (top, as_of, on_volume, expired) in tops {
+            let options = NaiveOptions { all_versions: false, as_of, on_volume, expired };
+            let live = live(&naive, &options);
+            let options = find_options(&options);
             let view = catalog.view(&options).unwrap();
 
             let mut expected = BTreeMap::new();
@@ -168,35 +136,6 @@ proptest! {
     }
 
     #[test]
-    fn what_would_be_lost_is_what_the_naive_model_says(
-        naive in naive(),
-        lost in subsequence(&[0, 1, 2][..], 0..=3),
-        suspect in proptest::option::of(0..VOLUMES),
-    ) {
-        let directory = tempfile::tempdir().unwrap();
-        let catalog = create(directory.path());
-        build(&naive, &catalog);
-        if let Some(volume) = suspect {
-            let event = VolumeStateChanged {
-                volume: volume_id(volume as u64),
-                state: VolumeState::Suspect,
-                reason: String::new(),
-            };
-            catalog.append(at(9), &Event::VolumeState(event)).unwrap();
-        }
-        let ids: Vec<_> = lost.iter().map(|volume| volume_id(*volume as u64)).collect();
-        let mut found = BTreeSet::new();
-        for loss in catalog.at_risk(&ids, &Pattern::everything()).unwrap() {
-            let loss = loss.unwrap();
-            let hit = &loss.entries[0];
-            let path = String::from_utf8(hit.entry.path.clone()).unwrap();
-            let job = hit.job.start.what.job.as_u64_pair().1 as usize;
-            prop_assert!(found.insert((path, job, loss.newest)), "each version once");
-        }
-        prop_assert_eq!(found, at_risk(&naive, &lost, suspect));
-    }
-
-    #[test]
     fn filters_and_readings_of_patterns_leave_what_the_naive_model_leaves(
         naive in naive(),
         piece in select(&["b", "/b", "b/", "A", ".", "/", "tmp", "a/b", "x"][..]),
@@ -206,7 +145,7 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let catalog = create(directory.path());
         build(&naive, &catalog);
-        let options = NaiveOptions { all_versions: true, as_of: None, on_volume: None };
+        let options = NaiveOptions { all_versions: true, ..NaiveOptions::default() };
         let all = naive.find("", &options);
         let ask = |pattern: &Pattern, filter: Filter| -> BTreeSet<(String, usize)> {
             let options = FindOptions { all_versions: true, ..FindOptions::default() };

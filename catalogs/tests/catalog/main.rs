@@ -24,4 +24,5 @@ mod power_cut;
 mod retention;
 mod store;
 mod support;
+mod varied;
 mod witness;

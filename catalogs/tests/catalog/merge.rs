@@ -708,7 +708,7 @@ proptest! {
         prop_assert_eq!(entry_files(directory.path()).len(), jobs.len(), "a file for each job");
         let other = open(directory.path());
         for (pattern, all_versions, as_of, on_volume) in questions {
-            let options = NaiveOptions { all_versions, as_of, on_volume };
+            let options = NaiveOptions { all_versions, as_of, on_volume, expired: false };
             let mut expected = naive.find(pattern, &options);
             expected.sort();
             for catalog in [&catalog, &other] {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use catalogs::model::Entry;
-use catalogs::model::event::{Event, Level, Outcome, VolumeRetired};
+use catalogs::model::event::{Event, JobExpired, Level, Outcome, VolumeRetired};
 use catalogs::{Catalog, FindOptions};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -63,6 +63,18 @@ pub fn naive() -> impl Strategy<Value = Naive> {
     naive_of(1..5, 0..7)
 }
 
+/// One some of whose jobs are expired.
+pub fn expiring() -> impl Strategy<Value = Naive> {
+    naive().prop_flat_map(|naive| {
+        let jobs: Vec<usize> = (0..naive.jobs.len()).collect();
+        let expired = subsequence(jobs, 0..=naive.jobs.len());
+        expired.prop_map(move |expired| Naive {
+            expired,
+            ..naive.clone()
+        })
+    })
+}
+
 /// One of so many jobs and receipts.
 pub fn naive_of(jobs: Range<usize>, receipts: Range<usize>) -> impl Strategy<Value = Naive> {
     let job = (
@@ -110,6 +122,11 @@ pub fn naive_of(jobs: Range<usize>, receipts: Range<usize>) -> impl Strategy<Val
 }
 
 pub fn build(naive: &Naive, catalog: &Catalog) {
+    build_of(naive, catalog, &|segment| commit(naive, segment, catalog));
+}
+
+/// As [`build`], with receipts as `commit` makes them by their numbers.
+pub fn build_of(naive: &Naive, catalog: &Catalog, commit: &dyn Fn(usize)) {
     for volume in 0..VOLUMES {
         catalog.append(at(0), &labelled(volume as u64)).unwrap();
     }
@@ -128,7 +145,14 @@ pub fn build(naive: &Naive, catalog: &Catalog) {
         catalog.append(at(9), &finished(number, outcome)).unwrap();
     }
     for segment in 0..naive.receipts.len() {
-        commit(naive, segment, catalog);
+        commit(segment);
+    }
+    for job in &naive.expired {
+        let expired = JobExpired {
+            job: job_id(*job as u64),
+            by: String::new(),
+        };
+        catalog.append(at(9), &Event::JobExpired(expired)).unwrap();
     }
     if let Some(volume) = naive.retired {
         let volume = volume_id(volume as u64);
@@ -151,13 +175,18 @@ pub fn commit(naive: &Naive, segment: usize, catalog: &Catalog) {
     catalog.commit(at(9), receipt, entries).unwrap();
 }
 
-pub fn ask(catalog: &Catalog, pattern: &str, options: &NaiveOptions) -> Vec<NaiveHit> {
-    let options = FindOptions {
+/// The same options for the catalog.
+pub fn find_options(options: &NaiveOptions) -> FindOptions {
+    FindOptions {
         all_versions: options.all_versions,
         as_of: options.as_of.map(at),
         on_volume: options.on_volume.map(|volume| volume_id(volume as u64)),
-        expired: false,
-    };
+        expired: options.expired,
+    }
+}
+
+pub fn ask(catalog: &Catalog, pattern: &str, options: &NaiveOptions) -> Vec<NaiveHit> {
+    let options = find_options(options);
     let number = |id: uuid::Uuid| id.as_u64_pair().1 as usize;
     let hits = find(catalog, pattern, &options).into_iter().map(|hit| {
         let path = String::from_utf8(hit.entry.path).unwrap();
@@ -176,12 +205,13 @@ proptest! {
 
     #[test]
     fn answers_are_those_of_the_naive_model(
-        naive in naive(),
+        naive in expiring(),
         questions in prop::collection::vec((
             select(&PATTERNS[..]),
             any::<bool>(),
             proptest::option::of(0..4i64),
             proptest::option::of(0..VOLUMES),
+            any::<bool>(),
         ), 16),
         fates in prop::collection::vec(select(&FATES[..]), 3),
     ) {
@@ -189,8 +219,8 @@ proptest! {
         let catalog = create(directory.path());
         build(&naive, &catalog);
         decide(&catalog, &fates);
-        for (pattern, all_versions, as_of, on_volume) in questions {
-            let options = NaiveOptions { all_versions, as_of, on_volume };
+        for (pattern, all_versions, as_of, on_volume, expired) in questions {
+            let options = NaiveOptions { all_versions, as_of, on_volume, expired };
             let mut expected = naive.find(pattern, &options);
             let mut answered = ask(&catalog, pattern, &options);
             let name = |hit: &NaiveHit| hit.0.clone();

@@ -31,11 +31,12 @@ pub struct Naive {
     pub expired: Vec<usize>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct NaiveOptions {
     pub all_versions: bool,
     pub as_of: Option<i64>,
     pub on_volume: Option<usize>,
+    pub expired: bool,
 }
 
 /// Path, job, volume, gone.
@@ -44,11 +45,7 @@ pub type NaiveHit = (String, usize, usize, bool);
 impl Naive {
     pub fn find(&self, pattern: &str, options: &NaiveOptions) -> Vec<NaiveHit> {
         let order = |job: usize| (self.jobs[job].second, job);
-        let counts = |job: usize| {
-            options
-                .as_of
-                .is_none_or(|as_of| self.jobs[job].second <= as_of)
-        };
+        let counts = |job: usize| self.counts(job, options.as_of);
         let receipts: Vec<_> = self
             .receipts
             .iter()
@@ -66,27 +63,12 @@ impl Naive {
                 .iter()
                 .filter(|it| it.paths.contains(&path))
                 .collect();
-            let seen = holding
-                .iter()
-                .map(|receipt| order(receipt.job))
-                .max()
-                .unwrap();
-            let said = receipts
-                .iter()
-                .any(|it| order(it.job) > seen && it.gone.contains(&path));
-            let gone = said
-                || (0..self.jobs.len()).any(|job| {
-                    counts(job)
-                        && order(job) > seen
-                        && self.jobs[job].complete
-                        && self.jobs[job].full
-                        && self.covers(job, path)
-                });
+            let gone = self.gone_since(path, options.as_of).is_some();
             let mut offered: Vec<_> = holding
                 .into_iter()
                 .filter(|receipt| self.retired != Some(receipt.volume))
                 .filter(|receipt| !self.overwritten.contains(&receipt.volume))
-                .filter(|receipt| !self.expired.contains(&receipt.job))
+                .filter(|receipt| options.expired || !self.expired.contains(&receipt.job))
                 .filter(|receipt| options.on_volume.is_none_or(|on| on == receipt.volume))
                 .collect();
             let newest = offered.iter().map(|receipt| order(receipt.job)).max();
@@ -97,6 +79,28 @@ impl Naive {
             hits.extend(offered.iter().map(hit));
         }
         hits
+    }
+
+    /// When the first job began that missed a path, of those after the last one that held it.
+    pub fn gone_since(&self, path: &str, as_of: Option<i64>) -> Option<i64> {
+        let order = |job: usize| (self.jobs[job].second, job);
+        let receipts = || (self.receipts.iter()).filter(|it| self.counts(it.job, as_of));
+        let holding = receipts().filter(|it| it.paths.contains(&path));
+        let seen = holding.map(|it| order(it.job)).max();
+        let said = receipts()
+            .filter(|it| it.gone.contains(&path))
+            .map(|it| it.job);
+        let lacked = (0..self.jobs.len()).filter(|&job| {
+            let NaiveJob { complete, full, .. } = self.jobs[job];
+            let proves = complete && full && self.covers(job, path);
+            seen.is_some() && self.counts(job, as_of) && proves
+        });
+        let later = said.chain(lacked).filter(|&job| Some(order(job)) > seen);
+        later.map(order).min().map(|(second, _)| second)
+    }
+
+    fn counts(&self, job: usize, as_of: Option<i64>) -> bool {
+        as_of.is_none_or(|as_of| self.jobs[job].second <= as_of)
     }
 
     /// The same if a job had not been run.
