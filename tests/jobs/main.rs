@@ -25,6 +25,7 @@ mod noise;
 mod one_file;
 mod paced;
 mod planned;
+mod rebuild_costs;
 mod rebuilding;
 mod rebuilt_policies;
 mod refusals;
