@@ -57,7 +57,8 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     fn default() -> OpenOptions {
         OpenOptions {
-            index_wait: Duration::from_secs(5),
+            // As long as it takes to make the index of a large catalog in memory.
+            index_wait: Duration::from_millis(200),
             append_wait: Duration::from_secs(60),
             memory_index: false,
         }

@@ -4,23 +4,26 @@
 //! 360 runs, commits it as jobs do, and asks. `1m` (which goes without saying), `10m`, `100m`;
 //! `peers` puts it into SQLite and PostgreSQL, too, as it does for 1m unasked. `small` has many
 //! small segments, `alone` records one segment at a time instead of two, `compact` merges the
-//! files of each run and asks once more.
+//! files of each run and asks once more, `readers` measures how processes share the catalog and
+//! nothing else.
 //! `TAPEWRIGHT_BENCH_DIR`: a directory to work in (default: the temporary directory), with room
 //! for 60 bytes an entry, and 700 beside peers. `TAPEWRIGHT_BENCH_KEEP`: a directory to make and
 //! leave, with the catalog as a state directory has it. Method and results: docs/performance.md.
 
 mod history;
 mod peers;
+mod readers;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use catalogs::{Catalog, FindOptions, OpenOptions, Pattern, Reading};
 use history::{History, RUNS, SEGMENT_BYTES, Segment};
 use jiff::Timestamp;
+use readers::{ASKER, HOLDER, WRITER};
 use uuid::Uuid;
 
 const CRASH: &str = "--crash";
@@ -37,14 +40,20 @@ const SMALL_BYTES: u64 = 128 << 20;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let [mode, directory, names, ..] = words.as_slice()
-        && mode == CRASH
+        && [CRASH, HOLDER, WRITER, ASKER].contains(&mode.as_str())
     {
         let names = names.parse().expect("a number");
         let history = History {
             names,
             segment_bytes: SEGMENT_BYTES,
         };
-        return crash(Path::new(directory), &history);
+        let directory = Path::new(directory);
+        return match mode.as_str() {
+            HOLDER => readers::hold(directory),
+            WRITER => readers::write(directory, &history),
+            ASKER => readers::ask_by_turns(directory, &history),
+            _ => crash(directory, &history),
+        };
     }
     let has = |wanted: &str| words.iter().any(|word| word == wanted);
     let sizes = [("1m", 1), ("10m", 10), ("100m", 100)];
@@ -70,6 +79,9 @@ fn main() {
     let directory = state.join("catalog");
     let drives = if has("alone") { 1 } else { DRIVES };
     let entries = fill(&directory, &history, drives);
+    if has("readers") {
+        return readers::measure(&directory, &history);
+    }
     open_times(&directory, &history);
     forget_peak();
     ask(&directory, &history, entries);
@@ -224,31 +236,37 @@ fn compact(directory: &Path) {
 fn open_times(directory: &Path, history: &History) {
     let mut clean = Vec::new();
     for _ in 0..5 {
-        clean.push(open_and_ask(directory, history));
+        clean.push(open_and_ask(directory, history, options()));
     }
     row("open and first answer", &spread(clean));
     let mut killed = Vec::new();
     for _ in 0..3 {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .arg(CRASH)
-            .arg(directory)
-            .arg(history.names.to_string())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this program again");
-        let mut line = String::new();
-        let out = child.stdout.take().expect("a pipe");
-        BufReader::new(out).read_line(&mut line).expect("its word");
+        let mut child = start(CRASH, directory, history);
         child.kill().expect("a child to kill");
         child.wait().expect("a killed child");
-        killed.push(open_and_ask(directory, history));
+        killed.push(open_and_ask(directory, history, options()));
     }
     row("the same after kill -9", &spread(killed));
 }
 
-fn open_and_ask(directory: &Path, history: &History) -> Duration {
+/// This program once more, in another mode, once it has begun.
+fn start(mode: &str, directory: &Path, history: &History) -> Child {
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .arg(mode)
+        .arg(directory)
+        .arg(history.names.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this program again");
+    let mut line = String::new();
+    let out = child.stdout.take().expect("a pipe");
+    BufReader::new(out).read_line(&mut line).expect("its word");
+    child
+}
+
+fn open_and_ask(directory: &Path, history: &History, options: OpenOptions) -> Duration {
     let begun = Instant::now();
-    let catalog = Catalog::open(directory, options()).expect("a catalog");
+    let catalog = Catalog::open(directory, options).expect("a catalog");
     let view = catalog.view(&FindOptions::default()).expect("a view");
     let held = view.entry(&history.path(0)).expect("an answer");
     assert!(held.is_some(), "the first directory is there");
