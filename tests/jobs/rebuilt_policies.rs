@@ -165,7 +165,7 @@ fn of_what_tapes_say_the_longest_counts_and_of_what_was_said_here_the_last() {
     let options = CopyOptions {
         job: Some(job.to_string()),
         pool: Some("vault".to_owned()),
-        dry_run: false,
+        ..CopyOptions::default()
     };
     assert_eq!(
         copy(lab.site(), &options).unwrap().outcome,

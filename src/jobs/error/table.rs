@@ -595,28 +595,3 @@ fn a_failed_write_says_what_became_of_the_tape() {
         assert!(words.iter().all(|word| said.contains(word)), "{said}");
     }
 }
-
-#[test]
-fn what_loses_least_is_advised_first_for_a_ledger_that_was_altered() {
-    let ledger = catalogs::LedgerError::Altered {
-        path: PathBuf::from("/state/catalog/ledger.jsonl"),
-        line: 3,
-        at: 400,
-        fault: catalogs::LineFault::Sum,
-    };
-    let advice = JobError::Catalog(ledger.into()).advice().unwrap();
-    let at = |words: &str| {
-        let found = advice.find(words);
-        found.unwrap_or_else(|| panic!("{words} is not in: {advice}"))
-    };
-    let order = [
-        "What is on the tapes is safe",
-        "keep it",
-        "from a backup",
-        "`catalog import FILE`",
-        "`catalog import --from-tape BARCODE`",
-        "`catalog rebuild`",
-        "Holds, moves and retention times that were set since are on no tape",
-    ];
-    assert!(order.map(at).is_sorted(), "{advice}");
-}
