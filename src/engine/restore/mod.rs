@@ -127,15 +127,17 @@ fn carry_out(
     all_drives(drives, &crew, &run, &directory);
     let mut report = run.finish(&mut directory.files(monitor), &[]);
     let mut target = directory.into_target();
+    let mut known_objects = 0;
     for known in &plan.known {
         let (lacks, why) = (KnownDirectory::LACKS, known.why());
         if target.known_directory(&known.name, &known.member, lacks, why) {
             report.count(None, false, monitor);
+            known_objects += 1;
         }
     }
     report.renamed = target.take_renamed();
     report.metadata_not_set = target.finish();
-    report.settled(plan.objects())
+    report.settled(plan.objects() + known_objects)
 }
 
 /// Has all drives read what is there to be read: each has a thread, the first this one.

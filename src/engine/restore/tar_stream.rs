@@ -89,7 +89,8 @@ pub fn write_tar(
     let is_whole = report.outcome == RestoreOutcome::Complete;
     let ended = out.end(is_whole);
     ended.map_err(|source| EngineError::Output { source })?;
-    let planned = plan.members.objects() + plan.cut_files.len() as u64;
+    let beside = plan.members.known.len() + plan.cut_files.len();
+    let planned = plan.members.objects() + beside as u64;
     Ok(report.settled(planned))
 }
 
