@@ -38,6 +38,7 @@ mod lock;
 mod mount;
 pub mod moves;
 mod operator;
+pub mod places;
 pub mod portable;
 pub mod rebuild;
 pub mod rescue;

@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::mount::{Mounter, Places};
 use super::restore::TapePlace;
-use super::{JobError, Problem, Site, catalog};
+use super::{JobError, Site, catalog};
+use crate::monitor::Problem;
 
 /// Longest name of a place in bytes: what fits on a pick list.
 const NAME_BYTES_MAX: usize = 200;

@@ -1,6 +1,6 @@
 //! What the catalog knows of tapes, and how they are.
 
-use catalogs::model::event::Receipt;
+use catalogs::model::event::{OutsidePlace, Receipt};
 use catalogs::{Retained, Volume};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::append_check::append_point;
 use super::catalog_copy::newest;
 use super::mount::{Mounter, Places};
+use super::places::outside;
 use super::restore::TapePlace;
 use super::retention::{is_free, is_held};
 use super::{JobError, Site, VolumeState, catalog};
@@ -31,6 +32,8 @@ pub struct TapeInfo {
     pub state_reason: Option<String>,
     /// Where it is now.
     pub place: TapePlace,
+    /// Where somebody said that it is, if it is not in the library.
+    pub outside: Option<OutsidePlace>,
     /// Native capacity in bytes.
     pub capacity_bytes: u64,
     /// All jobs on it are expired, and no hold is on it: it may be labelled anew.
@@ -192,8 +195,12 @@ fn info(
     let label = volume.label.what;
     let used_bytes = records.saturating_mul(u64::from(label.block_bytes));
     let verified = volume.verified.as_ref();
+    let place = places.of(&label.barcode);
+    let is_out = matches!(place, TapePlace::Missing | TapePlace::Operator);
+    let said = volume.location.filter(|_| is_out);
     TapeInfo {
-        place: places.of(&label.barcode),
+        outside: said.and_then(|(_, location)| outside(location)),
+        place,
         barcode: label.barcode,
         volume: label.volume,
         pool: label.pool,

@@ -1,10 +1,10 @@
-//! Restores from tapes that are as long and as full as real ones: what was foretold of the whole
-//! beside what the simulator's clock says of it. Its tapes differ from the planner's: wraps are
-//! longer or shorter, each locate deviates, and the robot has a way to go.
+//! Restores from tapes that are as long and as full as real ones: what was foretold of the
+//! whole beside what the simulator's clock says of it. Its tapes differ from the planner's:
+//! wraps are longer or shorter, each locate deviates, and the robot has a way to go.
 //!
-//! Eighteen terabytes cannot be written in a test. So a few files are archived as ever, and then the
-//! tape is pulled apart: between each two of them come blocks of zeros, which take tape and no room,
-//! and the catalog is told where the files are now.
+//! Eighteen terabytes cannot be written in a test. So a few files are archived as ever, and
+//! then the tape is pulled apart: between each two of them come blocks of zeros, which take
+//! tape and no room, and the catalog is told where the files are now.
 
 use std::fs;
 use std::path::Path;

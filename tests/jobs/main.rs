@@ -24,6 +24,7 @@ mod moving;
 mod noise;
 mod one_file;
 mod paced;
+mod placing;
 mod planned;
 mod rebuild_costs;
 mod rebuilding;

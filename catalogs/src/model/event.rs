@@ -172,10 +172,32 @@ pub enum Location {
         element: String,
     },
     /// Anywhere else, in the operator's words.
-    Outside {
-        /// Shelf, vault, container.
-        place_name: String,
-    },
+    Outside(OutsidePlace),
+}
+
+/// A place of a cartridge that is in no library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsidePlace {
+    /// Shelf, vault, container, courier.
+    pub place_name: String,
+    /// How far away it is; `None` in lines that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<PlaceKind>,
+    /// How long it usually takes to bring a cartridge from there, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch_s: Option<u64>,
+}
+
+/// How far away a place outside is, the nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceKind {
+    /// In the same house.
+    Shelf,
+    /// On its way.
+    Courier,
+    /// In another house.
+    Vault,
 }
 
 /// What a job archives of all that lies below its roots.

@@ -118,9 +118,10 @@ impl Command {
             Command::Library(command) => {
                 matches!(command, LibraryCommand::Status | LibraryCommand::Scan)
             }
-            Command::Tape(command) => {
-                !matches!(command, TapeCommand::Label(_) | TapeCommand::Dump { .. })
-            }
+            Command::Tape(command) => !matches!(
+                command,
+                TapeCommand::Label(_) | TapeCommand::Place(_) | TapeCommand::Dump { .. }
+            ),
             Command::Catalog(command) => match command {
                 CatalogCommand::Export { .. } => true,
                 CatalogCommand::Check(args) => args.tape.is_none(),

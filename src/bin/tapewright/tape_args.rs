@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use tapewright::units::ByteSize;
+use tapewright::units::{ByteSize, TimeSpan};
 
 #[derive(Debug, Subcommand)]
 pub enum TapeCommand {
@@ -16,6 +16,8 @@ pub enum TapeCommand {
         /// The tape
         barcode: String,
     },
+    /// Say where tapes are that are in no library: on a shelf, with a courier, in a vault
+    Place(PlaceArgs),
     /// Every file that is on this tape, in all its versions there
     Contents {
         /// The tape
@@ -63,6 +65,26 @@ pub struct RescueArgs {
     /// Set owner and group by number, not by name
     #[arg(long)]
     pub numeric_owner: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("where").required(true).args(["shelf", "courier", "vault"]))]
+pub struct PlaceArgs {
+    /// The tapes
+    #[arg(required = true, value_name = "BARCODE")]
+    pub barcodes: Vec<String>,
+    /// In this house: the name of a shelf or safe
+    #[arg(long, value_name = "NAME")]
+    pub shelf: Option<String>,
+    /// On their way, with this courier
+    #[arg(long, value_name = "NAME")]
+    pub courier: Option<String>,
+    /// In another house: the name of the vault, and of the container
+    #[arg(long, value_name = "NAME")]
+    pub vault: Option<String>,
+    /// So long it usually takes to bring one from there: 20m, 4h, 2d
+    #[arg(long, value_name = "TIME")]
+    pub fetch: Option<TimeSpan>,
 }
 
 #[derive(Debug, Args)]

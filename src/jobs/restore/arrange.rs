@@ -1,7 +1,7 @@
 //! The reads of one volume in the order that takes the tape least time. Pure.
 
 use catalogs::Volume;
-use catalogs::model::event::Location;
+use catalogs::model::event::OutsidePlace;
 
 use super::chosen::Member;
 use crate::access_order::{
@@ -9,6 +9,7 @@ use crate::access_order::{
     soonest_order,
 };
 use crate::engine::restore::{MemberRead, Turn, VolumeReads};
+use crate::jobs::places::outside;
 
 /// What a generation that nobody knows is taken for.
 const STAND_IN: &str = "LTO-9";
@@ -62,8 +63,8 @@ pub(super) struct Arranged {
     pub(super) is_known: bool,
     /// Written from the beginning of the tape on.
     pub(super) used_bytes: u64,
-    /// Where the catalog last saw the volume, if that is outside of a library.
-    pub(super) shelf: Option<String>,
+    /// Where the volume was last said to be, if that is outside of a library.
+    pub(super) outside: Option<OutsidePlace>,
 }
 
 /// Puts the members to be read from `volume` in order. The tape stands behind its label then,
@@ -123,10 +124,7 @@ pub(super) fn arrange(
         generation: label.generation,
         is_known: known.is_some(),
         used_bytes: used_blocks.saturating_mul(block_bytes),
-        shelf: match volume.location {
-            Some((_, Location::Outside { place_name })) => Some(place_name),
-            _ => None,
-        },
+        outside: volume.location.and_then(|(_, location)| outside(location)),
     }
 }
 

@@ -158,7 +158,7 @@ impl Chosen {
         }
     }
 
-    /// Picks the members that make the object: what is whole and within reach wins, then what is
+    /// Picks the members that make the object: what is whole and nearest wins, then what is
     /// whole, then what has most parts. [`super::copies`] chooses among several whole ones. False
     /// if there is nothing of the job.
     pub(super) fn settle(&mut self) -> bool {
@@ -171,14 +171,9 @@ impl Chosen {
         // Of one pool what was written last counts, of several that are equal the first.
         let rank = |chain: &&Vec<usize>| {
             let whole = is_whole(&self.found, chain);
-            let reachable = self.is_reachable(chain);
+            let nearest = Reverse(self.distance(chain));
             let parts = if whole { 0 } else { chain.len() };
-            (
-                whole,
-                reachable,
-                parts,
-                Reverse(self.found[chain[0]].pool()),
-            )
+            (whole, nearest, parts, Reverse(self.found[chain[0]].pool()))
         };
         let Some(best) = chains.iter().max_by_key(rank) else {
             return false;
@@ -196,7 +191,13 @@ impl Chosen {
         chain.iter().all(|&at| self.found[at].reachable)
     }
 
-    /// The tapes of each copy that may be read: of the whole ones those within reach, of these
+    /// That of its farthest part.
+    fn distance(&self, chain: &[usize]) -> u8 {
+        let distances = chain.iter().map(|&at| self.found[at].distance());
+        distances.max().unwrap_or_default()
+    }
+
+    /// The tapes of each copy that may be read: of the whole ones the nearest, of these
     /// those with all metadata, of these the ones on no suspect tape, as far as there are such. In
     /// the order of jobs and pools.
     pub(super) fn copies(&self) -> Vec<Tapes> {
@@ -285,7 +286,7 @@ impl Chosen {
             && pairs.all(|(&at, &own)| self.found[at].stands_in_for(&self.found[own]))
     }
 
-    /// Leaves what is within reach, of that what has all metadata of the version that is wanted,
+    /// Leaves what is nearest, of that what has all metadata of the version that is wanted,
     /// and of that what is on no suspect tape, if there is such.
     fn prefer_best(&self, chains: &mut Vec<Vec<usize>>) {
         let is_well = |chain: &Vec<usize>| {
@@ -296,7 +297,8 @@ impl Chosen {
         let has_all = |chain: &Vec<usize>| {
             self.is_own(chain) || own.is_some_and(|own| self.found[chain[0]].is_same_state(own))
         };
-        prefer(chains, |chain| self.is_reachable(chain));
+        let nearest = chains.iter().map(|chain| self.distance(chain)).min();
+        prefer(chains, |chain| Some(self.distance(chain)) == nearest);
         prefer(chains, has_all);
         prefer(chains, is_well);
     }

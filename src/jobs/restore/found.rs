@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use catalogs::model::event::{DigestAlgorithm, ReceiptRecord};
+use catalogs::model::event::{DigestAlgorithm, Location, PlaceKind, ReceiptRecord};
 use catalogs::model::{Entry, Kind};
 use catalogs::{Hit, Job, Volume};
 use uuid::Uuid;
@@ -51,6 +51,22 @@ impl Found {
         let segment = receipt.job_segment.unwrap_or(0);
         let name = self.receipt.entry_file.name.as_str();
         (self.rank, self.pool(), segment, name, self.number())
+    }
+
+    /// How far away its tape is, the nearest first: within reach, then as somebody said, then
+    /// where nobody said.
+    pub(super) fn distance(&self) -> u8 {
+        let kind = match &self.volume.location {
+            _ if self.reachable => return 0,
+            Some((_, Location::Outside(place))) => place.kind,
+            _ => None,
+        };
+        match kind {
+            Some(PlaceKind::Shelf) => 1,
+            Some(PlaceKind::Courier) => 2,
+            Some(PlaceKind::Vault) => 3,
+            None => 4,
+        }
     }
 
     pub(super) fn pool(&self) -> &str {

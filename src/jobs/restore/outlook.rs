@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use catalogs::model::event::OutsidePlace;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -49,8 +51,10 @@ pub struct TapeNeed {
     pub volume: Uuid,
     /// Where it is.
     pub place: TapePlace,
-    /// Where it was last seen, if it is not in the library.
-    pub shelf: Option<String>,
+    /// Where somebody said that it is, if it is not in the library.
+    pub outside: Option<OutsidePlace>,
+    /// Seconds that it usually takes to bring it from there, if somebody said.
+    pub retrieve_s: Option<u64>,
     /// The drive that it will be read in, as things are now, counted from 0.
     pub drive: Option<u16>,
     /// Members to read from it.
@@ -102,8 +106,8 @@ pub struct PlannedRead {
 pub struct Pick {
     /// Its barcode.
     pub barcode: String,
-    /// Where it was last seen; `None` if nobody wrote that down.
-    pub shelf: Option<String>,
+    /// Where it is; `None` if nobody wrote that down.
+    pub outside: Option<OutsidePlace>,
 }
 
 /// What a restore will do.
@@ -181,7 +185,7 @@ impl RestoreOutlook {
         let missing = tapes.iter().filter(|tape| tape.place == TapePlace::Missing);
         let pick = |tape: &TapeNeed| Pick {
             barcode: tape.barcode.clone(),
-            shelf: tape.shelf.clone(),
+            outside: tape.outside.clone(),
         };
         let reads = choice.volumes.iter().flat_map(|volume| &volume.reads.reads);
         let from_other_jobs = objects(reads.clone().filter(|read| read.other.is_some()));
@@ -248,10 +252,13 @@ fn need(
     let reads = &volume.reads;
     let place = places.of(&reads.barcode);
     let sheet = TapeTimes::of_sheet(volume, &place, places);
+    let outside = volume.outside.clone();
+    let outside = outside.filter(|_| place == TapePlace::Missing);
     TapeNeed {
         barcode: reads.barcode.clone(),
         volume: reads.volume,
-        shelf: volume.shelf.clone().filter(|_| place == TapePlace::Missing),
+        retrieve_s: outside.as_ref().and_then(|place| place.fetch_s),
+        outside,
         drive: turn.map(|turn| turn.drive),
         members: reads.reads.len() as u64,
         bytes: reads.reads.iter().map(|read| read.length_bytes).sum(),

@@ -115,7 +115,7 @@ pub(super) fn tell_deleted(monitor: &dyn Monitor, first: &[u8], deleted: &Delete
         count => format!("{count} objects that were deleted since are"),
     };
     let moments = match &deleted.moments[..] {
-        [] => "`find --all-versions` names them".to_owned(),
+        [] => "`find --all-versions PATH` names them".to_owned(),
         [one] if one.objects == deleted.objects => {
             let brings = "brings the tree as it was then";
             format!("`--as-of {}` {brings}", one.as_of)

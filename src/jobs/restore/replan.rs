@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::arrange::{Aim, Arranged, begin_bytes, turns};
 use crate::access_order::{
     AccessOrder, EXACT_RUNS, End, Extent, Geometry, Run, Tape, best_order, coalesced,
-    in_order_of_runs,
+    in_order_of_runs, in_record_order,
 };
 use crate::drive::{DriveError, SequentialDevice};
 use crate::engine::restore::{MemberRead, Turn, VolumeReads};
@@ -100,8 +100,14 @@ impl Layout {
             // A drive's own order is one that takes least in all.
             return told.is_some().then_some(own);
         }
+        // On wraps that the drive does not tell, it knows them and the model does not: there its
+        // order is the better one, unless it makes no sense (`docs/performance.md`).
+        let most_s = match told.is_some() {
+            true => own.total_s(),
+            false => in_record_order(tape, block_bytes, &self.extents, End::Rewinds).total_s(),
+        };
         let of_drive = self.order_of_drive(device, tape, block_bytes);
-        match of_drive.filter(|of_drive| of_drive.total_s() < own.total_s()) {
+        match of_drive.filter(|of_drive| of_drive.total_s() < most_s) {
             Some(of_drive) => {
                 let (own_s, drive_s) = (own.total_s(), of_drive.total_s());
                 tracing::info!(own_s, drive_s, "the drive's own order of reads is better");
@@ -216,7 +222,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::access_order::{Height, Mechanics, in_record_order};
+    use crate::access_order::{Height, Mechanics};
     use crate::drive::{FilemarkReturns, Position, ReadOutcome, Waiting, Written};
 
     const BLOCK_BYTES: u64 = 1 << 20;
@@ -322,6 +328,27 @@ mod tests {
             assert!(layout(runs).order(&mut device, BLOCK_BYTES).is_none());
             assert_eq!(device.asked.len() as u64, if is_asked { runs } else { 0 });
         }
+    }
+
+    #[test]
+    fn a_drive_that_does_not_tell_its_wraps_is_believed_if_its_order_beats_that_of_records() {
+        // Ours, but for two neighbours: by the model worse than ours.
+        let nearly_ours: Order = |_| {
+            let Layout { tape, extents, .. } = layout(30);
+            let ours = best_order(&tape, BLOCK_BYTES, &extents, End::Rewinds);
+            let mut order: Vec<usize> = ours.legs.iter().map(|leg| leg.extent).collect();
+            order.swap(10, 11);
+            Some(order)
+        };
+        let asked = Vec::new();
+        let mut device = Says {
+            order: nearly_ours,
+            asked,
+        };
+        let layout = layout(30);
+        let found = layout.order(&mut device, BLOCK_BYTES).unwrap();
+        let found: Vec<usize> = found.legs.iter().map(|leg| leg.extent).collect();
+        assert_eq!(Some(found), nearly_ours(&[]));
     }
 
     #[test]

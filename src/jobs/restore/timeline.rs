@@ -155,6 +155,11 @@ pub struct Finish {
     pub low_s: Option<f64>,
     /// Seconds from now, if all goes as slowly as it may.
     pub high_s: Option<f64>,
+    /// The moment when the files of the tapes outside may be there, too, if those are sent for now; `None`
+    /// where there are none, or nobody said how long one of them takes.
+    pub fetched_at: Option<Timestamp>,
+    /// From now until then, in seconds.
+    pub fetched_s: Option<f64>,
 }
 
 /// A tape of a restore, where it is, and what it takes.
@@ -184,7 +189,7 @@ impl Finish {
             Certainty::Rough | Certainty::Open => VERY_UNSURE,
         };
         let (mut all_s, mut low_s, mut high_s) = (0.0, 0.0, 0.0);
-        for (volume, _, times) in tapes {
+        for (volume, _, times) in tapes.clone() {
             let (low, high) = calibration.range(times, &volume.generation, unsure);
             (all_s, low_s, high_s) = (all_s + times.total_s, low_s + low, high_s + high);
         }
@@ -201,7 +206,10 @@ impl Finish {
             let span = SignedDuration::from_millis((seconds * 1000.0) as i64);
             now.checked_add(span).unwrap_or(Timestamp::MAX)
         };
+        let fetched_s = fetched(tapes, files_s);
         Finish {
+            fetched_at: fetched_s.map(at),
+            fetched_s,
             files_at: at(files_s),
             files_s,
             at: at(seconds),
@@ -212,4 +220,18 @@ impl Finish {
             high_s: unless_open(seconds * high),
         }
     }
+}
+
+/// When the files of the tapes outside may be there, too: all are sent for at once, and read by
+/// one drive when the last has come, behind those that are here.
+fn fetched<'a>(tapes: impl Iterator<Item = TapeInPlan<'a>>, files_s: f64) -> Option<f64> {
+    let (mut last_s, mut read_s) = (None, 0.0);
+    for (volume, place, times) in tapes {
+        if *place == TapePlace::Missing {
+            let fetch_s = volume.outside.as_ref().and_then(|place| place.fetch_s)?;
+            last_s = last_s.max(Some(fetch_s));
+            read_s += times.total_s;
+        }
+    }
+    last_s.map(|last_s| files_s.max(last_s as f64) + read_s)
 }

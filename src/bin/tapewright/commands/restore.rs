@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use tapewright::jobs::rebuild::RebuiltVolume;
 use tapewright::jobs::restore::{
     self, Certainty, DrivePlan, ExistingPolicy, Finish, FromTapes, LostWithTape, Mapping,
-    MoreDrives, Output as What, Owners, PlannedRead, RestoreOptions, RestoreOutlook,
+    MoreDrives, Output as What, Owners, Pick, PlannedRead, RestoreOptions, RestoreOutlook,
     RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming, TapesAlone, Timing,
 };
 use tapewright::jobs::{ByteText, Outcome, Site};
@@ -17,6 +17,7 @@ use tapewright::units::ByteSize;
 use super::archive::outcome_words;
 use super::find::pattern_bytes;
 use super::restore_output::{as_tar, output, pour};
+use super::tape::outside_words;
 use super::{Context, Ended, calibration, conclude, failed_tapes, problems};
 use crate::dates;
 use crate::exit::{Exit, Failure};
@@ -268,12 +269,26 @@ pub fn finish_words(finish: &Finish) -> String {
         at(finish.at, finish.seconds),
     );
     let how_sure = match (finish.certainty, finish.percent) {
-        (Certainty::Open, _) | (_, None) => {
-            "with the tapes that are here; the others have to be fetched first".to_owned()
-        }
+        (Certainty::Open, _) | (_, None) => with_the_others(finish),
         (_, Some(percent)) => format!("give or take {percent} %"),
     };
     format!("files there in {files}; drives free in {free}; {how_sure}")
+}
+
+/// What tapes outside do to a finish.
+fn with_the_others(finish: &Finish) -> String {
+    let here = "with the tapes that are here; the others have to be fetched first";
+    match finish.fetched_s {
+        Some(seconds) => format!("{here} (all there in about {})", span_words(seconds)),
+        None => here.to_owned(),
+    }
+}
+
+/// A tape of the pick list.
+pub fn pick_words(pick: &Pick) -> String {
+    let place = pick.outside.as_ref().map(outside_words);
+    let place = place.unwrap_or_else(|| "nobody noted where it is (`tape place`)".to_owned());
+    format!("  [ ] {}  {place}", pick.barcode)
 }
 
 /// A span of time with its two greatest units.
@@ -317,10 +332,9 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
     }
     output.line(room_words(outlook.room))?;
     if !outlook.pick_list.is_empty() {
-        output.line("to be fetched, which takes a time that is not foretold:")?;
+        output.line("to be fetched:")?;
         for pick in &outlook.pick_list {
-            let shelf = pick.shelf.as_deref().unwrap_or("nobody noted where it is");
-            output.line(format!("  [ ] {}  {shelf}", pick.barcode))?;
+            output.line(pick_words(pick))?;
         }
     }
     other_jobs(output, outlook.from_other_jobs)?;

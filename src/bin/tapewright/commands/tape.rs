@@ -2,18 +2,20 @@
 
 use std::io::{self, IsTerminal};
 
+use catalogs::model::event::{OutsidePlace, PlaceKind};
 use tapewright::jobs::Outcome;
 use tapewright::jobs::dump;
 use tapewright::jobs::label::{self, LabelOptions, LabelSummary, Which};
+use tapewright::jobs::places::{self, PlaceOptions};
 use tapewright::jobs::tapes::{self, TapeDetail, TapeInfo};
 use tapewright::units::{ByteSize, TapeFile};
 
-use super::restore::place_words;
+use super::restore::{place_words, span_words};
 use super::{Context, Ended, conclude, state_words};
 use crate::dates;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted};
-use crate::tape_args::{LabelArgs, TapeCommand};
+use crate::tape_args::{LabelArgs, PlaceArgs, TapeCommand};
 
 /// Labels, lists, shows or dumps.
 pub fn run(context: &mut Context<'_>, command: &TapeCommand) -> Ended {
@@ -21,6 +23,7 @@ pub fn run(context: &mut Context<'_>, command: &TapeCommand) -> Ended {
         TapeCommand::Label(args) => run_label(context, args),
         TapeCommand::List => run_list(context),
         TapeCommand::Show { barcode } => run_show(context, barcode),
+        TapeCommand::Place(args) => run_place(context, args),
         TapeCommand::Contents {
             barcode,
             pattern,
@@ -56,6 +59,47 @@ fn run_label(context: &mut Context<'_>, args: &LabelArgs) -> Ended {
         outcome => Exit::from(outcome),
     };
     conclude(context, exit, &summary, render_labels)
+}
+
+fn run_place(context: &mut Context<'_>, args: &PlaceArgs) -> Ended {
+    let named = [
+        (PlaceKind::Shelf, &args.shelf),
+        (PlaceKind::Courier, &args.courier),
+        (PlaceKind::Vault, &args.vault),
+    ];
+    let mut said = named
+        .into_iter()
+        .filter_map(|(kind, name)| Some((kind, name.clone()?)));
+    let (kind, name) = said.next().expect("clap wants one of them");
+    let options = PlaceOptions {
+        barcodes: args.barcodes.clone(),
+        kind,
+        name,
+        fetch: args.fetch.map(|fetch| fetch.0),
+    };
+    let placed = places::place(context.site, &options)?;
+    let output = &mut context.output;
+    for tape in &placed {
+        match output.is_json() {
+            true => output.json(tape)?,
+            false => output.line(format!("{}  {}", tape.barcode, outside_words(&tape.place)))?,
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Where a tape is, and how long it takes to bring it.
+pub fn outside_words(place: &OutsidePlace) -> String {
+    let kind = match place.kind {
+        Some(PlaceKind::Shelf) => "shelf ",
+        Some(PlaceKind::Courier) => "courier ",
+        Some(PlaceKind::Vault) => "vault ",
+        None => "",
+    };
+    let fetch = place
+        .fetch_s
+        .map(|seconds| format!(", usually here within {}", span_words(seconds as f64)));
+    format!("{kind}{}{}", place.place_name, fetch.unwrap_or_default())
 }
 
 /// Generation and capacity, each with a comma behind it, as far as the drive told them.
@@ -119,12 +163,20 @@ fn list_row(tape: &TapeInfo) -> Vec<String> {
         tape.barcode.clone(),
         tape.pool.clone(),
         whole_state(tape),
-        place_words(&tape.place),
+        whole_place(tape),
         ByteSize(tape.used_bytes).to_string(),
         ByteSize(tape.free_bytes).to_string(),
         tape.segments.to_string(),
         tape.files.to_string(),
     ]
+}
+
+/// Where a tape is: in the library, or where somebody said.
+fn whole_place(tape: &TapeInfo) -> String {
+    match &tape.outside {
+        Some(place) => outside_words(place),
+        None => place_words(&tape.place),
+    }
 }
 
 /// What may be done with a tape, and what keeps it.
@@ -176,7 +228,7 @@ fn render_detail(output: &mut Output, tape: &TapeDetail) -> io::Result<()> {
         ("volume", info.volume.to_string()),
         ("pool", info.pool.clone()),
         ("state", format!("{}{reason}", whole_state(info))),
-        ("place", place_words(&info.place)),
+        ("place", whole_place(info)),
         ("generation", info.generation.clone()),
         (
             "cartridge serial",

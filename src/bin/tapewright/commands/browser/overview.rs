@@ -4,7 +4,7 @@ use tapewright::jobs::restore::{RestoreOutlook, TapeNeed};
 use tapewright::units::ByteSize;
 
 use crate::commands::calibration;
-use crate::commands::restore::{finish_words, how_much, place_words, room_words};
+use crate::commands::restore::{finish_words, how_much, pick_words, place_words, room_words};
 use crate::output::counted;
 
 /// The plan for the screen.
@@ -18,12 +18,9 @@ pub fn lines(outlook: &RestoreOutlook) -> Vec<String> {
     ];
     lines.extend(outlook.tapes.iter().map(tape));
     if !outlook.pick_list.is_empty() {
-        lines.push("to be fetched, which takes a time that is not foretold:".to_owned());
+        lines.push("to be fetched:".to_owned());
     }
-    for pick in &outlook.pick_list {
-        let shelf = pick.shelf.as_deref().unwrap_or("nobody noted where it is");
-        lines.push(format!("  [ ] {}  {shelf}", pick.barcode));
-    }
+    lines.extend(outlook.pick_list.iter().map(pick_words));
     if outlook.existing.total > 0 {
         let objects = counted(outlook.existing.total, "object");
         lines.push(format!("{objects} in the target already: choose another"));

@@ -1,0 +1,141 @@
+//! Where tapes are that no library has, and what a restore makes of it.
+
+use std::time::Duration;
+
+use catalogs::model::event::PlaceKind;
+use tapewright::jobs::archive::{JobDescription, archive};
+use tapewright::jobs::places::{PlaceOptions, PlacedTape, place};
+use tapewright::jobs::restore::{RestoreOptions, RestoreOutlook, plan};
+use tapewright::jobs::{JobError, JobErrorKind, Outcome, tapes};
+
+use crate::lab::{A, B, Lab, archive_path, of_paths, plant};
+
+const HOUR: u64 = 3_600;
+
+fn say(
+    lab: &Lab,
+    barcode: &str,
+    kind: PlaceKind,
+    name: &str,
+    hours: u64,
+) -> Result<Vec<PlacedTape>, JobError> {
+    let options = PlaceOptions {
+        barcodes: vec![barcode.to_owned()],
+        kind,
+        name: name.to_owned(),
+        fetch: (hours > 0).then(|| Duration::from_secs(hours * HOUR)),
+    };
+    place(lab.site(), &options)
+}
+
+fn plan_of(lab: &Lab) -> RestoreOutlook {
+    let options = RestoreOptions {
+        patterns: vec![archive_path(&lab.path("source"))],
+        target: lab.path("target"),
+        ..RestoreOptions::default()
+    };
+    plan(lab.site(), &options).unwrap()
+}
+
+/// A lab with two copies of one tree, on tapes that are both outside.
+fn with_two_copies_outside() -> Lab {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.label(&[B], "vault");
+    let job = JobDescription {
+        copy_pool: Some("vault".to_owned()),
+        ..of_paths(vec![lab.path("source")], "docs")
+    };
+    assert_eq!(
+        archive(lab.site(), &job).unwrap().outcome,
+        Outcome::Complete
+    );
+    lab.take_away(A);
+    lab.take_away(B);
+    lab
+}
+
+#[test]
+fn of_copies_outside_the_nearest_is_asked_for_with_its_place_and_the_time_it_takes() {
+    use PlaceKind::{Courier, Shelf, Vault};
+    let lab = with_two_copies_outside();
+    let nobody_said = plan_of(&lab);
+    assert_eq!(nobody_said.pick_list.len(), 1);
+    assert_eq!(nobody_said.pick_list[0].outside, None);
+    assert_eq!(nobody_said.finish.fetched_at, None);
+    // What is said of A, of B, and which is asked for.
+    let cases = [
+        (Vault, Shelf, B),
+        (Vault, Courier, B),
+        (Courier, Vault, A),
+        (Shelf, Courier, A),
+        // As before: the pool that comes first.
+        (Shelf, Shelf, A),
+    ];
+    for (of_a, of_b, asked) in cases {
+        say(&lab, A, of_a, "Hall 2, box 1", 3).unwrap();
+        say(&lab, B, of_b, "Bank, box 2", 26).unwrap();
+        let outlook = plan_of(&lab);
+        let [pick] = &outlook.pick_list[..] else {
+            panic!("{outlook:?}");
+        };
+        assert_eq!(pick.barcode, asked, "{of_a:?} {of_b:?}");
+        let (kind, name, hours) = match asked {
+            A => (of_a, "Hall 2, box 1", 3),
+            _ => (of_b, "Bank, box 2", 26),
+        };
+        let place = pick.outside.as_ref().unwrap();
+        assert_eq!((place.kind, &*place.place_name), (Some(kind), name));
+        assert_eq!(outlook.tapes[0].retrieve_s, Some(hours * HOUR));
+        let all_there = outlook.finish.fetched_s.unwrap();
+        let read_s = outlook.tapes[0].times.total_s;
+        assert!((all_there - (hours * HOUR) as f64 - read_s).abs() < 1.0);
+    }
+}
+
+#[test]
+fn a_place_is_told_until_the_tape_is_in_the_library_again() {
+    let lab = with_two_copies_outside();
+    let placed = say(&lab, A, PlaceKind::Vault, " Bank ", 0).unwrap();
+    assert_eq!(placed[0].before, None);
+    let again = say(&lab, A, PlaceKind::Courier, "Fast & Sons", 2).unwrap();
+    assert_eq!(again[0].before.as_ref().unwrap().place_name, "Bank");
+    let of_a = || tapes::show(lab.site(), A).unwrap().info.outside;
+    assert_eq!(of_a().unwrap().place_name, "Fast & Sons");
+    assert_eq!(lab.ledger_lines("volume_moved").len(), 2);
+
+    let inside = Lab::new();
+    inside.label(&[A], "docs");
+    let refused = say(&inside, A, PlaceKind::Vault, "Bank", 0).unwrap_err();
+    assert_eq!(refused.kind(), JobErrorKind::Request);
+    assert!(refused.to_string().contains("library export"), "{refused}");
+    assert_eq!(inside.ledger_lines("volume_moved").len(), 0);
+}
+
+#[test]
+fn of_several_tapes_all_are_placed_or_none() {
+    let lab = with_two_copies_outside();
+    let options = |barcodes: &[&str], name: &str| PlaceOptions {
+        barcodes: barcodes.iter().map(|&one| one.to_owned()).collect(),
+        kind: PlaceKind::Shelf,
+        name: name.to_owned(),
+        fetch: None,
+    };
+    let long = "x".repeat(201);
+    for (barcodes, name) in [
+        (&[A, "NONE01L9"][..], "Hall"),
+        (&[A, B], " "),
+        (&[A, B], "two\nlines"),
+        (&[A, B], &long),
+    ] {
+        assert!(
+            place(lab.site(), &options(barcodes, name)).is_err(),
+            "{name:?}"
+        );
+    }
+    assert_eq!(lab.ledger_lines("volume_moved").len(), 0);
+    // Named twice, it is placed once.
+    let placed = place(lab.site(), &options(&[B, A, B], "Hall")).unwrap();
+    assert_eq!(placed.len(), 2);
+}
