@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, Job, Volume, read_receipt};
-use crate::entries::Start;
+use crate::entries::{EntriesError, Start};
 use crate::error::CatalogError;
 use crate::model::event::ReceiptRecord;
 use crate::model::path::KeyRange;
@@ -103,8 +103,14 @@ enum Versions {
     All,
 }
 
-/// A range, and where each file begins that reaches into it.
-type Range = (KeyRange, Vec<(usize, Start)>);
+/// A range that is searched.
+#[derive(Debug)]
+enum Range {
+    /// Where each file begins that reaches into it.
+    Files(KeyRange, Vec<(usize, Start)>),
+    /// All that counts of a range that is one name, and the files that could not tell.
+    Found(Vec<(usize, Entry)>, Vec<(usize, EntriesError)>),
+}
 
 /// The hits of a search, in order.
 #[derive(Debug)]
@@ -148,8 +154,14 @@ impl Hits {
     /// Makes hits ready from the next path; false if there is none.
     fn advance(&mut self) -> bool {
         let Some(merge) = &mut self.merge else {
-            let Some((range, starts)) = self.search.ranges.pop_front() else {
-                return false;
+            let (range, starts) = match self.search.ranges.pop_front() {
+                None => return false,
+                Some(Range::Found(versions, damaged)) => {
+                    self.tell(damaged);
+                    self.select(versions);
+                    return true;
+                }
+                Some(Range::Files(range, starts)) => (range, starts),
             };
             let names = Names {
                 pattern: self.pattern.clone(),
@@ -161,16 +173,21 @@ impl Hits {
         };
         let mut damaged = Vec::new();
         let versions = merge.next_path(&mut damaged);
-        for (file, error) in damaged {
-            if self.unread.note(file, self.search.jobs_of(file)) {
-                self.ready.push_back(Err(error.into()));
-            }
-        }
+        self.tell(damaged);
         match versions {
             Some(versions) => self.select(versions),
             None => self.merge = None,
         }
         true
+    }
+
+    /// Takes note of damaged files, and tells of each once.
+    fn tell(&mut self, damaged: Vec<(usize, EntriesError)>) {
+        for (file, error) in damaged {
+            if self.unread.note(file, self.search.jobs_of(file)) {
+                self.ready.push_back(Err(error.into()));
+            }
+        }
     }
 
     /// Chooses among all entries of one path, each with its source. Every question about what a

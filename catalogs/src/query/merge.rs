@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::scouts::Scouts;
 use super::source::{SourceFile, Tenants};
 use crate::entries::{EntriesError, Start, Stretch, Wanted};
+use crate::model::Entry;
 use crate::model::path::{KeyRange, order_key};
-use crate::model::{Entry, Kind};
 use crate::pattern::Pattern;
 
 /// Files being merged over one range.
@@ -171,17 +171,17 @@ impl Wanted for Names {
     }
 }
 
-/// What a file holds of the names, which are few: kinds, with their sources.
+/// What a file holds of the names, which are few: each entry with its source.
 pub(super) fn probe(
     file: &SourceFile,
     start: &Start,
     names: &Names,
-) -> Result<Vec<(usize, Kind)>, EntriesError> {
+) -> Result<Vec<(usize, Entry)>, EntriesError> {
     let mut stretch = open(file, start);
     let mut held = Vec::new();
     while let Some(entry) = stretch.next_near(names)? {
         let source = file.tenants.source(stretch.receipt());
-        held.extend(source.map(|source| (source, entry.kind)));
+        held.extend(source.map(|source| (source, entry)));
     }
     Ok(held)
 }

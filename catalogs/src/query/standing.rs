@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::evidence::{Evidence, Unread};
 use super::merge::{Merge, Names};
-use super::{FindOptions, Search, Source, Versions};
+use super::{FindOptions, Range, Search, Source, Versions};
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
 use crate::model::path::KeyRange;
@@ -162,7 +162,11 @@ impl Iterator for Standings {
                 return Some(Err(error));
             }
             let Some(merge) = &mut self.merge else {
-                let (range, starts) = self.search.ranges.pop_front()?;
+                let (range, starts) = match self.search.ranges.pop_front()? {
+                    Range::Files(range, starts) => (range, starts),
+                    // In searches for newest versions alone.
+                    Range::Found(..) => continue,
+                };
                 let names = Names {
                     pattern: Pattern::everything(),
                     range,

@@ -158,11 +158,10 @@ impl Base {
     fn plan(&self, pattern: &Pattern, ranges: &[KeyRange], versions: Versions) -> VecDeque<Range> {
         let plan = ranges.iter().map(|range| {
             let of_one_name = pattern.name().map(KeyRange::exact).as_ref() == Some(range);
-            let starts = match versions {
+            match versions {
                 Versions::Newest if of_one_name => self.newest_of(pattern, range),
-                _ => self.all_of(range),
-            };
-            (range.clone(), starts)
+                _ => Range::Files(range.clone(), self.all_of(range)),
+            }
         });
         plan.collect()
     }
@@ -175,17 +174,17 @@ impl Base {
         starts.collect()
     }
 
-    /// The files that tell which version of one name is the newest and whether it is gone:
-    /// those that hold it, back to the first that offers it. All others are left out, and most
+    /// What tells which version of one name is the newest and whether it is gone: the entries of
+    /// the files that hold it, back to the first that offers it. All others are left out, and most
     /// not even looked into.
-    fn newest_of(&self, pattern: &Pattern, range: &KeyRange) -> Vec<(usize, Start)> {
+    fn newest_of(&self, pattern: &Pattern, range: &KeyRange) -> Range {
         let names = Names {
             pattern: pattern.clone(),
             range: range.clone(),
             stop: None,
         };
         let sought = Sought::new(range);
-        let mut starts = Vec::new();
+        let (mut found, mut damaged) = (Vec::new(), Vec::new());
         let mut newest = None;
         for &number in &self.newest_first {
             let file = &self.files[number];
@@ -196,20 +195,18 @@ impl Base {
                 continue;
             };
             match probe(file, &start, &names) {
-                Ok(held) if held.is_empty() => continue,
                 Ok(held) => {
-                    let offered = held.into_iter().filter(|(source, kind)| {
-                        self.sources[*source].offered && *kind != Kind::Gone
+                    let offered = held.iter().filter(|(source, entry)| {
+                        self.sources[*source].offered && entry.kind != Kind::Gone
                     });
-                    let ranks = offered.map(|(source, _)| self.sources[source].rank);
+                    let ranks = offered.map(|(source, _)| self.sources[*source].rank);
                     newest = newest.max(ranks.max());
+                    found.extend(held);
                 }
-                // The search comes to it again and tells.
-                Err(_) => {}
+                Err(error) => damaged.push((number, error)),
             }
-            starts.push((number, start));
         }
-        starts
+        Range::Found(found, damaged)
     }
 
     /// Ranks of the jobs that have entries in a file.
