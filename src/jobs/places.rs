@@ -1,7 +1,7 @@
 //! Where tapes are that no library has: what people say of it.
 //!
-//! What is said is recorded as `volume_moved` (`docs/catalog.md`), and holds until the tape is
-//! said or seen to be elsewhere. Moves no tape.
+//! What is said is recorded as `volume_moved` (`docs/catalog.md`). It counts while the tape is not
+//! in the library, until something else is said, or the library has moved the tape. Moves no tape.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -152,7 +152,9 @@ fn the_terminal_is_given_back_however_the_browser_ends() {
 
 #[test]
 fn without_a_terminal_the_browser_names_what_serves_scripts() {
-    let ran = Place::with_library("1GB").run(["browse"], [""; 0]).expect_exit(2);
+    let ran = Place::with_library("1GB")
+        .run(["browse"], [""; 0])
+        .expect_exit(2);
     for command in ["`ls`", "`find`", "`restore`"] {
         assert!(ran.stderr().contains(command), "{}", ran.stderr());
     }

@@ -95,7 +95,7 @@ fn of_copies_outside_the_nearest_is_asked_for_with_its_place_and_the_time_it_tak
 }
 
 #[test]
-fn a_place_is_told_until_the_tape_is_in_the_library_again() {
+fn a_place_is_told_while_the_tape_is_not_in_the_library() {
     let lab = with_two_copies_outside();
     let placed = say(&lab, A, PlaceKind::Vault, " Bank ", 0).unwrap();
     assert_eq!(placed[0].before, None);
@@ -104,6 +104,9 @@ fn a_place_is_told_until_the_tape_is_in_the_library_again() {
     let of_a = || tapes::show(lab.site(), A).unwrap().info.outside;
     assert_eq!(of_a().unwrap().place_name, "Fast & Sons");
     assert_eq!(lab.ledger_lines("volume_moved").len(), 2);
+    lab.library().insert(0, A, None).unwrap();
+    assert_eq!(of_a(), None);
+    assert_eq!(plan_of(&lab).pick_list, []);
 
     let inside = Lab::new();
     inside.label(&[A], "docs");

@@ -10,7 +10,7 @@ use tapewright::jobs::{Outcome, Site};
 use tapewright::transport::record::Record;
 use tapewright::units::ByteSize;
 
-use crate::lab::{A, Lab, noise};
+use crate::lab::{A, Lab, noise, of_paths};
 
 const BLOCK_BYTES: u64 = 64 << 10;
 
@@ -25,7 +25,7 @@ fn a_rebuild_reads_indexes_and_spaces_over_the_data() {
     lab.label(&[A], "docs");
     let job = JobDescription {
         segment_limit: Some(ByteSize(4 << 20)),
-        ..JobDescription::of_paths(vec![lab.path("source")], "docs")
+        ..of_paths(vec![lab.path("source")], "docs")
     };
     let written = archive(lab.site(), &job).unwrap();
     let catalog = lab.catalog();

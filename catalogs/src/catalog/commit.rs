@@ -2,7 +2,8 @@
 //!
 //! Invariant: a receipt is in the ledger only when its entries are durable under the name that
 //! the line has. Entries are encoded without the right to append, so that several segments may be
-//! at a time, and nobody waits for more than a rename and a line.
+//! at a time: of what is new nobody waits for more than a rename and a line. Only of a receipt that
+//! is known already the file is read meanwhile, to tell whether it is whole.
 
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -14,7 +15,7 @@ use super::{Appended, Catalog};
 use crate::disk::{remove_if_present, sync_directory};
 use crate::entries::{self, DRAFT_EXTENSION, ENTRIES_DIRECTORY, EXTENSION, EntriesError, Sealed};
 use crate::error::CatalogError;
-use crate::ledger::{Home, Known, Placed};
+use crate::ledger::{Home, Known, LedgerError, Placed};
 use crate::model::Entry;
 use crate::model::event::{EntryFileRef, Event, Receipt, ReceiptRecord};
 
@@ -53,8 +54,8 @@ impl Catalog {
             }
             ledger.check_references(&Event::Receipt(record.clone()))?;
         }
-        // Drafts are removed by whom nobody reads beside.
-        let _reading = self.begin_reading();
+        // Whoever removes drafts has this lock alone.
+        let _drafting = self.begin_drafting().map_err(LedgerError::from)?;
         let (draft, sealed) = self.draft(&record.receipt, &entries)?;
         drop(entries);
         let mut ledger = self.ledger();

@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::Catalog;
 use crate::entries::Stretch;
 use crate::ledger::{Home, LedgerError};
-use crate::lock::{FileLock, SharedLock};
+use crate::lock::{FileLock, LockError, SharedLock};
 use crate::model::event::ReceiptRecord;
 
-/// Shared by those who read entry files; whoever removes one has it alone.
+/// Shared by those who read entry files or write one; whoever removes one has it alone.
 const LOCK_FILE: &str = "entries.lock";
 /// Longer than anybody takes to remove files.
 const WAIT: Duration = Duration::from_secs(5);
@@ -34,6 +34,11 @@ impl Catalog {
                 Reading { _lock: None }
             }
         }
+    }
+
+    /// As long as it is kept, no draft of an entry file is removed.
+    pub(super) fn begin_drafting(&self) -> Result<SharedLock, LockError> {
+        SharedLock::acquire(&self.directory.join(LOCK_FILE), self.options.append_wait)
     }
 
     /// The right to remove entry files, unless somebody reads.

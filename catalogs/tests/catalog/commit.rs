@@ -44,11 +44,10 @@ fn segments_committed_side_by_side_are_all_there_while_others_open_the_catalog()
                 })
             })
             .collect();
-        committing
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
+        let committed: Vec<_> = committing.into_iter().map(|thread| thread.join()).collect();
         done.store(true, Ordering::Relaxed);
         assert!(opening.join().unwrap() > 0);
+        committed.into_iter().for_each(|ended| ended.unwrap());
     });
     let hits = find(&catalog, "", &FindOptions::default());
     assert_eq!(hits.len() as u64, THREADS * SEGMENTS * FILES);

@@ -34,7 +34,10 @@ fn uses_catalog(command: &Command) -> bool {
         Command::Restore(args) => args.from_tape.is_empty(),
         Command::Tape(command) => matches!(
             command,
-            TapeCommand::Show { .. } | TapeCommand::Contents { .. } | TapeCommand::AtRisk(_)
+            TapeCommand::Show { .. }
+                | TapeCommand::Contents { .. }
+                | TapeCommand::AtRisk(_)
+                | TapeCommand::Place(_)
         ),
         Command::Catalog(command) => matches!(
             command,

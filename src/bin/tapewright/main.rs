@@ -36,7 +36,7 @@ use args::{Cli, Command};
 use commands::Context;
 use exit::{Exit, Failure, after_printing};
 use operator::TerminalOperator;
-use output::Output;
+use output::{Output, tell};
 use progress::Terminal;
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Err(failure) => {
             if let Some(words) = failure.words(cli.command.writes_tapes()) {
                 tracing::error!("{words}");
-                eprintln!("tapewright: {words}");
+                format!("tapewright: {words}").lines().for_each(tell);
             }
             failure.exit()
         }
@@ -80,10 +80,10 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
             return Err(failure);
         }
         logging::start_without_file(cli.global.verbose);
-        eprintln!(
+        tell(format!(
             "tapewright: going on without a log: {}",
             failure.words(false).unwrap_or_default()
-        );
+        ));
     }
     tracing::info!(arguments = ?std::env::args_os().skip(1).collect::<Vec<_>>(), "start");
     let output = Output::new(cli.global.json);

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tapewright::jobs::{MailRequest, Operator, Reply, TapeRequest};
 
+use crate::output::tell;
+
 /// Asks on stderr, listens on stdin. Declines at once where stdin is no terminal, since
 /// nobody would hear the question.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ impl Operator for TerminalOperator {
         }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if *told != help {
-            eprintln!("waiting: {help}");
+            tell(format!("waiting: {help}"));
             help.clone_into(&mut told);
         }
         drop(told);

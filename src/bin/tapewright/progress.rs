@@ -207,9 +207,9 @@ impl Monitor for Terminal {
         let stop = self.stop.load(Ordering::Relaxed);
         if stop && !self.announced.swap(true, Ordering::Relaxed) {
             self.bar.suspend(|| {
-                eprintln!(
+                tell(
                     "tapewright: stopping in good order (again: at once; what was confirmed stays, \
-                     and `--resume` goes on)"
+                     and `--resume` goes on)",
                 );
             });
         }

@@ -10,7 +10,7 @@ use crate::dates;
 use crate::exit::{Exit, Failure};
 use crate::filter;
 use crate::find_args::FindArgs;
-use crate::output::{Output, plain};
+use crate::output::{Output, tell};
 
 /// Prints what the catalog knows, as it is found.
 pub fn run(context: &mut Context<'_>, args: &FindArgs) -> Ended {
@@ -57,10 +57,12 @@ fn print(context: &mut Context<'_>, options: &FindOptions, long: bool, pattern: 
     };
     let found = print_each(context, line, |site, each| find::find(site, options, each))?;
     if found == 0 {
-        eprintln!(
-            "tapewright: nothing in the catalog matches `{}`\n  A pattern is a path from the root; \
-             `./x` is taken from here, `**/x` matches x anywhere.",
-            plain(pattern)
+        tell(format!(
+            "tapewright: nothing in the catalog matches `{pattern}`"
+        ));
+        tell(
+            "  A pattern is a path from the root; `./x` is taken from here, `**/x` matches x \
+             anywhere.",
         );
         return Ok(Exit::NotFound);
     }
@@ -71,10 +73,9 @@ fn tapes(context: &mut Context<'_>, options: &FindOptions, pattern: &str) -> End
     let tapes = find::tapes(context.site, options)?;
     let output = &mut context.output;
     if tapes.is_empty() {
-        eprintln!(
-            "tapewright: nothing in the catalog matches `{}`",
-            plain(pattern)
-        );
+        tell(format!(
+            "tapewright: nothing in the catalog matches `{pattern}`"
+        ));
         return Ok(Exit::NotFound);
     }
     if output.is_json() {

@@ -180,9 +180,9 @@ fn tell_alone(context: &Context<'_>, volumes: &[RebuiltVolume]) {
             counted(volume.files, "object")
         ));
     }
-    eprintln!(
+    tell(
         "note: no catalog was asked: newer versions, other copies, and parts of files on other \
-         tapes are not known"
+         tapes are not known",
     );
 }
 
@@ -191,12 +191,15 @@ fn tell_finish(context: &Context<'_>, outlook: &RestoreOutlook) {
     context.terminal.clear();
     let finish = finish_words(&outlook.finish);
     tell(format!("note: {}; {finish}", how_much(outlook)));
-    eprintln!("note: {}", calibration::words(&outlook.calibration));
+    tell(format!(
+        "note: {}",
+        calibration::words(&outlook.calibration)
+    ));
     if let Some(words) = first_words(outlook) {
         tell(format!("note: {words}"));
     }
     if let Some(words) = more_drives_words(outlook) {
-        eprintln!("note: {words}");
+        tell(format!("note: {words}"));
     }
 }
 

@@ -121,14 +121,14 @@ pub fn pour(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> 
             }
         }
         Some(false) => {
-            eprintln!(
+            tell(
                 "tapewright: what was written is not what was archived: its digest is another. \
-                 Do not use it, and restore it with --to, which turns to another copy"
+                 Do not use it, and restore it with --to, which turns to another copy",
             );
             Exit::Partial
         }
         None => {
-            eprintln!("note: no digest is known of it: nothing was compared");
+            tell("note: no digest is known of it: nothing was compared");
             Exit::Done
         }
         Some(true) if !failures.is_empty() => {

@@ -28,6 +28,7 @@ use super::{Context, Ended, restore};
 use crate::dates;
 use crate::exit::{Exit, Failure};
 use crate::find_args::BrowserArgs;
+use crate::output::tell;
 
 /// So long a key or an answer may wait to be seen.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -80,7 +81,7 @@ fn browse(site: Site<'_>, model: Model) -> Result<Left, Failure> {
         let mut workers = Workers::new(scope, site, replies);
         let left = keep_showing(site, model, &mut workers, &answers);
         if workers.is_planning() {
-            eprintln!("tapewright: a plan that was begun is made to its end (Ctrl-C twice: not)");
+            tell("tapewright: a plan that was begun is made to its end (Ctrl-C twice: not)");
         }
         left
     })
