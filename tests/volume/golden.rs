@@ -10,12 +10,16 @@ use crate::memory_tape::{MemoryTape, Object};
 use crate::support::{BLOCK_BYTES, label, segment_as, write_volume, write_volume_as, written_at};
 use crate::zoo;
 use tapewright::volume::append::AppendPoint;
-use tapewright::volume::index::{Codec, JobPolicy, KeepUntil};
+use tapewright::volume::index::{Codec, JobPolicy, KeepUntil, decode};
 use tapewright::volume::label::{Identity, identify, label_damage};
 use tapewright::volume::scan::{Depth, Finding, scan_volume};
 
 /// Each released format has a folder, and each file in it a digest here.
-const GOLDEN: [(&str, &str); 8] = [
+const GOLDEN: [(&str, &str); 9] = [
+    (
+        "index-with-policy/file-2-index",
+        "6dbb8e637311413594fb0cfa3155d52862f1058b7b6df6887acd6e1d63e20119",
+    ),
     (
         "label-of-digests/file-0-label",
         "d8776a8431161e9bacb48d5d94d5dd76c41dd2a8ccdf4bd6d9d19f79b019e65f",
@@ -177,6 +181,14 @@ fn policy() -> JobPolicy {
         copy_pool: Some("vault".to_owned()),
         keep: Some(KeepUntil::Moment("2036-01-02T04:00:00Z".parse().unwrap())),
     }
+}
+
+#[test]
+fn the_golden_index_tells_the_policy_of_its_run() {
+    let index = decode(&read("index-with-policy/file-2-index")).unwrap();
+    assert_eq!(index.info.job.policy, policy());
+    let before = decode(&read("volume-v1/file-2-index")).unwrap();
+    assert_eq!(before.info.job.policy, JobPolicy::default());
 }
 
 /// Writes an index with the policy of its run. Run once, by name.
