@@ -12,7 +12,7 @@ use super::mount::{Bay, Loan, Mounter, Purpose};
 use super::{ByteText, Failure, JobError, Outcome, Problem, Problems, Site};
 use crate::drive::SequentialDevice as _;
 pub use crate::engine::rescue::RECORD;
-use crate::engine::rescue::{self as engine, Joins, Loss, Proof, RescueEnd, RescueReport};
+use crate::engine::rescue::{self as engine, JoinEnd, Joins, Loss, Proof, RescueEnd, RescueReport};
 use crate::engine::target::{Name, Owners};
 use crate::units::{BlockAddress, TapeFile};
 
@@ -93,6 +93,8 @@ pub struct RescueSummary {
 pub struct EncryptedBlocks {
     /// How many.
     pub blocks: u64,
+    /// There may be more of them: nobody can say where they end.
+    pub at_least: bool,
     /// The first.
     pub first_block: BlockAddress,
     /// The name that was recorded with the key of that one, if it has one.
@@ -219,7 +221,7 @@ pub fn rescue(site: Site<'_>, options: &RescueOptions) -> Result<RescueSummary, 
             (mounter, bay, directory)
         }
         RescuedTape::Drive(device) => {
-            let directory = free_directory(&options.target);
+            let directory = free_directory(&options.target)?;
             let library = device_alone(device)?;
             let catalog = site.state.catalog_dir();
             state = site.state.with_brief_catalog(catalog, Some(library));
@@ -261,6 +263,7 @@ pub fn rescue(site: Site<'_>, options: &RescueOptions) -> Result<RescueSummary, 
         Err(error) => {
             let failure = Failure::from(&from_engine(error));
             summary.failure.get_or_insert(failure);
+            summary.outcome = Outcome::Failed;
         }
     }
     if let Err(error) = mounter.unmount(bay) {
@@ -280,6 +283,7 @@ fn encrypted(bay: &mut Bay, report: &RescueReport) -> Option<EncryptedBlocks> {
     let blocks = report.tape_files.iter().map(|file| file.blocks_encrypted);
     Some(EncryptedBlocks {
         blocks: blocks.sum(),
+        at_least: report.encrypted_at_least,
         first_block,
         key_name: next.and_then(|next| next.name),
     })
@@ -313,10 +317,10 @@ fn check_target(target: &Path) -> Result<(), JobError> {
 /// The directory of a tape, which must be new.
 fn directory_of(target: &Path, barcode: &str) -> Result<PathBuf, JobError> {
     if Name::new(barcode.as_bytes()).is_err() {
-        return Ok(free_directory(target));
+        return free_directory(target);
     }
     let directory = target.join(barcode);
-    match is_unused(&directory) {
+    match is_unused(&directory)? {
         true => Ok(directory),
         false => Err(JobError::Request {
             what: format!(
@@ -329,24 +333,36 @@ fn directory_of(target: &Path, barcode: &str) -> Result<PathBuf, JobError> {
 }
 
 /// True if nothing is there, or what a rescue has left that saved nothing.
-fn is_unused(directory: &Path) -> bool {
-    match std::fs::read_dir(directory) {
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-        Ok(listing) => listing.flatten().all(|entry| {
-            let length = entry.metadata().map(|metadata| metadata.len());
-            entry.file_name() == RECORD && length.is_ok_and(|length| length == 0)
+fn is_unused(directory: &Path) -> Result<bool, JobError> {
+    let looked = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+        Ok(mut listing) => listing.try_fold(true, |is_unused, entry| {
+            let entry = entry?;
+            let is_record = entry.file_name() == RECORD;
+            Ok(is_unused && is_record && entry.metadata()?.len() == 0)
         }),
-    }
+    };
+    looked.map_err(|source| JobError::Io {
+        action: "looking into",
+        path: directory.to_owned(),
+        source,
+    })
 }
 
 /// The directory of a tape of which no barcode is known.
-fn free_directory(target: &Path) -> PathBuf {
-    let names = (1_u32..).map(|number| match number {
-        1 => target.join("tape"),
-        number => target.join(format!("tape-{number}")),
-    });
-    let mut free = names.filter(|directory| is_unused(directory));
-    free.next().expect("no directory has so many names")
+fn free_directory(target: &Path) -> Result<PathBuf, JobError> {
+    let mut number = 1_u64;
+    loop {
+        let directory = match number {
+            1 => target.join("tape"),
+            number => target.join(format!("tape-{number}")),
+        };
+        if is_unused(&directory)? {
+            return Ok(directory);
+        }
+        number += 1;
+    }
 }
 
 fn summarise(tape: String, directory: PathBuf, report: RescueReport) -> RescueSummary {
@@ -397,6 +413,11 @@ fn summarise(tape: String, directory: PathBuf, report: RescueReport) -> RescueSu
 
 impl RescueSummary {
     fn add(&mut self, joins: Joins) {
+        self.outcome = match joins.end {
+            JoinEnd::Done => self.outcome,
+            JoinEnd::Stopped => Outcome::Interrupted,
+            JoinEnd::Failed | JoinEnd::Full => Outcome::Failed,
+        };
         let place = |directory: PathBuf, name: Vec<u8>| {
             let directory = directory.into_os_string().into_vec();
             ByteText([directory, name].join(&b'/'))
@@ -478,5 +499,44 @@ fn tape_gap(gap: engine::Gap) -> TapeGap {
         encrypted: gap.encrypted,
         what: gap.what,
         passed_bytes: gap.passed_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_join_that_does_not_come_to_its_end_lowers_the_outcome() {
+        for (end, outcome) in [
+            (JoinEnd::Done, Outcome::Complete),
+            (JoinEnd::Failed, Outcome::Failed),
+            (JoinEnd::Full, Outcome::Failed),
+            (JoinEnd::Stopped, Outcome::Interrupted),
+        ] {
+            let report = RescueReport::default();
+            let mut summary = summarise("A00001L9".to_owned(), PathBuf::new(), report);
+            summary.add(Joins {
+                end,
+                ..Joins::default()
+            });
+            assert_eq!(summary.outcome, outcome, "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_found_or_the_error_that_nobody_can_look_into_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let free = |target: &Path| free_directory(target).map_err(|error| error.to_string());
+        assert_eq!(free(dir.path()), Ok(dir.path().join("tape")));
+        let used = dir.path().join("tape");
+        std::fs::create_dir(&used).unwrap();
+        std::fs::write(used.join(RECORD), "").unwrap();
+        assert_eq!(free(dir.path()), Ok(used.clone()), "it has saved nothing");
+        std::fs::write(used.join(RECORD), "{}").unwrap();
+        assert_eq!(free(dir.path()), Ok(dir.path().join("tape-2")));
+        std::fs::write(dir.path().join("tape-2"), "no directory").unwrap();
+        assert!(free(dir.path()).is_err());
+        assert!(directory_of(dir.path(), "tape-2").is_err());
     }
 }

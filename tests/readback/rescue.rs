@@ -1,15 +1,16 @@
 //! A rescue saves what is whole, names what is not, and stays in its directory.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tapewright::engine::rescue::{
-    Loss, Proof, RescueEnd, RescueOptions, RescueReport, join, rescue,
+    JoinEnd, Loss, Proof, RescueEnd, RescueOptions, RescueReport, join, rescue,
 };
 use tapewright::engine::target::Owners;
-use tapewright::monitor::Silent;
+use tapewright::monitor::{Monitor, Silent};
 use tapewright::units::TapeFile;
 use tapewright::volume::index::{Codec, DigestAlgorithm};
 use tapewright::volume::member::Kind;
@@ -410,6 +411,56 @@ fn saved_files_are_proven_by_the_digests_of_the_index_where_it_can_be_read() {
 }
 
 #[test]
+fn the_index_of_another_segment_proves_nothing_but_itself() {
+    let volume = volume(Codec::Plain);
+    let marks: Vec<usize> = {
+        let medium = volume.tape.medium();
+        let marks = medium.objects.iter().enumerate();
+        let marks = marks.filter(|(_, object)| **object == Object::Filemark);
+        marks.map(|(at, _)| at).collect()
+    };
+    // The second segment is one tape file with its index, and not where that says.
+    for mark in [marks[3], marks[1]] {
+        volume.tape.medium().objects.remove(mark);
+    }
+    let dir = TempDir::new().unwrap();
+    let report = rescued(&volume.tape, &options(dir.path()));
+    let one = &report.tape_files[2];
+    assert_eq!((one.files, one.verified), (5, 4), "{:?}", report.tape_files);
+    let record = fs::read_to_string(dir.path().join("rescued.jsonl")).unwrap();
+    let line = record.lines().find(|line| line.contains("\"second\""));
+    assert!(line.unwrap().contains("\"proof\":\"length\""), "{record}");
+}
+
+#[test]
+fn a_segment_whose_first_blocks_are_bad_is_proven_by_its_index() {
+    let volume = volume(Codec::Plain);
+    // The filemark before it, too.
+    volume.tape.medium().bad.extend([1, 2]);
+    let dir = TempDir::new().unwrap();
+    let report = rescued(&volume.tape, &options(dir.path()));
+    assert_eq!(proven(&report), (4, 0), "{:?}", report.tape_files);
+    assert_eq!(lost(&report), ["d", "d/a"]);
+}
+
+#[test]
+fn of_a_name_that_is_archived_twice_one_whose_header_is_lost_is_named() {
+    let items = [
+        file("twice", b"first"),
+        // Ends in block 5, where the next one begins.
+        file("before", &noise(1, 200_000)),
+        file("twice", &noise(2, 70_000)),
+        file("behind", b"whole"),
+    ];
+    let volume = Volume::new("A00001L9").write(&items);
+    volume.tape.medium().bad.insert(5);
+    let dir = TempDir::new().unwrap();
+    let report = rescued(&volume.tape, &options(dir.path()));
+    assert_eq!(lost(&report), ["before", "twice"]);
+    assert_eq!(report.lost[1].loss, Loss::Header);
+}
+
+#[test]
 fn the_label_is_proven_by_its_sum_and_an_index_by_its_own() {
     let volume = volume(Codec::Plain);
     let dir = TempDir::new().unwrap();
@@ -494,6 +545,23 @@ fn encrypted_blocks_are_told_as_such_and_passed_without_trying_them_one_by_one()
     }
 }
 
+#[test]
+fn encrypted_blocks_without_an_end_are_told_as_so_many_at_least() {
+    let volume = volume(Codec::Plain);
+    let end = volume.tape.medium().objects.len() as u64;
+    volume.tape.medium().encrypted.extend(5..end);
+    let dir = TempDir::new().unwrap();
+    let report = rescued(&volume.tape, &options(&dir.path().join("a")));
+    assert!(!report.encrypted_at_least);
+    let mut medium = volume.tape.medium();
+    medium.objects.truncate(10);
+    medium.no_end_mark = true;
+    drop(medium);
+    let report = rescued(&volume.tape, &options(&dir.path().join("b")));
+    assert_eq!(report.end, RescueEnd::NoEndOfData);
+    assert!(report.encrypted_at_least);
+}
+
 /// Rescues tapes one after the other into directories of their own below `dir`.
 fn rescued_below(dir: &Path, tapes: &[(&str, &Tape)]) -> Vec<RescueReport> {
     let one = |(name, tape): &(&str, &Tape)| rescued(tape, &options(&dir.join(name)));
@@ -551,35 +619,181 @@ fn parts_on_several_tapes_are_joined_once_all_are_there() {
     );
 }
 
+/// Stops once a file is gone.
+struct UntilGone(PathBuf);
+
+impl Monitor for UntilGone {
+    fn stop_requested(&self) -> bool {
+        !self.0.exists()
+    }
+}
+
 #[test]
-fn a_join_that_was_broken_off_is_gone_on_with() {
-    let whole = noise(6, 300_000);
+fn a_join_that_was_broken_off_is_gone_on_with_where_it_was_begun() {
+    type Meanwhile = fn(&Path, &[u8]);
+    let second = "one/file-00003/big.tapewright-part-0002";
+    let cases: [(&str, Meanwhile, &[&str]); 5] = [
+        ("nothing", |_, _| {}, &[]),
+        (
+            "another tape has a copy of the first part",
+            |dir, whole| {
+                let copy = [part("big", whole, 1, 0..100_000)];
+                let copy = Volume::new("A00002L9").write(&copy);
+                rescued_below(dir, &[("two", &copy.tape)]);
+            },
+            &["two/file-00001/big.tapewright-part-0001"],
+        ),
+        (
+            "the second part was not removed before it was killed",
+            |dir, whole| {
+                let second = "one/file-00003/big.tapewright-part-0002";
+                fs::write(dir.join(second), &whole[100_000..200_000]).unwrap();
+            },
+            &[],
+        ),
+        (
+            "a line of the record was torn, and then it was stopped once more",
+            |dir, _| {
+                let record = dir.join("one/rescued.jsonl");
+                let torn = fs::read_to_string(&record).unwrap() + "{\"file\":";
+                fs::write(&record, torn).unwrap();
+                let third = dir.join("one/file-00005/big.tapewright-part-0003");
+                let joins = join(dir, &UntilGone(third)).unwrap();
+                assert_eq!(joins.end, JoinEnd::Stopped);
+            },
+            &[],
+        ),
+        (
+            "another file of the name of the second part",
+            |dir, _| {
+                let second = "one/file-00003/big.tapewright-part-0002";
+                fs::write(dir.join(second), noise(9, 100_000)).unwrap();
+            },
+            &["one/file-00003/big.tapewright-part-0002"],
+        ),
+    ];
+    for (what, meanwhile, left) in cases {
+        let whole = noise(6, 400_000);
+        let write = |volume: Volume, number: u32| {
+            let begin = (number as usize - 1) * 100_000;
+            volume.write(&[part("big", &whole, number, begin..begin + 100_000)])
+        };
+        let volume = (1..=4).fold(Volume::new("A00001L9"), write);
+        let dir = TempDir::new().unwrap();
+        rescued_below(dir.path(), &[("one", &volume.tape)]);
+        let joins = join(dir.path(), &UntilGone(dir.path().join(second))).unwrap();
+        assert_eq!(joins.end, JoinEnd::Stopped, "{what}");
+        let why = joins.unjoined[0].why.as_deref().unwrap();
+        assert!(why.contains("it was stopped"), "{why}");
+        assert!(
+            dir.path()
+                .join("one/file-00005")
+                .read_dir()
+                .unwrap()
+                .count()
+                == 1
+        );
+
+        meanwhile(dir.path(), &whole);
+        let joins = join(dir.path(), &Silent).unwrap();
+        assert_eq!(
+            (joins.joined.len(), joins.end),
+            (1, JoinEnd::Done),
+            "{what}"
+        );
+        let path = dir.path().join("one/file-00001/big");
+        assert!(fs::read(&path).unwrap() == whole, "{what}");
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(since.subsec_nanos(), 123_456_789, "{what}");
+        let parts = files(dir.path()).into_iter();
+        let parts: Vec<String> = parts.filter(|name| name.contains("-part-")).collect();
+        assert_eq!(parts, left, "{what}");
+    }
+}
+
+#[test]
+fn a_join_that_is_not_allowed_is_told_in_its_end_and_the_others_are_made() {
+    let whole = noise(8, 200_000);
     let volume = Volume::new("A00001L9")
         .write(&[part("big", &whole, 1, 0..100_000)])
-        .write(&[part("big", &whole, 2, 100_000..200_000)])
-        .write(&[part("big", &whole, 3, 200_000..300_000)]);
+        .write(&[part("big", &whole, 2, 100_000..200_000)]);
     let dir = TempDir::new().unwrap();
-    rescued_below(dir.path(), &[("t", &volume.tape)]);
-    // The third part is away: nothing is joined. Then the second was put behind the first, and
-    // the run was killed before and after it was removed.
-    let [one, two, three] = [1, 2, 3].map(|number| {
-        let file = 2 * number - 1;
-        let path = format!("t/file-{file:05}/big.tapewright-part-{number:04}");
-        dir.path().join(path)
-    });
-    let aside = dir.path().join("aside");
-    fs::rename(&three, &aside).unwrap();
+    rescued_below(dir.path(), &[("one", &volume.tape)]);
+    fs::write(dir.path().join("one/file-00001/bad"), "bad").unwrap();
+    let record = dir.path().join("one/rescued.jsonl");
+    let line = r#"{"file":1,"path":"../bad.tapewright-part-0001","as":"bad","size":3,"proof":"length",
+        "part":{"mtime":[0,0],"whole":3,"number":1,"offset":0,"size":3,"last":true}}"#;
+    let lines = fs::read_to_string(&record).unwrap() + &line.replace('\n', "") + "\n";
+    fs::write(&record, lines).unwrap();
     let joins = join(dir.path(), &Silent).unwrap();
-    assert_eq!(joins.unjoined[0].missing, [(200_000, Some(300_000))]);
-    assert!(one.exists() && two.exists());
-    let mut begun = fs::read(&one).unwrap();
-    begun.extend(fs::read(&two).unwrap());
-    fs::write(&one, &begun[..150_000]).unwrap();
-    fs::rename(&aside, &three).unwrap();
-    let joins = join(dir.path(), &Silent).unwrap();
-    assert_eq!(joins.joined.len(), 1, "{joins:?}");
-    assert!(fs::read(dir.path().join("t/file-00001/big")).unwrap() == whole);
-    assert!(!two.exists() && !three.exists());
+    assert_eq!(
+        (joins.joined.len(), joins.end),
+        (1, JoinEnd::Failed),
+        "{joins:?}"
+    );
+    assert!(joins.unjoined[0].why.is_some());
+    assert!(dir.path().join("one/file-00001/bad").exists());
+}
+
+/// Root may do all of it; others may not where the modes are in the way.
+#[test]
+fn what_its_mode_forbids_is_joined_and_set_aside_all_the_same() {
+    for mode in [0o444, 0o000] {
+        let whole = noise(7, 200_000);
+        let with_mode = |mut item: crate::rig::Item, mode: u32| {
+            item.member.mode = mode;
+            item
+        };
+        let folder = || with_mode(node("d", Kind::Directory), 0o555);
+        let volume = Volume::new("A00001L9")
+            .write(&[
+                folder(),
+                with_mode(part("d/big", &whole, 1, 0..100_000), mode),
+            ])
+            .write(&[
+                folder(),
+                with_mode(part("d/big", &whole, 2, 100_000..200_000), mode),
+            ])
+            .write(&[
+                folder(),
+                with_mode(file("d/changed", &noise(1, 200_000)), mode),
+            ]);
+        let block = volume.block_of("d/changed");
+        volume.tape.flip(block + 1, 100);
+        let dir = TempDir::new().unwrap();
+        let reports = rescued_below(dir.path(), &[("one", &volume.tape)]);
+        let kept_as = reports[0].lost[0].kept_as.as_deref();
+        assert_eq!(
+            kept_as,
+            Some(&b"d/changed.tapewright-damaged"[..]),
+            "{reports:?}"
+        );
+        let joins = join(dir.path(), &Silent).unwrap();
+        assert_eq!(joins.joined.len(), 1, "{mode:o}: {joins:?}");
+        let saved = files(dir.path())
+            .into_iter()
+            .filter(|name| name.contains("/d/"));
+        let expected = [
+            "one/file-00001/d/big",
+            "one/file-00005/d/changed.tapewright-damaged",
+        ];
+        assert_eq!(saved.collect::<Vec<_>>(), expected, "{mode:o}");
+
+        let mode_of = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let path = dir.path().join("one/file-00001/d/big");
+        assert_eq!(mode_of(&path), mode, "the mode that it was archived with");
+        for number in [1, 3, 5] {
+            let folder = dir.path().join(format!("one/file-{number:05}/d"));
+            assert_eq!(mode_of(&folder), 0o555, "{number}");
+            let modified = fs::metadata(&folder).unwrap().modified().unwrap();
+            let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+            assert_eq!(since.subsec_nanos(), 123_456_789, "{number}");
+            fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        assert!(fs::read(&path).unwrap() == whole, "{mode:o}");
+    }
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Medium {
     pub garbled: BTreeMap<u64, u32>,
     /// Blocks that the drive has no key for.
     pub encrypted: BTreeSet<u64>,
+    /// The drive finds no mark where the data end.
+    pub no_end_mark: bool,
     /// The drive fails at this block.
     pub drive_fails_at: Option<u64>,
     /// The drive is reset, once, before it reads this block.
@@ -144,6 +146,7 @@ impl SequentialDevice for LoadedTape {
         let found = medium.objects.get(self.at as usize);
         self.at += u64::from(found.is_some());
         match found {
+            None if medium.no_end_mark => Err(error(DriveErrorKind::EndOfDataMissing, "reading")),
             None => Ok(ReadOutcome::EndOfData),
             Some(Object::Filemark) => Ok(ReadOutcome::Filemark),
             Some(Object::Record(bytes)) if bytes.len() > buffer.len() => {
@@ -191,6 +194,9 @@ impl SequentialDevice for LoadedTape {
 
     fn locate_end_of_data(&mut self) -> Result<Position, DriveError> {
         self.at = self.tape.medium().objects.len() as u64;
+        if self.tape.medium().no_end_mark {
+            return Err(error(DriveErrorKind::EndOfDataMissing, "locating"));
+        }
         self.position()
     }
 

@@ -3,7 +3,8 @@
 //! The parts are found by the records of the rescues below one directory. The bytes of the others
 //! go behind those of the first part, one part after the other, each removed once it is on disk
 //! there: so no more room is needed than for the largest part, and what is broken off is gone on
-//! with by the next run. The first part then gets the name of the file.
+//! with by the next run, in the file that it was begun in. No file is removed that has bytes of
+//! another part. The first part then gets the name of the file.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -18,9 +19,8 @@ use rustix::io::Errno;
 use super::log::{self, Log, Piece, Proof, RECORD, Whole};
 use super::report::LISTED_MOST;
 use crate::engine::EngineError;
-use crate::engine::target::{Name, SavedFiles, TargetError, TargetErrorKind};
-use crate::monitor::Monitor;
-use crate::volume::member::Part;
+use crate::engine::target::{Name, SavedFiles, TargetError, TargetErrorKind, shown};
+use crate::monitor::{Monitor, Problem};
 
 /// Bytes that are copied at once.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -55,9 +55,25 @@ pub struct Unjoined {
     pub why: Option<String>,
 }
 
+/// How joining ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JoinEnd {
+    /// All was joined that has all its parts.
+    #[default]
+    Done,
+    /// The target did not allow something: the other files were joined.
+    Failed,
+    /// No room is left: what comes behind was not tried.
+    Full,
+    /// The user asked to stop.
+    Stopped,
+}
+
 /// What was joined, and what could not be: at most [`LISTED_MOST`] of each.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Joins {
+    /// How it ended.
+    pub end: JoinEnd,
     /// What was joined.
     pub joined: Vec<Joined>,
     /// What was not.
@@ -76,21 +92,21 @@ pub fn join(root: &Path, monitor: &dyn Monitor) -> Result<Joins, EngineError> {
     };
     let mut groups = Groups::below(root).map_err(unusable)?;
     let mut joins = Joins::default();
-    let mut is_full = false;
     for (whole, pieces) in groups.take() {
         let cover = Cover::of(&whole, &pieces);
-        let why = match cover.gaps.is_empty() {
-            false => None,
-            true if is_full => Some("no room is left".to_owned()),
-            true => match join_one(&whole, &pieces, &cover, monitor) {
+        let why = match joins.end {
+            _ if !cover.gaps.is_empty() => None,
+            JoinEnd::Full => Some("no room is left".to_owned()),
+            JoinEnd::Stopped => Some(Broken::Stopped.to_string()),
+            JoinEnd::Done | JoinEnd::Failed => match join_one(&whole, &pieces, &cover, monitor) {
                 Ok(joined) if joins.joined.len() < LISTED_MOST => {
                     joins.joined.push(joined);
                     continue;
                 }
                 Ok(_) => continue,
-                Err(error) => {
-                    is_full |= error.kind == TargetErrorKind::Full;
-                    Some(error.to_string())
+                Err(broken) => {
+                    joins.end = broken.end();
+                    Some(broken.to_string())
                 }
             },
         };
@@ -99,6 +115,25 @@ pub fn join(root: &Path, monitor: &dyn Monitor) -> Result<Joins, EngineError> {
         }
     }
     Ok(joins)
+}
+
+/// Why a file was not joined though all its parts are there.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("it was stopped; the next rescue into the directory goes on with it")]
+    Stopped,
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+impl Broken {
+    fn end(&self) -> JoinEnd {
+        match self {
+            Broken::Stopped => JoinEnd::Stopped,
+            Broken::Target(error) if error.kind == TargetErrorKind::Full => JoinEnd::Full,
+            Broken::Target(_) => JoinEnd::Failed,
+        }
+    }
 }
 
 fn unjoined(whole: &Whole, pieces: &[Piece], cover: Cover, why: Option<String>) -> Unjoined {
@@ -155,15 +190,22 @@ impl Groups {
     }
 }
 
-/// Whether the file that has the bytes of a part is still there.
+/// Whether the file that has the bytes of a part is still there. One that cannot be looked at is:
+/// joining it tells why.
 fn is_there(piece: &Piece) -> bool {
-    let opened = open(piece, false).and_then(|file| {
-        let name = &piece.name;
-        let length = file.metadata().map(|metadata| metadata.len());
-        length.map_err(|error| TargetError::io(name, "looking at it", &error))
-    });
-    let end = piece.at_bytes.checked_add(piece.part.length_bytes);
-    opened.is_ok_and(|length| end.is_some_and(|end| length >= end))
+    let below = match SavedFiles::below(&piece.directory()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
+        Err(_) => return true,
+        Ok(below) => below,
+    };
+    match Name::new(&piece.name).and_then(|name| below.length_bytes(name)) {
+        Ok(None) => false,
+        Ok(Some(length)) => {
+            let end = piece.at_bytes.checked_add(piece.part.length_bytes);
+            end.is_some_and(|end| length >= end)
+        }
+        Err(error) => error.kind != TargetErrorKind::UnsafeName,
+    }
 }
 
 fn open(piece: &Piece, change: bool) -> Result<File, TargetError> {
@@ -186,23 +228,20 @@ struct Cover {
 
 impl Cover {
     /// Of several copies of the same bytes the one that reaches farthest is taken, of equal ones
-    /// the one that is proven.
+    /// the one that is proven, and then the one that is in its place already. But the first is
+    /// where a join was begun, if one was: the file has other parts, too.
     fn of(whole: &Whole, pieces: &[Piece]) -> Self {
-        let end = |piece: &Piece| {
-            let Part {
-                offset_bytes,
-                length_bytes,
-                ..
-            } = piece.part;
-            offset_bytes.saturating_add(length_bytes)
-        };
-        let by_last = pieces.iter().find(|piece| piece.part.last).map(end);
-        let size = whole.size_bytes.or(by_last);
-        let (mut chosen, mut gaps, mut at) = (Vec::new(), Vec::new(), 0);
+        let by_last = pieces.iter().find(|piece| piece.part.last);
+        let size = whole.size_bytes.or(by_last.map(Piece::end_bytes));
+        let begun = begun(pieces);
+        let mut chosen: Vec<usize> = begun.into_iter().collect();
+        let mut at = begun.map_or(0, |number| pieces[number].end_bytes());
+        let mut gaps = Vec::new();
         let offset = |number: &usize| pieces[*number].part.offset_bytes;
         let reach = |number: &usize| {
             let piece = &pieces[*number];
-            (end(piece), piece.proof == Proof::Digest)
+            let in_place = begun.is_some_and(|begun| piece.shares_file(&pieces[begun]));
+            (piece.end_bytes(), piece.proof == Proof::Digest, in_place)
         };
         let mut order: Vec<usize> = (0..pieces.len()).collect();
         order.sort_by_key(offset);
@@ -214,7 +253,7 @@ impl Cover {
             }
             if let Some(number) = best.filter(|number| reach(number).0 > at) {
                 chosen.push(number);
-                at = end(&pieces[number]);
+                at = pieces[number].end_bytes();
                 continue;
             }
             let next = order.peek().map(offset);
@@ -232,12 +271,33 @@ impl Cover {
     }
 }
 
+/// The first part in whose file a join was begun: it has bytes of most parts.
+fn begun(pieces: &[Piece]) -> Option<usize> {
+    let in_it = |number: usize| sharing(&pieces[number], pieces);
+    let firsts = (0..pieces.len()).filter(|number| pieces[*number].part.offset_bytes == 0);
+    let begun = firsts.filter(|number| in_it(*number) > 1);
+    begun.max_by_key(|number| (in_it(*number), pieces[*number].end_bytes()))
+}
+
+/// How many parts are in the file of this one.
+fn sharing(piece: &Piece, pieces: &[Piece]) -> usize {
+    pieces.iter().filter(|one| one.shares_file(piece)).count()
+}
+
+/// Removes the file of a part whose bytes are in the first one now, if it has those of no other.
+fn remove(piece: &Piece, pieces: &[Piece]) -> Result<(), TargetError> {
+    match sharing(piece, pieces) {
+        0 | 1 => saved_files(piece)?.remove(Name::new(&piece.name)?),
+        _ => Ok(()),
+    }
+}
+
 fn join_one(
     whole: &Whole,
     pieces: &[Piece],
     cover: &Cover,
     monitor: &dyn Monitor,
-) -> Result<Joined, TargetError> {
+) -> Result<Joined, Broken> {
     let mut chosen = cover.chosen.iter().map(|number| &pieces[*number]);
     // An empty file has one part without a byte.
     let first = chosen.next().or(pieces.first());
@@ -246,6 +306,7 @@ fn join_one(
         let name = first.name.clone();
         move |error: io::Error| TargetError::io(&name, action, &error)
     };
+    let name = Name::new(&whole.path)?;
     let files = saved_files(first)?;
     let first_name = Name::new(&first.name)?;
     let file = files.open(first_name, true)?;
@@ -256,7 +317,8 @@ fn join_one(
         if piece.proof != Proof::Digest {
             proof = piece.proof;
         }
-        if piece.name == first.name && piece.directory() == first.directory() {
+        if piece.shares_file(first) {
+            remove_original(piece, pieces, &file, monitor)?;
             continue;
         }
         append(piece, &file, monitor)?;
@@ -265,29 +327,25 @@ fn join_one(
         moved
             .and_then(|()| log.flush())
             .map_err(fail("recording it"))?;
-        saved_files(piece)?.remove(Name::new(&piece.name)?)?;
-    }
-    // The last part of a stream may have no byte.
-    for piece in pieces.iter().filter(|piece| piece.part.length_bytes == 0) {
-        if piece.name != first.name {
-            saved_files(piece)?.remove(Name::new(&piece.name)?)?;
-        }
+        remove(piece, pieces)?;
     }
     file.set_len(cover.size_bytes).map_err(fail("writing"))?;
-    // Writing takes the times, and the bits of set-user-id.
+    // Writing takes the bits of set-user-id, and the time.
     let mode = Mode::from_raw_mode(before.st_mode);
+    let mtime = whole.mtime;
     let times = Timestamps {
         last_access: time(before.st_atime, before.st_atime_nsec),
-        last_modification: time(before.st_mtime, before.st_mtime_nsec),
+        last_modification: time(mtime.seconds, mtime.nanoseconds.into()),
     };
     let set = fchmod(&file, mode).and_then(|()| futimens(&file, &times));
     set.map_err(|errno| fail("setting its metadata")(errno.into()))?;
     file.sync_all().map_err(fail("writing"))?;
-    let name = files.rename(first_name, Name::new(&whole.path)?)?;
+    let name = files.rename(first_name, name)?;
     let joined = log.joined(first.file, (whole, cover.size_bytes), &name, proof);
     joined
         .and_then(|()| log.flush())
         .map_err(fail("recording it"))?;
+    remove_empty(pieces, first, monitor);
     Ok(Joined {
         directory: first.directory(),
         name,
@@ -295,6 +353,60 @@ fn join_one(
         parts: cover.chosen.len().max(1) as u64,
         proof,
     })
+}
+
+/// The last part of a stream may have no byte, but tells where the stream ends: so it goes last.
+fn remove_empty(pieces: &[Piece], first: &Piece, monitor: &dyn Monitor) {
+    let empty = pieces.iter().filter(|piece| piece.part.length_bytes == 0);
+    for piece in empty.filter(|piece| piece.name != first.name) {
+        if let Err(error) = remove(piece, pieces) {
+            monitor.problem(&Problem {
+                path: shown(&piece.name),
+                what: format!("the file is joined, and this part without a byte stays: {error}"),
+            });
+        }
+    }
+}
+
+/// Removes the file that a part came in, if the run that put its bytes into `first` was broken off
+/// before it did so.
+fn remove_original(
+    moved: &Piece,
+    pieces: &[Piece],
+    first: &File,
+    monitor: &dyn Monitor,
+) -> Result<(), Broken> {
+    let is_original = |piece: &&Piece| piece.part == moved.part && !piece.shares_file(moved);
+    for piece in pieces.iter().filter(is_original) {
+        // Another tape may have a copy, which may not be the same.
+        if has_bytes_of(first, piece, monitor)? {
+            remove(piece, pieces)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the bytes of a part are in `first`, in their place.
+fn has_bytes_of(first: &File, piece: &Piece, monitor: &dyn Monitor) -> Result<bool, Broken> {
+    let from = open(piece, false)?;
+    let (mut here, mut there) = (vec![0; PIECE_BYTES as usize], vec![0; PIECE_BYTES as usize]);
+    let mut done = 0;
+    while done < piece.part.length_bytes {
+        if monitor.stop_requested() {
+            return Err(Broken::Stopped);
+        }
+        let bytes = (piece.part.length_bytes - done).min(PIECE_BYTES) as usize;
+        let (here, there) = (&mut here[..bytes], &mut there[..bytes]);
+        let read = from
+            .read_exact_at(there, piece.at_bytes + done)
+            .and_then(|()| first.read_exact_at(here, piece.part.offset_bytes + done));
+        read.map_err(|error| TargetError::io(&piece.name, "comparing it", &error))?;
+        if here != there {
+            return Ok(false);
+        }
+        done += bytes as u64;
+    }
+    Ok(true)
 }
 
 fn time(seconds: i64, nanoseconds: u64) -> Timespec {
@@ -305,7 +417,7 @@ fn time(seconds: i64, nanoseconds: u64) -> Timespec {
 }
 
 /// Copies the bytes of a part to where they belong; holes stay holes.
-fn append(piece: &Piece, to: &File, monitor: &dyn Monitor) -> Result<(), TargetError> {
+fn append(piece: &Piece, to: &File, monitor: &dyn Monitor) -> Result<(), Broken> {
     let from = open(piece, false)?;
     let end = piece.at_bytes.saturating_add(piece.part.length_bytes);
     let system = |errno| TargetError::io(&piece.name, "joining it", &io::Error::from(errno));
@@ -317,7 +429,7 @@ fn append(piece: &Piece, to: &File, monitor: &dyn Monitor) -> Result<(), TargetE
             Err(Errno::NXIO) => break,
             // A file system that does not tell.
             Err(Errno::INVAL) => at,
-            Err(errno) => return Err(system(errno)),
+            Err(errno) => return Err(system(errno).into()),
         };
         let hole = seek(from.as_fd(), SeekFrom::Hole(data))
             .unwrap_or(end)
@@ -325,7 +437,7 @@ fn append(piece: &Piece, to: &File, monitor: &dyn Monitor) -> Result<(), TargetE
         at = data;
         while at < hole {
             if monitor.stop_requested() {
-                return Err(system(Errno::INTR));
+                return Err(Broken::Stopped);
             }
             let bytes = (hole - at).min(PIECE_BYTES) as usize;
             let there = piece.part.offset_bytes + (at - piece.at_bytes);
@@ -343,7 +455,7 @@ fn append(piece: &Piece, to: &File, monitor: &dyn Monitor) -> Result<(), TargetE
 mod tests {
     use super::*;
     use crate::units::TapeFile;
-    use crate::volume::member::FileTime;
+    use crate::volume::member::{FileTime, Part};
 
     fn pieces(parts: &[(u32, u64, u64, bool)], size_bytes: Option<u64>) -> (Whole, Vec<Piece>) {
         let whole = Whole {
@@ -364,7 +476,7 @@ mod tests {
             proof: Proof::Length,
             tape: PathBuf::new(),
             file: TapeFile(1),
-            name: Vec::new(),
+            name: format!("{number} at {offset_bytes}").into_bytes(),
             at_bytes: 0,
         };
         let pieces = parts.iter().map(piece).collect();

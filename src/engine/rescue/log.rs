@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -210,7 +211,17 @@ impl Log {
     /// Opens the record in the directory of a tape, to go on with it.
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         let path = directory.join(RECORD);
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).append(true).create(true);
+        let mut file = options.open(path)?;
+        // What a power cut has left of a line is not to spoil the next one.
+        let mut last = *b"\n";
+        if let Some(at) = file.metadata()?.len().checked_sub(1) {
+            file.read_exact_at(&mut last, at)?;
+        }
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
         Ok(Self {
             out: BufWriter::new(file),
         })
@@ -292,6 +303,21 @@ impl Piece {
     /// The directory of the tape file.
     pub(super) fn directory(&self) -> PathBuf {
         self.tape.join(file_directory(self.file))
+    }
+
+    /// Whether one file has the bytes of both.
+    pub(super) fn shares_file(&self, other: &Piece) -> bool {
+        (&self.name, self.file, &self.tape) == (&other.name, other.file, &other.tape)
+    }
+
+    /// Where it ends in the whole file.
+    pub(super) fn end_bytes(&self) -> u64 {
+        let Part {
+            offset_bytes,
+            length_bytes,
+            ..
+        } = self.part;
+        offset_bytes.saturating_add(length_bytes)
     }
 
     /// Its name on tape.

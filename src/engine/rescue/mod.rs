@@ -23,7 +23,7 @@ mod walk;
 use std::io;
 use std::path::PathBuf;
 
-pub use join::{Joined, Joins, Unjoined, join};
+pub use join::{JoinEnd, Joined, Joins, Unjoined, join};
 pub use log::{Proof, RECORD};
 pub use report::{
     DAMAGED_SUFFIX, Gap, LISTED_MOST, Loss, LostFile, PARTIAL_SUFFIX, RescueEnd, RescueReport,
@@ -42,7 +42,7 @@ use crate::volume::index::{
 use crate::volume::label::{Identity, identify, is_proven_label, label_damage};
 use archive::Archive;
 use log::{Log, Saved, file_directory};
-use proof::{Comparison, Segment};
+use proof::{Comparison, Segment, counted};
 use save::Saver;
 use walk::{Cause, Next, Walk};
 
@@ -130,6 +130,8 @@ struct InWork<'a> {
     /// What was saved, as long as an index may come for it.
     held: Vec<Saved>,
     held_bytes: u64,
+    /// So are all that were saved; else nobody can say what did not come.
+    holds_all: bool,
     index: IndexBytes,
     /// It is a label, and as it was written.
     is_proven_label: bool,
@@ -200,6 +202,7 @@ impl<'a> Rescue<'a> {
             read: TapeFileReport::new(file, walk.next_block()),
             held: Vec::new(),
             held_bytes: 0,
+            holds_all: true,
             index: IndexBytes::default(),
             is_proven_label: false,
         };
@@ -218,9 +221,13 @@ impl<'a> Rescue<'a> {
                 Next::Lost {
                     block,
                     blocks,
+                    at_least,
                     what,
                     cause,
-                } => self.lost(&mut work, (block, blocks), cause, &what)?,
+                } => {
+                    self.report.encrypted_at_least |= at_least && cause == Cause::Encrypted;
+                    self.lost(&mut work, (block, blocks), cause, &what)?;
+                }
                 Next::Mark { crossed } => {
                     let why = match crossed {
                         true => "what cannot be read goes on to the end of the tape file",
@@ -322,6 +329,7 @@ impl<'a> Rescue<'a> {
             work.held.extend(saved);
             return Ok(());
         }
+        work.holds_all &= saved.is_empty();
         saved
             .iter()
             .try_for_each(|saved| self.log.saved(saved, Proof::Length))
@@ -346,13 +354,13 @@ impl<'a> Rescue<'a> {
             let kept_as = lost.kept_as.as_deref();
             self.log.lost(file, &lost.path, kept_as, &lost.why)?;
         }
-        let all_named = found.lost_count == found.lost.len() as u64;
+        let all_named = work.holds_all && found.lost_count == found.lost.len() as u64;
         let named = found.lost.iter().map(|lost| lost.path.clone());
         let this = Segment {
             first_block,
             file,
             saved: work.held,
-            lost: all_named.then(|| named.collect()),
+            lost: all_named.then(|| counted(named)),
         };
         self.report.add(found, read);
         let Some(index) = work.index.decode() else {
@@ -368,18 +376,19 @@ impl<'a> Rescue<'a> {
             return self.comparison().none(&this, proof);
         };
         self.algorithm = index.info.job.digest;
+        // What cannot be read before the first block may have the filemark.
+        let extent = index.info.first_block..index.info.index_block;
+        let is_its = |segment: &Segment| extent.contains(&segment.first_block);
         // Where the filemark between them is lost, both are one tape file.
-        if this.first_block == index.info.first_block {
+        if is_its(&this) {
             self.no_index()?;
             return self.comparison().with(this, &index);
         }
-        let is_its = |segment: &Segment| segment.first_block == index.info.first_block;
         match self.awaits_index.take_if(|segment| is_its(segment)) {
             Some(segment) => self.comparison().with(segment, &index)?,
             None => self.no_index()?,
         }
-        // An index has passed its own digests.
-        self.comparison().none(&this, Proof::Digest)
+        self.comparison().index(&this, &index)
     }
 
     /// No index comes for what awaits one.

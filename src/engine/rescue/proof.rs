@@ -24,8 +24,18 @@ pub(super) struct Segment {
     pub(super) first_block: BlockAddress,
     pub(super) file: TapeFile,
     pub(super) saved: Vec<Saved>,
-    /// Names on tape of what was lost in it; `None` if not all are known.
-    pub(super) lost: Option<HashSet<Vec<u8>>>,
+    /// Names on tape of what was lost in it, and how often; `None` if not all of what came, or
+    /// was lost, is known.
+    pub(super) lost: Option<HashMap<Vec<u8>, usize>>,
+}
+
+/// How often each name is there.
+pub(super) fn counted(names: impl Iterator<Item = Vec<u8>>) -> HashMap<Vec<u8>, usize> {
+    let mut counts = HashMap::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
 }
 
 /// What came of the comparison of one file.
@@ -52,6 +62,24 @@ impl Comparison<'_> {
         for saved in &segment.saved {
             let is_file = matches!(saved.what, What::File { .. });
             if is_file && proof == Proof::Digest {
+                self.count(segment.file, |file| file.verified += 1);
+            }
+            self.log.saved(saved, proof)?;
+        }
+        self.log.flush()
+    }
+
+    /// What a tape file with an index has, where that is of none of the rest: an index has passed
+    /// its own digests.
+    pub(super) fn index(&mut self, segment: &Segment, index: &Index) -> io::Result<()> {
+        let directory = format!("tapewright-segment-{:05}/", index.info.number);
+        for saved in &segment.saved {
+            let is_its_own = saved.path.starts_with(directory.as_bytes());
+            let proof = match is_its_own {
+                true => Proof::Digest,
+                false => Proof::Length,
+            };
+            if is_its_own && matches!(saved.what, What::File { .. }) {
                 self.count(segment.file, |file| file.verified += 1);
             }
             self.log.saved(saved, proof)?;
@@ -114,22 +142,26 @@ impl Comparison<'_> {
             }
         }
         if let Some(lost) = segment.lost {
-            self.unseen(segment.file, index, &came, &lost)?;
+            for (name, count) in lost {
+                *came.entry(name).or_default() += count;
+            }
+            self.unseen(segment.file, index, came)?;
         }
         self.log.flush()
     }
 
-    /// What the index names, and was neither saved nor lost by name.
+    /// What the index names, and was neither saved nor lost by name. Of a name that is in it more
+    /// than once nobody can say which one came: the last ones count as lost.
     fn unseen(
         &mut self,
         file: TapeFile,
         index: &Index,
-        came: &HashMap<Vec<u8>, usize>,
-        lost: &HashSet<Vec<u8>>,
+        mut seen: HashMap<Vec<u8>, usize>,
     ) -> io::Result<()> {
         for line in &index.files {
             let path = tape_name(&line.path, line.part);
-            if came.contains_key(path.as_ref()) || lost.contains(path.as_ref()) {
+            if let Some(count) = seen.get_mut(path.as_ref()).filter(|count| **count > 0) {
+                *count -= 1;
                 continue;
             }
             let why = "its header did not come: the index names it".to_owned();

@@ -151,6 +151,8 @@ pub struct RescueReport {
     pub gap_count: u64,
     /// Where the first encrypted block is, if there are such.
     pub encrypted_from: Option<BlockAddress>,
+    /// More may be encrypted than were counted: nobody can say where they end.
+    pub encrypted_at_least: bool,
     /// Names that came twice in one tape file, and those of the later ones instead.
     pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
     /// Saved objects that could not be given all of their metadata.

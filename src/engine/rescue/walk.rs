@@ -30,10 +30,12 @@ pub(super) enum Next<'a> {
         block: BlockAddress,
         bytes: &'a [u8],
     },
-    /// Blocks that cannot be read: how many from where, and why.
+    /// Blocks that cannot be read: how many from where, and why. `at_least`: nobody can say where
+    /// they end.
     Lost {
         block: BlockAddress,
         blocks: u64,
+        at_least: bool,
         what: String,
         cause: Cause,
     },
@@ -168,9 +170,11 @@ impl<'a> Walk<'a> {
                 let mark = matches!((cause, self.ahead), (Cause::Encrypted, Ahead::File(_)));
                 let end = self.at.0 - u64::from(mark);
                 let blocks = end.saturating_sub(block.0).max(1);
+                let at_least = matches!(self.ahead, Ahead::NoEndMark | Ahead::Unreachable);
                 Next::Lost {
                     block,
                     blocks,
+                    at_least,
                     what,
                     cause,
                 }

@@ -50,6 +50,7 @@ pub fn run(context: &mut Context<'_>, args: &RescueArgs) -> Ended {
 fn is_of_another_kind(summary: &RescueSummary) -> bool {
     let bad: u64 = summary.tape_files.iter().map(|file| file.blocks_lost).sum();
     let is_ended = matches!(summary.end, "end_of_data" | "no_end_of_data");
+    let is_ended = is_ended && summary.outcome == Outcome::Partial;
     is_ended && summary.objects == 0 && summary.gaps_total > 0 && bad == 0
 }
 
@@ -163,8 +164,12 @@ fn encryption(output: &mut Output, encrypted: &EncryptedBlocks) -> io::Result<()
         Some(name) => format!("the key that is named `{name}` on the tape"),
         None => "the key that it was written with; the tape has no name of it".to_owned(),
     };
+    let at_least = match encrypted.at_least {
+        true => "at least ",
+        false => "",
+    };
     output.line(format!(
-        "encrypted: {}, from block {} on, and this drive has no key for them. They are not bad, \
+        "encrypted: {at_least}{}, from block {} on, and this drive has no key for them. They are not bad, \
          and were not tried again.",
         counted(encrypted.blocks, "block"),
         encrypted.first_block
