@@ -8,11 +8,12 @@ use std::process::{Command, Stdio};
 
 use tapewright::engine::EngineError;
 use tapewright::engine::restore::{
-    CutFile, HELD_BYTES, RestoreOutcome, RestoreReport, TarPlan, write_tar,
+    CutFile, HELD_BYTES, OtherVersion, RestoreOutcome, RestoreReport, TarPlan, VolumeReads,
+    write_tar,
 };
 use tapewright::engine::target::TargetOptions;
 use tapewright::monitor::Silent;
-use tapewright::volume::member::{Extent, Kind};
+use tapewright::volume::member::{Extent, FileTime, Kind};
 
 use crate::rig::{Item, Shelf, Volume, file, node, noise, part, plan};
 
@@ -221,6 +222,63 @@ fn a_file_in_parts_comes_joined_as_far_as_there_are_parts() {
         assert_eq!(found.len(), whole.len());
         assert_eq!(found == whole, problems == 0);
         assert!(found[..200_192] == whole[..200_192]);
+    }
+}
+
+#[test]
+fn content_of_an_older_version_comes_with_the_metadata_that_are_wanted() {
+    let whole = noise(4, 500_000);
+    let volumes = [
+        Volume::new("A00001L9").write(&[part("cut", &whole, 1, 0..200_192)]),
+        Volume::new("A00002L9").write(&[part("cut", &whole, 2, 200_192..500_000)]),
+        Volume::new("A00003L9").write(&[file("small", b"one"), file("large", &large())]),
+    ];
+    let older = |is_same_state: bool| {
+        volumes.each_ref().map(|volume| {
+            let mut reads = volume.reads();
+            for read in &mut reads.reads {
+                read.other = Some(Box::new(OtherVersion {
+                    job_name: "older".to_owned(),
+                    is_same_state,
+                    mode: 0o600,
+                    uid: rustix::process::geteuid().as_raw(),
+                    gid: rustix::process::getegid().as_raw(),
+                    user: String::new(),
+                    group: String::new(),
+                    mtime: FileTime {
+                        seconds: 1_100_000_000,
+                        nanoseconds: 0,
+                    },
+                    ctime: FileTime::default(),
+                }));
+            }
+            reads
+        })
+    };
+    let cases: [(bool, (u32, i64), &[&str]); 2] = [
+        (false, (0o600, 1_100_000_000), &["cut", "large", "small"]),
+        (true, (0o644, 1_000_000_000), &[]),
+    ];
+    for (is_same_state, expected, lacking) in cases {
+        let [first, second, others]: [VolumeReads; 3] = older(is_same_state);
+        let mut plan = plan_of(&[], &[]);
+        plan.members.volumes = vec![others];
+        plan.cut_files = vec![CutFile {
+            name: b"cut".to_vec(),
+            size_bytes: 500_000,
+            copies: vec![vec![first, second]],
+        }];
+        let (report, stream) = written(&plan, &volumes.each_ref(), false);
+        assert_eq!(report.outcome, RestoreOutcome::Complete, "{report:?}");
+        let dir = extracted(&stream);
+        for name in ["cut", "large", "small"] {
+            let found = fs::metadata(dir.path().join(name)).unwrap();
+            assert_eq!((found.mode() & 0o7777, found.mtime()), expected, "{name}");
+        }
+        let told = report.metadata_not_set.items.iter();
+        let mut told: Vec<&str> = told.map(|one| one.path.as_str()).collect();
+        told.sort_unstable();
+        assert_eq!(told, lacking);
     }
 }
 

@@ -15,7 +15,7 @@ use super::mend::Mending;
 use super::parts::{Added, CutFiles, Joined};
 use super::pass::{Pass, Piece};
 use super::patches::{Patch, Patches};
-use super::plan::{MemberRead, OtherVersion, RestorePlan};
+use super::plan::{MemberRead, RestorePlan};
 use super::read::{Destination, Done, Failed, reread, unreadable};
 use super::resume::{KEPT_FROM_BYTES, Resume};
 use crate::engine::target::{DataWriter, FileWriter, Name, Target, shown};
@@ -105,11 +105,9 @@ impl<'a> Destination<'a> for Files<'_, 'a> {
             }
         })?;
         let done = self.put(read, name, arrived, writer)?;
-        if let (Done::Placed { .. }, Some(other)) = (&done, &read.other)
-            && !other.is_same_state
-        {
+        if let (Done::Placed { .. }, Some((lacks, why))) = (&done, read.lacks()) {
             let target = &mut self.directory.lock().target;
-            target.lacks(name.bytes(), OtherVersion::LACKS, other.why());
+            target.lacks(name.bytes(), lacks, why);
         }
         Ok(done)
     }

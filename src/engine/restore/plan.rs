@@ -130,10 +130,10 @@ pub struct OtherVersion {
 
 impl OtherVersion {
     /// What is not known of the version that is restored.
-    pub(super) const LACKS: &str = "extended attributes and access control lists, if it had any";
+    const LACKS: &str = "extended attributes and access control lists, if it had any";
 
     /// Why.
-    pub(super) fn why(&self) -> String {
+    fn why(&self) -> String {
         format!(
             "its content was read from an older version, of job {}",
             self.job_name
@@ -142,9 +142,20 @@ impl OtherVersion {
 }
 
 impl MemberRead {
+    /// The version on tape, if its metadata are not those of the one that is restored.
+    fn differing(&self) -> Option<&OtherVersion> {
+        self.other.as_deref().filter(|other| !other.is_same_state)
+    }
+
+    /// What is not known of the version that is restored, and why; `None` if all is.
+    pub(super) fn lacks(&self) -> Option<(&'static str, String)> {
+        let other = self.differing()?;
+        Some((OtherVersion::LACKS, other.why()))
+    }
+
     /// Makes of what the header on tape says what it says of the version that is restored.
     pub(super) fn adjust(&self, member: &mut Member) {
-        let Some(other) = self.other.as_ref().filter(|other| !other.is_same_state) else {
+        let Some(other) = self.differing() else {
             return;
         };
         (member.mode, member.uid, member.gid) = (other.mode, other.uid, other.gid);

@@ -66,9 +66,9 @@ impl From<Unreadable> for Ended {
 
 /// What takes the content of a file, in order.
 pub(super) trait Spout {
-    /// The header of the first member has come.
-    fn begin(&mut self, first: &Member) -> Result<(), Ended> {
-        let _ = first;
+    /// The header of the first member has come, with the metadata that are wanted.
+    fn begin(&mut self, first: &Member, read: &MemberRead) -> Result<(), Ended> {
+        let _ = (first, read);
         Ok(())
     }
 
@@ -277,14 +277,15 @@ fn member(
         let malformed = |error: crate::volume::tar::TarError| Ended::Lost(error.to_string());
         while let Some(event) = parser.next(&mut bytes).map_err(malformed)? {
             match (event, &header) {
-                (Event::Member { member, .. }, None) => {
+                (Event::Member { mut member, .. }, None) => {
                     check_header(&member, read)?;
+                    read.adjust(&mut member);
                     if member.kind != Kind::File {
                         return Err(Ended::Lost("it is no file, and has no content".to_owned()));
                     }
                     if !out.has_begun {
                         out.has_begun = true;
-                        out.spout.begin(&member)?;
+                        out.spout.begin(&member, read)?;
                     }
                     header = Some(member);
                 }

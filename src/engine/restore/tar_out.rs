@@ -16,7 +16,7 @@ use super::pass::Pass;
 use super::plan::MemberRead;
 use super::read::{Destination, Done, Failed, reread, unreadable};
 use crate::engine::content::{ContentDigest, ZEROS};
-use crate::engine::target::Name;
+use crate::engine::target::{Name, NotSet};
 use crate::monitor::Monitor;
 use crate::volume::index::{Digest, Place};
 use crate::volume::member::{Kind, Member};
@@ -43,6 +43,8 @@ pub(super) struct TarOut<'a> {
     open_bytes: u64,
     links: Vec<(WaitingLink<'a>, Box<Member>)>,
     directories: Vec<Member>,
+    /// What is not known of members that were given out.
+    not_set: NotSet,
     /// Names of symbolic links: nothing comes below them, since not every tar sees to that.
     symlinks: HashSet<&'a [u8]>,
 }
@@ -67,6 +69,7 @@ impl<'a> TarOut<'a> {
             open_bytes: 0,
             links: Vec::new(),
             directories: Vec::new(),
+            not_set: NotSet::default(),
             symlinks: HashSet::new(),
         }
     }
@@ -77,6 +80,18 @@ impl<'a> TarOut<'a> {
             path: name.to_vec(),
             ..member.clone()
         });
+    }
+
+    /// Notes what is not known of a member that was given out.
+    pub(super) fn note_lacks(&mut self, read: &MemberRead) {
+        if let Some((lacks, why)) = read.lacks() {
+            self.not_set.add(&read.name, lacks.to_owned(), why);
+        }
+    }
+
+    /// What was noted.
+    pub(super) fn take_not_set(&mut self) -> NotSet {
+        std::mem::take(&mut self.not_set)
     }
 
     /// Writes what comes last, and gives back why the output took no more, if it did not.
@@ -336,8 +351,10 @@ impl<'a> Destination<'a> for TarOut<'a> {
             let settled = self.settle(read, arriving, verified);
             settled.map_err(Failed::from)
         });
-        if settled.is_err() && self.failed.is_none() {
-            self.close()?;
+        match &settled {
+            Ok(Done::Placed { .. }) => self.note_lacks(read),
+            Err(_) if self.failed.is_none() => self.close()?,
+            _ => {}
         }
         settled
     }

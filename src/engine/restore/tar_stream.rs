@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::FirstName;
 use super::crew::Crew;
-use super::plan::{KnownDirectory, RestorePlan, VolumeReads};
+use super::plan::{KnownDirectory, MemberRead, RestorePlan, VolumeReads};
 use super::pour::{Ended, PourReport, Spout, pour_into};
 use super::report::{RestoreOutcome, RestoreReport};
 use super::run::{Reader, Run};
@@ -80,6 +80,7 @@ pub fn write_tar(
         }
     }
     let mut report = run.finish(&mut out, &came);
+    report.metadata_not_set = out.take_not_set();
     for known in &plan.members.known {
         out.known_directory(&known.name, &known.member);
         let (lacks, why) = (KnownDirectory::LACKS.to_owned(), known.why());
@@ -112,7 +113,7 @@ struct Joined<'a, 'o> {
 }
 
 impl Spout for Joined<'_, '_> {
-    fn begin(&mut self, first: &Member) -> Result<(), Ended> {
+    fn begin(&mut self, first: &Member, read: &MemberRead) -> Result<(), Ended> {
         let whole = Member {
             path: self.file.name.clone(),
             size_bytes: self.file.size_bytes,
@@ -120,7 +121,9 @@ impl Spout for Joined<'_, '_> {
             extents: None,
             ..first.clone()
         };
-        Ok(self.out.begin(&whole)?)
+        self.out.begin(&whole)?;
+        self.out.note_lacks(read);
+        Ok(())
     }
 
     fn put(&mut self, data: &[u8]) -> Result<(), Ended> {
