@@ -24,7 +24,8 @@ pub fn soonest_order(
     while !left.is_empty() {
         let is_first = order.is_empty();
         if many && !is_first {
-            // So many lie close behind each other.
+            // So many lie close behind each other: they stay in the order of their places.
+            left.sort_by_key(|one| one.wanted == 0);
             order.extend(left.drain(..).flat_map(|one| one.run.members));
             break;
         }

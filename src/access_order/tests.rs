@@ -221,3 +221,20 @@ fn the_first_file_is_read_first_where_it_is_to_be_there_soon() {
     );
     assert!(soonest.total_s() >= best.total_s());
 }
+
+#[test]
+fn what_nobody_waits_for_comes_last_also_of_more_than_can_be_searched() {
+    let tape = lto9();
+    let places = 1..=SEARCHED_RUNS as u64 + 1;
+    let extents: Vec<Extent> = places
+        .map(|place| Extent {
+            begin_bytes: place * 4_000 * MB,
+            end_bytes: place * 4_000 * MB + MB,
+        })
+        .collect();
+    assert!(coalesced(&tape, &extents).len() > SEARCHED_RUNS);
+    let soonest = soonest_order(&tape, MB, &extents, |one| one % 2 == 0, End::Rewinds);
+    let order = soonest.legs.iter().map(|leg| leg.extent);
+    let wanted = order.take_while(|one| one % 2 == 0).count();
+    assert_eq!(wanted, SEARCHED_RUNS / 2 + 1);
+}

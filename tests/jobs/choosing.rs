@@ -211,6 +211,14 @@ fn what_another_job_has_of_the_same_content_is_a_copy() {
     assert!(content == fs::read(lab.path("source/2")).unwrap());
     let tar = restore_as_tar(lab.site(), &one, &mut Vec::new()).unwrap();
     assert_eq!((tar.outcome, tar.files), (Outcome::Complete, 1), "{tar:?}");
+    assert!(tar.metadata_not_set.listed.is_empty(), "{tar:?}");
+    let changed = asked(&lab, "source/1", "unused");
+    let tar = restore_as_tar(lab.site(), &changed, &mut Vec::new()).unwrap();
+    let told = &tar.metadata_not_set.listed;
+    assert!(
+        told.len() == 1 && told[0].what.contains("attributes"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -318,4 +326,23 @@ fn the_first_file_is_there_sooner_where_that_is_asked_for() {
         foretold.push(first.seconds);
     }
     assert!(foretold[1] + 15.0 < foretold[0], "{foretold:?}");
+}
+
+#[test]
+fn a_tape_outside_is_not_waited_for_where_the_first_file_is_to_be_there_soon() {
+    let lab = Lab::new();
+    for (tape, name) in [(A, "one"), (B, "other")] {
+        let place = format!("source/{name}");
+        fs::create_dir_all(lab.path(&place)).unwrap();
+        fs::write(lab.path(&place).join("file"), noise(7, 1 << 20)).unwrap();
+        lab.label(&[tape], name);
+        lab.archive(&[&place], name).unwrap();
+    }
+    lab.take_away(A);
+    let options = RestoreOptions {
+        first_soon: true,
+        ..asked(&lab, "source", "target")
+    };
+    let outlook = plan(lab.site(), &options).unwrap();
+    assert_eq!(barcodes(&outlook), [B, A], "{outlook:?}");
 }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::TapePlace;
 use super::arrange::Arranged;
 use super::outlook::TapeNeed;
 use super::timeline::TapeTimes;
@@ -63,15 +64,19 @@ fn times(volume: &Arranged, places: &Places) -> TapeTimes {
     TapeTimes::of_sheet(volume, &places.of(&volume.reads.barcode), places)
 }
 
-/// Puts the volume in front that brings its first file soonest; behind it those that bring most
-/// files for the time that they take.
+/// Puts the volume in front that brings its first file soonest, of those within reach; behind it
+/// those that bring most files for the time that they take.
 pub(super) fn sort(volumes: &mut [Arranged], places: &Places) {
     let soonest = |volume: &Arranged| {
         let until_s = first_of(volume).map_or(f64::INFINITY, |(_, until_s)| until_s);
         times(volume, places).mount_s() + until_s
     };
     let by_first = |a: &usize, b: &usize| soonest(&volumes[*a]).total_cmp(&soonest(&volumes[*b]));
-    let Some(first) = (0..volumes.len()).min_by(by_first) else {
+    let is_here = |one: &usize| {
+        let barcode = &volumes[*one].reads.barcode;
+        places.of(barcode) != TapePlace::Missing
+    };
+    let Some(first) = (0..volumes.len()).filter(is_here).min_by(by_first) else {
         return;
     };
     volumes[..=first].rotate_right(1);

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use catalogs::model::event::OutsidePlace;
-
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;

@@ -155,8 +155,8 @@ pub struct Finish {
     pub low_s: Option<f64>,
     /// Seconds from now, if all goes as slowly as it may.
     pub high_s: Option<f64>,
-    /// The moment when the files of the tapes outside may be there, too, if those are sent for now; `None`
-    /// where there are none, or nobody said how long one of them takes.
+    /// The moment when the files of the tapes outside may be there, too, if those are sent for
+    /// now; `None` where there are none, or nobody said how long one of them takes.
     pub fetched_at: Option<Timestamp>,
     /// From now until then, in seconds.
     pub fetched_s: Option<f64>,

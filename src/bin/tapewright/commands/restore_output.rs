@@ -16,6 +16,7 @@ use crate::restore_args::RestoreArgs;
 
 /// Bytes of a tar archive that are written at once.
 const OUTPUT_BYTES: usize = 1 << 20;
+
 /// What becomes of what is restored. A tar archive takes no file's place.
 pub fn output(args: &RestoreArgs) -> Result<What, Failure> {
     if args.to_stdout {
