@@ -22,6 +22,13 @@ pub enum Step {
     Index(Box<Index>),
     /// Its index is damaged, or was never written.
     Bare(Bare),
+    /// No way leads on, and more lies before.
+    GaveUp {
+        /// The last of the segments that were not looked at. Counts from 1.
+        number: u64,
+        /// Why, as a sentence without a full stop.
+        why: String,
+    },
 }
 
 /// A segment without an index that can be read.
@@ -53,11 +60,25 @@ enum Next {
     Before(BlockAddress, u64),
     /// Before the segment of this number, at the first of these indexes.
     Indexes(VecDeque<BlockAddress>, u64),
+    /// Before the segment of this number, for which this says why no way leads there.
+    Lost(String, u64),
     Nowhere,
 }
 
+impl Next {
+    /// The segment before which the way goes on, if any lies before it.
+    fn before(&self) -> Option<u64> {
+        match self {
+            Self::Before(_, number) | Self::Indexes(_, number) | Self::Lost(_, number) => {
+                Some(*number).filter(|number| *number > 1)
+            }
+            Self::End | Self::Nowhere => None,
+        }
+    }
+}
+
 impl Backwards {
-    /// The next segment towards the beginning; `None` behind the first, or where no way leads on.
+    /// The next segment towards the beginning; `None` behind the first, and once it gave up.
     ///
     /// # Errors
     ///
@@ -67,19 +88,24 @@ impl Backwards {
         device: &mut dyn SequentialDevice,
         label: &Label,
     ) -> Result<Option<Step>, VolumeError> {
+        let next = std::mem::replace(&mut self.next, Next::Nowhere);
+        let before = next.before();
         if self.in_vain == IN_VAIN {
-            return Ok(None);
+            let why = || format!("the indexes of {IN_VAIN} segments in a row cannot be used");
+            return Ok(before.map(|before| gave_up(before, why())));
         }
         let mut known = VecDeque::new();
-        let found = match std::mem::replace(&mut self.next, Next::Nowhere) {
-            Next::Nowhere => None,
+        let found = match next {
+            Next::Nowhere => return Ok(None),
             Next::End => match last_file(device)? {
+                None => return Ok(None),
                 Some((segment, TapeFile(file))) if file % 2 == 1 => {
                     let why = "the tape ends behind it, before an index".to_owned();
-                    return self.bare(device, label, file.div_ceil(2), why, Some(segment));
+                    return self.bare(device, label, file.div_ceil(2), why, Ok(segment));
                 }
-                last => last.map(|(index, TapeFile(file))| (index, file / 2)),
+                Some((index, TapeFile(file))) => Ok((index, file / 2)),
             },
+            Next::Lost(why, _) => Err(why),
             Next::Before(segment, number) => {
                 let index = file_before(device, segment)?;
                 index.map(|index| (index, number - 1))
@@ -87,15 +113,22 @@ impl Backwards {
             Next::Indexes(mut indexes, number) => {
                 let index = indexes.pop_front();
                 known = indexes;
-                index.map(|index| (index, number.saturating_sub(1)))
+                let nothing = || "no address in an index leads there".to_owned();
+                let found = index.map(|index| (index, number.saturating_sub(1)));
+                found.ok_or_else(nothing)
             }
         };
-        let Some((at, number)) = found else {
-            return Ok(None);
+        let (at, number) = match found {
+            Ok(found) => found,
+            Err(why) => return Ok(before.map(|before| gave_up(before, why))),
         };
         let why = match or_damage(read_index(device, label.block_bytes, at))? {
             // What lies before another volume's segment is none of this one's.
-            Ok(index) if index.info.volume != label.volume => return Ok(None),
+            Ok(index) if index.info.volume != label.volume => {
+                let other = index.info.volume;
+                let why = format!("the index at block {at} is of another volume, {other}");
+                return Ok(Some(gave_up(number.saturating_add(1), why)));
+            }
             Ok(index) => {
                 self.in_vain = 0;
                 let before = index.info.previous_indexes.iter().copied();
@@ -113,29 +146,36 @@ impl Backwards {
         Ok(step)
     }
 
-    /// The segment of this number, which begins there, if that is known.
+    /// The segment of this number, which begins there; or why nobody knows where.
     fn bare(
         &mut self,
         device: &mut dyn SequentialDevice,
         label: &Label,
         number: u64,
         why: String,
-        segment: Option<BlockAddress>,
+        segment: Result<BlockAddress, String>,
     ) -> Result<Option<Step>, VolumeError> {
         self.in_vain += 1;
-        let head = match segment {
-            None => Ok(None),
-            Some(at) => {
-                if number > 1 {
-                    self.next = Next::Before(at, number);
-                }
-                or_damage(read_head(device, label.block_bytes, at))?
+        let (head, next) = match segment {
+            Err(why) => (Err(why.clone()), Next::Lost(why, number)),
+            Ok(at) => {
+                let head = or_damage(read_head(device, label.block_bytes, at))?;
+                (head, Next::Before(at, number))
             }
         };
+        if number > 1 {
+            self.next = next;
+        }
         let nothing = || "no segment begins where it should".to_owned();
         let head = head.and_then(|head| head.ok_or_else(nothing));
         Ok(Some(Step::Bare(Bare { number, why, head })))
     }
+}
+
+/// What lies before the segment of this number is not looked at.
+fn gave_up(before: u64, why: String) -> Step {
+    let number = before.saturating_sub(1);
+    Step::GaveUp { number, why }
 }
 
 /// Those of the indexes that lie before `at`, up to the first that does not: addresses that lead
@@ -162,16 +202,16 @@ fn last_file(
     Ok(begins.map(|at| (at, TapeFile(marks - 1))))
 }
 
-/// Where the tape file before the one begins that begins at `at`; `None` if that is not to be
-/// found.
+/// Where the tape file before the one begins that begins at `at`; or why that is not to be found.
 fn file_before(
     device: &mut dyn SequentialDevice,
     at: BlockAddress,
-) -> Result<Option<BlockAddress>, VolumeError> {
+) -> Result<Result<BlockAddress, String>, VolumeError> {
     let moving = "moving to a tape file";
     let located = device.locate(at).map_err(VolumeError::drive(moving, at));
     let begins = located.and_then(|()| begin_of_file_before(device, moving));
-    Ok(or_damage(begins)?.unwrap_or_default())
+    let nothing = || format!("no tape file ends before block {at}");
+    Ok(or_damage(begins)?.and_then(|begins| begins.ok_or_else(nothing)))
 }
 
 /// The beginning of the tape file before the filemark that lies next before the position.

@@ -11,6 +11,7 @@ use tapewright::units::BlockAddress;
 use tapewright::volume::append::AppendPoint;
 use tapewright::volume::index::Content;
 use tapewright::volume::member::FileTime;
+use uuid::Uuid;
 
 use crate::case::{Case, noise};
 use crate::memory_tape::Object;
@@ -101,7 +102,7 @@ impl Rig {
                     Some(fault) => Err(fault),
                     None => read(&mut mounted, &copy),
                 },
-                FoundCopy::Unknown { why, .. } => Err(why),
+                FoundCopy::Unknown { why, .. } | FoundCopy::GaveUp { why, .. } => Err(why),
             });
         }
         found
@@ -304,6 +305,43 @@ fn without_its_index_a_copy_is_read_from_its_archive() {
         "its first segment"
     );
     assert_eq!(found[2], whole[1]);
+}
+
+#[test]
+fn where_no_way_leads_on_it_is_told_and_not_taken_for_the_beginning() {
+    let told = "the indexes of 16 segments in a row cannot be used".to_owned();
+    for (has_copy, expected) in [(true, vec![Err(told)]), (false, Vec::new())] {
+        let mut rig = Rig::new(None);
+        if has_copy {
+            rig.copy("first", pieces(&noise(1, 300_000)));
+        }
+        for _ in 0..16 {
+            rig.job();
+        }
+        let receipts = rig.ledger.receipts.iter().rev().take(16);
+        receipts.for_each(|receipt| rig.spoil(receipt.info.index_block));
+        assert_eq!(rig.found(), expected);
+    }
+
+    let mut rig = Rig::new(None);
+    rig.job();
+    rig.shelf.tapes[0].0.volume = Uuid::new_v4();
+    let found = rig.found();
+    let told = found[0].clone().unwrap_err();
+    assert!(
+        told.contains("of another volume") && found.len() == 1,
+        "{found:?}"
+    );
+}
+
+#[test]
+fn of_a_copy_with_many_bad_blocks_not_all_are_looked_for() {
+    let mut rig = Rig::new(None);
+    rig.copy("first", pieces(&noise(1, 20 << 20)));
+    let info = rig.ledger.receipts.last().unwrap().info.clone();
+    assert!(info.records > 20, "{info:?}");
+    (1..20).for_each(|block| rig.lose(info.first_block.plus(block)));
+    assert_eq!(rig.bad_blocks().len(), 16);
 }
 
 #[test]

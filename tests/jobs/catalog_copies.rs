@@ -373,6 +373,34 @@ fn damaged_copies_are_passed_over_and_where_none_is_left_nothing_is_changed() {
     assert_same_catalogs(&lost, &Told::by(&lab));
 }
 
+#[test]
+fn a_copy_that_no_way_leads_to_is_not_taken_for_none() {
+    let lab = Lab::new();
+    lab.label(&[A], "docs");
+    plant(&lab.path("source"));
+    run(&lab, "source", "docs", CatalogCopy::Always);
+    fs::create_dir(lab.path("small")).unwrap();
+    for _ in 0..16 {
+        run(&lab, "small", "docs", CatalogCopy::Never);
+    }
+    let catalog = lab.catalog();
+    let volume = catalog.volume_by_barcode(A).unwrap().unwrap();
+    let receipts = catalog.receipts_of_volume(&volume.label.what.volume);
+    for receipt in receipts.unwrap().iter().rev().take(16) {
+        lab.spoil(A, receipt.what.receipt.index_block);
+    }
+    drop(catalog);
+    lose_catalog(&lab);
+    let error = import(lab.site(), A).unwrap_err();
+    assert_eq!(error.kind(), JobErrorKind::BadMedium, "{error:?}");
+    let told = error.to_string();
+    assert!(
+        told.contains("tape file 3: it and what lies before it"),
+        "{told}"
+    );
+    assert!(!lab.path("state/catalog").exists());
+}
+
 /// Keeps the problems that were told, and asks to stop once a phase says so.
 #[derive(Clone, Default)]
 struct Ear {

@@ -1,7 +1,7 @@
 //! Copies of the catalog on a volume, the newest first, found and read back.
 //!
 //! A copy is known by its indexes or, where one of them is lost, by what the segment says of itself
-//! at its beginning. Memory: one index for each segment of a copy, and one part.
+//! at its beginning. Memory: one index while it is read, 64 MiB of those of one copy, and one part.
 
 mod read;
 
@@ -17,13 +17,18 @@ use crate::units::{BlockAddress, TapeFile};
 use crate::volume::VolumeError;
 use crate::volume::backwards::{Backwards, Bare, Step};
 use crate::volume::failure::{ReadFailure, judge};
-use crate::volume::index::{Content, FileLine, Index};
-use crate::volume::member::{Condition, Member};
+use crate::volume::index::{Content, FileLine, Index, line_bytes};
+use crate::volume::member::{Condition, FileTime, Part};
 use crate::volume::read::{Found, RecordReader};
 use crate::volume::resume::ResumingReader;
 
-/// Bad blocks of a copy that are looked for; no more are named.
-const BAD_LISTED: usize = 1_000;
+/// So many bad blocks of a copy are looked for: each takes a drive minutes.
+const BAD_LISTED: usize = 16;
+/// The indexes of a copy that are kept have no more text and sums: those of a copy of a terabyte
+/// have about 20 MB at the usual block size.
+const INDEXES_BYTES_MOST: u64 = 64 << 20;
+/// What is counted of a segment at least.
+const SEGMENT_BYTES: u64 = 1 << 10;
 
 /// What is found on a volume.
 #[derive(Debug)]
@@ -35,6 +40,13 @@ pub enum FoundCopy {
         /// Its tape file.
         file: TapeFile,
         /// Why nothing can be said of it, as a sentence without a full stop.
+        why: String,
+    },
+    /// What lies before was not looked at; there may be older copies.
+    GaveUp {
+        /// The last tape file with a segment that was not looked at.
+        file: TapeFile,
+        /// Why, as a sentence without a full stop.
         why: String,
     },
 }
@@ -61,13 +73,24 @@ enum Known {
     /// Its index cannot be used, for this reason. Its first member, if that is known.
     Head {
         why: String,
-        first: Option<Box<Member>>,
+        first: Option<First>,
     },
+}
+
+/// What the first member of a segment says of the copy.
+#[derive(Debug)]
+struct First {
+    path: Vec<u8>,
+    part: Option<Part>,
+    /// When the copy was begun.
+    begun: FileTime,
 }
 
 impl Segment {
     /// The segment, if it is of a copy.
-    fn of_index(index: Box<Index>) -> Option<Self> {
+    fn of_index(mut index: Box<Index>) -> Option<Self> {
+        // None of a copy's business.
+        index.gone = Vec::new();
         let is_copy = index.info.content == Content::Catalog && !index.files.is_empty();
         is_copy.then_some(Self {
             number: index.info.number,
@@ -79,7 +102,7 @@ impl Segment {
     fn path(&self) -> &[u8] {
         match &self.known {
             Known::Index(index) => &index.files[0].path,
-            Known::Head { first, .. } => first.as_ref().map_or(&[], |member| &member.path),
+            Known::Head { first, .. } => first.as_ref().map_or(&[], |first| &first.path),
         }
     }
 
@@ -87,14 +110,31 @@ impl Segment {
     fn begins(&self) -> bool {
         let part = match &self.known {
             Known::Index(index) => index.files[0].part,
-            Known::Head { first, .. } => first.as_ref().and_then(|member| member.part),
+            Known::Head { first, .. } => first.as_ref().and_then(|first| first.part),
         };
         part.is_none_or(|part| part.number == 1)
     }
 
     fn tape_file(&self) -> TapeFile {
-        TapeFile(self.number.saturating_mul(2).saturating_sub(1))
+        file_of(self.number)
     }
+
+    /// What is kept of it, by its text and its sums.
+    fn kept_bytes(&self) -> u64 {
+        let kept = match &self.known {
+            Known::Index(index) => {
+                let lines = index.files.iter().map(line_bytes);
+                lines.sum::<u64>() + 4 * index.crcs.len() as u64
+            }
+            Known::Head { first, .. } => first.as_ref().map_or(0, |first| first.path.len() as u64),
+        };
+        SEGMENT_BYTES + kept
+    }
+}
+
+/// The tape file of the segment of this number.
+fn file_of(number: u64) -> TapeFile {
+    TapeFile(number.saturating_mul(2).saturating_sub(1))
 }
 
 impl CatalogCopy {
@@ -109,7 +149,7 @@ impl CatalogCopy {
         match &self.segments[self.segments.len() - 1].known {
             Known::Index(index) => Some(index.info.written_at),
             Known::Head { first, .. } => {
-                let begun = first.as_ref()?.mtime;
+                let begun = first.as_ref()?.begun;
                 Timestamp::from_second(begun.seconds).ok()
             }
         }
@@ -157,7 +197,7 @@ impl CatalogCopy {
     }
 
     /// Those of its blocks that cannot be read or, by an index, are not as they were written; no
-    /// more than a thousand.
+    /// more than 16.
     ///
     /// # Errors
     ///
@@ -227,11 +267,16 @@ enum Met {
     OfCopy(Segment),
     Files,
     Unknown { file: TapeFile, why: String },
+    GaveUp { file: TapeFile, why: String },
 }
 
 impl Met {
     fn new(step: Step) -> Self {
         let Bare { number, why, head } = match step {
+            Step::GaveUp { number, why } => {
+                let file = file_of(number);
+                return Self::GaveUp { file, why };
+            }
             Step::Index(index) => {
                 return Segment::of_index(index).map_or(Self::Files, Self::OfCopy);
             }
@@ -243,12 +288,16 @@ impl Met {
                 first_block: head.first_block,
                 known: Known::Head {
                     why,
-                    first: head.first,
+                    first: head.first.map(|member| First {
+                        path: member.path,
+                        part: member.part,
+                        begun: member.mtime,
+                    }),
                 },
             }),
             Ok(_) => Self::Files,
             Err(head) => Self::Unknown {
-                file: TapeFile(number.saturating_mul(2).saturating_sub(1)),
+                file: file_of(number),
                 why: format!(
                     "its index cannot be used ({why}), and its beginning tells nothing ({head}): \
                      nobody knows what it holds"
@@ -272,6 +321,7 @@ impl CatalogCopies {
         let label = mounted.label.clone();
         let mut device = ResumingReader::new(mounted.device.as_mut(), &label, monitor);
         let mut segments: VecDeque<Segment> = VecDeque::new();
+        let mut kept_bytes = 0;
         loop {
             let met = match self.met.take() {
                 Some(met) => Some(met),
@@ -284,6 +334,14 @@ impl CatalogCopies {
             match met {
                 Some(Met::OfCopy(segment)) if is_next(&segment) => {
                     let begins = segment.begins();
+                    kept_bytes += segment.kept_bytes();
+                    if kept_bytes > INDEXES_BYTES_MOST {
+                        let file = segment.tape_file();
+                        let why = "what may be a copy that ends behind it has longer indexes than \
+                                   any copy"
+                            .to_owned();
+                        return Ok(Some(FoundCopy::Unknown { file, why }));
+                    }
                     segments.push_front(segment);
                     if begins {
                         break;
@@ -291,6 +349,9 @@ impl CatalogCopies {
                 }
                 Some(Met::Unknown { file, why }) if segments.is_empty() => {
                     return Ok(Some(FoundCopy::Unknown { file, why }));
+                }
+                Some(Met::GaveUp { file, why }) if segments.is_empty() => {
+                    return Ok(Some(FoundCopy::GaveUp { file, why }));
                 }
                 Some(Met::Files) if segments.is_empty() => {}
                 other => {

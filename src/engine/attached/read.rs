@@ -37,6 +37,8 @@ pub struct CatalogCopyReader<'a> {
     taken: usize,
     /// Of the drive, which says nothing of the tape.
     failure: Option<VolumeError>,
+    /// What was read is not as it was written, or could not be read.
+    is_damaged: bool,
 }
 
 /// How far the reader has come in a segment.
@@ -72,12 +74,19 @@ impl<'a> CatalogCopyReader<'a> {
             ready: Vec::new(),
             taken: 0,
             failure: None,
+            is_damaged: false,
         }
     }
 
     /// What the drive failed with, if that ended the stream.
     pub fn take_failure(&mut self) -> Option<VolumeError> {
         self.failure.take()
+    }
+
+    /// True if the tape ended the stream: some of the copy is not on it as it was written.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.is_damaged
     }
 
     /// Makes more ready; false behind the end.
@@ -127,7 +136,10 @@ impl Read for CatalogCopyReader<'_> {
                     let number = segment.map_or(0, |segment| segment.number);
                     self.segment = self.copy.segments.len();
                     return Err(match unread {
-                        Unread::Bad(what) => io::Error::other(format!("segment {number}: {what}")),
+                        Unread::Bad(what) => {
+                            self.is_damaged = true;
+                            io::Error::other(format!("segment {number}: {what}"))
+                        }
                         Unread::NotMedium(error) => {
                             let what = with_causes(&error);
                             self.failure = Some(error);

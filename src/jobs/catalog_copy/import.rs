@@ -53,7 +53,8 @@ pub struct UnusedCopy {
     pub written_at: Option<Timestamp>,
     /// Why it was not used, as a sentence without a full stop.
     pub why: String,
-    /// Blocks of it that cannot be read or are not as they were written, no more than a thousand.
+    /// Blocks of it that cannot be read or are not as they were written, no more than 16; none are
+    /// looked for where reading it met none.
     pub bad_blocks: Vec<BlockAddress>,
 }
 
@@ -180,6 +181,12 @@ impl<'a> Search<'a> {
                     why,
                     bad_blocks: Vec::new(),
                 }),
+                Some(FoundCopy::GaveUp { file, why }) => self.unused.push(UnusedCopy {
+                    tape_file: file,
+                    written_at: None,
+                    why: format!("it and what lies before it was not looked at: {why}"),
+                    bad_blocks: Vec::new(),
+                }),
                 Some(FoundCopy::Copy(copy)) => {
                     if let Some(carried) = self.take(mounted, &copy)? {
                         let unused = self.unused;
@@ -218,10 +225,14 @@ impl<'a> Search<'a> {
                 Ok(carried) => return Ok(Some(carried)),
                 Err(Unread::Drive(error)) => return Err(self.failed(error)),
                 Err(Unread::Other(error)) => return Err(error),
-                Err(Unread::Bad(why)) => {
+                Err(Unread::Damaged(why)) => {
+                    monitor.phase(&format!(
+                        "looking for the bad blocks in the copy of the catalog {of}"
+                    ));
                     let bad = copy.bad_blocks(mounted, monitor);
                     (why, bad.map_err(|error| self.failed(error))?)
                 }
+                Err(Unread::Unfit(why)) => (why, Vec::new()),
             },
         };
         let lost = copy.lost_indexes().map(|what| format!("; {what}"));
@@ -256,8 +267,10 @@ impl<'a> Search<'a> {
 }
 
 enum Unread {
-    /// The copy is damaged, or of later software.
-    Bad(String),
+    /// Some of it is not on the tape as it was written.
+    Damaged(String),
+    /// It came as it is on the tape, and is none, has another sum, or is of later software.
+    Unfit(String),
     Drive(VolumeError),
     /// What is no fault of the copy.
     Other(JobError),
@@ -275,6 +288,7 @@ fn read(
     if let Some(error) = reader.take_failure() {
         return Err(Unread::Drive(error));
     }
+    let is_damaged = reader.is_damaged();
     match done {
         Ok(done) => Ok(Carried {
             events: done.events,
@@ -282,7 +296,11 @@ fn read(
             left_out: 0,
         }),
         Err(error @ (PortableError::Line { .. } | PortableError::Newer { .. })) => {
-            Err(Unread::Bad(with_causes(&error)))
+            let why = with_causes(&error);
+            Err(match is_damaged {
+                true => Unread::Damaged(why),
+                false => Unread::Unfit(why),
+            })
         }
         Err(error) => Err(Unread::Other(job_error(error, &directory, "importing to"))),
     }
