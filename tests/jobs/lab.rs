@@ -217,6 +217,14 @@ impl Lab {
         }
     }
 
+    /// A tape ends so many objects earlier.
+    pub fn lose_last_objects(&self, barcode: &str, objects: u64) {
+        let map = tape_sim::cartridge::folder(&self.library_dir(), barcode).join("p0.map");
+        let length = fs::metadata(&map).unwrap().len();
+        let map = fs::File::options().write(true).open(&map).unwrap();
+        map.set_len(length - objects * 16).unwrap();
+    }
+
     /// What was the label of a tape is garbage, which is returned.
     pub fn spoil_label(&self, barcode: &str) -> Vec<u8> {
         self.spoil(barcode, 0)

@@ -241,3 +241,21 @@ fn a_damaged_index_is_damage_of_the_tape_and_no_difference() {
         "{said:?}"
     );
 }
+
+#[test]
+fn a_confirmed_segment_that_lost_its_end_is_damage_and_neither_cut_off_nor_missing() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.archive(&["source/docs"], "docs").unwrap();
+    lab.archive(&["source/photos"], "docs").unwrap();
+    lab.lose_last_objects(A, 5);
+    let checked = check_with_tape(lab.site(), A).unwrap();
+    let told = tape(&checked);
+    let counts = (told.segments, told.damaged_segments, told.missing_segments);
+    assert_eq!(counts, (1, 1, 0), "{told:?}");
+    assert_eq!((told.damage.total, &told.cut_off), (1, &None), "{told:?}");
+    let said = faults(&checked);
+    let verify_it = format!("`verify {A}`");
+    assert!(said.len() == 1 && said[0].contains(&verify_it), "{said:?}");
+}

@@ -18,7 +18,7 @@ use super::error::ANOTHER_CATALOG;
 use super::mount::{Bay, Mounter, Purpose, lend};
 use super::portable::{CatalogFault, CheckedCatalog, check};
 use super::{ByteText, JobError, Problem, Problems, Site, catalog, convert, cut_off};
-use crate::engine::scan::{ScanReport, scan};
+use crate::engine::scan::{Damage, ScanReport, scan};
 use crate::engine::{BoxedError, ReceiptSink};
 use crate::volume::append::AppendPoint;
 use crate::volume::label::Label;
@@ -43,7 +43,7 @@ pub struct CheckedTape {
     pub unknown_segments: u64,
     /// Segments that the catalog knows and that are not on the tape.
     pub missing_segments: u64,
-    /// Segments whose index is damaged: they were not compared.
+    /// Segments whose index is damaged or lost: they were not compared.
     pub damaged_segments: u64,
     /// Files that are not the same in both, each with what differs.
     pub differences: Problems,
@@ -292,10 +292,25 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
+    /// The segment that the tape ends within, unless the catalog has its receipt: it was
+    /// confirmed then, and has lost its end since.
+    fn cut_off(&mut self, incomplete: Option<Damage>) -> Option<Damage> {
+        let cut = incomplete?;
+        let confirmed = |record: &ReceiptRecord| record.receipt.first_block == cut.block.0;
+        let Some(at) = self.left.iter().position(confirmed) else {
+            return Some(cut);
+        };
+        self.left.remove(at);
+        self.tape.damaged_segments += 1;
+        self.damaged(format!("block {}: {}", cut.block, cut.what));
+        None
+    }
+
     fn finish(mut self, report: ScanReport) -> Result<(CheckedTape, Vec<CatalogFault>), JobError> {
         for damage in &report.damage {
             self.damaged(format!("block {}: {}", damage.block, damage.what));
         }
+        let cut_off = self.cut_off(report.incomplete);
         for record in std::mem::take(&mut self.left) {
             self.missing(&record)?;
         }
@@ -310,8 +325,7 @@ impl<'a> Comparison<'a> {
             self.fault(what, advice);
         }
         let barcode = &self.tape.barcode;
-        let incomplete = report.incomplete.as_ref();
-        self.tape.cut_off = incomplete.map(|cut| cut_off::words(barcode, cut.block));
+        self.tape.cut_off = cut_off.map(|cut| cut_off::words(barcode, cut.block));
         Ok((self.tape, self.faults))
     }
 }
