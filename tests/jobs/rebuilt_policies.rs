@@ -188,3 +188,30 @@ fn of_what_tapes_say_the_longest_counts_and_of_what_was_said_here_the_last() {
     rebuild(lab.site(), &[]).unwrap();
     assert_eq!(until(&lab.catalog(), job), said);
 }
+
+#[test]
+fn a_tape_whose_last_segment_is_cut_off_is_not_full() {
+    let lab = Lab::with(&LibrarySpec {
+        capacity_bytes: Some(24 << 20),
+        slots: 8,
+        cartridges: Some(6),
+        ..Lab::small()
+    });
+    fs::create_dir(lab.path("source")).unwrap();
+    for name in ["one", "two", "three"] {
+        fs::write(lab.path("source").join(name), noise(7, 10 << 20)).unwrap();
+    }
+    lab.label(&[A, B], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    let state = || {
+        let tapes = tapes::list(lab.site()).unwrap();
+        let tape = tapes.into_iter().find(|tape| tape.barcode == A);
+        tape.unwrap().state
+    };
+    assert_eq!(state(), VolumeState::Full);
+    lab.lose_last_objects(A, 1);
+    lose_catalog(&lab);
+    let rebuilt = rebuild(lab.site(), &[A.to_owned()]).unwrap();
+    assert!(rebuilt.volumes[0].cut_off_at.is_some(), "{rebuilt:?}");
+    assert_eq!(state(), VolumeState::Appendable);
+}

@@ -375,7 +375,9 @@ impl<'a> Rebuild<'a> {
         };
         let (bay, report) = lend(bay, label, |mounted| {
             let report = scan(mounted, from, Depth::Indexes, &mut sink, site.monitor)?;
-            let full = report.append.is_some() && is_full(mounted);
+            // Behind what is cut off the drive does not stand where the next segment begins.
+            let at_append = report.append.is_some() && report.incomplete.is_none();
+            let full = at_append && is_full(mounted);
             Ok((report, full))
         });
         let new_segments = sink.new_segments;
