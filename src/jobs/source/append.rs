@@ -230,6 +230,15 @@ impl LibrarySource<'_> {
         });
         let settled = jobs.settle(site, self.catalog);
         let point = report.and_then(|report| {
+            let damage = report.damage.first().map(|first| JobError::DamagedTail {
+                barcode: barcode.clone(),
+                places: report.damage_count,
+                first: format!("block {}: {}", first.block, first.what),
+            });
+            // First of all: the catalog knows the segments by now, so no later mount looks here.
+            if let Some(error) = &damage {
+                self.record_end(volume, VolumeEnd::Suspect(error.to_string()))?;
+            }
             settled?;
             tracing::info!(
                 barcode,
@@ -241,15 +250,7 @@ impl LibrarySource<'_> {
                 let (block, what) = (cut_off.block, &cut_off.what);
                 tracing::warn!(barcode, %block, what, "what was cut off will be overwritten");
             }
-            if let Some(first) = report.damage.first() {
-                let (places, what) = (report.damage_count, &first.what);
-                let first = format!("block {}: {what}", first.block);
-                let error = JobError::DamagedTail {
-                    barcode,
-                    places,
-                    first,
-                };
-                self.record_end(volume, VolumeEnd::Suspect(error.to_string()))?;
+            if let Some(error) = damage {
                 return Err(error);
             }
             report.append.ok_or(JobError::Stopped)
