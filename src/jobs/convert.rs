@@ -26,12 +26,18 @@ use crate::volume::receipt::SegmentReceipt;
 /// segment tells: a rebuild meets jobs in this way. The catalog takes a job it knows as said.
 /// The receipt has the time at which the segment was closed, whoever commits it and when.
 pub(crate) fn commit(catalog: &Catalog, receipt: SegmentReceipt) -> Result<bool, JobError> {
-    let (started_at, closed_at) = (receipt.info.job.started_at, closed_at(&receipt.info));
-    let started = job_started(&receipt.info.job, receipt.info.pool.clone());
+    name_job(catalog, &receipt.info)?;
+    let closed_at = closed_at(&receipt.info);
     let (receipt, entries) = recorded(receipt)?;
-    catalog.append(started_at, &Event::JobStarted(started))?;
     let appended = catalog.commit(closed_at, receipt, entries)?;
     Ok(!appended.known)
+}
+
+/// Names the job of a segment, where the catalog does not know it.
+pub(crate) fn name_job(catalog: &Catalog, info: &SegmentInfo) -> Result<(), JobError> {
+    let started = job_started(&info.job, info.pool.clone());
+    catalog.append(info.job.started_at, &Event::JobStarted(started))?;
+    Ok(())
 }
 
 /// A segment as the catalog has it, with its entries.

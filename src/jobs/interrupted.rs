@@ -1,15 +1,16 @@
 //! Jobs that were killed: who owns a running job, and what becomes of one without owner.
 //!
 //! A job's owner holds a lock named after it. A job in the catalog that is not finished,
-//! and whose lock can be had, was cut off: it is finished as interrupted.
+//! and whose lock can be had, was cut off: it is finished as its segments tell, if one of them says
+//! that it came to its end, else as interrupted.
 
 use std::collections::BTreeMap;
 
 use catalogs::Catalog;
 use catalogs::model::event::{CommandEnded, Event, JobFinished, Outcome, Recorded};
-use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::ends::{JobEnd, end_by_receipts};
 use super::lock::{Lock, NotLocked};
 use super::{JobError, Problems, Site, catalog};
 
@@ -33,13 +34,6 @@ pub(crate) fn is_owned(site: Site<'_>, job: Uuid) -> Result<bool, JobError> {
 /// Finishes jobs whose owner is gone. Every job that writes calls this first.
 pub(crate) fn settle(site: Site<'_>, catalog: &Catalog) -> Result<(), JobError> {
     settle_as(site, catalog, &|_| None)
-}
-
-/// How a job ended and when, by what tapes tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct JobEnd {
-    pub(crate) outcome: Outcome,
-    pub(crate) at: Timestamp,
 }
 
 impl JobEnd {
@@ -79,7 +73,11 @@ pub(crate) fn settle_as(
             .job(&id.to_string())?
             .is_some_and(|job| job.finish.is_none())
         {
-            match known_end(id) {
+            let end = match known_end(id) {
+                None => end_by_receipts(catalog, id)?,
+                known => known,
+            };
+            match end {
                 Some(end) => end.record(catalog, id)?,
                 None => finish(site, catalog, id, Outcome::Interrupted, Ended::default())?,
             }

@@ -26,6 +26,7 @@ mod cut_off;
 pub mod doctor;
 pub mod dump;
 pub mod duplicates;
+mod ends;
 mod engine_error;
 mod error;
 pub mod find;

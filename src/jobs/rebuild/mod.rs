@@ -369,6 +369,7 @@ impl<'a> Rebuild<'a> {
         let (barcode, volume, pool) = (label.barcode.clone(), label.volume, label.pool.clone());
         let (site, catalog) = (self.site, self.catalog);
         let mut sink = NotingSink {
+            site,
             catalog,
             jobs: &mut self.jobs,
             new_segments: 0,

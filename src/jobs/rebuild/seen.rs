@@ -4,17 +4,15 @@
 //!
 //! Does not know the library, or which tape a segment was on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use catalogs::Catalog;
-use catalogs::model::{Entry, Kind};
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::engine::{BoxedError, ReceiptSink};
-use crate::jobs::interrupted::{self, JobEnd};
-use crate::jobs::{JobError, Outcome, Site, catalog, convert, retention};
-use crate::volume::index::{Content, KeepUntil};
+use crate::jobs::ends::{Copies, JobEnd, end_of, rank};
+use crate::jobs::{JobError, Outcome, Site, convert, interrupted, retention};
+use crate::volume::index::{Content, KeepUntil, SegmentInfo};
 use crate::volume::member::Condition;
 use crate::volume::receipt::SegmentReceipt;
 
@@ -22,9 +20,11 @@ use crate::volume::receipt::SegmentReceipt;
 #[derive(Default)]
 pub(crate) struct SeenJobs {
     /// By the pools that have a copy of them.
-    jobs: HashMap<Uuid, BTreeMap<String, JobSeen>>,
+    jobs: HashMap<Uuid, Copies>,
     /// The longest that a segment says of how long a job is kept.
     kept: BTreeMap<Uuid, KeepUntil>,
+    /// Jobs of which a segment told how long they are kept, and nothing else did.
+    told: BTreeSet<Uuid>,
 }
 
 impl SeenJobs {
@@ -33,12 +33,7 @@ impl SeenJobs {
         if receipt.info.content != Content::Files {
             return;
         }
-        let job = &receipt.info.job;
-        if let Some(keep) = job.policy.keep {
-            let longest = self.kept.entry(job.id).or_insert(keep);
-            *longest = keep.max(*longest);
-        }
-        let pools = self.jobs.entry(job.id).or_default();
+        let pools = self.jobs.entry(receipt.info.job.id).or_default();
         let seen = pools.entry(receipt.info.pool.clone()).or_default();
         let closed_at = convert::closed_at(&receipt.info);
         seen.segments.insert(receipt.info.job_segment, closed_at);
@@ -52,99 +47,56 @@ impl SeenJobs {
         seen.blemished |= receipt.salvaged || !whole;
     }
 
+    /// Records how long the job of a segment is kept, if that is news. Before the segment is: no
+    /// later mount may look at that again.
+    fn keep(
+        &mut self,
+        site: Site<'_>,
+        known: &Catalog,
+        info: &SegmentInfo,
+    ) -> Result<(), JobError> {
+        let (job, said) = (info.job.id, info.job.policy.keep);
+        let Some(keep) = said.filter(|_| info.content == Content::Files) else {
+            return Ok(());
+        };
+        if self.kept.get(&job).is_some_and(|longest| *longest >= keep) {
+            return Ok(());
+        }
+        convert::name_job(known, info)?;
+        if retention::take_from_tape(site, known, job, keep)? {
+            self.told.insert(job);
+        }
+        self.kept.insert(job, keep);
+        Ok(())
+    }
+
+    /// Corrects at once what was made of a job before its last segment was met.
+    fn correct_cut_off(&self, site: Site<'_>, known: &Catalog, job: Uuid) -> Result<(), JobError> {
+        let finish = known.job(&job.to_string())?.and_then(|job| job.finish);
+        let cut_off = finish.is_some_and(|said| said.what.outcome == Outcome::Interrupted);
+        let Some(copies) = self.jobs.get(&job).filter(|_| cut_off) else {
+            return Ok(());
+        };
+        match end_of(known, job, copies.clone())? {
+            Some(end) => correct(site, known, job, end),
+            None => Ok(()),
+        }
+    }
+
     /// Records how the jobs ended of which a segment was met, and what became of those that ended
     /// nowhere. One that runs ends by itself. Returns of how many jobs a tape told how long they
     /// are kept.
     pub(crate) fn settle(self, site: Site<'_>, known: &Catalog) -> Result<u64, JobError> {
-        let ends = ends(self.jobs, known)?;
+        let mut ends = BTreeMap::new();
+        for (job, copies) in self.jobs {
+            ends.extend(end_of(known, job, copies)?.map(|end| (job, end)));
+        }
         interrupted::settle_as(site, known, &|job| ends.get(&job).copied())?;
         for (job, end) in ends {
             correct(site, known, job, end)?;
         }
-        let mut told = 0;
-        for (job, keep) in self.kept {
-            told += u64::from(retention::take_from_tape(site, known, job, keep)?);
-        }
-        Ok(told)
+        Ok(self.told.len() as u64)
     }
-}
-
-/// How the jobs ended of which a segment was met, by all that the catalog has of
-/// them by now: other segments may have come with an earlier rebuild.
-fn ends(
-    jobs: HashMap<Uuid, BTreeMap<String, JobSeen>>,
-    known: &Catalog,
-) -> Result<BTreeMap<Uuid, JobEnd>, JobError> {
-    let mut ends = BTreeMap::new();
-    for (job, mut pools) in jobs {
-        for receipt in known.receipts_of_job(&job)? {
-            let record = &receipt.what;
-            let Some(number) = record.receipt.job_segment else {
-                continue;
-            };
-            let volume = catalog::volume(known, record.receipt.volume)?;
-            let seen = pools.entry(volume.label.what.pool).or_default();
-            if seen.segments.contains_key(&number) {
-                continue;
-            }
-            seen.segments.insert(number, receipt.time);
-            if record.receipt.job_ends {
-                seen.end(number, record.receipt.job_problems);
-            }
-            let entries = known.entries_in_tape_order(record)?;
-            seen.blemished |= !entries.iter().all(is_whole);
-        }
-        let start = known.job(&job.to_string())?.map(|job| job.start.what);
-        let own = |pool: &String| start.as_ref().is_some_and(|start| start.pool == *pool);
-        // One copy that is whole is enough. The first tells best when the job ended: a second
-        // one may be made years later.
-        let found = pools.iter().filter_map(|(pool, seen)| {
-            let (_, at) = seen.segments.last_key_value()?;
-            let (outcome, at) = (seen.outcome(), *at);
-            Some(((rank(outcome), !own(pool), at), JobEnd { outcome, at }))
-        });
-        let best = found.min_by_key(|(order, _)| *order);
-        ends.extend(best.map(|(_, end)| (job, end)));
-    }
-    Ok(ends)
-}
-
-/// What the tapes tell of a job.
-#[derive(Default)]
-struct JobSeen {
-    /// Numbers of its segments that were found, and when each was closed.
-    segments: BTreeMap<u64, Timestamp>,
-    /// Number of the segment with which it reached its end, the last time, and the problems that
-    /// it had then, if it said so.
-    last: Option<(u64, Option<u64>)>,
-    /// Some member is missing, not whole, or known from headers alone.
-    blemished: bool,
-}
-
-impl JobSeen {
-    fn end(&mut self, number: u64, problems: Option<u64>) {
-        self.last = self.last.max(Some((number, problems)));
-    }
-
-    /// Complete only if every segment was found: else what lies on a missing tape would
-    /// count as gone from the source.
-    fn outcome(&self) -> Outcome {
-        match self.last {
-            None => Outcome::Interrupted,
-            Some((last, None | Some(0)))
-                if self.segments.len() as u64 == last && !self.blemished =>
-            {
-                Outcome::Complete
-            }
-            Some(_) => Outcome::Partial,
-        }
-    }
-}
-
-/// A file without digest is known from its headers alone.
-fn is_whole(entry: &Entry) -> bool {
-    let read = entry.kind != Kind::File || entry.digest.is_some();
-    read && entry.condition == catalogs::model::Condition::Whole
 }
 
 /// Corrects what an earlier rebuild made of a job while some of its tapes were elsewhere. What
@@ -164,17 +116,9 @@ fn correct(site: Site<'_>, known: &Catalog, job: Uuid, end: JobEnd) -> Result<()
     Ok(())
 }
 
-/// The best is the least.
-fn rank(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Complete => 0,
-        Outcome::Partial => 1,
-        Outcome::Failed | Outcome::Interrupted => 2,
-    }
-}
-
 /// Segments into the catalog, each noted for its job.
 pub(crate) struct NotingSink<'a> {
+    pub(crate) site: Site<'a>,
     pub(crate) catalog: &'a Catalog,
     pub(crate) jobs: &'a mut SeenJobs,
     /// Segments of files that the catalog did not know before.
@@ -184,9 +128,14 @@ pub(crate) struct NotingSink<'a> {
 impl ReceiptSink for NotingSink<'_> {
     fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError> {
         self.jobs.see(&receipt);
+        self.jobs.keep(self.site, self.catalog, &receipt.info)?;
         let is_files = receipt.info.content == Content::Files;
+        let ended = (is_files && receipt.info.job_ends).then_some(receipt.info.job.id);
         let new = convert::commit(self.catalog, receipt)?;
         self.new_segments += u64::from(new && is_files);
+        if let Some(job) = ended {
+            self.jobs.correct_cut_off(self.site, self.catalog, job)?;
+        }
         Ok(())
     }
 }

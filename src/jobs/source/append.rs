@@ -215,6 +215,7 @@ impl LibrarySource<'_> {
         let (barcode, volume) = (label.barcode.clone(), label.volume);
         let mut jobs = SeenJobs::default();
         let mut sink = NotingSink {
+            site,
             catalog: self.catalog,
             jobs: &mut jobs,
             new_segments: 0,
