@@ -1,17 +1,21 @@
 //! What a cut-off run left on tape: complete segments are adopted, the rest is overwritten.
 
 use std::fs;
+use std::path::PathBuf;
 
-use catalogs::model::event::{Event, JobStarted, Level};
-use catalogs::{Catalog, OpenOptions};
+use catalogs::model::event::{Event, JobStarted, Level, Receipt};
+use catalogs::{Catalog, ENTRIES_DIRECTORY, Kept, OpenOptions};
 use tape_sim::cartridge::Cartridge;
 use tapewright::clock::{Clock, SystemClock};
+use tapewright::jobs::archive::{JobDescription, archive};
+use tapewright::jobs::copy::{CopyOptions, copy};
 use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::verify::{Verdict, verify};
 use tapewright::jobs::{ByteText, JobError, Outcome};
+use uuid::Uuid;
 
 use crate::copy_dir::copy_dir;
-use crate::lab::{A, Lab, plant};
+use crate::lab::{A, B, Lab, of_paths, plant};
 
 /// Runs `work` and then makes the catalog forget it, as if its receipts had been cut off.
 fn forgotten(lab: &Lab, work: impl FnOnce(&Lab)) {
@@ -24,10 +28,7 @@ fn forgotten(lab: &Lab, work: impl FnOnce(&Lab)) {
 
 /// The last five objects never left the drive's buffer: with them the index is lost.
 fn lose_last_objects(lab: &Lab) {
-    let map = tape_sim::cartridge::folder(&lab.library_dir(), A).join("p0.map");
-    let length = fs::metadata(&map).unwrap().len();
-    let map = fs::File::options().write(true).open(&map).unwrap();
-    map.set_len(length - 5 * 16).unwrap();
+    lab.lose_last_objects(A, 5);
 }
 
 #[test]
@@ -229,4 +230,143 @@ fn damage_in_a_tail_keeps_the_tape_from_being_written_and_loses_no_segment() {
             "{again}"
         );
     }
+}
+
+/// The end of adopting what a tape has of this job fails, as on a full disk, until this is removed.
+fn in_the_way_of(lab: &Lab, job: Uuid) -> PathBuf {
+    let lock = lab.path("state/lock").join(format!("job-{job}"));
+    fs::create_dir(&lock).unwrap();
+    lock
+}
+
+#[test]
+fn a_damaged_tail_is_not_written_behind_where_adopting_it_does_not_come_to_its_end() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    let mut forgot = None;
+    forgotten(&lab, |lab| {
+        forgot = Some(lab.archive(&["source/photos"], "docs").unwrap());
+    });
+    let forgot = forgot.unwrap();
+    damage(&lab, forgot.segments[0].first_block.0 + 1);
+    let before = lab.fingerprint(A);
+    let lock = in_the_way_of(&lab, forgot.job);
+    let error = lab.archive(&["source/docs"], "docs").unwrap_err();
+    assert!(!matches!(error, JobError::DamagedTail { .. }), "{error}");
+    fs::remove_dir(lock).unwrap();
+    let again = lab.archive(&["source/docs"], "docs").unwrap_err();
+    let marked = matches!(again, JobError::NoAppendableVolume { .. });
+    assert!(marked, "{again}");
+    assert_eq!(lab.fingerprint(A), before);
+}
+
+#[test]
+fn what_a_tail_says_of_a_job_stays_known_where_adopting_it_does_not_come_to_its_end() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    let (mut started, mut second) = (None, None);
+    forgotten(&lab, |lab| {
+        let description = JobDescription {
+            keep: Some("10y".parse().unwrap()),
+            ..of_paths(vec![lab.path("source/photos")], "docs")
+        };
+        let first = archive(lab.site(), &description).unwrap().job;
+        started = lab.catalog().job(&first.to_string()).unwrap();
+        second = Some(lab.archive(&["source/docs"], "docs").unwrap().job);
+    });
+    let started = started.unwrap().start;
+    let (job, second) = (started.what.job, second.unwrap());
+    let start = Event::JobStarted(started.what);
+    lab.catalog().append(started.time, &start).unwrap();
+    let lock = in_the_way_of(&lab, second);
+    lab.archive(&["source"], "docs").unwrap_err();
+    fs::remove_dir(lock).unwrap();
+    lab.label(&[B], "docs");
+    for job in [job, second] {
+        let known = lab.catalog().job(&job.to_string()).unwrap().unwrap();
+        let outcome = known.finish.unwrap().what.outcome;
+        assert_eq!(outcome, Outcome::Complete, "{}", known.start.what.name);
+    }
+    let kept = lab.catalog().retained().unwrap();
+    assert!(matches!(kept.job(&job), Some(Kept::Set(_))));
+}
+
+#[test]
+fn a_job_without_owner_ended_as_its_receipts_say() {
+    type Change = fn(&mut Receipt);
+    let cases: [(&str, Change, Outcome); 4] = [
+        ("as written", |_| {}, Outcome::Complete),
+        (
+            "not the last",
+            |receipt| receipt.job_ends = false,
+            Outcome::Interrupted,
+        ),
+        (
+            "with problems",
+            |receipt| receipt.job_problems = Some(1),
+            Outcome::Partial,
+        ),
+        (
+            "the first unknown",
+            |receipt| receipt.job_segment = Some(2),
+            Outcome::Partial,
+        ),
+    ];
+    for (case, change, outcome) in cases {
+        let lab = Lab::new();
+        plant(&lab.path("source"));
+        lab.label(&[A], "docs");
+        let mut told = None;
+        forgotten(&lab, |lab| {
+            let id = lab.archive(&["source"], "docs").unwrap().job;
+            let catalog = lab.catalog();
+            let job = catalog.job(&id.to_string()).unwrap().unwrap();
+            let receipt = catalog.receipts_of_job(&id).unwrap().remove(0);
+            let entries = catalog.entries_in_tape_order(&receipt.what).unwrap();
+            told = Some((job.start, receipt, entries));
+        });
+        let (start, receipt, entries) = told.unwrap();
+        let (job, closed) = (start.what.job, receipt.time);
+        let mut altered = receipt.what.receipt;
+        change(&mut altered);
+        let catalog = lab.catalog();
+        let event = Event::JobStarted(start.what);
+        catalog.append(start.time, &event).unwrap();
+        catalog.commit(closed, altered, entries).unwrap();
+        drop(catalog);
+        // Any job that writes closes it.
+        lab.label(&[B], "docs");
+        let known = lab.catalog().job(&job.to_string()).unwrap().unwrap();
+        let finish = known.finish.unwrap();
+        assert_eq!(finish.what.outcome, outcome, "{case}");
+        let is_told = outcome != Outcome::Interrupted;
+        assert_eq!(finish.what.from_tapes, is_told, "{case}");
+        assert_eq!(finish.time == closed, is_told, "{case}");
+    }
+}
+
+#[test]
+fn a_lost_entry_file_keeps_no_tail_from_being_adopted() {
+    let lab = Lab::new();
+    plant(&lab.path("source"));
+    lab.label(&[A], "docs");
+    lab.label(&[B], "vault");
+    let job = lab.archive(&["source"], "docs").unwrap().job;
+    forgotten(&lab, |lab| {
+        let options = CopyOptions {
+            job: Some(job.to_string()),
+            pool: Some("vault".to_owned()),
+            ..CopyOptions::default()
+        };
+        let copied = copy(lab.site(), &options).unwrap();
+        assert_eq!(copied.outcome, Outcome::Complete, "{copied:?}");
+    });
+    let receipts = lab.catalog().receipts_of_job(&job).unwrap();
+    let entries = lab.path("state/catalog").join(ENTRIES_DIRECTORY);
+    fs::remove_file(entries.join(&receipts[0].what.entry_file.name)).unwrap();
+    let summary = lab.archive(&["source/docs"], "vault").unwrap();
+    assert!(summary.adopted_segments >= 1, "{summary:?}");
+    assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
 }
