@@ -162,7 +162,9 @@ fn a_new_machine_knows_all_tapes_from_the_last_one() {
     place
         .run(["tape", "label", "--pool", "q"], ["SIM003L9"])
         .expect_done();
-    fs::write(source.join("deep/newer"), "on another tape").expect("a write");
+    let deep = source.join("deep");
+    let before = fs::metadata(&deep).and_then(|meta| meta.modified());
+    fs::write(deep.join("newer"), "on another tape").expect("a write");
     let more = place.path("more");
     random_files(&more, 6, 3, 5_000);
     let ran = place.run(["archive", "--pool", "q"], [&more]).expect_done();
@@ -194,7 +196,9 @@ fn a_new_machine_knows_all_tapes_from_the_last_one() {
     assert_eq!(imported["may_have_newer"], newer, "{imported}");
     place.run(last, NO_MORE).expect_exit(2);
 
-    fs::remove_file(source.join("deep/newer")).expect("it is there");
+    fs::remove_file(deep.join("newer")).expect("it is there");
+    let as_archived = fs::File::open(&deep).and_then(|dir| dir.set_modified(before?));
+    as_archived.expect("a directory that takes a time");
     for tree in [&source, &more] {
         let to = place.path("back");
         let words = ["restore", "--to"].map(PathBuf::from);

@@ -284,6 +284,28 @@ fn a_tape_of_another_program_is_saved_around_a_stretch_that_is_bad() {
 }
 
 #[test]
+fn zeros_in_the_middle_of_an_archive_are_not_taken_for_its_end() {
+    let dir = TempDir::new().unwrap();
+    let source = dir.path().join("source");
+    fs::create_dir(&source).unwrap();
+    for number in 0..60_u64 {
+        fs::write(source.join(format!("{number:02}")), noise(number, 600)).unwrap();
+    }
+    let tape = tar_tape(&source);
+    tape.medium().objects[3] = Object::Record(vec![0; 10_240]);
+    let target = dir.path().join("saved");
+    let report = rescued(&tape, &options(&target));
+    let [gap] = &report.gaps[..] else {
+        panic!("{:?}", report.gaps)
+    };
+    assert_eq!(gap.block.0, 4);
+    // A file takes three blocks, a record has twenty.
+    let saved = files(&target.join("file-00000"));
+    assert!(saved.len() >= 60 - 9, "{saved:?}");
+    assert!(saved.contains("59"), "{saved:?}");
+}
+
+#[test]
 fn behind_too_many_bad_blocks_the_next_tape_file_is_read() {
     let volume = volume(Codec::Plain);
     volume.tape.medium().bad.extend(5..=12);
@@ -722,7 +744,8 @@ fn a_join_that_is_not_allowed_is_told_in_its_end_and_the_others_are_made() {
     rescued_below(dir.path(), &[("one", &volume.tape)]);
     fs::write(dir.path().join("one/file-00001/bad"), "bad").unwrap();
     let record = dir.path().join("one/rescued.jsonl");
-    let line = r#"{"file":1,"path":"../bad.tapewright-part-0001","as":"bad","size":3,"proof":"length",
+    let line = r#"{"file":1,"path":"../bad.tapewright-part-0001","as":"bad","size":3,
+        "proof":"length",
         "part":{"mtime":[0,0],"whole":3,"number":1,"offset":0,"size":3,"last":true}}"#;
     let lines = fs::read_to_string(&record).unwrap() + &line.replace('\n', "") + "\n";
     fs::write(&record, lines).unwrap();

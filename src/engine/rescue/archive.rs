@@ -75,10 +75,8 @@ impl Archive {
             }
             Codec::Undecided(frames) => self.decide(frames, block, record, saver),
             Codec::Plain => {
-                // What follows without a filemark is an archive of its own.
-                let ended = self.parser.as_ref().is_some_and(MemberParser::ended);
-                if ended && find_foreign_member(head(record)).is_some() {
-                    self.parser = Some(MemberParser::foreign());
+                if self.parser.as_ref().is_some_and(MemberParser::ended) {
+                    self.go_on_behind_an_end(block, record, saver);
                 }
                 self.plain(block, record, saver)
             }
@@ -142,6 +140,19 @@ impl Archive {
         let may_end = self.parser.as_ref().is_none_or(MemberParser::may_end);
         if !saver.cut(why) && !may_end {
             saver.no_end();
+        }
+    }
+
+    /// What follows an end without a filemark is an archive of its own. Or zeros took the place of
+    /// what was there, and the archive goes on: then members are sought.
+    fn go_on_behind_an_end(&mut self, block: BlockAddress, record: &[u8], saver: &mut Saver<'_>) {
+        if find_foreign_member(head(record)).is_some() {
+            self.parser = Some(MemberParser::foreign());
+        } else if record.iter().any(|byte| *byte != 0) {
+            let what = "something goes on behind what looks like the end of the archive: zeros may \
+                        stand where data were";
+            saver.gap(block, 0, what, Cause::Bad);
+            self.parser = None;
         }
     }
 

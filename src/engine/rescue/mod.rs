@@ -42,7 +42,7 @@ use crate::volume::index::{
 use crate::volume::label::{Identity, identify, is_proven_label, label_damage};
 use archive::Archive;
 use log::{Log, Saved, file_directory};
-use proof::{Comparison, Segment, counted};
+use proof::{Comparison, Segment, counted, members_of};
 use save::Saver;
 use walk::{Cause, Next, Walk};
 
@@ -380,7 +380,9 @@ impl<'a> Rescue<'a> {
         let extent = index.info.first_block..index.info.index_block;
         let is_its = |segment: &Segment| extent.contains(&segment.first_block);
         // Where the filemark between them is lost, both are one tape file.
-        if is_its(&this) {
+        let is_of_index = members_of(&index);
+        let has_more = !this.saved.iter().all(|saved| is_of_index(&saved.path));
+        if has_more && is_its(&this) {
             self.no_index()?;
             return self.comparison().with(this, &index);
         }

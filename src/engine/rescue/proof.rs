@@ -72,9 +72,9 @@ impl Comparison<'_> {
     /// What a tape file with an index has, where that is of none of the rest: an index has passed
     /// its own digests.
     pub(super) fn index(&mut self, segment: &Segment, index: &Index) -> io::Result<()> {
-        let directory = format!("tapewright-segment-{:05}/", index.info.number);
+        let is_of_index = members_of(index);
         for saved in &segment.saved {
-            let is_its_own = saved.path.starts_with(directory.as_bytes());
+            let is_its_own = is_of_index(&saved.path);
             let proof = match is_its_own {
                 true => Proof::Digest,
                 false => Proof::Length,
@@ -306,4 +306,10 @@ fn digest_again(
         }
         hasher.update(&buffer[..got]);
     }
+}
+
+/// Whether a path is that of a member of the index itself.
+pub(super) fn members_of(index: &Index) -> impl Fn(&[u8]) -> bool + use<> {
+    let directory = format!("tapewright-segment-{:05}/", index.info.number);
+    move |path| path.starts_with(directory.as_bytes())
 }

@@ -1,11 +1,11 @@
 //! Which copy of each object is read: those for which fewest tapes are mounted. Pure.
 //!
-//! Of each object only the best copies are left to choose from: whole ones; of these the nearest;
-//! of these such as have all metadata; of these such as are on no suspect tape. Among them those come first for which no
-//! tape is mounted: what a drive holds already, it gives. Then tapes are taken one after another,
-//! each time those that complete most objects for each mount, so that copies on tapes that are
-//! needed anyway cost nothing. Where that leaves a choice, those of fewest tapes are taken, then
-//! the job and the pool that come first.
+//! Of each object only the best copies are left to choose from: whole ones; of these the
+//! nearest; of these such as have all metadata; of these such as are on no suspect tape. Among
+//! them those come first for which no tape is mounted: what a drive holds already, it gives.
+//! Then tapes are taken one after another, each time those that complete most objects for each
+//! mount, so that copies on tapes that are needed anyway cost nothing. Where that leaves a
+//! choice, those of fewest tapes are taken, then the job and the pool that come first.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};

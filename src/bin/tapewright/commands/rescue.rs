@@ -56,7 +56,10 @@ fn is_of_another_kind(summary: &RescueSummary) -> bool {
 
 fn render(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
     let lost = match (summary.lost_total, summary.gaps_total) {
-        (0, 0) if summary.objects == 0 => "there is nothing on it".to_owned(),
+        (0, 0) if summary.objects == 0 => match summary.end {
+            "end_of_data" | "no_end_of_data" => "there is nothing on it".to_owned(),
+            _ => "nothing could be read".to_owned(),
+        },
         (0, 0) => "nothing is known to be lost".to_owned(),
         (0, _) => "what was not saved has no name: it lies in the places below".to_owned(),
         (count, _) => format!("{} not whole", counted(count, "object")),
@@ -169,8 +172,8 @@ fn encryption(output: &mut Output, encrypted: &EncryptedBlocks) -> io::Result<()
         false => "",
     };
     output.line(format!(
-        "encrypted: {at_least}{}, from block {} on, and this drive has no key for them. They are not bad, \
-         and were not tried again.",
+        "encrypted: {at_least}{}, from block {} on, and this drive has no key for them. They \
+         are not bad, and were not tried again.",
         counted(encrypted.blocks, "block"),
         encrypted.first_block
     ))?;

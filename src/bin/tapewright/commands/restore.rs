@@ -201,6 +201,10 @@ fn tell_finish(context: &Context<'_>, outlook: &RestoreOutlook) {
     if let Some(words) = more_drives_words(outlook) {
         tell(format!("note: {words}"));
     }
+    if !outlook.pick_list.is_empty() {
+        tell("note: to be fetched:");
+        outlook.pick_list.iter().map(pick_words).for_each(tell);
+    }
 }
 
 /// When the first file is there, and what it costs to have it so soon.
@@ -275,6 +279,15 @@ pub fn finish_words(finish: &Finish) -> String {
         (Certainty::Open, _) | (_, None) => with_the_others(finish),
         (_, Some(percent)) => format!("give or take {percent} %"),
     };
+    if finish.certainty == Certainty::Open && finish.seconds == 0.0 {
+        return match finish.fetched_s {
+            Some(seconds) => format!(
+                "nothing comes before a tape is fetched (all there in about {})",
+                span_words(seconds)
+            ),
+            None => "nothing comes before a tape is fetched".to_owned(),
+        };
+    }
     format!("files there in {files}; drives free in {free}; {how_sure}")
 }
 
