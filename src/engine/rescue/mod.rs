@@ -6,7 +6,7 @@
 //! read costs the members in it; where the next one begins is found by its header. What is saved
 //! of a segment is compared with the digests in the index behind it, where that can be read; else
 //! a file is whole if each of its bytes was read without an error. Files in parts are joined where
-//! all of them are there, also from several tapes ([`join`]).
+//! all of them are there, also from several tapes ([`join()`]).
 //!
 //! Memory: one record, one frame, one member's headers, the metadata of directories, the names
 //! that came twice, of a segment the names that it has and its index, and what is listed as lost,
