@@ -258,8 +258,8 @@ fn render(output: &mut Output, summary: &RebuildSummary) -> io::Result<()> {
         output.line(format!(
             "{}: how long each is kept was taken from the tapes, as it was said when they were \
              written. What `keep` and `hold` said later is not taken from them; a copy of the \
-             catalog on one of them may have it (`catalog import --from-tape`, into a state \
-             directory of its own). `expire --dry-run` shows what would go",
+             catalog on one of them may have it (`catalog import --from-tape BARCODE`, into a \
+             state directory of its own). `expire --dry-run` shows what would go",
             counted(summary.kept_by_tapes, "job")
         ))?;
     }
