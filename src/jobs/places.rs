@@ -12,6 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::mount::{Mounter, Places};
+use super::moves::element;
 use super::restore::TapePlace;
 use super::{JobError, Site, catalog};
 use crate::monitor::Problem;
@@ -134,14 +135,12 @@ fn look(site: Site<'_>) -> Option<Places> {
 
 fn refuse_inside(volume: &Volume, places: &Places) -> Result<(), JobError> {
     let barcode = &volume.label.what.barcode;
-    let element = match places.of(barcode) {
-        TapePlace::Missing | TapePlace::Operator => return Ok(()),
-        // On its way out: whoever says so has it in his hand soon.
-        TapePlace::MailSlot(_) => return Ok(()),
-        TapePlace::Drive(number) => format!("drive {number}"),
-        TapePlace::Slot(number) => format!("slot {number}"),
-        TapePlace::Robot => "the robot's hand".to_owned(),
-    };
+    let place = places.of(barcode);
+    // What is in a mail slot is on its way out: whoever says where to has it in his hand soon.
+    if let TapePlace::Missing | TapePlace::Operator | TapePlace::MailSlot(_) = place {
+        return Ok(());
+    }
+    let element = element(&place);
     Err(JobError::Request {
         what: format!(
             "tape {barcode} is in {element} of the library, and nothing was recorded: `library \

@@ -13,6 +13,7 @@ mod error;
 pub(crate) mod failure;
 pub mod frames;
 pub mod index;
+pub(crate) mod json_bytes;
 pub mod label;
 pub mod member;
 pub mod read;

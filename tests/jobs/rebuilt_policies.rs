@@ -82,8 +82,8 @@ fn ten_years() -> KeepFor {
     "10y".parse().unwrap()
 }
 
-#[test]
-fn times_and_policies_come_back_in_whatever_order_the_tapes_are_read() {
+/// A lab whose source fills one tape of the pool `docs` and goes on on the other.
+fn with_a_source_of_two_tapes() -> Lab {
     let lab = Lab::with(&LibrarySpec {
         capacity_bytes: Some(24 << 20),
         slots: 8,
@@ -95,6 +95,12 @@ fn times_and_policies_come_back_in_whatever_order_the_tapes_are_read() {
         fs::write(lab.path("source").join(name), noise(7, 10 << 20)).unwrap();
     }
     lab.label(&[A, B], "docs");
+    lab
+}
+
+#[test]
+fn times_and_policies_come_back_in_whatever_order_the_tapes_are_read() {
+    let lab = with_a_source_of_two_tapes();
     lab.label(&[C, D], "vault");
     let description = JobDescription {
         copy_pool: Some("vault".to_owned()),
@@ -191,17 +197,7 @@ fn of_what_tapes_say_the_longest_counts_and_of_what_was_said_here_the_last() {
 
 #[test]
 fn a_tape_whose_last_segment_is_cut_off_is_not_full() {
-    let lab = Lab::with(&LibrarySpec {
-        capacity_bytes: Some(24 << 20),
-        slots: 8,
-        cartridges: Some(6),
-        ..Lab::small()
-    });
-    fs::create_dir(lab.path("source")).unwrap();
-    for name in ["one", "two", "three"] {
-        fs::write(lab.path("source").join(name), noise(7, 10 << 20)).unwrap();
-    }
-    lab.label(&[A, B], "docs");
+    let lab = with_a_source_of_two_tapes();
     lab.archive(&["source"], "docs").unwrap();
     let state = || {
         let tapes = tapes::list(lab.site()).unwrap();

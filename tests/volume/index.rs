@@ -246,6 +246,20 @@ fn what_is_wrong_with_an_index_is_named() {
     assert!(decode(&lines("{\"path\"", "{\"new\":{},\"path\"")).is_ok());
 }
 
+fn first_segment(job: &JobHeader) -> SegmentBuilder<crate::support::Records> {
+    let start = SegmentStart {
+        label: &label(BLOCK_BYTES),
+        at: &AppendPoint::first(),
+        segment: crate::support::segment_id(1),
+        job,
+        content: Content::Files,
+        job_segment: 1,
+        limits: crate::support::UNLIMITED,
+        open_parts: false,
+    };
+    SegmentBuilder::new(&start, crate::support::Records::default())
+}
+
 /// The index of a run that archived changes alone: a member, and two names that are gone.
 fn changes() -> (Vec<u8>, Index) {
     let job = JobHeader {
@@ -254,17 +268,7 @@ fn changes() -> (Vec<u8>, Index) {
         base: Some(uuid::Uuid::from_u128(5)),
         ..crate::support::job()
     };
-    let start = SegmentStart {
-        label: &label(BLOCK_BYTES),
-        at: &AppendPoint::first(),
-        segment: crate::support::segment_id(1),
-        job: &job,
-        content: Content::Files,
-        job_segment: 1,
-        limits: crate::support::UNLIMITED,
-        open_parts: false,
-    };
-    let mut builder = SegmentBuilder::new(&start, crate::support::Records::default());
+    let mut builder = first_segment(&job);
     let member = Member {
         inode: Some(77),
         ..file("d/a", 3)
@@ -285,17 +289,7 @@ pub fn with_policy(policy: JobPolicy) -> (Vec<u8>, Index) {
         policy,
         ..crate::support::job()
     };
-    let start = SegmentStart {
-        label: &label(BLOCK_BYTES),
-        at: &AppendPoint::first(),
-        segment: crate::support::segment_id(1),
-        job: &job,
-        content: Content::Files,
-        job_segment: 1,
-        limits: crate::support::UNLIMITED,
-        open_parts: false,
-    };
-    let mut builder = SegmentBuilder::new(&start, crate::support::Records::default());
+    let mut builder = first_segment(&job);
     crate::support::add(&mut builder, &file("d/a", 3), b"abc");
     let finished = builder.finish(crate::support::written_at(), true).unwrap();
     let index = decode(&finished.index_records).unwrap();

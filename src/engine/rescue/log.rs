@@ -8,13 +8,12 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::units::TapeFile;
 use crate::volume::index::{Digest, DigestAlgorithm};
+use crate::volume::json_bytes::{bytes, text_or_base64};
 use crate::volume::member::{FileTime, Part};
 
 /// Its name.
@@ -160,22 +159,6 @@ impl PartLine {
             last: self.last,
             open: self.whole.is_none(),
         }
-    }
-}
-
-/// Bytes as text where they are UTF-8, else in base64.
-fn text_or_base64(bytes: &[u8]) -> (Option<Cow<'_, str>>, Option<String>) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (Some(text.into()), None),
-        Err(_) => (None, Some(BASE64.encode(bytes))),
-    }
-}
-
-fn bytes(text: Option<Cow<'_, str>>, base64: Option<String>) -> Option<Vec<u8>> {
-    match (text, base64) {
-        (Some(text), None) => Some(text.into_owned().into_bytes()),
-        (None, Some(base64)) => BASE64.decode(base64).ok(),
-        _ => None,
     }
 }
 

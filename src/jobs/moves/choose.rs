@@ -67,7 +67,7 @@ pub(super) fn apply(snapshot: &mut Snapshot, shift: &Shift) {
 }
 
 /// The place in words, as the library's own messages name it.
-pub(super) fn element(place: &TapePlace) -> String {
+pub(crate) fn element(place: &TapePlace) -> String {
     match place {
         TapePlace::Drive(number) => format!("drive {number}"),
         TapePlace::Slot(number) => format!("slot {number}"),

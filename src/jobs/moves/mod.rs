@@ -9,7 +9,8 @@ use catalogs::model::event::{Event, Location, VolumeMoved};
 use serde::Serialize;
 use uuid::Uuid;
 
-use self::choose::{Goal, apply, choose, element, in_mail_slots};
+pub(crate) use self::choose::element;
+use self::choose::{Goal, apply, choose, in_mail_slots};
 use super::catalog::Opened;
 use super::library::{LibraryConfig, Snapshot};
 use super::lock::Lock;

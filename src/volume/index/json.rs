@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,6 +15,7 @@ use super::{
 };
 use crate::units::BlockAddress;
 use crate::volume::FORMAT_OF_CHANGES;
+use crate::volume::json_bytes::{bytes, text_or_base64};
 use crate::volume::member::{Condition, FileTime, Kind, Part};
 use crate::volume::tar::owners_fit;
 
@@ -161,23 +160,6 @@ fn keep_until(keep: KeepUntil) -> Cow<'static, str> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-/// Bytes as text where they are UTF-8, else in base64.
-fn text_or_base64(bytes: &[u8]) -> (Option<Cow<'_, str>>, Option<String>) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (Some(text.into()), None),
-        Err(_) => (None, Some(BASE64.encode(bytes))),
-    }
-}
-
-/// The bytes of one of the two; `None` if there are both, neither, or no base64.
-fn bytes(text: Option<Cow<'_, str>>, base64: Option<String>) -> Option<Vec<u8>> {
-    match (text, base64) {
-        (Some(text), None) => Some(text.into_owned().into_bytes()),
-        (None, Some(base64)) => BASE64.decode(base64).ok(),
-        _ => None,
-    }
 }
 
 impl<'a> PathJson<'a> {

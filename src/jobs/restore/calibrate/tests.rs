@@ -47,6 +47,22 @@ fn any_ratio() -> impl Strategy<Value = f64> {
     ]
 }
 
+/// Times of a data sheet, not summed up.
+fn sheet(record_order_s: f64) -> TapeTimes {
+    TapeTimes {
+        robot_s: 20.0,
+        load_s: 17.0,
+        locate_s: 90.0,
+        read_on_s: 10.0,
+        read_s: 300.0,
+        rewind_s: 60.0,
+        unload_s: 85.0,
+        return_s: 20.0,
+        total_s: 0.0,
+        record_order_s,
+    }
+}
+
 proptest! {
     #[test]
     fn a_factor_is_what_the_model_says_and_within_bounds(
@@ -267,19 +283,7 @@ fn a_hostile_history_leaves_the_plan_sensible() {
             ..phase(17_000, 20_000)
         },
     ];
-    let sheet = TapeTimes {
-        robot_s: 20.0,
-        load_s: 17.0,
-        locate_s: 90.0,
-        read_on_s: 10.0,
-        read_s: 300.0,
-        rewind_s: 60.0,
-        unload_s: 85.0,
-        return_s: 20.0,
-        total_s: 0.0,
-        record_order_s: 200.0,
-    }
-    .summed();
+    let sheet = sheet(200.0).summed();
     for one in odd {
         let phases = Phases {
             robot: one,
@@ -326,18 +330,7 @@ fn times_are_those_of_the_sheet_by_their_factors_and_so_is_the_range() {
         })
         .collect();
     let found = calibrated(&[record(9, Some(HERE), volumes)]);
-    let sheet = TapeTimes {
-        robot_s: 20.0,
-        load_s: 17.0,
-        locate_s: 90.0,
-        read_on_s: 10.0,
-        read_s: 300.0,
-        rewind_s: 60.0,
-        unload_s: 85.0,
-        return_s: 20.0,
-        total_s: 0.0,
-        record_order_s: 300.0,
-    };
+    let sheet = sheet(300.0);
     let times = found.times(&sheet, NINE);
     let expected = TapeTimes {
         robot_s: 40.0,

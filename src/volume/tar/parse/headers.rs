@@ -259,8 +259,9 @@ impl MemberParser {
 
 /// Which piece of a file this is, and the size of the whole.
 fn part_of(comment: Option<&[u8]>, member: &Member) -> Option<(Part, u64)> {
+    let comment = comment?;
     let mut path = member.path.clone();
-    decode::part(comment, &member.kind, &mut path, member.size_bytes).ok()?
+    decode::part(Some(comment), &member.kind, &mut path, member.size_bytes).ok()?
 }
 
 /// The long name of GNU tar's old format: it ends at its NUL.
