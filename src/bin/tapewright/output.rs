@@ -123,9 +123,9 @@ pub fn tell(text: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "{}", plain(text.as_ref()));
 }
 
-/// What failed, and what to do next.
-pub fn tell_failure(failure: &JobFailure) {
-    tell(format!("tapewright: {}", failure.what));
+/// What failed, behind the words of what it is a failure of, and what to do next.
+pub fn tell_failure(of: &str, failure: &JobFailure) {
+    tell(format!("tapewright: {of}{}", failure.what));
     if let Some(advice) = &failure.advice {
         tell(format!("  {advice}"));
     }

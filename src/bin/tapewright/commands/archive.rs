@@ -13,7 +13,7 @@ use tapewright::units::ByteSize;
 use super::{Context, Ended, conclude, problems, told_failure};
 use crate::args::{ArchiveArgs, LevelArg};
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, counted, tell};
+use crate::output::{Output, counted, tell_failure};
 
 /// A job that took less has no bottleneck worth a line, in seconds.
 const WORTH_TELLING_S: f64 = 5.0;
@@ -31,10 +31,7 @@ pub fn run(context: &mut Context<'_>, args: &ArchiveArgs) -> Ended {
     };
     if let Some(failure) = summary.copy.as_ref().and_then(|copy| copy.failure.as_ref()) {
         context.terminal.clear();
-        tell(format!("tapewright: the second copy: {}", failure.what));
-        if let Some(advice) = &failure.advice {
-            tell(format!("  {advice}"));
-        }
+        tell_failure("the second copy: ", failure);
     }
     conclude(context, exit, &summary, render)
 }

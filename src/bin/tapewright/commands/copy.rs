@@ -23,7 +23,7 @@ pub fn run(context: &mut Context<'_>, args: &CopyArgs) -> Ended {
     let exit = match &summary.failure {
         Some(failure) => {
             context.terminal.clear();
-            tell_failure(failure);
+            tell_failure("", failure);
             Exit::from(failure.kind)
         }
         None => Exit::from(summary.outcome),

@@ -109,7 +109,7 @@ fn print_each<T: Serialize, R>(
 /// Says on stderr what ended a job before its end, and gives its exit code.
 fn told_failure(context: &Context<'_>, failure: &JobFailure) -> Exit {
     context.terminal.clear();
-    tell_failure(failure);
+    tell_failure("", failure);
     Exit::from(failure.kind)
 }
 
