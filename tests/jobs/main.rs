@@ -5,6 +5,7 @@ mod adoption;
 mod by_hand;
 mod calibrated;
 mod catalog_copies;
+mod catalog_imported;
 mod choosing;
 mod copies;
 #[path = "../common/copy_dir.rs"]
@@ -16,6 +17,7 @@ mod lab;
 mod labelling;
 mod left_hole;
 mod levels;
+mod levels_at_random;
 mod levels_joined;
 mod losses;
 mod misloading;
