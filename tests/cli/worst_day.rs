@@ -1,6 +1,7 @@
 //! Restoring with nothing but the tapes.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use crate::harness::{Place, assert_same_tree, random_files, restored};
@@ -76,6 +77,7 @@ fn archived_over_two_tapes() -> (Place, PathBuf) {
     let source = place.path("data");
     random_files(&source, 8, 1, 60_000_000);
     fs::write(source.join("small"), "whole").expect("a file");
+    symlink("small", source.join("way")).expect("a link");
     place
         .run(["archive", "--pool", "p"], [&source])
         .expect_done();
@@ -134,6 +136,7 @@ fn one_file_goes_to_stdout_with_its_parts_joined_and_nothing_else() {
     };
     assert!(stdout("0000") == fs::read(source.join("0000")).expect("a file"));
     assert_eq!(stdout("small"), b"whole");
+    let way = source.join("way").display().to_string();
     for (words, code, said) in [
         (
             vec!["restore", "--to-stdout", source.to_str().expect("UTF-8")],
@@ -144,6 +147,12 @@ fn one_file_goes_to_stdout_with_its_parts_joined_and_nothing_else() {
             vec!["restore", "--to-stdout", "/no/such/file"],
             9,
             "no/such/file",
+        ),
+        (vec!["restore", "--to-stdout", &way], 2, "no regular file"),
+        (
+            vec!["restore", "--to-stdout", "--dry-run", &way],
+            2,
+            "no regular file",
         ),
     ] {
         let ran = place.run(words, NO_MORE).expect_exit(code);

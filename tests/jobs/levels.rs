@@ -476,7 +476,7 @@ fn of_what_a_job_does_not_look_into_nothing_is_deleted() {
 }
 
 /// Does `work` as one who may not read everything, root or not.
-fn unprivileged<T>(work: impl FnOnce() -> T) -> T {
+pub fn unprivileged<T>(work: impl FnOnce() -> T) -> T {
     let held = capabilities(None).unwrap();
     let mut fewer = held;
     let all_readable = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;

@@ -15,6 +15,7 @@ mod imperfect;
 mod interrupted;
 mod lab;
 mod labelling;
+mod lacking;
 mod left_hole;
 mod levels;
 mod levels_at_random;

@@ -14,7 +14,7 @@ use tapewright::jobs::{JobError, JobErrorKind, Outcome};
 use tapewright::monitor::{Monitor, Problem};
 use tapewright::units::TapeFile;
 
-use crate::lab::{A, B, Lab, fault, plant};
+use crate::lab::{A, B, Lab, assert_same_tree, fault, plant};
 
 fn facts(found: &[Found]) -> Vec<String> {
     found
@@ -134,7 +134,11 @@ fn a_job_whose_only_index_is_damaged_is_called_by_its_place_and_that_is_said() {
     let verified = verify(lab.site(), A).unwrap();
     let advice = verified.volumes[0].advice.as_ref().unwrap();
     assert!(!advice.contains("catalog rebuild"), "{advice}");
-    lab.brings_back("source", "target");
+    // Whether that was all of the job its index told.
+    let (restored, at) = lab.restore("source", "target");
+    assert_eq!(restored.outcome, Outcome::Partial, "{restored:?}");
+    assert_eq!(restored.remarks.total, 1, "{restored:?}");
+    assert_same_tree(&lab.path("source"), &at);
 }
 
 #[test]

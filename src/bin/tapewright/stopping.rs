@@ -1,9 +1,10 @@
-//! The user's wish to stop: Ctrl-C, or SIGTERM.
+//! The user's wish to stop: Ctrl-C, SIGTERM, or SIGHUP of a terminal that went away.
 //!
 //! The first one asks the running job to close its segment properly; a second one ends the process
-//! at once, which loses no more than what was unconfirmed, and says so.
+//! at once, which loses no more than what was unconfirmed, and says so. SIGHUP is never that second
+//! one: where a session ends, it comes together with SIGTERM.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 use signal_hook::low_level::{exit, pipe};
 
@@ -30,8 +31,8 @@ pub fn flag() -> Arc<AtomicBool> {
     Arc::clone(STOP.get_or_init(Arc::default))
 }
 
-/// Takes over SIGINT and SIGTERM, for as long as the process lives. With the second it ends, its
-/// last words being these.
+/// Takes over SIGINT, SIGTERM and, unless it is ignored as by `nohup`, SIGHUP, for as long as the
+/// process lives. With the second it ends, its last words being these.
 ///
 /// # Errors
 ///
@@ -44,6 +45,9 @@ pub fn take_over(last_words: &'static str) -> io::Result<()> {
         register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&dying))?;
         register(signal, flag())?;
         pipe::register(signal, told.try_clone()?)?;
+    }
+    if !is_ignored(SIGHUP) {
+        register(SIGHUP, flag())?;
     }
     // Past the lock on it, which is held while a question waits for its answer.
     let mut stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
@@ -60,6 +64,14 @@ pub fn take_over(last_words: &'static str) -> io::Result<()> {
     };
     let stop = thread::Builder::new().name("stop".to_owned());
     stop.spawn(end).map(drop)
+}
+
+/// Whether whoever started this process has it ignore a signal (proc(5), `SigIgn`).
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// What is safe where a command was ended at once, and how to go on.

@@ -44,7 +44,7 @@ pub enum RestoreError {
         several(first)
     )]
     NotOneFile {
-        /// The first two.
+        /// The first two, or the one that is no file.
         first: Vec<String>,
     },
     /// It cannot be seen what is in the target.
@@ -159,6 +159,7 @@ impl RestoreError {
 fn several(first: &[String]) -> String {
     match first {
         [] => "nothing is left to be written".to_owned(),
+        [one] => format!("{one} is no regular file, and has no content"),
         _ => format!(
             "what was asked for is more than one object, such as {}",
             list(first, "")

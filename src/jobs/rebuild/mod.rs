@@ -62,7 +62,7 @@ impl RebuiltVolume {
     #[must_use]
     pub fn next_steps(&self) -> Vec<String> {
         let barcode = &self.barcode;
-        let cut_off = self.cut_off_at.map(|block| cut_off::words(barcode, block));
+        let cut_off = self.cut_off_words();
         let damaged = self.problems.total > u64::from(cut_off.is_some());
         let verify = || {
             format!(
@@ -71,6 +71,13 @@ impl RebuiltVolume {
             )
         };
         damaged.then(verify).into_iter().chain(cut_off).collect()
+    }
+
+    /// What is to be held of the segment that was cut off, if there is one.
+    #[must_use]
+    pub fn cut_off_words(&self) -> Option<String> {
+        let block = self.cut_off_at?;
+        Some(cut_off::words(&self.barcode, block))
     }
 }
 

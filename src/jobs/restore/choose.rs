@@ -19,11 +19,12 @@ use super::chosen::{Chosen, Member, Parts};
 use super::copies;
 use super::existing::{self, Found};
 use super::first;
+use super::lacking;
 use super::links::{LinkFinder, plan_links};
 use super::names::Names;
 use super::past::{self, AsItWas, Deleted, Gone};
 use super::resumed;
-use super::{Output, RestoreOptions, TapePlace};
+use super::{Output, RestoreError, RestoreOptions, TapePlace};
 use crate::engine::restore::KnownDirectory;
 use crate::jobs::find::{condition_sentence, nothing_found};
 use crate::jobs::mount::Places;
@@ -48,7 +49,7 @@ pub(super) struct Choice {
     /// Bytes that they take in the target.
     pub(super) write_bytes: u64,
     /// Objects that will not be what their names promise: older versions, files that were not
-    /// whole when they were archived.
+    /// whole when they were archived, and what jobs had not archived.
     pub(super) remarks: Problems,
     /// Files in parts that will not be whole, since some of their parts are out of reach.
     pub(super) waiting: Problems,
@@ -97,8 +98,12 @@ pub(super) fn plan(
     for chosen in selection.values_mut() {
         chosen.settle();
     }
+    if output == Output::File {
+        has_content(&selection)?;
+    }
     let mut remarks = chooser.prefer_whole_versions(&mut selection)?;
     part_ways(&mut selection, &mut remarks);
+    lacking::remark(catalog, options, &selection, &mut remarks)?;
     chooser.names.settle(&mut selection)?;
     let finder = LinkFinder { chooser: &chooser };
     let found = match &options.resumed {
@@ -137,6 +142,18 @@ struct Asked {
     deleted: Deleted,
     as_it_was: Vec<AsItWas>,
     not_found: Vec<ByteText>,
+}
+
+/// What is written to stdout has to be a file, by whichever of its names.
+fn has_content(selection: &Selection) -> Result<(), JobError> {
+    let mut all = selection.iter();
+    match (all.next(), all.next()) {
+        (Some((path, one)), None) if !matches!(one.kind, Kind::File | Kind::Hardlink) => {
+            let first = vec![format!("/{}", String::from_utf8_lossy(path))];
+            Err(RestoreError::NotOneFile { first }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Files of which parts are at hand and others are not.
@@ -183,12 +200,12 @@ impl Itself {
 }
 
 /// A pattern without the slashes at its ends.
-fn bare(pattern: &[u8]) -> &[u8] {
+pub(super) fn bare(pattern: &[u8]) -> &[u8] {
     let name = pattern.strip_prefix(b"/").unwrap_or(pattern);
     name.strip_suffix(b"/").unwrap_or(name)
 }
 
-fn is_at_or_below(path: &[u8], name: &[u8]) -> bool {
+pub(super) fn is_at_or_below(path: &[u8], name: &[u8]) -> bool {
     let rest = path.strip_prefix(name);
     name.is_empty() || rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
 }

@@ -16,6 +16,7 @@ mod first;
 mod found;
 mod history;
 mod journal;
+mod lacking;
 mod lanes;
 mod links;
 mod metered;

@@ -87,10 +87,20 @@ impl Names<'_> {
     ///
     /// # Errors
     ///
-    /// [`JobError::Request`] if anything else would come together.
+    /// [`JobError::Request`] if anything else would come together, or if a mapping is for nothing of
+    /// it: whoever gave it meant something else.
     pub(super) fn settle(self, selection: &mut Selection) -> Result<(), JobError> {
         if self.0.is_empty() {
             return Ok(());
+        }
+        let fits = |mapping: &&Mapping| selection.keys().any(|path| mapping.rest(path).is_some());
+        if let Some(vain) = self.0.iter().find(|mapping| !fits(mapping)) {
+            let (text, old) = (vain.text(), String::from_utf8_lossy(&vain.from));
+            let what = format!(
+                "--map {}: nothing that is to be restored lies at or below /{old}",
+                String::from_utf8_lossy(&text)
+            );
+            return Err(JobError::Request { what });
         }
         let mut taken: HashMap<Vec<u8>, (Vec<u8>, bool)> = HashMap::new();
         let mut clash = None;

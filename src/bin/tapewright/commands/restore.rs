@@ -25,7 +25,7 @@ use crate::output::{Output, counted, tell};
 use crate::restore_args::{ExistingArg, RestoreArgs};
 
 /// What the remarks of a plan are about.
-const REMARKS: &str = "restored otherwise than their names promise";
+const REMARKS: &str = "not archived, or restored otherwise than their names promise";
 /// What is listed of files in parts that cannot be whole.
 const WAITING: &str = "in parts, and not whole as long as tapes are outside";
 /// What is listed of the target before anything is restored.
@@ -179,6 +179,12 @@ fn tell_alone(context: &Context<'_>, volumes: &[RebuiltVolume]) {
             counted(volume.segments, "segment"),
             counted(volume.files, "object")
         ));
+        for problem in &volume.problems.listed {
+            tell(format!("note: {}: {}", volume.barcode, problem.what));
+        }
+        if let Some(words) = volume.cut_off_words() {
+            tell(format!("note: {words}"));
+        }
     }
     tell(
         "note: no catalog was asked: newer versions, other copies, and parts of files on other \
