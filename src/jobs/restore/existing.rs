@@ -35,6 +35,11 @@ pub enum ExistingPolicy {
 }
 
 impl ExistingPolicy {
+    /// Whether also what cannot come to its place would be read.
+    pub(super) fn reads_all(self) -> bool {
+        self != ExistingPolicy::Skip
+    }
+
     /// The same for whatever comes into the target later on.
     pub(super) fn of_target(self) -> Existing {
         match self {
@@ -222,10 +227,10 @@ fn fate(policy: ExistingPolicy, there: Presence, chosen: &Chosen) -> Fate {
         Presence::Other { .. } if is_directory => "something else than a directory is there",
         Presence::Other { mtime, .. } => return fate_of_file(policy, mtime, chosen, read, left),
     };
-    match policy {
-        ExistingPolicy::Skip => left(what),
+    match policy.reads_all() {
         // The restore lists it among what it could not restore, or renames it.
-        _ => read(Some(what), false),
+        true => read(Some(what), false),
+        false => left(what),
     }
 }
 

@@ -211,15 +211,15 @@ pub fn prepare<'a>(site: Site<'a>, options: &'a RestoreOptions) -> Result<Prepar
         claim,
         ..make(site, options, Output::Directory)?
     };
+    let found = &prepared.choice.found;
+    if let Some(link) = found.link.as_ref().filter(|_| options.existing.reads_all()) {
+        return Err(JobError::from(RestoreError::LinkInTheWay {
+            link: options.target.join(OsStr::from_bytes(link)),
+            objects: found.behind_links,
+        }));
+    }
     let existing = &prepared.outlook.existing;
     if options.existing == ExistingPolicy::Refuse && existing.total > 0 {
-        let found = &prepared.choice.found;
-        if let Some(link) = &found.link {
-            return Err(JobError::from(RestoreError::LinkInTheWay {
-                link: options.target.join(OsStr::from_bytes(link)),
-                objects: found.behind_links,
-            }));
-        }
         let first = existing.listed.iter().take(NAMED);
         return Err(JobError::from(RestoreError::Exists {
             target: options.target.clone(),
