@@ -286,7 +286,7 @@ pub(crate) fn not_set(targets: impl IntoIterator<Item = NotSet>) -> Problems {
         total += target.count;
         for item in target.items {
             problems.push(Problem {
-                path: item.path.as_str().into(),
+                path: item.path.as_slice().into(),
                 what: format!("{}: {}", item.what, item.why),
             });
         }

@@ -2,6 +2,7 @@
 //! libraries, compared with third-party programs. Nothing here links the library.
 
 mod as_tar;
+mod as_user;
 mod browser;
 mod browsing;
 mod catalog_loss;
@@ -19,6 +20,8 @@ mod kill;
 mod levels;
 mod library;
 mod main_job;
+#[path = "../common/menagerie.rs"]
+mod menagerie;
 mod random;
 mod readable_without_us;
 mod rescue;

@@ -449,7 +449,7 @@ fn a_user_makes_no_devices_and_gives_nothing_away() {
         .metadata_not_set
         .items
         .iter()
-        .map(|item| format!("{}: {}", item.path, item.what))
+        .map(|item| format!("{}: {}", String::from_utf8_lossy(&item.path), item.what))
         .collect();
     assert_eq!(
         not_set,

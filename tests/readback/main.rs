@@ -5,6 +5,8 @@
 mod compressed;
 mod damage;
 mod hostile;
+#[path = "../common/menagerie.rs"]
+mod menagerie;
 #[path = "../common/noise.rs"]
 mod noise;
 mod pour;

@@ -17,43 +17,10 @@ use tapewright::volume::frames::Effort;
 use tapewright::volume::receipt::SegmentReceipt;
 use uuid::Uuid;
 
+use crate::menagerie;
 use crate::rig::{Shelf, Volume, plan, verify_plan};
 use crate::root::is_root;
 use crate::volume;
-
-/// Built by the system's own tools, as root, in an empty directory.
-const BUILD: &str = r#"
-set -e
-umask 022
-mkdir -p plain/empty deep; cd plain
-printf hello > small; : > nothing; head -c 3000000 /dev/urandom > large
-printf x > "$(printf 'latin-\344\n name')"; printf y > 'grüße'; printf z > ' '
-ln small hard; ln -s small soft; ln -s /no/where dangling; ln -s "$(printf 't\377')" odd-target
-mkfifo pipe; mknod char c 1 3; mknod block b 7 200
-ln pipe pipe-too; cp -P soft soft-one; ln soft-one soft-two
-truncate -s 50M hole
-printf data | dd of=hole bs=1 seek=20000000 conv=notrunc status=none
-truncate -s 5M all-hole
-touch -d '1969-12-31 23:59:58.5 UTC' before-1970
-touch -d '2107-03-04 05:06:07.123456789 UTC' later
-touch -h -d '2001-02-03 04:05:06.789 UTC' soft
-chown 1234:5678 small; chown -h 99:98 dangling; chown 3000000:4000000 later
-chmod 4755 large; chmod 0000 nothing; chmod 2711 "$(printf 'latin-\344\n name')"
-setfattr -n user.note -v some later; setfattr -n trusted.note -v 0x00ff00 later
-setfattr -n user.empty small
-setfattr -n user.long -v "$(printf '%02000d' 7)" small
-setfattr -h -n trusted.onlink -v v soft
-setfacl -m u:1234:rw,g:99:r,m::rw small
-setfacl -m u:77:r later
-setfacl -d -m u:1234:rwx empty
-cp /bin/true capable; chown 5:6 capable; setcap cap_net_raw+ep capable
-cd ../deep
-long=$(printf 'n%.0s' $(seq 200))
-for i in 1 2 3 4 5 6; do mkdir "$long"; cd "$long"; done; printf deep > file
-cd "$OLDPWD"
-mkdir -m 0500 locked; printf in > locked/file; touch -d '2010-10-10 UTC' locked/file locked
-mkdir -m 1777 sticky; mkdir -m 2750 group
-"#;
 
 /// Gives out one volume to append to, and keeps what was confirmed.
 struct Appending(Arc<Mutex<Volume>>);
@@ -133,12 +100,7 @@ fn a_zoo_comes_back_identical() {
     let directory = tempfile::tempdir().unwrap();
     let tree = directory.path().join("tree");
     std::fs::create_dir(&tree).unwrap();
-    let status = Command::new("sh")
-        .args(["-c", BUILD])
-        .current_dir(&tree)
-        .status()
-        .unwrap();
-    assert!(status.success());
+    menagerie::make(&tree, None);
     // In one segment, and in so small ones that the large file is cut into parts.
     // Stored as it is, and compressed by one thread and by several.
     let compressed = |threads| {

@@ -94,10 +94,12 @@ fn set_owner(
     let Err(errno) = change(user, group) else {
         return user.is_some() && group.is_some();
     };
-    // Whoever may not give files away can still choose among their own groups.
-    let what = match change(None, group) {
-        Ok(()) => format!("owner {uid}"),
-        Err(_) => format!("owner {uid}:{gid}"),
+    // Whoever may not give files away can still choose among their own groups, and may own it.
+    let (has_group, has_owner) = (change(None, group).is_ok(), change(user, None).is_ok());
+    let what = match (has_owner, has_group) {
+        (true, _) => format!("group {gid}"),
+        (false, true) => format!("owner {uid}"),
+        (false, false) => format!("owner {uid}:{gid}"),
     };
     not_set.add(name, what, errno);
     false
