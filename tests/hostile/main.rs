@@ -10,6 +10,8 @@ mod noise;
 #[allow(dead_code)]
 #[path = "../readback/rig.rs"]
 mod rig;
+#[path = "../common/root.rs"]
+mod root;
 #[allow(dead_code)]
 #[path = "../readback/tape.rs"]
 mod tape;
@@ -21,10 +23,21 @@ use cases::CASES;
 use ways::{Scene, WAYS};
 
 #[test]
-fn no_tape_leads_out_of_the_target_or_takes_the_machine_down() {
+fn no_tape_leads_root_out_of_the_target_or_takes_the_machine_down() {
+    if root::is_root() {
+        no_tape_leads_out_of_the_target_or_takes_the_machine_down(false);
+    }
+}
+
+#[test]
+fn no_tape_leads_a_user_out_of_the_target_or_takes_the_machine_down() {
+    no_tape_leads_out_of_the_target_or_takes_the_machine_down(true);
+}
+
+fn no_tape_leads_out_of_the_target_or_takes_the_machine_down(as_user: bool) {
     let mut otherwise = Vec::new();
     for case in CASES {
-        let scene = Scene::new();
+        let scene = Scene::new(as_user);
         let volume = (case.tape)(&scene);
         scene.put(&volume);
         let before = scene.outside();

@@ -4,7 +4,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -51,12 +51,22 @@ pub const WAYS: [Way; 4] = [Way::Lookup, Way::FromTape, Way::Rescue, Way::AsTar]
 
 pub struct Scene {
     dir: TempDir,
+    /// All is done by an ordinary user, to whom all belongs, if root runs the test.
+    drops_root: bool,
 }
 
+/// An ordinary user.
+const NOBODY: u32 = 65_534;
+
 impl Scene {
-    pub fn new() -> Self {
+    pub fn new(as_user: bool) -> Self {
         let dir = TempDir::with_prefix("tapewright-hostile-").unwrap();
-        let scene = Self { dir };
+        let drops_root = as_user && rustix::process::geteuid().is_root();
+        let scene = Self { dir, drops_root };
+        if drops_root {
+            // The user may not be let to where it was built.
+            fs::copy(env!("CARGO_BIN_EXE_tapewright"), scene.program()).unwrap();
+        }
         fs::create_dir_all(scene.precious().join("inner")).unwrap();
         fs::write(scene.precious().join("file"), "untouched").unwrap();
         let mode = fs::Permissions::from_mode(0o600);
@@ -69,10 +79,36 @@ impl Scene {
             ..LibrarySpec::default()
         };
         Library::create(&scene.path("library"), &spec).unwrap();
+        scene.give_away(scene.dir.path());
         let library = scene.path("library");
         let used = scene.run(&["library", "use", "--sim", library.to_str().unwrap()]);
         assert!(used.status.success(), "{used:?}");
         scene
+    }
+
+    /// Whoever does all has all.
+    fn give_away(&self, path: &Path) {
+        if self.drops_root {
+            let mut chown = Command::new("chown");
+            chown.args(["-R", &format!("{NOBODY}:{NOBODY}")]);
+            assert!(chown.arg(path).status().unwrap().success());
+        }
+    }
+
+    fn program(&self) -> PathBuf {
+        match self.drops_root {
+            true => self.path("tapewright"),
+            false => env!("CARGO_BIN_EXE_tapewright").into(),
+        }
+    }
+
+    /// A program that whoever does all starts.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        if self.drops_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -148,13 +184,16 @@ impl Scene {
         drive.unload().unwrap();
         drop(drive);
         changer.move_medium(bay, slot).unwrap();
+        self.give_away(&library);
     }
 
     /// Runs the program within its bounds.
     fn run(&self, words: &[&str]) -> Output {
         let limits = format!("ulimit -v {MEMORY_KIB}; exec timeout {SECONDS} \"$0\" \"$@\"");
-        let output = Command::new("sh")
-            .args(["-c", &limits, env!("CARGO_BIN_EXE_tapewright")])
+        let mut shell = self.command("sh");
+        let output = shell
+            .args(["-c", &limits])
+            .arg(self.program())
             .args(words)
             .env("TAPEWRIGHT_STATE", self.path("state"))
             .stdin(Stdio::null())
@@ -173,6 +212,7 @@ impl Scene {
         let to = self.path("to");
         remove(&to);
         fs::create_dir(&to).unwrap();
+        self.give_away(&to);
         let target = to.join("in");
         let words = target.to_str().unwrap();
         match way {
@@ -214,9 +254,11 @@ impl Scene {
             return;
         }
         fs::create_dir(target).unwrap();
+        self.give_away(target);
         let file = self.path("to").join("archive");
         fs::write(&file, archive).unwrap();
-        let _ = Command::new("tar")
+        let mut tar = self.command("tar");
+        let _ = tar
             .args(["-x", "-P", "-f"])
             .arg(&file)
             .arg("-C")

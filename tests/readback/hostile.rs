@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tapewright::engine::restore::{MemberRead, RestoreOutcome, RestoreReport, restore_into};
 use tapewright::engine::target::{Existing, Owners, Resolver, Target, TargetOptions};
 use tapewright::monitor::Silent;
@@ -391,7 +392,38 @@ fn run(case: &Case, resolver: Resolver, existing: Existing) -> (Scene, RestoreRe
     (scene, report)
 }
 
+/// An ordinary user.
+const NOBODY: u32 = 65_534;
+
+/// Has a thread do something that is nobody any more, if root runs the test.
+fn as_user<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let work = || {
+        if rustix::process::geteuid().is_root() {
+            let (user, group) = (
+                rustix::process::Uid::from_raw(NOBODY),
+                rustix::process::Gid::from_raw(NOBODY),
+            );
+            rustix::thread::set_thread_groups(&[]).unwrap();
+            rustix::thread::set_thread_res_gid(group, group, group).unwrap();
+            rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+        }
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
 #[test]
+fn nothing_leads_root_out_of_the_target() {
+    if crate::root::is_root() {
+        nothing_leads_out_of_the_target();
+    }
+}
+
+#[test]
+fn nothing_leads_a_user_out_of_the_target() {
+    as_user(nothing_leads_out_of_the_target);
+}
+
 fn nothing_leads_out_of_the_target() {
     for case in CASES {
         for resolver in [Resolver::OpenAt2, Resolver::Walk] {
@@ -418,7 +450,6 @@ fn a_user_makes_no_devices_and_gives_nothing_away() {
     if !crate::root::is_root() {
         return;
     }
-    const NOBODY: u32 = 65_534;
     let mut set_id = file("set-id", b"#!");
     set_id.member.mode = 0o6755;
     set_id.member.uid = 1;
@@ -428,19 +459,9 @@ fn a_user_makes_no_devices_and_gives_nothing_away() {
     fs::set_permissions(scene.root.path(), fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::chown(scene.to(), Some(NOBODY), Some(NOBODY)).unwrap();
     let plan = plan(&scene.to(), TargetOptions::default(), &[&volume]);
-    let report = std::thread::scope(|scope| {
-        let as_nobody = || {
-            let (user, group) = (
-                rustix::process::Uid::from_raw(NOBODY),
-                rustix::process::Gid::from_raw(NOBODY),
-            );
-            rustix::thread::set_thread_groups(&[]).unwrap();
-            rustix::thread::set_thread_res_gid(group, group, group).unwrap();
-            rustix::thread::set_thread_res_uid(user, user, user).unwrap();
-            let target = Target::open(&plan.target, plan.options).unwrap();
-            restore_into(target, &plan, &mut Shelf::of(&[&volume]), &Silent)
-        };
-        scope.spawn(as_nobody).join().unwrap()
+    let report = as_user(|| {
+        let target = Target::open(&plan.target, plan.options).unwrap();
+        restore_into(target, &plan, &mut Shelf::of(&[&volume]), &Silent)
     });
     assert_eq!(report.outcome, RestoreOutcome::Incomplete);
     assert_eq!(report.problems.len(), 1, "{report:?}");
@@ -457,4 +478,59 @@ fn a_user_makes_no_devices_and_gives_nothing_away() {
     );
     let stat = fs::metadata(scene.to().join("set-id")).unwrap();
     assert_eq!((stat.uid(), stat.mode() & 0o7777), (NOBODY, 0o755));
+}
+
+/// Files in more directories than are kept open, so that each is opened anew for some of them.
+fn many_directories() -> Vec<Item> {
+    let names = (0..4).flat_map(|round| (0..100).map(move |at| format!("d/{at:02}/f{round}")));
+    names.map(|name| file(&name, b"evil")).collect()
+}
+
+/// Restores while a directory of the target is a link to what is outside, and is not, by turns,
+/// until both was met.
+fn restore_while_a_directory_is_swapped(resolver: Resolver) {
+    let scene = Scene::new();
+    for inside in 0..100 {
+        fs::create_dir_all(scene.precious().join(format!("{inside:02}"))).unwrap();
+    }
+    let volume = Volume::new("A00001L9").write(&many_directories());
+    let options = TargetOptions {
+        existing: Existing::Overwrite,
+        owners: Owners::Names,
+    };
+    let plan = plan(&scene.to(), options, &[&volume]);
+    let (directory, link) = (scene.to().join("d"), scene.to().join("swapped"));
+    fs::create_dir(&directory).unwrap();
+    symlink(scene.precious(), &link).unwrap();
+    let before = scene.outside();
+    let (mut came, mut refused, mut rounds) = (0, 0, 0);
+    while came == 0 || refused == 0 {
+        let report = std::thread::scope(|scope| {
+            let restoring = scope.spawn(|| {
+                let target = Target::with_resolver(&plan.target, options, resolver).unwrap();
+                restore_into(target, &plan, &mut Shelf::of(&[&volume]), &Silent)
+            });
+            while !restoring.is_finished() {
+                let (at, exchange) = (CWD, RenameFlags::EXCHANGE);
+                renameat_with(at, &directory, at, &link, exchange).unwrap();
+            }
+            restoring.join().unwrap()
+        });
+        assert_eq!(scene.outside(), before, "{resolver:?}: {report:?}");
+        came += report.objects;
+        refused += report.problem_count;
+        rounds += 1;
+        assert!(
+            rounds < 1000,
+            "{resolver:?}: {came} came, {refused} refused"
+        );
+    }
+}
+
+#[test]
+fn a_link_that_comes_and_goes_during_the_restore_leads_nowhere() {
+    for resolver in [Resolver::OpenAt2, Resolver::Walk] {
+        restore_while_a_directory_is_swapped(resolver);
+        as_user(|| restore_while_a_directory_is_swapped(resolver));
+    }
 }
