@@ -212,3 +212,29 @@ fn a_state_directory_that_is_not_there_is_not_made_to_ask_it() {
         assert!(!place.path("file").exists(), "{words:?}");
     }
 }
+
+#[test]
+fn a_name_that_is_not_found_says_where_it_was_looked_for() {
+    let (place, source) = archived();
+    let there = ["restore", "--to", "back"];
+    for (pattern, words) in [
+        ("0000", "Put `./` in front"),
+        ("./0000", "matches /"),
+        ("./0000", "`find '**'` shows what there is"),
+    ] {
+        let said = place.run(there, [pattern]).expect_exit(9).stderr();
+        assert!(said.contains(words), "{pattern}: {said}");
+    }
+    let mut command = place.command();
+    let command = command.args(there).args(["--dry-run", "./0000"]);
+    let found = command.current_dir(&source).output().expect("it starts");
+    assert!(found.status.success(), "it is in the working directory");
+}
+
+#[test]
+fn a_usage_line_does_not_require_what_the_environment_gives() {
+    let said = Place::empty().run(["restore"], [""; 0]).expect_exit(2);
+    let said = said.stderr();
+    assert!(said.contains("Usage: tapewright restore"), "{said}");
+    assert!(!said.contains("--state"), "{said}");
+}

@@ -57,6 +57,11 @@ fn a_job_larger_than_a_tape_goes_on_with_the_next_and_large_files_are_cut() {
     let found = place.json(["find", source.join("large/0000").to_str().expect("UTF-8")]);
     assert!(found.len() >= 2, "the large file lies in parts: {found:?}");
     let target = place.path("back");
+    let plan = ["restore", "--dry-run", "--to"];
+    let plan = place.run(plan, [&target, &source]).expect_done().stdout();
+    for words in ["MEMBERS", "members are what is read"] {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
     place
         .run(["restore", "--to"], [&target, &source])
         .expect_done();

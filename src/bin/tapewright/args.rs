@@ -40,8 +40,9 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// Where the catalog, the choice of library and the log are kept
-    /// [default: $XDG_STATE_HOME/tapewright; as root /var/lib/tapewright]
-    #[arg(long, global = true, env = "TAPEWRIGHT_STATE", value_name = "DIR")]
+    /// [default: $TAPEWRIGHT_STATE, else $XDG_STATE_HOME/tapewright; as root /var/lib/tapewright]
+    // Not by `env`: a usage line would show what the environment gives as if it were required.
+    #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Print the result as one JSON document (lists: a line for each item)
     #[arg(long, global = true)]

@@ -161,13 +161,14 @@ fn state_root(given: Option<&Path>) -> Result<PathBuf, Failure> {
         std::path::absolute(path)
             .map_err(|error| Failure::Io("finding the working directory".to_owned(), error))
     };
-    if let Some(path) = given {
+    let from_env = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let in_env = from_env("TAPEWRIGHT_STATE").map(PathBuf::from);
+    if let Some(path) = given.or(in_env.as_deref()) {
         return absolute(path);
     }
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib/tapewright"));
     }
-    let from_env = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let base = from_env("XDG_STATE_HOME")
         .map(PathBuf::from)
         .or_else(|| from_env("HOME").map(|home| PathBuf::from(home).join(".local/state")));

@@ -436,6 +436,12 @@ impl JobError {
                  the newest is taken."
                     .to_owned()
             }
+            JobError::NothingFound { patterns, .. } if patterns.iter().any(|one| is_bare(one)) => {
+                "A name without a slash in front is taken from the root of the archive. Put `./` \
+                 in front of what is in the working directory, or give the whole path; \
+                 `find '**/NAME'` looks for a name everywhere."
+                    .to_owned()
+            }
             JobError::NothingFound { .. } => {
                 "`find '**'` shows what there is; quote globs so that the shell leaves them \
                  alone. What was deleted since comes back with --as-of DATE."
@@ -444,6 +450,11 @@ impl JobError {
             _ => return None,
         })
     }
+}
+
+/// True for a name that may be meant from the working directory: no glob, no slash in front.
+fn is_bare(pattern: &str) -> bool {
+    !pattern.starts_with('/') && !pattern.contains(['*', '?', '['])
 }
 
 fn beyond_path_advice(barcode: &str, block_bytes: u64, erasable: bool) -> String {

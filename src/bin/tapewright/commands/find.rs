@@ -97,7 +97,7 @@ fn tapes(context: &mut Context<'_>, options: &FindOptions, pattern: &str) -> End
     Ok(Exit::Done)
 }
 
-/// A pattern as bytes: a relative one that exists here means that path, as shells complete it.
+/// A pattern as bytes: one that begins with `.` or `..` is taken from the working directory.
 ///
 /// # Errors
 ///
@@ -124,7 +124,8 @@ pub fn pattern_bytes(pattern: &str) -> Result<Vec<u8>, Failure> {
             _ => parts.push(part),
         }
     }
-    Ok(parts.join(&b'/'))
+    // With its slash, so that whoever hears that nothing matches sees where it was looked for.
+    Ok([b"/", parts.join(&b'/').as_slice()].concat())
 }
 
 fn short_line(output: &mut Output, hit: &Found) -> std::io::Result<()> {

@@ -334,7 +334,7 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
         "TAPE",
         "PLACE",
         "DRIVE >",
-        "OBJECTS >",
+        "MEMBERS >",
         "TO READ >",
         "MOUNT >",
         "LOCATE >",
@@ -343,6 +343,11 @@ pub fn render_outlook(output: &mut Output, outlook: &RestoreOutlook) -> io::Resu
         "IN ALL >",
     ];
     output.table(&head, &rows)?;
+    if outlook.tapes.iter().map(|tape| tape.members).sum::<u64>() != outlook.objects {
+        output.line(
+            "members are what is read: each part of a file is one, and each directory above",
+        )?;
+    }
     by_drive(output, &outlook.drives)?;
     output.line(finish_words(&outlook.finish))?;
     output.line(calibration::words(&outlook.calibration))?;
