@@ -12,7 +12,9 @@ use super::mount::{Bay, Loan, Mounter, Purpose};
 use super::{ByteText, Failure, JobError, Outcome, Problem, Problems, Site};
 use crate::drive::SequentialDevice as _;
 pub use crate::engine::rescue::RECORD;
-use crate::engine::rescue::{self as engine, JoinEnd, Joins, Loss, Proof, RescueEnd, RescueReport};
+use crate::engine::rescue::{
+    self as engine, Doubted, JoinEnd, Joins, Loss, Proof, RescueEnd, RescueReport,
+};
 use crate::engine::target::{Name, Owners};
 use crate::units::{BlockAddress, TapeFile};
 
@@ -74,6 +76,8 @@ pub struct RescueSummary {
     pub gaps: Vec<TapeGap>,
     /// All of it.
     pub gaps_total: u64,
+    /// What a tape of this format lacks, so that whether all came is not sure.
+    pub doubts: Vec<TapeDoubt>,
     /// Blocks that are encrypted, if there are such.
     pub encrypted: Option<EncryptedBlocks>,
     /// Files in parts that were joined, also with parts of other tapes.
@@ -201,6 +205,21 @@ pub struct TapeGap {
     pub what: String,
     /// Bytes behind it that were passed over until a member began.
     pub passed_bytes: u64,
+}
+
+/// Something of our format that is missing or damaged on a tape that has the rest of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct TapeDoubt {
+    /// What: `label`, `index` or `segments`.
+    pub about: &'static str,
+    /// The tape file: of an index that of its segment, of segments the first where they belong.
+    pub file: TapeFile,
+    /// Number of the segment on the tape, or of the first one.
+    pub first_segment: Option<u64>,
+    /// Number of the last one, if anything tells it.
+    pub last_segment: Option<u64>,
+    /// What was found instead.
+    pub what: String,
 }
 
 /// Reads a tape to its end, past what is bad, and saves every file that came whole.
@@ -400,6 +419,7 @@ fn summarise(tape: String, directory: PathBuf, report: RescueReport) -> RescueSu
         lost_total: report.lost_count,
         gaps: report.gaps.into_iter().map(tape_gap).collect(),
         gaps_total: report.gap_count,
+        doubts: report.doubts.into_iter().map(tape_doubt).collect(),
         encrypted: None,
         joined: Vec::new(),
         unjoined: Vec::new(),
@@ -488,6 +508,21 @@ fn lost_object(lost: engine::LostFile) -> LostObject {
         },
         why: lost.why,
         kept_as: lost.kept_as.map(ByteText),
+    }
+}
+
+fn tape_doubt(doubt: engine::Doubt) -> TapeDoubt {
+    let (about, first_segment, last_segment) = match doubt.about {
+        Doubted::Label => ("label", None, None),
+        Doubted::Index(number) => ("index", Some(number), Some(number)),
+        Doubted::Segments { first, last } => ("segments", Some(first), last),
+    };
+    TapeDoubt {
+        about,
+        file: doubt.file,
+        first_segment,
+        last_segment,
+        what: doubt.what,
     }
 }
 

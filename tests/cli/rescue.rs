@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use tape_sim::fault::{Flaws, Spot, write_flaws};
+
 use crate::harness::{Place, assert_same_tree, random_files, restored};
 
 const NO_MORE: [&str; 0] = [];
@@ -88,4 +90,38 @@ fn a_file_over_two_tapes_is_joined_when_the_second_is_rescued() {
     );
     let there = fs::read(path).expect("the joined file");
     assert!(there == fs::read(source.join("0000")).expect("the file"));
+}
+
+#[test]
+fn a_tape_without_one_of_its_indexes_is_not_sure_and_says_of_what() {
+    let (place, _) = with_two_tapes();
+    let to = |name: &str| place.path(name).display().to_string();
+    let words = ["tape", "rescue", "SIM001L9", "--to", &to("before")];
+    let index = place.json(words)[0]["tape_files"][2]["first_block"]
+        .as_u64()
+        .expect("the first block of the index");
+    let folder = tape_sim::cartridge::folder(&place.path("library"), "SIM001L9");
+    let spot = Spot {
+        partition: 0,
+        objects: [index, index],
+    };
+    let mut flaws = Flaws::default();
+    flaws.unreadable.push(spot);
+    write_flaws(&folder, &flaws).expect("flaws");
+
+    let words = ["tape", "rescue", "SIM001L9", "--to", &to("text")];
+    let said = place.run(words, NO_MORE).expect_exit(7).stdout();
+    for words in [
+        "not sure (1):",
+        "segment 1 in file-00001: its index is missing or damaged",
+        "`tape contents SIM001L9`",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let words = ["tape", "rescue", "SIM001L9", "--json", "--to", &to("json")];
+    let said = place.run(words, NO_MORE).expect_exit(7).stdout();
+    let summary: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let doubt = &summary["doubts"][0];
+    let told = (&doubt["about"], &doubt["file"], &doubt["first_segment"]);
+    assert_eq!(told, (&"index".into(), &1.into(), &1.into()), "{summary}");
 }

@@ -124,6 +124,7 @@ fn a_rescue_saves_what_is_on_a_tape_into_a_new_directory_alone() {
     let blank = place.path("blank").display().to_string();
     let nothing = ["tape", "rescue", "SIM003L9", "--to", &blank];
     place.run(nothing, NO_MORE).expect_exit(9);
+    assert!(!place.path("blank").exists(), "nothing was saved");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::walk::Cause;
 use crate::units::BlockAddress;
 use crate::volume::frames::{FrameReader, begins_with_frame};
 use crate::volume::label::describe;
-use crate::volume::tar::{BLOCK, Event, MemberParser, find_foreign_member, find_member};
+use crate::volume::tar::{BLOCK, MemberParser, find_foreign_member, find_member};
 
 /// How a tape file is stored.
 enum Codec {
@@ -176,14 +176,12 @@ impl Archive {
                     None => return saver.pass(rest.len() as u64),
                 },
             };
-            match parser.next(&mut rest) {
-                Ok(Some(event)) => {
-                    let begins = matches!(event, Event::Member { .. });
-                    if let Some(comment) = parser.global_comment().filter(|_| begins) {
-                        saver.archive(comment);
-                    }
-                    saver.event(event, parser.part(), block);
-                }
+            let read = parser.next(&mut rest);
+            if let (Ok(_), Some(comment)) = (&read, parser.global_comment()) {
+                saver.archive(comment, block);
+            }
+            match read {
+                Ok(Some(event)) => saver.event(event, parser.part(), block),
                 Ok(None) => {}
                 Err(error) => {
                     saver.gap(block, 0, &error.what, Cause::Bad);

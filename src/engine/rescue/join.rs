@@ -161,7 +161,12 @@ struct Groups {
 
 impl Groups {
     fn below(root: &Path) -> io::Result<Self> {
-        let mut tapes: Vec<PathBuf> = std::fs::read_dir(root)?
+        let listing = match std::fs::read_dir(root) {
+            // Nothing was saved.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            listing => Some(listing?),
+        };
+        let mut tapes: Vec<PathBuf> = (listing.into_iter().flatten())
             .map(|entry| Ok(entry?.path()))
             .collect::<io::Result<_>>()?;
         tapes.retain(|tape| tape.join(RECORD).is_file());

@@ -13,18 +13,25 @@
 //! which is bounded.
 
 mod archive;
+mod index_bytes;
 mod join;
 mod log;
+mod made;
+mod order;
 mod proof;
 mod report;
 mod save;
 mod walk;
 
+use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
 
 pub use join::{JoinEnd, Joined, Joins, Unjoined, join};
 pub use log::{Proof, RECORD};
+pub use order::{Doubt, Doubted};
 pub use report::{
     DAMAGED_SUFFIX, Gap, LISTED_MOST, Loss, LostFile, PARTIAL_SUFFIX, RescueEnd, RescueReport,
     TapeFileReport,
@@ -36,12 +43,15 @@ use crate::engine::target::{Existing, Owners, Target, TargetErrorKind, TargetOpt
 use crate::monitor::Monitor;
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::VolumeError;
-use crate::volume::index::{
-    self, DigestAlgorithm, Index, MAX_INDEX_BYTES, MAX_LINES_BYTES, MAX_MEMBERS,
+use crate::volume::index::{DigestAlgorithm, Index, MAX_LINES_BYTES, MAX_MEMBERS};
+use crate::volume::label::{
+    DAMAGED_LABEL, Identity, decode_label, describe, identify, is_proven_label, label_damage,
 };
-use crate::volume::label::{Identity, identify, is_proven_label, label_damage};
 use archive::Archive;
+use index_bytes::IndexBytes;
 use log::{Log, Saved, file_directory};
+use made::Made;
+use order::{Order, Sight};
 use proof::{Comparison, Segment, counted, members_of};
 use save::Saver;
 use walk::{Cause, Next, Walk};
@@ -78,7 +88,7 @@ pub fn rescue(
         path: options.target.clone(),
         source,
     };
-    std::fs::create_dir_all(&options.target).map_err(unusable)?;
+    let _made = Made::directory(&options.target).map_err(unusable)?;
     let log = Log::open(&options.target).map_err(unusable)?;
     monitor.phase(&format!("rescuing {barcode}"));
     let identity = identify(device).ok();
@@ -86,7 +96,15 @@ pub fn rescue(
         options,
         barcode,
         monitor,
-        is_ours: matches!(identity, Some(Identity::Ours(_) | Identity::TooNew { .. })),
+        order: Order::new(matches!(
+            identity,
+            Some(Identity::Ours(_) | Identity::TooNew { .. })
+        )),
+        volume: match &identity {
+            Some(Identity::Ours(label)) => Some(label.volume),
+            _ => None,
+        },
+        seen: HashSet::new(),
         report: RescueReport::default(),
         log,
         algorithm: DigestAlgorithm::default(),
@@ -98,6 +116,9 @@ pub fn rescue(
     let put = put.map_err(|source| rescue.target_error(source));
     let ended = ended.and_then(|end| put.map(|()| end));
     let mut report = rescue.report;
+    let is_at_end = matches!(ended, Ok(RescueEnd::EndOfData | RescueEnd::NoEndOfData));
+    report.doubts.extend(rescue.order.finish(is_at_end));
+    report.doubts.sort_by_key(|doubt| doubt.file);
     match ended {
         Ok(end) => report.end = end,
         Err(error) => {
@@ -105,15 +126,33 @@ pub fn rescue(
             report.failure = Some(error);
         }
     }
+    remove_unused(&options.target, &report);
     Ok(report)
+}
+
+/// Removes what has nothing in it: directories of tape files, and the record.
+fn remove_unused(directory: &Path, report: &RescueReport) {
+    let unused = report.tape_files.iter().filter(|file| file.objects == 0);
+    for file in unused {
+        // What was kept of a damaged file stays, and its directory with it.
+        let _ = std::fs::remove_dir(directory.join(file_directory(file.file)));
+    }
+    let record = directory.join(RECORD);
+    if std::fs::metadata(&record).is_ok_and(|found| found.len() == 0) {
+        let _ = std::fs::remove_file(record);
+    }
 }
 
 struct Rescue<'a> {
     options: &'a RescueOptions,
     barcode: &'a str,
     monitor: &'a dyn Monitor,
-    /// Members begin as this format writes them.
-    is_ours: bool,
+    /// What of this format came, and what did not.
+    order: Order,
+    /// Which volume it is, once anything tells.
+    volume: Option<Uuid>,
+    /// The segments whose beginning was read.
+    seen: HashSet<Uuid>,
     report: RescueReport,
     log: Log,
     /// By what the segment before was digested.
@@ -133,34 +172,12 @@ struct InWork<'a> {
     /// So are all that were saved; else nobody can say what did not come.
     holds_all: bool,
     index: IndexBytes,
-    /// It is a label, and as it was written.
+    /// It begins with a label.
+    is_label: bool,
+    /// And that is as it was written.
     is_proven_label: bool,
-}
-
-/// The records of an index, while they come.
-#[derive(Default)]
-struct IndexBytes {
-    bytes: Option<Vec<u8>>,
-}
-
-impl IndexBytes {
-    /// Takes a record; `begins`: an archive may begin with it.
-    fn record(&mut self, record: &[u8], begins: bool) {
-        if begins && record.starts_with(b"tapewright-segment-") {
-            self.bytes = Some(record.to_vec());
-            return;
-        }
-        let fits = |bytes: &Vec<u8>| (bytes.len() + record.len()) as u64 <= MAX_INDEX_BYTES;
-        self.bytes = self.bytes.take().filter(fits);
-        if let Some(bytes) = &mut self.bytes {
-            bytes.extend_from_slice(record);
-        }
-    }
-
-    /// The index, if all of it came and it is one.
-    fn decode(self) -> Option<Index> {
-        index::decode(&self.bytes?).ok()
-    }
+    /// What its first record looks like; `None` as long as none could be read.
+    looks: Option<String>,
 }
 
 impl<'a> Rescue<'a> {
@@ -198,13 +215,15 @@ impl<'a> Rescue<'a> {
     ) -> Result<Option<RescueEnd>, EngineError> {
         let mut work = InWork {
             saver: None,
-            archive: Archive::new(self.is_ours),
+            archive: Archive::new(self.order.is_ours()),
             read: TapeFileReport::new(file, walk.next_block()),
             held: Vec::new(),
             held_bytes: 0,
             holds_all: true,
             index: IndexBytes::default(),
+            is_label: false,
             is_proven_label: false,
+            looks: None,
         };
         let end = loop {
             let at = walk.next_block();
@@ -233,6 +252,9 @@ impl<'a> Rescue<'a> {
                         true => "what cannot be read goes on to the end of the tape file",
                         false => "the tape file ends in it",
                     };
+                    if work.saver.is_none() {
+                        self.order.see(file, Sight::Empty);
+                    }
                     self.close(work, why)?;
                     return Ok(None);
                 }
@@ -269,7 +291,7 @@ impl<'a> Rescue<'a> {
             let target = Target::open(&path, options);
             let target = target.map_err(|source| EngineError::Target { path, source })?;
             let keep = self.options.keep_partial;
-            let algorithm = self.is_ours.then_some(self.algorithm);
+            let algorithm = self.order.is_ours().then_some(self.algorithm);
             *saver = Some(Saver::new(target, file, keep, algorithm, self.monitor));
         }
         Ok(saver.as_mut().expect("it was made above"))
@@ -286,14 +308,24 @@ impl<'a> Rescue<'a> {
         work.read.bytes += bytes.len() as u64;
         self.monitor.advance(0, bytes.len() as u64);
         let saver = self.saver(&mut work.saver, work.read.file)?;
-        if work.read.file == TapeFile(0) && block == BlockAddress(0) {
+        if block == BlockAddress(0) {
             work.is_proven_label = is_proven_label(bytes);
             if let Some(what) = label_damage(bytes) {
                 saver.gap(block, 0, &what, Cause::Bad);
             }
+            match decode_label(bytes) {
+                Identity::Foreign(what) => {
+                    if what.starts_with(DAMAGED_LABEL) {
+                        saver.gap(block, 0, &what, Cause::Bad);
+                    }
+                    work.looks = Some(what);
+                }
+                _ => work.is_label = true,
+            }
         }
+        work.looks.get_or_insert_with(|| describe(bytes));
         work.archive.record(block, bytes, saver);
-        work.index.record(bytes, begins);
+        work.index.record(block, bytes, begins);
         self.hold(work).map_err(|error| self.target_error(error))
     }
 
@@ -311,7 +343,7 @@ impl<'a> Rescue<'a> {
                 self.report.encrypted_from.get_or_insert(block);
             }
         }
-        work.index.bytes = None;
+        work.index.lost();
         let saver = self.saver(&mut work.saver, work.read.file)?;
         work.archive.lost(block, blocks, (cause, what), saver);
         Ok(())
@@ -346,51 +378,109 @@ impl<'a> Rescue<'a> {
             return Ok(());
         };
         work.archive.finish(why, &mut saver);
-        let is_of_segment = saver.is_of_segment();
         let mut read = work.read;
         let (file, first_block) = (read.file, read.first_block);
-        let found = saver.finish(&mut read);
+        let mut found = saver.finish(&mut read);
         for lost in &found.lost {
             let kept_as = lost.kept_as.as_deref();
             self.log.lost(file, &lost.path, kept_as, &lost.why)?;
         }
         let all_named = work.holds_all && found.lost_count == found.lost.len() as u64;
         let named = found.lost.iter().map(|lost| lost.path.clone());
+        let lost = all_named.then(|| counted(named));
+        let heads = std::mem::take(&mut found.heads);
+        self.report.add(found, read);
         let this = Segment {
             first_block,
             file,
+            heads,
             saved: work.held,
-            lost: all_named.then(|| counted(named)),
+            lost,
         };
-        self.report.add(found, read);
-        let Some(index) = work.index.decode() else {
-            self.no_index()?;
-            if is_of_segment && file > TapeFile(0) {
-                self.awaits_index = Some(this);
-                return Ok(());
+        let index = work.index.decode();
+        self.see(&this, work.is_label, index.as_ref(), work.looks);
+        if let Some(Ok((block, index))) = index {
+            return self.index(this, block, &index);
+        }
+        self.no_index()?;
+        // A label is alone.
+        if file > TapeFile(0) || !this.heads.is_empty() {
+            self.awaits_index = Some(this);
+            return Ok(());
+        }
+        let proof = match work.is_proven_label {
+            true => Proof::Digest,
+            false => Proof::Length,
+        };
+        self.comparison().none(&this, proof)
+    }
+
+    /// Puts what a tape file turned out to be in its place in the order of the tape.
+    fn see(
+        &mut self,
+        this: &Segment,
+        is_label: bool,
+        index: Option<&Result<(BlockAddress, Index), String>>,
+        looks: Option<String>,
+    ) {
+        let mut strange = looks.unwrap_or_else(|| "it cannot be read".to_owned());
+        let volume = &mut self.volume;
+        let mut is_of_volume = |of: Uuid| *volume.get_or_insert(of) == of;
+        let mut sights = Vec::new();
+        if is_label {
+            sights.push((BlockAddress(0), Sight::Label));
+        }
+        for head in &this.heads {
+            match is_of_volume(head.volume) {
+                true => sights.push((head.block, Sight::Segment(head.number))),
+                false => strange = format!("a segment of another volume, {}", head.volume),
             }
-            let proof = match work.is_proven_label {
-                true => Proof::Digest,
-                false => Proof::Length,
-            };
-            return self.comparison().none(&this, proof);
-        };
+        }
+        match index {
+            Some(Ok((block, index))) if is_of_volume(index.info.volume) => {
+                sights.push((*block, Sight::Index(index.info.number)));
+            }
+            Some(Ok((_, index))) => {
+                strange = format!("an index of another volume, {}", index.info.volume);
+            }
+            Some(Err(what)) => strange.clone_from(what),
+            None => {}
+        }
+        if sights.is_empty() {
+            sights.push((this.first_block, Sight::Strange(strange)));
+        }
+        sights.sort_by_key(|(block, _)| *block);
+        for (_, sight) in sights {
+            self.order.see(this.file, sight);
+        }
+        self.seen.extend(this.heads.iter().map(|head| head.segment));
+    }
+
+    /// Compares with the index that begins at `block` what it is of, if that came.
+    fn index(&mut self, mut this: Segment, block: BlockAddress, index: &Index) -> io::Result<()> {
         self.algorithm = index.info.job.digest;
-        // What cannot be read before the first block may have the filemark.
-        let extent = index.info.first_block..index.info.index_block;
-        let is_its = |segment: &Segment| extent.contains(&segment.first_block);
+        let is_of_index = members_of(index);
+        let behind = this.split_behind(block, &is_of_index);
         // Where the filemark between them is lost, both are one tape file.
-        let is_of_index = members_of(&index);
         let has_more = !this.saved.iter().all(|saved| is_of_index(&saved.path));
-        if has_more && is_its(&this) {
+        if has_more && this.is_of(index) {
             self.no_index()?;
-            return self.comparison().with(this, &index);
+            self.comparison().with(this, index)?;
+        } else {
+            match self.awaits_index.take_if(|segment| segment.is_of(index)) {
+                Some(segment) => self.comparison().with(segment, index)?,
+                None => {
+                    self.no_index()?;
+                    let is_ours = self.volume == Some(index.info.volume);
+                    if is_ours && !self.seen.contains(&index.info.segment) {
+                        self.comparison().with(Segment::unseen(&this), index)?;
+                    }
+                }
+            }
+            self.comparison().index(&this, index)?;
         }
-        match self.awaits_index.take_if(|segment| is_its(segment)) {
-            Some(segment) => self.comparison().with(segment, &index)?,
-            None => self.no_index()?,
-        }
-        self.comparison().index(&this, &index)
+        self.awaits_index = behind;
+        Ok(())
     }
 
     /// No index comes for what awaits one.

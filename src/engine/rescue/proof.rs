@@ -8,7 +8,8 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::log::{Log, Proof, Saved, What, file_directory};
-use super::report::{DAMAGED_SUFFIX, Loss, LostFile, RescueReport};
+use super::order::{Doubt, Doubted};
+use super::report::{DAMAGED_SUFFIX, Head, Loss, LostFile, RescueReport};
 use crate::engine::target::{Name, SavedFiles, TargetError};
 use crate::monitor::Monitor;
 use crate::units::{BlockAddress, TapeFile};
@@ -23,10 +24,54 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(super) struct Segment {
     pub(super) first_block: BlockAddress,
     pub(super) file: TapeFile,
+    /// The segments that begin in it.
+    pub(super) heads: Vec<Head>,
     pub(super) saved: Vec<Saved>,
     /// Names on tape of what was lost in it, and how often; `None` if not all of what came, or
     /// was lost, is known.
     pub(super) lost: Option<HashMap<Vec<u8>, usize>>,
+}
+
+impl Segment {
+    /// What did not come of a segment whose index is in this tape file: all of it.
+    pub(super) fn unseen(index: &Segment) -> Self {
+        Self {
+            first_block: index.first_block,
+            file: index.file,
+            heads: Vec::new(),
+            saved: Vec::new(),
+            lost: Some(HashMap::new()),
+        }
+    }
+
+    /// Whether it is what this index is of. One whose beginning is lost is known by its place.
+    pub(super) fn is_of(&self, index: &Index) -> bool {
+        let info = &index.info;
+        match self.heads.is_empty() {
+            true => (info.first_block..info.index_block).contains(&self.first_block),
+            false => self.heads.iter().any(|head| head.segment == info.segment),
+        }
+    }
+
+    /// Takes off what came behind an index in the same tape file, if a segment begins there: the
+    /// filemark between them is lost.
+    pub(super) fn split_behind(
+        &mut self,
+        index: BlockAddress,
+        is_of_index: &impl Fn(&[u8]) -> bool,
+    ) -> Option<Self> {
+        let at = self.heads.iter().position(|head| head.block > index)?;
+        let heads = self.heads.split_off(at);
+        let last = self.saved.iter().rposition(|one| is_of_index(&one.path))?;
+        Some(Self {
+            first_block: heads[0].block,
+            file: self.file,
+            heads,
+            saved: self.saved.split_off(last + 1),
+            // Which of them was before it nobody has kept.
+            lost: self.lost.clone().filter(HashMap::is_empty),
+        })
+    }
 }
 
 /// How often each name is there.
@@ -146,6 +191,13 @@ impl Comparison<'_> {
                 *came.entry(name).or_default() += count;
             }
             self.unseen(segment.file, index, came)?;
+        } else {
+            self.report.doubt(Doubt {
+                about: Doubted::Index(index.info.number),
+                file: segment.file,
+                what: "it is there, but not all that came of the segment could be compared with it"
+                    .to_owned(),
+            });
         }
         self.log.flush()
     }

@@ -1,5 +1,8 @@
 //! What a rescue saved, and what it could not save.
 
+use uuid::Uuid;
+
+use super::order::Doubt;
 use crate::engine::EngineError;
 use crate::engine::target::NotSet;
 use crate::units::{BlockAddress, TapeFile};
@@ -149,6 +152,9 @@ pub struct RescueReport {
     pub gaps: Vec<Gap>,
     /// All of them.
     pub gap_count: u64,
+    /// What of this format the tape lacks, so that whether all came is not sure; at most
+    /// [`LISTED_MOST`].
+    pub doubts: Vec<Doubt>,
     /// Where the first encrypted block is, if there are such.
     pub encrypted_from: Option<BlockAddress>,
     /// More may be encrypted than were counted: nobody can say where they end.
@@ -159,6 +165,33 @@ pub struct RescueReport {
     pub metadata_not_set: Vec<NotSet>,
 }
 
+/// What the first header of a segment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Where it was read.
+    pub(super) block: BlockAddress,
+    pub(super) volume: Uuid,
+    pub(super) segment: Uuid,
+    pub(super) number: u64,
+    pub(super) job: Uuid,
+}
+
+impl Head {
+    pub(super) fn read(comment: &[u8], block: BlockAddress) -> Option<Self> {
+        let text = std::str::from_utf8(comment).ok()?;
+        let words = text.strip_prefix("tapewright-segment ")?.split(' ');
+        let value = |key| words.clone().find_map(|word| word.strip_prefix(key));
+        let id = |key| value(key)?.parse().ok();
+        Some(Self {
+            block,
+            volume: id("volume=")?,
+            segment: id("segment=")?,
+            number: value("number=")?.parse().ok()?,
+            job: id("job=")?,
+        })
+    }
+}
+
 /// What of one tape file goes into the report.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -166,6 +199,7 @@ pub(super) struct Found {
     pub(super) lost_count: u64,
     pub(super) gaps: Vec<Gap>,
     pub(super) gap_count: u64,
+    pub(super) heads: Vec<Head>,
     pub(super) renamed: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) not_set: NotSet,
 }
@@ -199,6 +233,13 @@ impl RescueReport {
         }
     }
 
+    /// Adds what is not sure.
+    pub(super) fn doubt(&mut self, doubt: Doubt) {
+        if self.doubts.len() < LISTED_MOST {
+            self.doubts.push(doubt);
+        }
+    }
+
     /// Objects saved.
     #[must_use]
     pub fn objects(&self) -> u64 {
@@ -208,6 +249,7 @@ impl RescueReport {
     /// True if all that is on the tape came, and whole.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.end == RescueEnd::EndOfData && self.lost_count == 0 && self.gap_count == 0
+        let is_complete = self.lost_count == 0 && self.gap_count == 0;
+        self.end == RescueEnd::EndOfData && is_complete && self.doubts.is_empty()
     }
 }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::log::{Saved, What, Whole};
-use super::report::{Found, Gap, LISTED_MOST, Loss, LostFile, PARTIAL_SUFFIX, PIECES_MOST};
+use super::report::{Found, Gap, Head, LISTED_MOST, Loss, LostFile, PARTIAL_SUFFIX, PIECES_MOST};
 use super::walk::Cause;
 use super::{TapeFileReport, is_full};
 use crate::engine::content::ContentDigest;
@@ -33,8 +33,9 @@ pub(super) struct Saver<'a> {
     is_full: bool,
     /// By what the content of files is digested, if an index may come that knows digests.
     algorithm: Option<DigestAlgorithm>,
-    /// The run that wrote the segment, once its first header has come.
+    /// The run that wrote the segment, once its first header has come, and that.
     job: Option<Uuid>,
+    comment: Vec<u8>,
     /// What is on its way into the report.
     saved: Vec<Saved>,
     saved_bytes: u64,
@@ -104,24 +105,24 @@ impl<'a> Saver<'a> {
             is_full: false,
             algorithm,
             job: None,
+            comment: Vec::new(),
             saved: Vec::new(),
             saved_bytes: 0,
         }
     }
 
-    /// Takes note of what the archive's own header says of it: one of a segment of ours names the
-    /// run that wrote it.
-    pub(super) fn archive(&mut self, comment: &[u8]) {
-        if comment.len() > COMMENT_MOST_BYTES {
+    /// Takes note of what the archive's own header, read at `block`, says of it: one of a segment
+    /// of ours names that and the run that wrote it. It comes again with each member.
+    pub(super) fn archive(&mut self, comment: &[u8], block: BlockAddress) {
+        if comment.len() > COMMENT_MOST_BYTES || comment == self.comment {
             return;
         }
-        let text = std::str::from_utf8(comment).unwrap_or_default();
-        let Some(words) = text.strip_prefix("tapewright-segment ") else {
-            return;
-        };
-        let job = words.split(' ').find_map(|word| word.strip_prefix("job="));
-        self.job = job.and_then(|job| job.parse().ok());
-        self.algorithm.get_or_insert_default();
+        comment.clone_into(&mut self.comment);
+        if let Some(head) = Head::read(comment, block) {
+            self.algorithm.get_or_insert_default();
+            self.job = Some(head.job);
+            self.found.heads.push(head);
+        }
     }
 
     /// True if an index may come that knows digests of what is saved.

@@ -31,6 +31,8 @@ const README: &str = "README.txt";
 const LABEL: &str = "label.json";
 /// `kind` of `label.json`.
 const KIND: &str = "tapewright-label";
+/// What is said of a label that does not say which volume it is begins so.
+pub const DAMAGED_LABEL: &str = "a damaged Tapewright label";
 /// A longer `label.json` is none of ours.
 const MAX_LABEL_BYTES: usize = 64 << 10;
 const START: BlockAddress = BlockAddress(0);
@@ -264,7 +266,7 @@ fn decode_beginning(record: &[u8], block_bytes: u64) -> Identity {
     let Some(json) = find_json(record) else {
         return Identity::Foreign(foreign::describe(record));
     };
-    let damaged = |what: String| Identity::Foreign(format!("a damaged Tapewright label: {what}"));
+    let damaged = |what: String| Identity::Foreign(format!("{DAMAGED_LABEL}: {what}"));
     let version: Version = match serde_json::from_slice(json) {
         Ok(version) => version,
         Err(error) => return damaged(error.to_string()),

@@ -2,6 +2,7 @@
 
 mod damage;
 mod joins;
+mod lacking;
 mod modes;
 mod of_others;
 mod proofs;

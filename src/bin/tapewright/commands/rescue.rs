@@ -5,7 +5,7 @@ use std::io;
 use tapewright::jobs::Outcome;
 use tapewright::jobs::rescue::{
     self, EncryptedBlocks, LostObject, RECORD, RescueOptions, RescueSummary, RescuedFile,
-    RescuedTape, TapeGap, UnjoinedFile,
+    RescuedTape, TapeDoubt, TapeGap, UnjoinedFile,
 };
 use tapewright::jobs::restore::Owners;
 use tapewright::units::ByteSize;
@@ -60,6 +60,12 @@ fn render(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
             "end_of_data" | "no_end_of_data" => "there is nothing on it".to_owned(),
             _ => "nothing could be read".to_owned(),
         },
+        (0, 0) if summary.doubts.iter().any(|doubt| doubt.about != "label") => {
+            "whether all of it came is not sure, for the reasons below".to_owned()
+        }
+        (0, 0) if !summary.doubts.is_empty() => {
+            "nothing is known to be lost but the label".to_owned()
+        }
         (0, 0) => "nothing is known to be lost".to_owned(),
         (0, _) => "what was not saved has no name: it lies in the places below".to_owned(),
         (count, _) => format!("{} not whole", counted(count, "object")),
@@ -93,6 +99,7 @@ fn render(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
     if let Some(encrypted) = &summary.encrypted {
         encryption(output, encrypted)?;
     }
+    doubts(output, summary)?;
     gaps(output, summary)?;
     lost_objects(output, summary)?;
     parts(output, summary)?;
@@ -244,6 +251,56 @@ fn unjoined_words(file: &UnjoinedFile) -> String {
         file.path,
         missing.join(", ")
     )
+}
+
+/// What of our format is missing, what that means, and what to do.
+fn doubts(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
+    if summary.doubts.is_empty() {
+        return Ok(());
+    }
+    output.line(format!("not sure ({}):", summary.doubts.len()))?;
+    for doubt in summary.doubts.iter().take(LISTED) {
+        output.line(format!("  {}", doubt_words(doubt)))?;
+    }
+    more(output, summary.doubts.len() as u64)?;
+    if summary.doubts.iter().any(|doubt| doubt.about != "label") {
+        let tape = &summary.tape;
+        let catalog = match tape.contains('/') {
+            true => "`tape contents BARCODE`".to_owned(),
+            false => format!("`tape contents {tape}`"),
+        };
+        output.line(format!(
+            "  Segments that are not named here are sure. What the others held, {catalog} tells \
+             where a catalog knows the tape; `restore` takes it from another copy."
+        ))?;
+    }
+    Ok(())
+}
+
+fn doubt_words(doubt: &TapeDoubt) -> String {
+    let TapeDoubt { file, what, .. } = doubt;
+    match (doubt.about, doubt.first_segment, doubt.last_segment) {
+        ("index", Some(number), _) => format!(
+            "segment {number} in {}: its index is missing or damaged ({what}). Its files could \
+             not be compared with their digests, and if some are missing, nothing here tells",
+            directory(file)
+        ),
+        ("segments", Some(first), Some(last)) if last > first => format!(
+            "segments {first} to {last} are missing with their indexes ({what}). What was in \
+             them is not known"
+        ),
+        ("segments", Some(first), Some(_)) => format!(
+            "segment {first} is missing with its index ({what}). What was in it is not known"
+        ),
+        ("segments", Some(first), None) => format!(
+            "where segment {first} or its index would be, something else is ({what}). What was \
+             there is not known"
+        ),
+        _ => format!(
+            "the label is missing or damaged ({what}). No archived file is lost by that; that it \
+             is a tape of Tapewright was seen by its segments"
+        ),
+    }
 }
 
 fn gaps(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
