@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, SeekFrom, Timespec, Timestamps, fchmod, fstat, futimens, seek};
 use rustix::io::Errno;
 
-use super::log::{self, Log, Piece, Proof, RECORD, Whole};
+use super::cover::{Cover, sharing};
+use super::log::{self, Done, Log, Piece, Proof, RECORD, Whole};
 use super::report::LISTED_MOST;
 use crate::engine::EngineError;
 use crate::engine::target::{Name, SavedFiles, TargetError, TargetErrorKind, shown};
@@ -90,15 +91,15 @@ pub fn join(root: &Path, monitor: &dyn Monitor) -> Result<Joins, EngineError> {
         path: root.to_owned(),
         source,
     };
-    let mut groups = Groups::below(root).map_err(unusable)?;
+    let groups = Groups::below(root).map_err(unusable)?;
     let mut joins = Joins::default();
-    for (whole, pieces) in groups.take() {
-        let cover = Cover::of(&whole, &pieces);
+    for group in groups.take() {
+        let cover = Cover::of(&group.whole, &group.pieces);
         let why = match joins.end {
-            _ if !cover.gaps.is_empty() => None,
+            _ if group.unnamed.is_none() && !cover.gaps.is_empty() => None,
             JoinEnd::Full => Some("no room is left".to_owned()),
             JoinEnd::Stopped => Some(Broken::Stopped.to_string()),
-            JoinEnd::Done | JoinEnd::Failed => match join_one(&whole, &pieces, &cover, monitor) {
+            JoinEnd::Done | JoinEnd::Failed => match join_one(&group, &cover, monitor) {
                 Ok(joined) if joins.joined.len() < LISTED_MOST => {
                     joins.joined.push(joined);
                     continue;
@@ -111,7 +112,7 @@ pub fn join(root: &Path, monitor: &dyn Monitor) -> Result<Joins, EngineError> {
             },
         };
         if joins.unjoined.len() < LISTED_MOST {
-            joins.unjoined.push(unjoined(&whole, &pieces, cover, why));
+            joins.unjoined.push(unjoined(&group, cover, why));
         }
     }
     Ok(joins)
@@ -136,7 +137,8 @@ impl Broken {
     }
 }
 
-fn unjoined(whole: &Whole, pieces: &[Piece], cover: Cover, why: Option<String>) -> Unjoined {
+fn unjoined(group: &Group, cover: Cover, why: Option<String>) -> Unjoined {
+    let Group { whole, pieces, .. } = group;
     let numbers: HashSet<u32> = pieces.iter().map(|piece| piece.part.number).collect();
     let last = numbers.iter().max().copied().unwrap_or(0);
     let missing_parts = (1..last).filter(|number| !numbers.contains(number));
@@ -157,6 +159,16 @@ fn unjoined(whole: &Whole, pieces: &[Piece], cover: Cover, why: Option<String>) 
 /// The parts that are there, by the file that they are of.
 struct Groups {
     pieces: HashMap<Whole, Vec<Piece>>,
+    /// What is joined.
+    done: HashMap<Whole, Vec<Done>>,
+}
+
+/// The parts of one file.
+struct Group {
+    whole: Whole,
+    pieces: Vec<Piece>,
+    /// All of it is in the file of this part, which only lacks the name.
+    unnamed: Option<Done>,
 }
 
 impl Groups {
@@ -172,25 +184,41 @@ impl Groups {
         tapes.retain(|tape| tape.join(RECORD).is_file());
         tapes.sort();
         let mut pieces: HashMap<Whole, Vec<Piece>> = HashMap::new();
-        let mut joined = HashSet::new();
+        let mut done: HashMap<Whole, Vec<Done>> = HashMap::new();
         for tape in tapes {
-            let (there, done) = log::parts(&tape)?;
-            joined.extend(done);
+            let (there, joined) = log::parts(&tape)?;
+            for (whole, one) in joined {
+                done.entry(whole).or_default().push(one);
+            }
             for piece in there {
                 pieces.entry(piece.whole.clone()).or_default().push(piece);
             }
         }
-        pieces.retain(|whole, pieces| {
+        for pieces in pieces.values_mut() {
             pieces.retain(is_there);
-            !joined.contains(whole) && !pieces.is_empty()
-        });
-        Ok(Self { pieces })
+        }
+        Ok(Self { pieces, done })
     }
 
-    /// All of them, in the order of paths.
-    fn take(&mut self) -> Vec<(Whole, Vec<Piece>)> {
-        let mut groups: Vec<_> = self.pieces.drain().collect();
-        groups.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path).then(a.mtime.cmp(&b.mtime)));
+    /// Those with something to do, in the order of paths.
+    fn take(self) -> Vec<Group> {
+        let Self { pieces, mut done } = self;
+        let mut groups = Vec::new();
+        for (whole, pieces) in pieces {
+            let joined = done.remove(&whole);
+            let is_joined = joined.is_some();
+            let has_part = |done: &Done| pieces.iter().any(|piece| done.is_in_file_of(piece));
+            let unnamed = joined.into_iter().flatten().find(has_part);
+            if !pieces.is_empty() && (!is_joined || unnamed.is_some()) {
+                groups.push(Group {
+                    whole,
+                    pieces,
+                    unnamed,
+                });
+            }
+        }
+        let key = |group: &Group| (group.whole.path.clone(), group.whole.mtime);
+        groups.sort_by_cached_key(key);
         groups
     }
 }
@@ -222,73 +250,6 @@ fn saved_files(piece: &Piece) -> Result<SavedFiles, TargetError> {
     below.map_err(|error| TargetError::io(&piece.name, "opening its directory", &error))
 }
 
-/// Parts that make a whole file together, and what they lack.
-#[derive(Debug, PartialEq, Eq)]
-struct Cover {
-    /// Which ones, in the order of their bytes.
-    chosen: Vec<usize>,
-    gaps: Vec<(u64, Option<u64>)>,
-    size_bytes: u64,
-}
-
-impl Cover {
-    /// Of several copies of the same bytes the one that reaches farthest is taken, of equal ones
-    /// the one that is proven, and then the one that is in its place already. But the first is
-    /// where a join was begun, if one was: the file has other parts, too.
-    fn of(whole: &Whole, pieces: &[Piece]) -> Self {
-        let by_last = pieces.iter().find(|piece| piece.part.last);
-        let size = whole.size_bytes.or(by_last.map(Piece::end_bytes));
-        let begun = begun(pieces);
-        let mut chosen: Vec<usize> = begun.into_iter().collect();
-        let mut at = begun.map_or(0, |number| pieces[number].end_bytes());
-        let mut gaps = Vec::new();
-        let offset = |number: &usize| pieces[*number].part.offset_bytes;
-        let reach = |number: &usize| {
-            let piece = &pieces[*number];
-            let in_place = begun.is_some_and(|begun| piece.shares_file(&pieces[begun]));
-            (piece.end_bytes(), piece.proof == Proof::Digest, in_place)
-        };
-        let mut order: Vec<usize> = (0..pieces.len()).collect();
-        order.sort_by_key(offset);
-        let mut order = order.into_iter().peekable();
-        let mut best: Option<usize> = None;
-        while size.is_none_or(|size| at < size) {
-            while let Some(number) = order.next_if(|number| offset(number) <= at) {
-                best = best.into_iter().chain([number]).max_by_key(reach);
-            }
-            if let Some(number) = best.filter(|number| reach(number).0 > at) {
-                chosen.push(number);
-                at = pieces[number].end_bytes();
-                continue;
-            }
-            let next = order.peek().map(offset);
-            gaps.push((at, next.or(size)));
-            match next {
-                Some(next) => at = next,
-                None => break,
-            }
-        }
-        Self {
-            chosen,
-            gaps,
-            size_bytes: size.unwrap_or(at),
-        }
-    }
-}
-
-/// The first part in whose file a join was begun: it has bytes of most parts.
-fn begun(pieces: &[Piece]) -> Option<usize> {
-    let in_it = |number: usize| sharing(&pieces[number], pieces);
-    let firsts = (0..pieces.len()).filter(|number| pieces[*number].part.offset_bytes == 0);
-    let begun = firsts.filter(|number| in_it(*number) > 1);
-    begun.max_by_key(|number| (in_it(*number), pieces[*number].end_bytes()))
-}
-
-/// How many parts are in the file of this one.
-fn sharing(piece: &Piece, pieces: &[Piece]) -> usize {
-    pieces.iter().filter(|one| one.shares_file(piece)).count()
-}
-
 /// Removes the file of a part whose bytes are in the first one now, if it has those of no other.
 fn remove(piece: &Piece, pieces: &[Piece]) -> Result<(), TargetError> {
     match sharing(piece, pieces) {
@@ -297,12 +258,43 @@ fn remove(piece: &Piece, pieces: &[Piece]) -> Result<(), TargetError> {
     }
 }
 
-fn join_one(
-    whole: &Whole,
-    pieces: &[Piece],
-    cover: &Cover,
-    monitor: &dyn Monitor,
-) -> Result<Joined, Broken> {
+fn join_one(group: &Group, cover: &Cover, monitor: &dyn Monitor) -> Result<Joined, Broken> {
+    let Group { whole, pieces, .. } = group;
+    let name = Name::new(&whole.path)?;
+    let done = match &group.unnamed {
+        Some(done) => done.clone(),
+        None => put_together(group, cover, monitor)?,
+    };
+    if monitor.stop_requested() {
+        return Err(Broken::Stopped);
+    }
+    let directory = done.directory();
+    let fail = |action| move |error: io::Error| TargetError::io(&whole.path, action, &error);
+    remove_empty(pieces, &done, monitor);
+    let files = SavedFiles::below(&directory).map_err(fail("opening its directory"))?;
+    let name = files.rename(Name::new(&done.name)?, name)?;
+    let named = Done {
+        name: name.clone(),
+        ..done
+    };
+    let mut log = Log::open(&named.tape).map_err(fail("recording it"))?;
+    let joined = log.joined(whole, &named);
+    joined
+        .and_then(|()| log.flush())
+        .map_err(fail("recording it"))?;
+    Ok(Joined {
+        directory,
+        name,
+        size_bytes: cover.size_bytes,
+        parts: cover.chosen.len().max(1) as u64,
+        proof: named.proof,
+    })
+}
+
+/// Puts the bytes of all parts into the file of the first one. Once that is on record, it is the
+/// whole file, whatever comes between: it only lacks the name.
+fn put_together(group: &Group, cover: &Cover, monitor: &dyn Monitor) -> Result<Done, Broken> {
+    let Group { whole, pieces, .. } = group;
     let mut chosen = cover.chosen.iter().map(|number| &pieces[*number]);
     // An empty file has one part without a byte.
     let first = chosen.next().or(pieces.first());
@@ -311,10 +303,7 @@ fn join_one(
         let name = first.name.clone();
         move |error: io::Error| TargetError::io(&name, action, &error)
     };
-    let name = Name::new(&whole.path)?;
-    let files = saved_files(first)?;
-    let first_name = Name::new(&first.name)?;
-    let file = files.open(first_name, true)?;
+    let file = open(first, true)?;
     let before = fstat(&file).map_err(|errno| fail("looking at it")(errno.into()))?;
     let mut log = Log::open(&first.tape).map_err(fail("recording it"))?;
     let mut proof = first.proof;
@@ -345,25 +334,24 @@ fn join_one(
     let set = fchmod(&file, mode).and_then(|()| futimens(&file, &times));
     set.map_err(|errno| fail("setting its metadata")(errno.into()))?;
     file.sync_all().map_err(fail("writing"))?;
-    let name = files.rename(first_name, name)?;
-    let joined = log.joined(first.file, (whole, cover.size_bytes), &name, proof);
+    let done = Done {
+        tape: first.tape.clone(),
+        file: first.file,
+        name: first.name.clone(),
+        size_bytes: cover.size_bytes,
+        proof,
+    };
+    let joined = log.joined(whole, &done);
     joined
         .and_then(|()| log.flush())
         .map_err(fail("recording it"))?;
-    remove_empty(pieces, first, monitor);
-    Ok(Joined {
-        directory: first.directory(),
-        name,
-        size_bytes: cover.size_bytes,
-        parts: cover.chosen.len().max(1) as u64,
-        proof,
-    })
+    Ok(done)
 }
 
 /// The last part of a stream may have no byte, but tells where the stream ends: so it goes last.
-fn remove_empty(pieces: &[Piece], first: &Piece, monitor: &dyn Monitor) {
+fn remove_empty(pieces: &[Piece], done: &Done, monitor: &dyn Monitor) {
     let empty = pieces.iter().filter(|piece| piece.part.length_bytes == 0);
-    for piece in empty.filter(|piece| piece.name != first.name) {
+    for piece in empty.filter(|piece| !done.is_in_file_of(piece)) {
         if let Err(error) = remove(piece, pieces) {
             monitor.problem(&Problem {
                 path: shown(&piece.name),
@@ -454,85 +442,4 @@ fn append(piece: &Piece, to: &File, monitor: &dyn Monitor) -> Result<(), Broken>
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::units::TapeFile;
-    use crate::volume::member::{FileTime, Part};
-
-    fn pieces(parts: &[(u32, u64, u64, bool)], size_bytes: Option<u64>) -> (Whole, Vec<Piece>) {
-        let whole = Whole {
-            path: b"f".to_vec(),
-            job: None,
-            mtime: FileTime::default(),
-            size_bytes,
-        };
-        let piece = |&(number, offset_bytes, length_bytes, last): &(u32, u64, u64, bool)| Piece {
-            whole: whole.clone(),
-            part: Part {
-                number,
-                offset_bytes,
-                length_bytes,
-                last,
-                open: size_bytes.is_none(),
-            },
-            proof: Proof::Length,
-            tape: PathBuf::new(),
-            file: TapeFile(1),
-            name: format!("{number} at {offset_bytes}").into_bytes(),
-            at_bytes: 0,
-        };
-        let pieces = parts.iter().map(piece).collect();
-        (whole, pieces)
-    }
-
-    #[test]
-    fn parts_cover_a_file_or_what_they_lack_is_named_to_the_byte() {
-        type Case = (
-            &'static [(u32, u64, u64, bool)],
-            Option<u64>,
-            &'static [usize],
-            &'static [(u64, Option<u64>)],
-        );
-        let cases: [Case; 9] = [
-            (
-                &[(1, 0, 10, false), (2, 10, 5, true)],
-                Some(15),
-                &[0, 1],
-                &[],
-            ),
-            (
-                &[(2, 10, 5, true), (1, 0, 10, false)],
-                Some(15),
-                &[1, 0],
-                &[],
-            ),
-            (&[(2, 10, 5, true)], Some(15), &[0], &[(0, Some(10))]),
-            (&[(1, 0, 10, false)], Some(15), &[0], &[(10, Some(15))]),
-            (&[(1, 0, 10, false)], None, &[0], &[(10, None)]),
-            (
-                &[(1, 0, 4, false), (3, 9, 2, true)],
-                None,
-                &[0, 1],
-                &[(4, Some(9))],
-            ),
-            // Another copy was cut elsewhere.
-            (
-                &[(1, 0, 10, false), (2, 10, 9, false), (2, 7, 13, true)],
-                Some(20),
-                &[0, 2],
-                &[],
-            ),
-            (&[(1, 0, 0, true)], None, &[], &[]),
-            (&[(1, 0, 5, false), (2, 5, 0, true)], None, &[0], &[]),
-        ];
-        for (parts, size_bytes, chosen, gaps) in cases {
-            let (whole, pieces) = pieces(parts, size_bytes);
-            let cover = Cover::of(&whole, &pieces);
-            assert_eq!(cover.chosen, chosen, "{parts:?}");
-            assert_eq!(cover.gaps, gaps, "{parts:?}");
-        }
-    }
 }

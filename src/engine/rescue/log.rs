@@ -85,6 +85,30 @@ pub(super) struct Piece {
     pub(super) at_bytes: u64,
 }
 
+/// The file that has the bytes of all parts of one. As long as it has the name of a part, that is
+/// all that it lacks.
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    /// The directory of the tape, and the tape file.
+    pub(super) tape: PathBuf,
+    pub(super) file: TapeFile,
+    pub(super) name: Vec<u8>,
+    pub(super) size_bytes: u64,
+    pub(super) proof: Proof,
+}
+
+impl Done {
+    /// The directory of the tape file.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.tape.join(file_directory(self.file))
+    }
+
+    /// Whether a part came in this file.
+    pub(super) fn is_in_file_of(&self, piece: &Piece) -> bool {
+        (&self.name, self.file, &self.tape) == (&piece.name, piece.file, &piece.tape)
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Line<'a> {
     file: u64,
@@ -247,23 +271,17 @@ impl Log {
         self.write(&line)
     }
 
-    /// All parts of a file were joined to the file `name`.
-    pub(super) fn joined(
-        &mut self,
-        file: TapeFile,
-        (whole, size_bytes): (&Whole, u64),
-        name: &[u8],
-        proof: Proof,
-    ) -> io::Result<()> {
-        let mut line = Line::new(file, &whole.path, name, proof);
+    /// All parts of a file are joined.
+    pub(super) fn joined(&mut self, whole: &Whole, done: &Done) -> io::Result<()> {
+        let mut line = Line::new(done.file, &whole.path, &done.name, done.proof);
         let part = Part {
             number: 0,
             offset_bytes: 0,
-            length_bytes: size_bytes,
+            length_bytes: done.size_bytes,
             last: true,
             open: whole.size_bytes.is_none(),
         };
-        line.size = Some(size_bytes);
+        line.size = Some(done.size_bytes);
         line.part = Some(PartLine::new(whole, part, 0));
         line.joined = true;
         self.write(&line)
@@ -309,9 +327,12 @@ impl Piece {
     }
 }
 
+/// A file that was joined from its parts, and what came of that.
+pub(super) type JoinedFile = (Whole, Done);
+
 /// The parts that the record in the directory of a tape tells of, and the files that were joined
 /// from theirs. A line that makes no sense is passed over: a power cut may have left it.
-pub(super) fn parts(directory: &Path) -> io::Result<(Vec<Piece>, Vec<Whole>)> {
+pub(super) fn parts(directory: &Path) -> io::Result<(Vec<Piece>, Vec<JoinedFile>)> {
     let mut record = BufReader::new(File::open(directory.join(RECORD))?);
     let (mut pieces, mut joined) = (Vec::new(), Vec::new());
     let mut text = Vec::new();
@@ -330,15 +351,22 @@ pub(super) fn parts(directory: &Path) -> io::Result<(Vec<Piece>, Vec<Whole>)> {
         let (Some(part), Some(path)) = (&line.part, bytes(line.path, line.path_base64)) else {
             continue;
         };
+        let name = bytes(line.name, line.name_base64);
         if line.joined {
-            joined.push(part.whole(path));
+            let done = Done {
+                tape: directory.to_owned(),
+                file: TapeFile(line.file),
+                name: name.unwrap_or_else(|| path.clone()),
+                size_bytes: part.size,
+                proof: line.proof,
+            };
+            joined.push((part.whole(path), done));
             continue;
         }
         let suffix = crate::volume::tar::tape_name(b"", Some(part.part())).into_owned();
         let Some(of) = path.strip_suffix(suffix.as_slice()) else {
             continue;
         };
-        let name = bytes(line.name, line.name_base64);
         pieces.push(Piece {
             whole: part.whole(of.to_vec()),
             part: part.part(),

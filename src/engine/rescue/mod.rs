@@ -13,6 +13,7 @@
 //! which is bounded.
 
 mod archive;
+mod cover;
 mod index_bytes;
 mod join;
 mod log;

@@ -154,6 +154,53 @@ fn a_join_that_was_broken_off_is_gone_on_with_where_it_was_begun() {
     }
 }
 
+/// Stops once a record has a line with this in it.
+struct UntilSaid(PathBuf, &'static str);
+
+impl Monitor for UntilSaid {
+    fn stop_requested(&self) -> bool {
+        fs::read_to_string(&self.0).unwrap().contains(self.1)
+    }
+}
+
+#[test]
+fn a_join_that_was_killed_at_its_name_is_whole_and_gets_it() {
+    // Either the name was not given yet, or its line in the record is missing.
+    for has_name in [false, true] {
+        let whole = noise(6, 300_000);
+        let volume = Volume::new("A00001L9")
+            .write(&[part("big", &whole, 1, 0..200_000)])
+            .write(&[part("big", &whole, 2, 200_000..300_000)]);
+        let copy = Volume::new("A00002L9").write(&[part("big", &whole, 2, 200_000..300_000)]);
+        let dir = TempDir::new().unwrap();
+        rescued_below(dir.path(), &[("one", &volume.tape)]);
+        let record = dir.path().join("one/rescued.jsonl");
+        let joined = "\"joined\":true";
+        let joins = join(dir.path(), &UntilSaid(record.clone(), joined)).unwrap();
+        assert_eq!(joins.end, JoinEnd::Stopped, "{joins:?}");
+        let [first, path] = ["big.tapewright-part-0001", "big"]
+            .map(|name| dir.path().join("one/file-00001").join(name));
+        assert!(fs::read(&first).unwrap() == whole, "on record, it is whole");
+        if has_name {
+            fs::rename(&first, &path).unwrap();
+        }
+
+        // A copy of a part has nothing to say of it any more.
+        rescued_below(dir.path(), &[("two", &copy.tape)]);
+        let joins = join(dir.path(), &Silent).unwrap();
+        assert_eq!(joins.unjoined, [], "{has_name}");
+        assert_eq!(joins.joined.len(), usize::from(!has_name), "{joins:?}");
+        if let [one] = &joins.joined[..] {
+            let told = (one.parts, one.size_bytes, one.proof);
+            assert_eq!(told, (2, 300_000, Proof::Digest));
+        }
+        assert!(fs::read(&path).unwrap() == whole, "{has_name}");
+        assert!(!first.exists());
+        let again = join(dir.path(), &Silent).unwrap();
+        assert_eq!(again, Default::default(), "{has_name}: it is done");
+    }
+}
+
 #[test]
 fn a_join_that_is_not_allowed_is_told_in_its_end_and_the_others_are_made() {
     let whole = noise(8, 200_000);
