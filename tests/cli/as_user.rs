@@ -349,7 +349,7 @@ fn what_root_archived_comes_back_to_a_user_but_for_what_the_restore_lists() {
 
     let missing = listed(&summary["problems"], "copy", |_| "missing".to_owned());
     let mut said = listed(&summary["metadata_not_set"], "copy", without_reason);
-    let in_words = format!("metadata that could not be set ({})", said.len());
+    let in_words = format!("metadata that was not set ({})", said.len());
     for words in [in_words.as_str(), "objects not restored (5)"] {
         assert!(told.stdout().contains(words), "{words}: {}", told.stdout());
     }

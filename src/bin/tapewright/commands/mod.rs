@@ -20,12 +20,13 @@ pub mod retention;
 pub mod tape;
 pub mod verify;
 
+use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
 
 use serde::Serialize;
 use tapewright::jobs::{
-    FailedTape, Failure as JobFailure, JobError, Problem, Problems, Site, VolumeState,
+    ByteText, FailedTape, Failure as JobFailure, JobError, Problem, Problems, Site, VolumeState,
 };
 
 use crate::exit::{Exit, Failure, after_printing};
@@ -134,6 +135,40 @@ fn problems(output: &mut Output, problems: &Problems, heading: &str) -> io::Resu
             "  … and {} more; the log has them",
             problems.total - listed
         ))?;
+    }
+    Ok(())
+}
+
+/// So many objects with the same lack are named one by one.
+const ALIKE: usize = 3;
+
+/// What metadata was not set: a user who restores what was root's has the same for each object.
+fn metadata_not_set(output: &mut Output, not_set: &Problems) -> io::Result<()> {
+    let mut alike: Vec<(&str, Vec<&ByteText>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for Problem { path, what } in &not_set.listed {
+        let place = *places.entry(what).or_insert_with(|| {
+            alike.push((what, Vec::new()));
+            alike.len() - 1
+        });
+        alike[place].1.push(path);
+    }
+    if not_set.total > 0 {
+        output.line(format!("metadata that was not set ({}):", not_set.total))?;
+    }
+    for (what, paths) in alike {
+        if paths.len() > ALIKE {
+            let (count, first) = (paths.len(), paths[0]);
+            output.line(format!("  {count} objects, /{first} the first: {what}"))?;
+            continue;
+        }
+        for path in paths {
+            output.line(format!("  /{path}: {what}"))?;
+        }
+    }
+    let more = not_set.total - not_set.listed.len() as u64;
+    if more > 0 {
+        output.line(format!("  … and {more} more; the log has them"))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use tapewright::jobs::rescue::{
 use tapewright::jobs::restore::Owners;
 use tapewright::units::ByteSize;
 
-use super::{Context, Ended, conclude_or_tell, problems};
+use super::{Context, Ended, conclude_or_tell, metadata_not_set, problems};
 use crate::exit::Exit;
 use crate::output::{Output, counted};
 use crate::tape_args::RescueArgs;
@@ -104,11 +104,7 @@ fn render(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
     lost_objects(output, summary)?;
     parts(output, summary)?;
     problems(output, &summary.renamed, "names that came twice")?;
-    problems(
-        output,
-        &summary.metadata_not_set,
-        "metadata that could not be set",
-    )
+    metadata_not_set(output, &summary.metadata_not_set)
 }
 
 fn end_words(end: &str) -> &'static str {

@@ -18,7 +18,7 @@ use super::archive::outcome_words;
 use super::find::pattern_bytes;
 use super::restore_output::{as_tar, output, pour};
 use super::tape::outside_words;
-use super::{Context, Ended, calibration, conclude, failed_tapes, problems};
+use super::{Context, Ended, calibration, conclude, failed_tapes, metadata_not_set, problems};
 use crate::dates;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted, tell};
@@ -549,11 +549,7 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
     not_found(output, &summary.not_found)?;
     problems(output, &summary.remarks, REMARKS)?;
     problems(output, &summary.problems, "objects not restored")?;
-    problems(
-        output,
-        &summary.metadata_not_set,
-        "metadata that could not be set",
-    )?;
+    metadata_not_set(output, &summary.metadata_not_set)?;
     match summary.restore {
         Some(id) if summary.can_resume => output.line(format!(
             "to go on with what is missing ({}): tapewright restore --resume {id}",
