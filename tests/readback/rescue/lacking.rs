@@ -76,7 +76,11 @@ const CASES: [Case; 21] = {
             &[(Index(1), 1)],
         ),
         case("an index cannot be read", |tape| tape.medium().bad.extend([14]), &[(Index(1), 1)]),
-        case("an index is missing", |tape| drop(tape.medium().objects.drain(14..16)), &[(Index(1), 1)]),
+        case(
+            "an index is missing",
+            |tape| drop(tape.medium().objects.drain(14..16)),
+            &[(Index(1), 1)],
+        ),
         case(
             "an index is a filemark alone",
             |tape| drop(tape.medium().objects.remove(14)),
@@ -87,12 +91,20 @@ const CASES: [Case; 21] = {
             let index = other.tape.medium().objects[4].clone();
             tape.medium().objects[14] = index;
         }, &[(Index(1), 1)]),
-        case("both filemarks of an index are missing, and of two in a tape file one is read", |tape| {
+        case("both filemarks of an index are missing: of two in a file one is read", |tape| {
             tape.medium().objects.remove(17);
             tape.medium().objects.remove(15);
         }, &[(Index(1), 1)]),
-        unsure(case("the last index is missing", |tape| tape.medium().objects.truncate(18), &[(Index(2), 3)])),
-        unsure(case("all indexes are zeros", |tape| blank(tape, &[14, 18]), &[(Index(1), 1), (Index(2), 3)])),
+        unsure(case(
+            "the last index is missing",
+            |tape| tape.medium().objects.truncate(18),
+            &[(Index(2), 3)],
+        )),
+        unsure(case(
+            "all indexes are zeros",
+            |tape| blank(tape, &[14, 18]),
+            &[(Index(1), 1), (Index(2), 3)],
+        )),
         unsure(case(
             "label and indexes are zeros",
             |tape| blank(tape, &[0, 14, 18]),
