@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::error::{Under, told};
 use super::{ByteText, JobError, Site, catalog, convert};
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::index::Digest;
@@ -133,7 +134,7 @@ pub fn find(
         each(found(hit))
     })?;
     match (damage, options.as_of) {
-        (Some(error), _) => Err(error.into()),
+        (Some(error), _) => Err(told(&catalog, Under::Search, error.into())),
         (None, Some(_)) if count == 0 => {
             let patterns = vec![String::from_utf8_lossy(&options.pattern).into_owned()];
             Err(nothing_found(&catalog, patterns, options.as_of)?)
@@ -164,7 +165,7 @@ pub fn tapes(site: Site<'_>, options: &FindOptions) -> Result<Vec<HoldingTape>, 
         ControlFlow::Continue(())
     })?;
     if let Some(error) = damage {
-        return Err(error.into());
+        return Err(told(&catalog, Under::Search, error.into()));
     }
     let mut tapes: Vec<HoldingTape> = tapes.into_values().collect();
     tapes.sort_by(|a, b| a.barcode.cmp(&b.barcode));

@@ -195,6 +195,46 @@ fn a_damaged_entry_file_is_named_with_its_cure_which_cures() {
     assert_restores(&place, &source);
 }
 
+#[test]
+fn without_a_list_of_files_it_is_said_whose_it_is_what_that_means_and_what_to_do() {
+    for (damage, damaged) in [DAMAGES[0], DAMAGES[3]] {
+        let (place, source, _) = archived();
+        let listing = fs::read_dir(place.path("state/catalog/entries")).expect("entry files");
+        let files = listing.map(|file| file.expect("a file").path());
+        let of_files =
+            |path: &std::path::PathBuf| fs::metadata(path).is_ok_and(|found| found.len() > 500);
+        let newest = files.filter(of_files).max().expect("an entry file");
+        put(&newest, damaged(&fs::read(&newest).expect("it is there")));
+        let whose = "the list of files of job `two` on tape SIM001L9 cannot be read";
+        let cause = match damage {
+            "missing" => "the entry file is missing",
+            _ => "the entry file is damaged",
+        };
+        let said = place.run(["find", "**"], [""; 0]).expect_exit(1).stderr();
+        for words in ["not all", whose, cause, "`catalog rebuild SIM001L9`"] {
+            assert!(said.contains(words), "{damage}, {words}: {said}");
+        }
+        let target = place.path("back");
+        let ran = place.run(["restore", "--to"], [target.as_path(), &source]);
+        let said = ran.expect_exit(1).stderr();
+        for words in [
+            whose,
+            cause,
+            "no tape was moved",
+            "`catalog rebuild SIM001L9`",
+        ] {
+            assert!(said.contains(words), "{damage}, {words}: {said}");
+        }
+        let (_, as_of) = said.split_once("--as-of ").expect("a way out");
+        let as_of = as_of.split(' ').next().expect("a moment");
+        place
+            .run(["restore", "--as-of", as_of, "--to"], [&target, &source])
+            .expect_done();
+        let older = fs::read(restored(&target, &source).join("0003")).expect("a file");
+        assert_ne!(older, b"changed", "what job `one` has");
+    }
+}
+
 fn largest_entry_file(place: &Place) -> std::path::PathBuf {
     let listing = fs::read_dir(place.path("state/catalog/entries")).expect("entry files");
     let files = listing.map(|file| file.expect("a file").path());

@@ -1,6 +1,7 @@
 //! Reads the whole catalog and compares it with itself.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use uuid::Uuid;
 
@@ -68,6 +69,21 @@ impl Catalog {
             }
         }
         Ok((files.len() as u64, damaged))
+    }
+
+    /// Of whose segments the entries are in this entry file, by volume and job: committed again,
+    /// they replace it.
+    ///
+    /// # Errors
+    ///
+    /// The ledger is altered or cannot be read.
+    pub fn segments_in(&self, file: &Path) -> Result<BTreeSet<(Uuid, Uuid)>, CatalogError> {
+        let (ledger, _) = Ledger::open(self.directory())?;
+        let files = ledger.known().files();
+        let mut named = files.iter();
+        let found = named.find(|one| self.entry_path(&one.file.name) == file);
+        let tenants = found.into_iter().flat_map(|one| &one.tenants);
+        Ok(tenants.map(|tenant| (tenant.volume, tenant.job)).collect())
     }
 
     /// Reads everything: the ledger's chain, the index, each entry file's digest and every entry,

@@ -1,6 +1,7 @@
 //! What can be wrong with an entry file.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::model::EntryFault;
 
@@ -10,12 +11,12 @@ use crate::model::EntryFault;
 pub enum EntriesError {
     /// The operating system failed: mend the cause (space, permissions, disk) and try again.
     /// If the file is missing, commit its segment again from the index on its tape.
-    #[error("{path}: cannot read or write the entry file")]
+    #[error("{path}: {}", what_failed(.source))]
     Io {
         /// The file.
         path: PathBuf,
         /// Cause.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The file is not as it was written. Commit its segment again from the index on its tape:
     /// that replaces the file.
@@ -60,15 +61,33 @@ pub enum EntriesError {
     },
 }
 
+/// What the system did not do.
+fn what_failed(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "the entry file is missing",
+        _ => "the entry file cannot be read or written",
+    }
+}
+
 impl EntriesError {
+    /// The file that is missing, damaged, or cannot be read: its segments, committed again, replace
+    /// it. `None` if that does not help.
+    #[must_use]
+    pub fn unread_file(&self) -> Option<&Path> {
+        match self {
+            EntriesError::Io { path, .. } | EntriesError::Damaged { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// The same for who else has to hear of it.
     pub(crate) fn again(&self) -> EntriesError {
         match self {
             EntriesError::Io { path, source } => EntriesError::Io {
                 path: path.clone(),
                 source: match source.raw_os_error() {
-                    Some(code) => std::io::Error::from_raw_os_error(code),
-                    None => std::io::Error::new(source.kind(), source.to_string()),
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => io::Error::new(source.kind(), source.to_string()),
                 },
             },
             EntriesError::Damaged { path, at, fault } => EntriesError::Damaged {

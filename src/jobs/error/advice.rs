@@ -94,7 +94,9 @@ impl JobError {
             | JobError::NoCatalog { .. }
             | JobError::NothingFound { .. } => K::NotFound,
             JobError::Catalog(CatalogError::Merging(_)) => K::Busy,
-            JobError::Catalog(_) | JobError::UnknownContent { .. } => K::Catalog,
+            JobError::Unread(_) | JobError::Catalog(_) | JobError::UnknownContent { .. } => {
+                K::Catalog
+            }
             JobError::Hook(_) => K::Host,
             JobError::Engine(error) | JobError::WriteFailed { source: error, .. } => {
                 engine_kind(error)
@@ -232,6 +234,7 @@ impl JobError {
                 "If its content may go, `tape label {barcode} --pool NAME --erase {barcode}`."
             ),
             JobError::TooNewTape { .. } => "Use a later version of Tapewright.".to_owned(),
+            JobError::Unread(unread) => unread.advice(),
             JobError::UnknownContent { barcode, .. } => format!(
                 "`catalog rebuild {barcode}` reads them into the catalog. Then verify it again: \
                  it compares each file."

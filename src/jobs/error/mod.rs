@@ -13,6 +13,7 @@ mod labelling;
 mod mail_slots;
 mod restore;
 mod retention;
+mod unread;
 mod which;
 mod words;
 
@@ -27,6 +28,8 @@ pub use restore::RestoreError;
 pub use retention::RetentionError;
 use std::io;
 use std::path::PathBuf;
+pub use unread::UnreadError;
+pub(super) use unread::{Under, told};
 use uuid::Uuid;
 pub use which::WhichError;
 pub(super) use words::labels_unread;
@@ -491,6 +494,9 @@ pub enum JobError {
         /// The state directory.
         state: PathBuf,
     },
+    /// A list of files cannot be read, and it is known whose it is.
+    #[error(transparent)]
+    Unread(Box<UnreadError>),
     /// The catalog.
     #[error("the catalog")]
     Catalog(#[from] catalogs::CatalogError),

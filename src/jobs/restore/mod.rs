@@ -60,6 +60,7 @@ use summary::summarise;
 use super::catalog::Opened;
 use super::engine_error::from_engine;
 pub use super::error::RestoreError;
+use super::error::{Under, told};
 use super::mount::Mounter;
 use super::rebuild::RebuiltVolume;
 use super::{JobError, Site, catalog};
@@ -241,7 +242,8 @@ fn make<'a>(
     let catalog = catalog::open(site)?;
     let mut mounter = Mounter::open(site)?;
     let places = mounter.places()?;
-    let mut choice = choose::plan(&catalog, &places, options, output, site.monitor)?;
+    let choice = choose::plan(&catalog, &places, options, output, site.monitor);
+    let mut choice = choice.map_err(|error| told(&catalog, Under::Restore, error))?;
     for pattern in &choice.not_found {
         let what = NOT_FOUND.to_owned();
         let path = pattern.to_string();
