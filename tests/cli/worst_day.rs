@@ -103,6 +103,29 @@ fn a_file_that_goes_on_on_another_tape_is_named_and_whole_once_both_are_read() {
 }
 
 #[test]
+fn a_catalog_of_one_of_two_tapes_says_where_the_other_parts_of_a_file_may_be() {
+    let (place, source) = archived_over_two_tapes();
+    let [to, all] = [&place.path("back"), &source].map(|path| path.display().to_string());
+    for tape in ["SIM001L9", "SIM002L9"] {
+        fs::remove_dir_all(place.path("state")).expect("the state is there");
+        place
+            .run(["library", "use", "--sim"], [place.path("library")])
+            .expect_done();
+        place.run(["catalog", "rebuild"], [tape]).expect_done();
+        let ran = place.run(["restore", "--dry-run", "--to", &to, &all], NO_MORE);
+        let told = String::from_utf8_lossy(&ran.0.stdout);
+        for words in [
+            "data/0000",
+            "only its part",
+            "on tapes of pool `p` that the catalog has nothing of",
+            "`catalog rebuild BARCODE`",
+        ] {
+            assert!(told.contains(words), "{tape}, {words}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_rescue_saves_what_is_on_a_tape_into_a_new_directory_alone() {
     let (place, source) = archived();
     fs::remove_dir_all(place.path("state")).expect("the state is there");

@@ -394,7 +394,10 @@ impl<'a> Rebuild<'a> {
             if full {
                 note_full(site, catalog, volume)?;
             }
+            let lost_its_end = self.lost_its_end(volume, &report)?;
+            let cut_off = report.incomplete.as_ref().filter(|_| !lost_its_end);
             Ok(RebuiltVolume {
+                cut_off_at: cut_off.map(|cut_off| cut_off.block),
                 barcode,
                 unread_in: None,
                 volume,
@@ -403,11 +406,21 @@ impl<'a> Rebuild<'a> {
                 new_segments,
                 files: report.files,
                 catalog_copies: report.catalog_copies,
-                cut_off_at: report.incomplete.as_ref().map(|cut_off| cut_off.block),
-                problems: problems(report),
+                problems: problems(report, lost_its_end),
             })
         });
         (bay, result)
+    }
+
+    /// Whether the segment that the tape ends within was confirmed, by what the catalog has of it.
+    fn lost_its_end(&self, volume: Uuid, report: &ScanReport) -> Result<bool, JobError> {
+        let Some(cut_off) = &report.incomplete else {
+            return Ok(false);
+        };
+        let known = catalog::receipts_of_volume(self.catalog, volume)?;
+        Ok(known
+            .iter()
+            .any(|receipt| receipt.first_block == cut_off.block.0))
     }
 
     /// The tape itself says which volume it is; one that the catalog had under this
@@ -445,7 +458,7 @@ impl<'a> Rebuild<'a> {
 }
 
 /// What is wrong on a volume, as far as the scan lists it.
-fn problems(report: ScanReport) -> Problems {
+fn problems(report: ScanReport, lost_its_end: bool) -> Problems {
     let mut problems = Problems::default();
     let mut list = |what| {
         problems.push(Problem {
@@ -457,7 +470,10 @@ fn problems(report: ScanReport) -> Problems {
         list(format!("block {block}: {what}"));
     }
     if let Some(Damage { block, what }) = report.incomplete {
-        list(format!("block {block}: cut off: {what}"));
+        list(match lost_its_end {
+            true => format!("block {block}: confirmed once, and its end is lost since: {what}"),
+            false => format!("block {block}: cut off: {what}"),
+        });
     }
     problems
 }

@@ -373,13 +373,16 @@ impl Chooser<'_> {
                     ),
                 }
             } else {
+                let (parts, others) = chosen.parts_known();
                 match self.newest_whole(path)? {
                     Some((older, job)) => {
                         *chosen = older;
-                        format!("the newest job was cut off in it; this is its version of {job}")
+                        format!(
+                            "of the newest job {parts}, so this is its version of {job}; {others}"
+                        )
                     }
                     None if self.is_alone => chosen.parts_here(),
-                    None => "a job was cut off in it, and no older version is whole".to_owned(),
+                    None => format!("{parts}, and no older version is whole; {others}"),
                 }
             };
             remarks.push(Problem {

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use catalogs::Hit;
-use catalogs::model::event::VolumeState;
+use catalogs::model::event::{Outcome, VolumeState};
 use catalogs::model::{Condition, Kind};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -411,18 +411,47 @@ impl Chosen {
             .collect()
     }
 
-    /// Which parts there are of a file that lacks others, where more tapes may have them.
-    pub(super) fn parts_here(&self) -> String {
+    /// Which parts there are of a file that lacks others.
+    fn parts(&self) -> String {
         let number = |at: Option<&usize>| at.map_or(0, |&at| self.found[at].number());
         let (first, last) = (number(self.picked.first()), number(self.picked.last()));
-        let here = match first == last {
-            true => format!("only its part {first} is here"),
-            false => format!("only its parts {first} to {last} are here"),
-        };
+        match first == last {
+            true => format!("only its part {first} is"),
+            false => format!("only its parts {first} to {last} are"),
+        }
+    }
+
+    /// The same where only some tapes are known.
+    pub(super) fn parts_here(&self) -> String {
         format!(
-            "{here}: the others are on other tapes, or a job was cut off in it; where they are, no \
-             tape says: name those tapes as well"
+            "{} here: the others are on other tapes, or a job was cut off in it; where they are, \
+             no tape says: name those tapes as well",
+            self.parts()
         )
+    }
+
+    /// The same of all that the catalog knows: the parts, and where the others may be.
+    pub(super) fn parts_known(&self) -> (String, String) {
+        let one = self.picked.first().map(|&at| &self.found[at]);
+        let others = one.map(|one| {
+            let job = &one.job.start.what.name;
+            // What follows from tapes alone holds as far as all of them were read.
+            let ended = one.job.finish.as_ref().map(|finish| &finish.what);
+            let ended = ended.filter(|finish| !finish.from_tapes);
+            match ended.map(|finish| finish.outcome) {
+                Some(Outcome::Interrupted | Outcome::Failed) => {
+                    "the job was cut off in it".to_owned()
+                }
+                _ => format!(
+                    "the others are on tapes of pool `{}` that the catalog has nothing of, or \
+                     job `{job}` was cut off in it: `catalog rebuild BARCODE` reads in what such \
+                     a tape has of that job",
+                    one.pool()
+                ),
+            }
+        });
+        let parts = format!("{} in the catalog", self.parts());
+        (parts, others.unwrap_or_default())
     }
 
     /// The digests of its content, part by part from its beginning on; `None` if one is not known.
