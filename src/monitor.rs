@@ -85,6 +85,11 @@ pub trait Monitor: Send + Sync {
     fn notice(&self, notice: &Problem) {
         let _ = notice;
     }
+    /// From now on this is true of what is done, should the process be ended at once: what is safe,
+    /// and how to go on. A sentence without a final full stop.
+    fn if_ended(&self, what: &str) {
+        let _ = what;
+    }
     /// True once the user has asked to stop; the engine looks at file and segment bounds.
     fn stop_requested(&self) -> bool {
         self.stop_flag()

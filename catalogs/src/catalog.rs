@@ -31,6 +31,7 @@ pub use housekeeping::Notice;
 pub(crate) use reading::Reading;
 pub use records::{Job, Volume};
 pub(crate) use records::{read_job, read_receipt, read_volume};
+pub use restores::RestoreRun;
 
 use crate::FORMAT_VERSION;
 use crate::disk::sync_directory;

@@ -169,9 +169,11 @@ impl Index {
                     self.put(RowOutline::key_of_merged(seq), value)?;
                 }
             }
-            Event::CatalogCreated(_) | Event::CatalogRebuilt(_) | Event::Restored(_) => {}
-            // These are known from the ledger, which whoever opens the catalog reads to its end.
-            Event::RetentionSet(_)
+            Event::CatalogCreated(_) | Event::CatalogRebuilt(_) => {}
+            // These are known from the ledger alone.
+            Event::RestoreStarted(_)
+            | Event::Restored(_)
+            | Event::RetentionSet(_)
             | Event::HoldPlaced(_)
             | Event::HoldReleased(_)
             | Event::JobExpired(_)

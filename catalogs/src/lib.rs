@@ -26,7 +26,8 @@ pub mod store;
 pub const FORMAT_VERSION: u32 = 3;
 
 pub use catalog::{
-    Appended, Catalog, CheckReport, DamagedFile, Inconsistency, Job, Notice, OpenOptions, Volume,
+    Appended, Catalog, CheckReport, DamagedFile, Inconsistency, Job, Notice, OpenOptions,
+    RestoreRun, Volume,
 };
 pub use entries::{ENTRIES_DIRECTORY, ENTRIES_MAX, EntriesError, Fault};
 pub use error::CatalogError;

@@ -8,6 +8,7 @@ pub mod merged;
 pub mod path;
 pub mod phases;
 pub mod problem;
+pub mod restoring;
 pub mod retention;
 pub mod text;
 

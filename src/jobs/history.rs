@@ -2,16 +2,19 @@
 //!
 //! All of it is in the catalog: nothing here touches a tape.
 
+mod restores;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use catalogs::model::event::{
-    CommandEnded, DigestAlgorithm, Held, Recorded, Restored, RestoredFrom,
-};
-pub use catalogs::model::event::{Phase, Phases};
+use catalogs::model::event::{CommandEnded, DigestAlgorithm, Held};
+pub use catalogs::model::event::{Lost, Phase, Phases};
 use catalogs::{Catalog, Job, Kept, Retained};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
+
+pub use restores::{NextStep, RestoreDetail, RestoredTape, RunDetail};
+use restores::{Restores, Volumes};
 
 use super::retention::{self, HoldInfo};
 use super::{
@@ -63,18 +66,25 @@ pub struct JobInfo {
     pub name: String,
     /// What of its trees it archives.
     pub level: Option<Level>,
-    /// When it began.
+    /// When it began; of a restore, its first run.
     pub started_at: Timestamp,
     /// When it ended, the last time; `None` while it runs, or if it was killed.
     pub ended_at: Option<Timestamp>,
     /// How it ended; `None` while it runs. A job that was killed is interrupted.
     pub outcome: Option<Outcome>,
+    /// It is a restore whose last run never told of an end, and no process carries it out.
+    pub cut_off: bool,
+    /// How often it began or was gone on with; `None` of an archive.
+    pub run_count: Option<u64>,
+    /// Whether `restore --resume` can go on with it; `None` of an archive.
+    pub can_resume: Option<bool>,
     /// The pools whose tapes have something of it, or gave something for it; of an archive that
     /// has nothing on tape, the one that it was for.
     pub pools: Vec<String>,
     /// The pool that is to hold a second copy, if one was wanted.
     pub copy_pool: Option<String>,
-    /// Objects on tape, of one copy, a file in parts being one; of a restore, those restored.
+    /// Objects on tape, of one copy, a file in parts being one; of a restore, those that its runs
+    /// brought, as far as they told.
     pub objects: u64,
     /// Bytes of the files among them.
     pub file_bytes: u64,
@@ -128,59 +138,6 @@ pub struct ArchiveDetail {
     pub problems: Problems,
 }
 
-/// A tape that a restore needed, and what it took.
-#[derive(Debug, Clone, Serialize)]
-pub struct RestoredTape {
-    /// Its barcode; of a volume that the catalog does not know, its identity.
-    pub barcode: String,
-    /// Product name of the drive that read it, where that was recorded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub drive: Option<String>,
-    /// Seconds that it was to take.
-    pub planned_s: u64,
-    /// Seconds that it took; `None` if the restore did not come to it.
-    pub real_s: Option<u64>,
-    /// Its steps, where they were recorded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phases: Option<Phases>,
-}
-
-/// A restore in detail.
-#[derive(Debug, Clone, Serialize)]
-pub struct RestoreDetail {
-    /// At a glance.
-    #[serde(flatten)]
-    pub info: JobInfo,
-    /// Who restored.
-    pub user: String,
-    /// Where to, on which host.
-    pub host: String,
-    /// Name and version of the software.
-    pub software: String,
-    /// What was asked for: the first of the patterns.
-    pub asked: Vec<ByteText>,
-    /// How many patterns there were.
-    pub asked_total: u64,
-    /// As things were at this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub as_of: Option<Timestamp>,
-    /// The directory that was restored below, or the file that a tar archive went to; `-` is
-    /// standard output.
-    pub target: ByteText,
-    /// Files whose content agreed with its digest.
-    pub verified_files: u64,
-    /// The first of the tapes that were needed.
-    pub tapes: Vec<String>,
-    /// The same with what each took.
-    pub timing: Vec<RestoredTape>,
-    /// Seconds that it was to take.
-    pub planned_s: u64,
-    /// Seconds that it took.
-    pub real_s: u64,
-    /// What did not come back.
-    pub problems: Problems,
-}
-
 /// A job in detail.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
@@ -191,30 +148,36 @@ pub enum JobDetail {
     Restore(Box<RestoreDetail>),
 }
 
-/// The jobs, the oldest first; none where there is no catalog yet. A restore that was gone on with
-/// is there once for each time.
+/// The jobs, the oldest first; where there is no catalog yet, the restores from tapes alone. A
+/// restore that was gone on with is one job.
 ///
 /// # Errors
 ///
 /// There is no such pool, or the catalog cannot be read.
 pub fn list(site: Site<'_>, filter: &JobFilter) -> Result<Vec<JobInfo>, JobError> {
-    if !catalog::exists(site) {
-        filter.check_pool(BTreeSet::new())?;
-        return Ok(Vec::new());
-    }
-    let catalog = catalog::open(site)?;
-    let known = Known::of(&catalog)?;
     let mut jobs = Vec::new();
-    let archives = catalog.jobs()?;
-    filter.check_pool(known.pools(&archives))?;
-    if filter.kind != Some(JobKind::Restore) {
-        for job in &archives {
-            jobs.push(known.archive(site, job)?);
+    let catalog = match catalog::exists(site) {
+        true => Some(catalog::open(site)?),
+        false => None,
+    };
+    let mut volumes = Volumes::default();
+    match &catalog {
+        None => filter.check_pool(BTreeSet::new())?,
+        Some(catalog) => {
+            let known = Known::of(catalog)?;
+            let archives = catalog.jobs()?;
+            filter.check_pool(known.pools(&archives))?;
+            if filter.kind != Some(JobKind::Restore) {
+                for job in &archives {
+                    jobs.push(known.archive(site, job)?);
+                }
+            }
+            volumes = known.volumes;
         }
     }
     if filter.kind != Some(JobKind::Archive) {
-        let restores = catalog.restores()?;
-        jobs.extend(restores.iter().map(|restore| known.restore(restore)));
+        let restores = Restores::of(site, catalog.as_deref(), &volumes)?;
+        jobs.extend(restores.infos());
     }
     jobs.retain(|job| filter.takes(job));
     jobs.sort_by_key(|job| job.started_at);
@@ -246,34 +209,35 @@ impl JobFilter {
 }
 
 /// The job of this name or identity, or of the beginning of one; of several jobs of a name the
-/// newest, which is said. Of a restore that was gone on with, the last time.
+/// newest, which is said.
 ///
 /// # Errors
 ///
 /// There is none, or several identities begin so; or the catalog cannot be read.
 pub fn show(site: Site<'_>, name: &str) -> Result<JobDetail, JobError> {
+    if !catalog::exists(site) {
+        let volumes = Volumes::default();
+        let restores = Restores::of(site, None, &volumes)?;
+        let meant = which::beginning_with(name, restores.ids());
+        return match meant[..] {
+            [restore] => Ok(restores.detail(restore)),
+            [] if restores.ids().next().is_some() => Err(which::no_such(name)),
+            // That there is no catalog is what has to be said.
+            [] => catalog::open(site).and_then(|_| Err(which::no_such(name))),
+            [..] => Err(several(name, meant)),
+        };
+    }
     let catalog = catalog::open(site)?;
     let known = Known::of(&catalog)?;
-    let restores = catalog.restores()?;
-    let ids: HashSet<Uuid> = restores.iter().map(|one| one.what.restore).collect();
-    let meant = which::beginning_with(name, ids);
+    let restores = Restores::of(site, Some(&catalog), &known.volumes)?;
+    let meant = which::beginning_with(name, restores.ids());
     let found = which::newest_job(&catalog, name)?;
     match (found, &meant[..]) {
-        (None, [restore]) => {
-            let mut runs = restores.iter().filter(|one| one.what.restore == *restore);
-            let last = runs.next_back().expect("it is among them");
-            Ok(JobDetail::Restore(Box::new(known.restore_detail(last))))
-        }
-        (None, [_, _, ..]) => Err(WhichError::SeveralJobs {
-            name: name.to_owned(),
-            found: meant.iter().map(Uuid::to_string).collect(),
-        }
-        .into()),
+        (None, [restore]) => Ok(restores.detail(*restore)),
+        (None, [_, _, ..]) => Err(several(name, meant)),
         (Some((job, _)), [_, ..]) if which::is_by_beginning(name, &job) => {
-            let mut found = vec![job.start.what.job.to_string()];
-            found.extend(meant.iter().map(Uuid::to_string));
-            let name = name.to_owned();
-            Err(WhichError::SeveralJobs { name, found }.into())
+            let archive = std::iter::once(job.start.what.job);
+            Err(several(name, archive.chain(meant)))
         }
         (found, _) => {
             let job = which::told(site, name, found)?;
@@ -281,6 +245,14 @@ pub fn show(site: Site<'_>, name: &str) -> Result<JobDetail, JobError> {
             Ok(JobDetail::Archive(Box::new(detail)))
         }
     }
+}
+
+fn several(name: &str, found: impl IntoIterator<Item = Uuid>) -> JobError {
+    WhichError::SeveralJobs {
+        name: name.to_owned(),
+        found: found.into_iter().map(|id| id.to_string()).collect(),
+    }
+    .into()
 }
 
 /// What a job has in a pool.
@@ -292,8 +264,7 @@ struct Share {
 
 /// What all jobs are told with.
 struct Known {
-    /// Barcode and pool of each volume, retired ones too.
-    volumes: HashMap<Uuid, (String, String)>,
+    volumes: Volumes,
     /// What is on volumes that are not retired, by job and pool.
     on_tape: HashMap<Uuid, BTreeMap<String, Share>>,
     /// The jobs that have something on a volume with a hold, or are held themselves.
@@ -314,7 +285,7 @@ impl Known {
             };
         }
         let mut on_tape: HashMap<Uuid, BTreeMap<String, Share>> = HashMap::new();
-        let mut volumes = HashMap::new();
+        let mut volumes = Volumes::new();
         for volume in catalog.volumes()? {
             let label = volume.label.what;
             if volume.retired.is_none() {
@@ -375,6 +346,9 @@ impl Known {
             started_at: job.start.time,
             ended_at: job.finish.as_ref().map(|finish| finish.time),
             outcome,
+            cut_off: false,
+            run_count: None,
+            can_resume: None,
             pools: names,
             copy_pool: start.copy_pool.clone(),
             objects: most.map_or(0, |share| share.objects),
@@ -385,36 +359,6 @@ impl Known {
                 held: self.held.contains(&start.job),
             }),
         })
-    }
-
-    fn restore(&self, recorded: &Recorded<Restored>) -> JobInfo {
-        let restored = &recorded.what;
-        let mut pools: Vec<String> = restored
-            .volumes
-            .iter()
-            .filter_map(|one| Some(self.volumes.get(&one.volume)?.1.clone()))
-            .collect();
-        pools.sort();
-        pools.dedup();
-        let first = restored.asked.first();
-        let mut name = first.map_or_else(String::new, ByteText::to_string);
-        if restored.asked_total > 1 {
-            name.push_str(&format!(" and {} more", restored.asked_total - 1));
-        }
-        JobInfo {
-            job: restored.restore,
-            kind: JobKind::Restore,
-            name,
-            level: None,
-            started_at: restored.started,
-            ended_at: Some(recorded.time),
-            outcome: Some(restored.outcome),
-            pools,
-            copy_pool: None,
-            objects: restored.objects,
-            file_bytes: restored.file_bytes,
-            kept: None,
-        }
     }
 
     fn archive_detail(
@@ -473,36 +417,5 @@ impl Known {
             commands,
             problems,
         })
-    }
-
-    fn restore_detail(&self, recorded: &Recorded<Restored>) -> RestoreDetail {
-        let restored = &recorded.what;
-        let tape = |one: &RestoredFrom| RestoredTape {
-            barcode: match self.volumes.get(&one.volume) {
-                Some((barcode, _)) => barcode.clone(),
-                None => one.volume.to_string(),
-            },
-            drive: one.drive.clone(),
-            planned_s: one.planned_s,
-            real_s: one.real_s,
-            phases: one.phases.as_deref().copied(),
-        };
-        let timing: Vec<RestoredTape> = restored.volumes.iter().map(tape).collect();
-        RestoreDetail {
-            info: self.restore(recorded),
-            user: restored.user.clone(),
-            host: restored.host.clone(),
-            software: restored.software.clone(),
-            asked: restored.asked.clone(),
-            asked_total: restored.asked_total,
-            as_of: restored.as_of,
-            target: restored.target.clone(),
-            verified_files: restored.verified,
-            tapes: timing.iter().map(|tape| tape.barcode.clone()).collect(),
-            timing,
-            planned_s: restored.planned_s,
-            real_s: restored.real_s,
-            problems: restored.problems.clone(),
-        }
     }
 }

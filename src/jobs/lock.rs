@@ -82,6 +82,15 @@ impl Lock {
         Ok(Lock { file, path })
     }
 
+    /// Whether somebody has the lock `name` in `dir`. Leaves no file behind.
+    pub(crate) fn is_held(dir: &Path, name: &str) -> bool {
+        let Ok(file) = File::open(dir.join(name)) else {
+            return false;
+        };
+        let had = flock(&file, FlockOperation::NonBlockingLockShared);
+        had == Err(rustix::io::Errno::WOULDBLOCK)
+    }
+
     /// As [`try_take`](Self::try_take), waiting at most `patience` for the present owner.
     pub(crate) fn take(dir: &Path, name: &str, patience: Duration) -> Result<Lock, NotLocked> {
         Lock::take_polling(dir, name, patience, POLL_INTERVAL)
@@ -143,7 +152,12 @@ mod tests {
             other => panic!("a second holder got {other:?}"),
         }
         Lock::try_take(dir.path(), "drive-1").unwrap();
+        assert!(Lock::is_held(dir.path(), "drive-0"));
         drop(held);
+        for name in ["drive-0", "drive-2"] {
+            assert!(!Lock::is_held(dir.path(), name), "{name}");
+        }
+        assert!(!dir.path().join("drive-2").exists());
         Lock::try_take(dir.path(), "drive-0").unwrap().retire();
         assert!(!dir.path().join("drive-0").exists());
     }

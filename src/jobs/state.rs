@@ -6,6 +6,7 @@
 //! log/           log files of the front ends
 //! lost-tapes.json  tapes that a robot lost, see library/lost.rs
 //! restores/      what restores were asked for that can be gone on with, see restore/journal.rs
+//! restore-records/  records of restores that no catalog took, see restore/record_file.rs
 //! lock/          one file for each thing that has one owner at a time
 //! ```
 //!
@@ -151,6 +152,11 @@ impl StateDir {
         self.instead.is_some()
     }
 
+    /// The same with the catalog that stays, if another one is in its place for one command.
+    pub(crate) fn lasting(&self) -> StateDir {
+        StateDir::at(&self.root)
+    }
+
     /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
@@ -192,6 +198,11 @@ impl StateDir {
     /// Where restores are kept that can be gone on with.
     pub(crate) fn restores_dir(&self) -> PathBuf {
         self.root.join("restores")
+    }
+
+    /// Where the records of restores are that no catalog took.
+    pub(crate) fn restore_records_dir(&self) -> PathBuf {
+        self.root.join("restore-records")
     }
 
     /// Where tapes are remembered that a robot lost.

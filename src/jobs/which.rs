@@ -136,7 +136,8 @@ pub(crate) fn one_job(catalog: &Catalog, name: &str) -> Result<Job, JobError> {
     Err(several(name, &meant))
 }
 
-fn no_such(name: &str) -> JobError {
+/// Nothing is meant by this name.
+pub(crate) fn no_such(name: &str) -> JobError {
     let name = name.to_owned();
     WhichError::NoSuchJob { name }.into()
 }

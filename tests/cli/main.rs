@@ -25,6 +25,7 @@ mod menagerie;
 mod random;
 mod readable_without_us;
 mod rescue;
+mod restore_records;
 mod restore_resume;
 mod resume;
 mod retention;

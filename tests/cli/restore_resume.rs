@@ -63,10 +63,12 @@ fn a_killed_restore_goes_on_and_leaves_nothing_half_done() {
     let mut span_us = u64::try_from(started.elapsed().as_micros()).expect("a test takes no ages");
     assert!(ids(&place).is_empty(), "a whole restore is not kept");
 
+    let recorded = || place.json(["job", "list", "--kind", "restore"]).len();
     let mut random = Random(43);
     let (mut killed, mut on_the_way, mut left) = (0, 0, 0);
     while killed < KILLS {
         fs::remove_dir_all(&target).expect("what was restored");
+        let known = recorded();
         let mut child = begin().stdout(Stdio::null()).spawn().expect("it starts");
         thread::sleep(Duration::from_micros(random.below(span_us)));
         child.kill().expect("a kill, or it had ended");
@@ -76,6 +78,11 @@ fn a_killed_restore_goes_on_and_leaves_nothing_half_done() {
         }
         killed += 1;
         left += half_done(&target);
+        let is_recorded = recorded() > known;
+        assert!(
+            is_recorded || !target.exists(),
+            "kill {killed} left no record"
+        );
         let id = match &ids(&place)[..] {
             [] => {
                 // Before it began, or behind its end.
@@ -94,6 +101,7 @@ fn a_killed_restore_goes_on_and_leaves_nothing_half_done() {
         on_the_way += u64::from(earlier > 0);
         assert_same_tree(&source, &restored(&target, &source));
         assert_eq!(half_done(&target), 0, "after kill {killed}");
+        assert!(recorded() <= known + 1, "it is one restore, gone on with");
         place
             .run(["restore", "--resume", &id], [""; 0])
             .expect_exit(9);

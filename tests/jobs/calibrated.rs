@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use catalogs::RestoreRun;
 use serde_json::Value;
 use tape_sim::library::LibrarySpec;
 use tapewright::jobs::history::{JobDetail, show};
@@ -238,7 +239,11 @@ fn a_record_names_its_target_by_an_absolute_path_and_counts_all_that_is_missing(
     let catalog = lab.catalog();
     let mut newest = catalog.newest_restores(9).unwrap();
     newest.reverse();
-    assert_eq!(newest, catalog.restores().unwrap());
+    let newest: Vec<RestoreRun> = newest
+        .into_iter()
+        .map(|one| RestoreRun::Ended(one.time, one.what))
+        .collect();
+    assert_eq!(newest, catalog.restore_runs().unwrap());
     let target = std::env::current_dir().unwrap().join("Cargo.toml/below");
     assert_eq!(records[1]["target"], target.to_str().unwrap());
 }

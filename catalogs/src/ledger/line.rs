@@ -26,7 +26,7 @@ const LINE_END: &[u8] = b"\"}";
 pub(crate) const TAIL_BYTES: usize = SUM_FIELD.len() + HEX_BYTES + LINE_END.len();
 
 /// Types of events this version knows. An event of a known type must have its fields.
-const KNOWN_TYPES: [&str; 18] = [
+const KNOWN_TYPES: [&str; 19] = [
     "catalog_created",
     "volume_labelled",
     "volume_retired",
@@ -38,6 +38,7 @@ const KNOWN_TYPES: [&str; 18] = [
     "job_finished",
     "verified",
     "catalog_rebuilt",
+    "restore_started",
     "restored",
     "retention_set",
     "hold_placed",

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use super::merged::{EntriesDropped, EntriesMerged};
-use super::phases::phases_if_they_are;
 pub use super::phases::{Phase, Phases};
 use super::problem::Problems;
+pub use super::restoring::{Lost, RestoreStarted, Restored, RestoredFrom, RestoredTo, Restoring};
 pub use super::retention::{Held, HoldPlaced, HoldReleased, JobExpired, RetentionSet};
 use super::text::ByteText;
 
@@ -42,6 +42,8 @@ pub enum Event {
     Verified(Verified),
     /// Events before this line were taken from tapes.
     CatalogRebuilt(CatalogRebuilt),
+    /// A restore begins, or goes on.
+    RestoreStarted(RestoreStarted),
     /// A restore came to its end.
     Restored(Restored),
     /// How long a job is kept.
@@ -483,78 +485,6 @@ pub struct CatalogRebuilt {
     pub volumes: Vec<Uuid>,
     /// Segments found on them.
     pub segments: u64,
-}
-
-/// A restore came to its end, whole or not. It changes nothing of what the catalog holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Restored {
-    /// Identity of the restore.
-    pub restore: Uuid,
-    /// Name of the user who restored, or the number of one without.
-    pub user: String,
-    /// Host on which the files were written.
-    pub host: String,
-    /// Name and version of the software.
-    pub software: String,
-    /// The first of the patterns that were asked for.
-    pub asked: Vec<ByteText>,
-    /// How many patterns there were.
-    pub asked_total: u64,
-    /// As things were at this time; absent where it was the newest state.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub as_of: Option<Timestamp>,
-    /// The directory that was restored below, or the file that a tar archive went to; `-` is
-    /// standard output.
-    pub target: ByteText,
-    /// When it began.
-    pub started: Timestamp,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Objects restored, of any kind.
-    pub objects: u64,
-    /// Regular files among them.
-    pub files: u64,
-    /// Bytes of those files.
-    pub file_bytes: u64,
-    /// Files whose content agreed with its digest.
-    pub verified: u64,
-    /// The first of the volumes that were needed, in the order of the plan.
-    pub volumes: Vec<RestoredFrom>,
-    /// How many volumes were needed.
-    pub volumes_total: u64,
-    /// Seconds that it was to take.
-    pub planned_s: u64,
-    /// Seconds that it took.
-    pub real_s: u64,
-    /// Name of the library whose tapes were read, as in [`Location::Library`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub library: Option<String>,
-    /// What was not restored, or not as it should be.
-    #[serde(default)]
-    pub problems: Problems,
-}
-
-/// A volume that a restore needed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RestoredFrom {
-    /// The volume.
-    pub volume: Uuid,
-    /// Seconds that it was to take, from the robot's first move to its last.
-    pub planned_s: u64,
-    /// Seconds that it took; absent where the restore did not come to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub real_s: Option<u64>,
-    /// Product name of the drive that read it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drive: Option<String>,
-    /// What its steps took; absent of one that the restore did not come to, and beyond the
-    /// first of many.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "phases_if_they_are"
-    )]
-    pub phases: Option<Box<Phases>>,
 }
 
 /// An event with its place in the ledger.

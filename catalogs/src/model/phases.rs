@@ -94,12 +94,13 @@ mod tests {
         let Event::Restored(restored) = &event else {
             panic!("{event:?}");
         };
-        let from = &restored.volumes[0];
+        let from = &restored.of.volumes[0];
         assert_eq!(
-            (&restored.library, &from.drive, &from.phases),
+            (&restored.of.library, &from.drive, &from.phases),
             (&None, &None, &None)
         );
-        assert_eq!(serde_json::to_string(&event).unwrap(), line);
+        let said: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_value(&event).unwrap(), said);
     }
 
     #[test]
@@ -132,8 +133,10 @@ mod tests {
         }
         let from = RestoredFrom {
             volume: volume.parse().unwrap(),
+            barcode: None,
             planned_s: 60,
             real_s: Some(70),
+            real_ms: None,
             drive: None,
             phases: Some(Box::new(Phases {
                 load,

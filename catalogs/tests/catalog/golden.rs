@@ -8,20 +8,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use catalogs::model::event::{
-    CatalogRebuilt, Event, JobExpired, Level, Location, Outcome, Receipt, Verified, VolumeMoved,
-    VolumeState, VolumeStateChanged,
+    CatalogRebuilt, Event, JobExpired, Level, Location, Lost, Outcome, Receipt, RestoreStarted,
+    Restored, RestoredFrom, RestoredTo, Restoring, Verified, VolumeMoved, VolumeState,
+    VolumeStateChanged,
 };
 use catalogs::model::problem::{Problem, Problems};
 use catalogs::model::{Entry, Kind, Part};
-use catalogs::{Catalog, FindOptions};
+use catalogs::{Catalog, FindOptions, RestoreRun};
 
 use crate::filters::{entry_files, filter};
 use crate::support::*;
 
 /// `v1-compressed` has an entry file of version 2 in a catalog of version 1; the entry files of
-/// `v2-filtered` have filters of names; in `v3` files are merged and entries dropped.
-const LISTED: [&str; 5] = ["v1", "v1-compressed", "v2", FILTERED, "v3"];
+/// `v2-filtered` have filters of names; in `v3` files are merged and entries dropped; `v3-restores`
+/// has records of restores, of the old form and of the new.
+const LISTED: [&str; 6] = ["v1", "v1-compressed", "v2", FILTERED, "v3", RESTORES];
 const FILTERED: &str = "v2-filtered";
+const RESTORES: &str = "v3-restores";
 const EXPECTED: &str = "expected.txt";
 
 fn golden() -> PathBuf {
@@ -64,6 +67,9 @@ fn facts(catalog: &Catalog) -> String {
             }
         )
         .unwrap();
+    }
+    for run in catalog.restore_runs().unwrap() {
+        writeln!(out, "restore {run:?}").unwrap();
     }
     let all = FindOptions {
         all_versions: true,
@@ -322,6 +328,119 @@ fn make_sample_with_filters() {
     fs::write(target.join(EXPECTED), facts(&catalog)).unwrap();
 }
 
+/// A restore as it was recorded once; one that was cut off, gone on with, and ended; and one that
+/// was cut off on a volume that nobody knows.
+fn with_restores(catalog: &Catalog) {
+    let of = |restore, second: i64| Restoring {
+        restore: job_id(restore),
+        run: None,
+        user: "ana".into(),
+        host: "h".into(),
+        software: "tapewright 0.1.0".into(),
+        asked: vec![b"home/\xff"[..].into()],
+        asked_total: 1,
+        as_of: None,
+        target: "/back".into(),
+        output: None,
+        from_tapes: false,
+        started: at(second),
+        earlier: None,
+        earlier_bytes: None,
+        volumes: vec![RestoredFrom {
+            volume: volume_id(1),
+            barcode: None,
+            planned_s: 60,
+            real_s: None,
+            real_ms: None,
+            drive: None,
+            phases: None,
+        }],
+        volumes_total: 1,
+        planned_s: 60,
+        library: None,
+    };
+    let new = |restore, run, second| {
+        let mut of = of(restore, second);
+        of.run = Some(job_id(run));
+        of.volumes[0].barcode = Some("A00001L9".into());
+        of.library = Some("one".into());
+        of
+    };
+    let began = |of| {
+        Event::RestoreStarted(RestoreStarted {
+            of,
+            objects: 5,
+            file_bytes: 4711,
+        })
+    };
+    let ended = |of, missing: Option<u64>| Restored {
+        of,
+        outcome: Outcome::Partial,
+        objects: 3,
+        files: 2,
+        file_bytes: 9,
+        verified: 2,
+        missing,
+        real_s: 0,
+        real_ms: missing.map(|_| 430),
+        lost: Vec::new(),
+        problems: Problems::default(),
+    };
+    let mut goes_on = new(2, 22, 40);
+    (goes_on.earlier, goes_on.earlier_bytes) = (Some(1), Some(7));
+    let mut after = ended(goes_on.clone(), Some(1));
+    let took = &mut after.of.volumes[0];
+    (took.real_s, took.real_ms) = (Some(0), Some(400));
+    after.lost.push(Lost {
+        barcode: "A00001L9".into(),
+        why: "it was not to be had".into(),
+        objects: 1,
+        first: vec![b"home/\xfe"[..].into()],
+    });
+    let mut alone = new(3, 31, 60);
+    (alone.from_tapes, alone.output) = (true, Some(RestoredTo::Tar));
+    alone.volumes[0].volume = volume_id(77);
+    for (second, event) in [
+        (11, Event::Restored(ended(of(1, 10), None))),
+        (20, began(new(2, 21, 20))),
+        (40, began(goes_on)),
+        (50, Event::Restored(after)),
+        (60, began(alone)),
+    ] {
+        catalog.append(at(second), &event).unwrap();
+    }
+}
+
+/// Writes the sample with records of restores. Run once, by name.
+#[test]
+#[ignore = "makes a new sample; existing ones are never changed"]
+fn make_sample_with_restores() {
+    let target = golden().join(RESTORES);
+    fs::create_dir(&target).expect("it is not there yet");
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    fill(&catalog);
+    with_restores(&catalog);
+    copy_truth(directory.path(), &target);
+    fs::write(target.join(EXPECTED), facts(&catalog)).unwrap();
+}
+
+#[test]
+fn restores_are_recorded_as_in_their_sample_and_each_run_is_told_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let catalog = create(directory.path());
+    fill(&catalog);
+    with_restores(&catalog);
+    assert_eq!(events(directory.path()), events(&golden().join(RESTORES)));
+    let runs = catalog.restore_runs().unwrap();
+    let told: Vec<_> = runs
+        .iter()
+        .map(|run| (run.of().restore, matches!(run, RestoreRun::Ended(..))))
+        .collect();
+    let expected = [(1, true), (2, false), (2, true), (3, false)];
+    assert_eq!(told, expected.map(|(id, ended)| (job_id(id), ended)));
+}
+
 #[test]
 fn filters_are_as_in_their_sample_and_older_samples_have_none() {
     let filters = |directory: &Path| {
@@ -442,7 +561,7 @@ fn samples_answer_as_they_did_once_they_are_compacted() {
         let left = entry_files(copy.path()).len() as u64;
         assert_eq!(compaction.files_after, left, "{name}");
         // Nothing of that is left to do, or has ended.
-        let merges = !matches!(name, "v1-compressed" | "v3");
+        let merges = !matches!(name, "v1-compressed" | "v3" | RESTORES);
         assert_eq!(left < compaction.files_before, merges, "{name}");
         let expected = fs::read_to_string(golden().join(name).join(EXPECTED)).unwrap();
         assert_eq!(facts(&catalog), expected, "{name}");

@@ -13,6 +13,7 @@ use indicatif::{
 use tapewright::monitor::{Bottleneck, Monitor, Pace, Problem};
 
 use crate::output::{plain, tell};
+use crate::stopping;
 
 /// How much is known to show, and how it is shown. Never less again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -187,6 +188,10 @@ impl Monitor for Terminal {
         };
         let phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
         self.bar.set_message(format!("{phase} ({what})"));
+    }
+
+    fn if_ended(&self, what: &str) {
+        stopping::say_last(what);
     }
 
     fn problem(&self, problem: &Problem) {

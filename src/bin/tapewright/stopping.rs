@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -25,14 +25,21 @@ const INTERRUPTED: i32 = 130;
 
 /// Up once the user wants to stop.
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+/// What the job that runs would have said with the second signal.
+static OF_JOB: Mutex<Option<String>> = Mutex::new(None);
 
 /// The flag that is up once the user wants to stop.
 pub fn flag() -> Arc<AtomicBool> {
     Arc::clone(STOP.get_or_init(Arc::default))
 }
 
+/// These are the last words from now on.
+pub fn say_last(words: &str) {
+    *OF_JOB.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.to_owned());
+}
+
 /// Takes over SIGINT, SIGTERM and, unless it is ignored as by `nohup`, SIGHUP, for as long as the
-/// process lives. With the second it ends, its last words being these.
+/// process lives. With the second it ends, its last words being these, unless the job knows better.
 ///
 /// # Errors
 ///
@@ -56,6 +63,8 @@ pub fn take_over(last_words: &'static str) -> io::Result<()> {
     let end = move || {
         if signals.read_exact(&mut [0; 2]).is_ok() {
             dying.store(true, Ordering::Relaxed);
+            let of_job = OF_JOB.lock().unwrap_or_else(PoisonError::into_inner);
+            let last_words = of_job.as_deref().unwrap_or(last_words);
             let words = format!("{below}tapewright: stopped at once: {last_words}\n");
             // There is nobody to tell of a failure.
             let _ = stderr.write_all(words.as_bytes());
@@ -85,10 +94,10 @@ pub fn last_words(command: &Command) -> &'static str {
             "what was confirmed is on tape and in the catalog; the same command again makes up the \
              rest"
         }
-        Command::Restore(_) => {
-            "files that are whole stay; `restore --resume ID` goes on, with the ID that was told \
-             at the start"
+        Command::Restore(args) if args.resume.is_some() => {
+            "nothing more was restored; the same command goes on with it"
         }
+        Command::Restore(_) => "nothing was restored yet; run the command again",
         Command::Tape(TapeCommand::Label(_)) => {
             "labels that were reported are written; `tape list` shows them, and a tape that was \
              being labelled is to be labelled again"

@@ -133,8 +133,9 @@ impl Calibration {
     ) -> Calibration {
         generations.sort();
         generations.dedup();
-        let of_library =
-            |record: &&Recorded<Restored>| record.what.library.as_deref() == Some(library.as_str());
+        let of_library = |record: &&Recorded<Restored>| {
+            record.what.of.library.as_deref() == Some(library.as_str())
+        };
         let records: Vec<&Restored> = records
             .iter()
             .filter(of_library)
@@ -143,7 +144,7 @@ impl Calibration {
             .collect();
         let mut samples = Samples::default();
         for (number, record) in records.iter().enumerate() {
-            for from in &record.volumes {
+            for from in &record.of.volumes {
                 if let Some(phases) = &from.phases {
                     let generation = generation_of(from.volume);
                     samples.take_in(number, phases, generation, from.drive.as_ref());
@@ -176,7 +177,7 @@ impl Calibration {
             library,
             restores: used.len(),
             recorded: records.len(),
-            since: used.iter().map(|number| records[*number].started).min(),
+            since: used.iter().map(|number| records[*number].of.started).min(),
             generations,
             factors,
         }

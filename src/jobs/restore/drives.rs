@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::replan::{Layouts, Replanning};
 use super::timed::{Timed, Took};
-use crate::engine::EngineError;
 use crate::engine::restore::{RestoreDrive, RestorePlan, RestoreReport, restore_in};
+use crate::jobs::engine_error::from_engine;
 use crate::jobs::mount::Mounter;
 use crate::jobs::source::LibrarySource;
 use crate::jobs::{FailedTape, JobError, Site};
@@ -27,7 +27,7 @@ pub(super) struct InDrives<'a> {
 
 /// What came of it.
 pub(super) struct Done {
-    pub(super) report: Result<RestoreReport, EngineError>,
+    pub(super) report: Result<RestoreReport, JobError>,
     /// What each volume took.
     pub(super) took: Vec<(Uuid, Took)>,
     /// Seconds that locates and reads of a volume were to take by the order that was found after
@@ -86,7 +86,7 @@ impl InDrives<'_> {
         let report = restore_in(plan, &mut at_work, site.monitor);
         drop(at_work);
         let mut done = Done {
-            report,
+            report: report.map_err(from_engine),
             took: Vec::new(),
             anew: HashMap::new(),
             refused: Vec::new(),
@@ -102,6 +102,16 @@ impl InDrives<'_> {
 }
 
 impl Done {
+    /// Of a restore that touched nothing.
+    pub(super) fn failed(error: JobError) -> Done {
+        Done {
+            report: Err(error),
+            took: Vec::new(),
+            anew: HashMap::new(),
+            refused: Vec::new(),
+        }
+    }
+
     /// Takes in what one drive did.
     fn take_in(
         &mut self,

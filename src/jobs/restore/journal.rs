@@ -7,9 +7,11 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::num::NonZero;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,10 @@ struct Kept {
     existing: ExistingPolicy,
     numeric_owner: bool,
     ignore_room: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drives: Option<NonZero<u16>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    first_soon: bool,
     directories: Vec<ByteText>,
 }
 
@@ -88,8 +94,26 @@ impl Claim {
     }
 }
 
-fn lock(state: &StateDir, restore: Uuid) -> Result<Lock, NotLocked> {
-    Lock::try_take(&state.lock_dir(), &format!("restore-{restore}"))
+/// Who looks whether a restore runs has its lock for a moment.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The lock of who carries out a restore.
+pub(super) fn lock(state: &StateDir, restore: Uuid) -> Result<Lock, NotLocked> {
+    Lock::take(&state.lock_dir(), &lock_name(restore), PATIENCE)
+}
+
+fn lock_name(restore: Uuid) -> String {
+    format!("restore-{restore}")
+}
+
+/// Whether a process carries out the restore.
+pub(crate) fn runs(state: &StateDir, restore: Uuid) -> bool {
+    Lock::is_held(&state.lock_dir(), &lock_name(restore))
+}
+
+/// Whether [`resume`] can go on with the restore.
+pub(crate) fn can_resume(state: &StateDir, restore: Uuid) -> bool {
+    file(state, restore).exists()
 }
 
 /// The file of a restore that runs. Nobody else goes on with it meanwhile.
@@ -179,6 +203,8 @@ fn keep(
         existing: options.existing,
         numeric_owner: options.owners == Owners::Numbers,
         ignore_room: options.ignore_room,
+        drives: options.drives,
+        first_soon: options.first_soon,
         directories: texts(directories),
     };
     let mut text = serde_json::to_vec(&kept)?;
@@ -276,8 +302,8 @@ fn read(path: &Path) -> Result<RestoreOptions, JobError> {
             false => Owners::Names,
         },
         alone: Vec::new(),
-        drives: None,
-        first_soon: false,
+        drives: kept.drives,
+        first_soon: kept.first_soon,
         resumed: Some(Resumed {
             restore: kept.restore,
             directories: bytes(kept.directories).collect(),
@@ -298,6 +324,8 @@ mod tests {
             ignore_room: true,
             existing: ExistingPolicy::Newer,
             owners: Owners::Numbers,
+            drives: NonZero::new(3),
+            first_soon: true,
             ..RestoreOptions::default()
         }
     }
@@ -340,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_none_of_ours_is_named() {
+    fn a_file_of_an_older_version_is_read_and_one_that_is_none_of_ours_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(dir.path()).unwrap();
         let id = Uuid::from_u128(7);
@@ -353,6 +381,12 @@ mod tests {
         )
         .unwrap();
         let text = fs::read_to_string(file(&state, id)).unwrap();
+        // From before these two were kept.
+        let older = text.replace("\"drives\":3,\"first_soon\":true,", "");
+        assert_ne!(older, text);
+        fs::write(file(&state, id), older).unwrap();
+        let read = resume(&state, "00000000").unwrap();
+        assert_eq!((read.drives, read.first_soon), (None, false));
         for text in [
             "",
             "{}",

@@ -25,6 +25,7 @@ mod outlook;
 mod past;
 mod pour;
 mod record;
+mod record_file;
 mod replan;
 mod resumed;
 mod room;
@@ -46,11 +47,13 @@ pub use alone::{FromTapes, TapesAlone};
 use arrange::{Aim, Arranged};
 pub use calibrate::{Calibration, Factor, Step, StepFactor};
 use choose::Choice;
-use drives::InDrives;
+use drives::{Done, InDrives};
 use journal::{Claim, Journal};
 pub use journal::{Resumed, resume};
+pub(crate) use journal::{can_resume, runs};
 pub use lanes::DrivePlan;
-use record::{Came, Record};
+use record::{Begun, Came, Record};
+pub(crate) use record_file::read_all as recorded_in_files;
 use replan::Layouts;
 pub use room::Room;
 pub use shares::MoreDrives;
@@ -58,7 +61,6 @@ use shares::Shares;
 use summary::summarise;
 
 use super::catalog::Opened;
-use super::engine_error::from_engine;
 pub use super::error::RestoreError;
 use super::error::{Under, told};
 use super::mount::Mounter;
@@ -275,7 +277,8 @@ impl Prepared<'_> {
         &self.outlook
     }
 
-    /// Carries the plan out, and leaves a record of it in the catalog.
+    /// Carries the plan out. That it began and how it ended is recorded, in the catalog where there
+    /// is one.
     ///
     /// # Errors
     ///
@@ -285,33 +288,22 @@ impl Prepared<'_> {
         let (site, options, catalog) = (self.site, self.options, self.catalog);
         let started = site.clock.now();
         let (restore, journal) = begin(site, options, started, &self.choice, self.claim)?;
-        let earlier = std::mem::take(&mut self.choice.found.earlier);
+        let begun = Begun {
+            restore,
+            options,
+            output: Output::Directory,
+            target: &options.target,
+            started,
+            can_resume: journal.is_some(),
+        };
+        let record = Record::begin(site, &catalog, &begun, &self.outlook);
         let arranged = self
             .choice
             .volumes
             .iter_mut()
             .chain(&mut self.choice.spares);
         let layouts = Layouts::of(arranged, options.aim());
-        let reads = |volumes: Vec<Arranged>| {
-            let volumes = volumes.into_iter();
-            volumes.map(|volume| volume.reads).collect()
-        };
-        let plan = RestorePlan {
-            target: options.target.clone(),
-            options: TargetOptions {
-                existing: options.existing.of_target(),
-                owners: options.owners,
-            },
-            volumes: reads(self.choice.volumes),
-            spares: reads(self.choice.spares),
-            known: self.choice.known,
-            resume: Resume {
-                restore: Some(restore),
-                keeps: journal.is_some(),
-                first_names: earlier.first_names,
-                directories: earlier.directories,
-            },
-        };
+        let plan = plan_of(options, self.choice, restore, journal.is_some());
         let in_drives = InDrives {
             site,
             catalog: &catalog,
@@ -319,35 +311,51 @@ impl Prepared<'_> {
             layouts,
             drives: self.outlook.drives.len(),
         };
-        let done = in_drives.carry_out(&plan)?;
+        let done = in_drives.carry_out(&plan).unwrap_or_else(Done::failed);
         let real_s = seconds_between(started, site.clock.now());
         let timing = Timing::of(&self.outlook, real_s, &done.took, &done.anew);
-        let (ended, refused) = (done.report.map_err(from_engine), done.refused);
-        let ended = ended.map(|report| RestoreSummary {
-            restore: (!site.state.is_catalog_brief()).then_some(restore),
+        let refused = done.refused;
+        let ended = done.report.map(|report| RestoreSummary {
+            restore: Some(restore),
             can_resume: journal.is_some(),
             ..summarise(report, &self.outlook, timing.clone(), refused)
         });
         let ended = ended.map(RestoreSummary::settled);
+        record.end(&timing, ended.as_ref().map_or_else(Came::failed, Came::of));
         if let Some(journal) = journal {
             journal.end(ended.as_ref().is_ok_and(|done| !done.can_resume));
         }
-        let record = Record {
-            restore,
-            options,
-            target: &options.target,
-            started,
-            outlook: &self.outlook,
-            timing: &timing,
-        };
-        let came = ended.as_ref().map_or_else(Came::failed, Came::of);
-        record.leave(site, &catalog, came);
         ended
     }
 }
 
-/// The identity of a restore that begins now, or goes on; and its journal, unless it is one without
-/// a catalog, of which nothing remains.
+/// What the engine is to do.
+fn plan_of(options: &RestoreOptions, choice: Choice, restore: Uuid, keeps: bool) -> RestorePlan {
+    let reads = |volumes: Vec<Arranged>| {
+        let volumes = volumes.into_iter();
+        volumes.map(|volume| volume.reads).collect()
+    };
+    let earlier = choice.found.earlier;
+    RestorePlan {
+        target: options.target.clone(),
+        options: TargetOptions {
+            existing: options.existing.of_target(),
+            owners: options.owners,
+        },
+        volumes: reads(choice.volumes),
+        spares: reads(choice.spares),
+        known: choice.known,
+        resume: Resume {
+            restore: Some(restore),
+            keeps,
+            first_names: earlier.first_names,
+            directories: earlier.directories,
+        },
+    }
+}
+
+/// The identity of a restore that begins now, or goes on; and its journal, unless it is one from
+/// the tapes alone, which cannot be gone on with.
 fn begin(
     site: Site<'_>,
     options: &RestoreOptions,
@@ -359,19 +367,24 @@ fn begin(
         Some(resumed) => resumed.restore,
         None => site.clock.new_id(),
     };
-    if site.state.is_catalog_brief() {
-        return Ok((restore, None));
-    }
     let journal = match claim {
+        _ if site.state.is_catalog_brief() => None,
         Some(claim) => Some(Journal::of(claim)),
         None => Journal::begin(site, restore, started, options, &choice.found.directories)?,
     };
-    if journal.is_some() {
-        // Whoever kills it would not be told at its end.
-        site.monitor.notice(&Problem {
-            path: format!("restore {restore}"),
-            what: "`restore --resume ID` goes on with it, should it be stopped".to_owned(),
-        });
+    if journal.is_none() {
+        site.monitor.if_ended(
+            "files that are whole stay; the same command with `--existing skip` brings the rest",
+        );
+        return Ok((restore, None));
     }
+    site.monitor.if_ended(&format!(
+        "files that are whole stay; `restore --resume {restore}` goes on with it"
+    ));
+    // Whoever kills it would not be told at its end.
+    site.monitor.notice(&Problem {
+        path: format!("restore {restore}"),
+        what: "`restore --resume ID` goes on with it, should it be stopped".to_owned(),
+    });
     Ok((restore, journal))
 }

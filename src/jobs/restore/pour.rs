@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::arrange::Arranged;
-use super::record::{Came, Record, STDOUT};
+use super::record::{Begun, Came, Record, STDOUT};
 use super::replan::Layouts;
 use super::summary::Timing;
 use super::timed::Timed;
@@ -63,26 +63,28 @@ pub fn pour_file(
         .map(|volumes| in_order(&name, volumes))
         .filter(|copy| !copy.is_empty())
         .collect();
-    let started = site.clock.now();
+    let begun = Begun {
+        restore: site.clock.new_id(),
+        options: &options,
+        output: Output::File,
+        target: Path::new(STDOUT),
+        started: site.clock.now(),
+        can_resume: false,
+    };
+    let record = Record::begin(site, &catalog, &begun, &outlook);
+    site.monitor
+        .if_ended("what was written is not all of the file: run the command again");
     let source = LibrarySource::new(site, &catalog, mounter, None);
     let watch = source.watch();
     let mut source = Timed::new(source, watch, layouts);
     let report = pour(&copies, &mut source, output, site.monitor).map_err(from_engine);
     let (source, took) = source.finish();
     let refused = source.finish();
-    let real_s = seconds_between(started, site.clock.now());
+    let real_s = seconds_between(begun.started, site.clock.now());
     let timing = Timing::of(&outlook, real_s, &took, &HashMap::new());
-    let record = Record {
-        restore: site.clock.new_id(),
-        options: &options,
-        target: Path::new(STDOUT),
-        started,
-        outlook: &outlook,
-        timing: &timing,
-    };
     let came = report.as_ref();
     let came = came.map_or_else(Came::failed, |report| came_of(&name, report));
-    record.leave(site, &catalog, came);
+    record.end(&timing, came);
     let (missing_tapes, failed_tapes) = FailedTape::sort(refused);
     Ok(Poured {
         report: report?,
@@ -119,6 +121,8 @@ fn came_of(name: &[u8], report: &PourReport) -> Came {
         files: u64::from(is_whole),
         file_bytes: report.bytes,
         verified: u64::from(is_whole && report.agrees == Some(true)),
+        missing: Some(u64::from(!is_whole)),
+        lost: Vec::new(),
         problems,
     }
 }

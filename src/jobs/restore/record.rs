@@ -1,17 +1,20 @@
-//! The record that a restore leaves in the ledger.
+//! The record that a restore leaves: in the ledger, or in a file of its own where there is none.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use catalogs::Catalog;
-use catalogs::model::event::{Event, Restored, RestoredFrom};
+use catalogs::model::event::{
+    Event, Lost, RestoreStarted, Restored, RestoredFrom, RestoredTo, Restoring,
+};
+use catalogs::{Catalog, CatalogError, OpenOptions};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::RestoreOptions;
 use super::outlook::{RestoreOutlook, TapeNeed};
-use super::summary::{RestoreSummary, Timing};
+use super::summary::{LostWithTape, RestoreSummary, Timing};
+use super::{Output, RestoreOptions, journal, record_file};
 use crate::error_text::with_causes;
+use crate::jobs::lock::Lock;
 use crate::jobs::who::{host_name, user_name};
 use crate::jobs::{ByteText, JobError, Outcome, Problem, Problems, SOFTWARE, Site};
 use crate::monitor;
@@ -21,18 +24,22 @@ const ASKED_MOST: usize = 100;
 const ASKED_BYTES: usize = 64 << 10;
 const VOLUMES_MOST: usize = 1000;
 const PHASES_MOST: usize = 100;
+const LOST_MOST: usize = 100;
+const LOST_NAMES: usize = 100;
+const LOST_BYTES: usize = 64 << 10;
 /// What stands for the target of what was written to stdout.
 pub(super) const STDOUT: &str = "-";
 
-/// What is known of a restore whichever way it ended.
-pub(super) struct Record<'a> {
+/// A run of a restore that begins.
+pub(super) struct Begun<'a> {
     pub(super) restore: Uuid,
     pub(super) options: &'a RestoreOptions,
+    pub(super) output: Output,
     /// The directory, the file of a tar archive, or [`STDOUT`].
     pub(super) target: &'a Path,
     pub(super) started: Timestamp,
-    pub(super) outlook: &'a RestoreOutlook,
-    pub(super) timing: &'a Timing,
+    /// Who can go on with it has the lock that tells that it runs.
+    pub(super) can_resume: bool,
 }
 
 /// What came of it.
@@ -42,6 +49,9 @@ pub(super) struct Came {
     pub(super) files: u64,
     pub(super) file_bytes: u64,
     pub(super) verified: u64,
+    /// Objects that are not in their place; `None` where that is not known.
+    pub(super) missing: Option<u64>,
+    pub(super) lost: Vec<Lost>,
     pub(super) problems: Problems,
 }
 
@@ -54,6 +64,8 @@ impl Came {
             files: 0,
             file_bytes: 0,
             verified: 0,
+            missing: None,
+            lost: Vec::new(),
             problems: failure(error),
         }
     }
@@ -65,26 +77,156 @@ impl Came {
             files: done.files,
             file_bytes: done.file_bytes,
             verified: done.verified_files,
+            missing: Some(done.missing_objects),
+            lost: lost(done),
             problems: problems(done),
         }
     }
 }
 
-impl Record<'_> {
-    /// Appends the record. The files are there even if the catalog does not take it: that is told.
-    pub(super) fn leave(&self, site: Site<'_>, catalog: &Catalog, came: Came) {
-        let event = Event::Restored(self.event(came));
-        if let Err(error) = catalog.append(site.clock.now(), &event) {
-            let causes = with_causes(&error);
-            site.monitor.problem(&monitor::Problem {
-                path: "catalog".to_owned(),
-                what: format!("it has no record of this restore: {causes}"),
-            });
+/// The record of a run: that it began, and how it ended.
+pub(super) struct Record<'a> {
+    site: Site<'a>,
+    run: Uuid,
+    of: Restoring,
+    ledger: Ledger<'a>,
+    /// Tells that it runs, where no journal does.
+    lock: Option<Lock>,
+}
+
+/// The ledger that has the record.
+enum Ledger<'a> {
+    /// That of the catalog which was asked.
+    Asked(&'a Catalog),
+    /// That of the state directory, which was not asked.
+    Lasting(Box<Catalog>),
+    /// There is none, or it takes nothing: a file of its own has it.
+    None,
+}
+
+impl Ledger<'_> {
+    fn of<'a>(site: Site<'_>, asked: &'a Catalog) -> Ledger<'a> {
+        if !site.state.is_catalog_brief() {
+            return Ledger::Asked(asked);
+        }
+        let directory = site.state.lasting().catalog_dir();
+        if !Catalog::exists(&directory) {
+            return Ledger::None;
+        }
+        match Catalog::open(&directory, OpenOptions::default()) {
+            Ok(catalog) => Ledger::Lasting(Box::new(catalog)),
+            Err(error) => {
+                let causes = with_causes(&error);
+                tracing::warn!(causes, "the record of a restore becomes a file");
+                Ledger::None
+            }
         }
     }
 
-    fn event(&self, came: Came) -> Restored {
-        let (options, timing) = (self.options, self.timing);
+    /// Appends to it, if there is one.
+    fn append(&self, time: Timestamp, event: &Event) -> Option<Result<(), CatalogError>> {
+        let catalog = match self {
+            Ledger::Asked(catalog) => catalog,
+            Ledger::Lasting(catalog) => &**catalog,
+            Ledger::None => return None,
+        };
+        Some(catalog.append(time, event).map(drop))
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Records that a run begins, durably: before anything of it is in the target.
+    pub(super) fn begin(
+        site: Site<'a>,
+        asked: &'a Catalog,
+        begun: &Begun<'_>,
+        outlook: &RestoreOutlook,
+    ) -> Record<'a> {
+        let run = site.clock.new_id();
+        let started = RestoreStarted {
+            of: begun.restoring(site, run, outlook),
+            objects: outlook.objects,
+            file_bytes: outlook.file_bytes,
+        };
+        let mut record = Record {
+            site,
+            run,
+            of: started.of.clone(),
+            ledger: Ledger::of(site, asked),
+            lock: match begun.can_resume {
+                true => None,
+                false => journal::lock(site.state, begun.restore).ok(),
+            },
+        };
+        record.write(&Event::RestoreStarted(started));
+        record
+    }
+
+    /// Records how it ended. The files are there even if that cannot be recorded: it is told.
+    pub(super) fn end(mut self, timing: &Timing, came: Came) {
+        let mut of = self.of.clone();
+        for (number, from) in of.volumes.iter_mut().enumerate() {
+            let mut tapes = timing.tapes.iter();
+            let Some(took) = tapes.find(|took| from.barcode.as_ref() == Some(&took.barcode)) else {
+                continue;
+            };
+            let real_s = took.real.total_s();
+            from.real_s = Some(real_s.round() as u64);
+            from.real_ms = Some(ms(real_s));
+            from.drive.clone_from(&took.drive);
+            from.phases = (number < PHASES_MOST).then(|| Box::new(took.phases));
+        }
+        self.write(&Event::Restored(Restored {
+            of,
+            outcome: came.outcome,
+            objects: came.objects,
+            files: came.files,
+            file_bytes: came.file_bytes,
+            verified: came.verified,
+            missing: came.missing,
+            real_s: timing.real_s.round() as u64,
+            real_ms: Some(ms(timing.real_s)),
+            lost: came.lost,
+            problems: came.problems,
+        }));
+        self.site.monitor.if_ended(&format!(
+            "the restore had come to its end; `job show {}` shows it",
+            self.of.restore
+        ));
+        if let Some(lock) = self.lock {
+            lock.retire();
+        }
+    }
+
+    fn write(&mut self, event: &Event) {
+        let (site, time) = (self.site, self.site.clock.now());
+        let refused = match self.ledger.append(time, event) {
+            Some(Ok(())) => return,
+            Some(Err(error)) => Some(with_causes(&error)),
+            None => None,
+        };
+        self.ledger = Ledger::None;
+        let what = match record_file::write(site.state, self.run, time, event) {
+            Ok(path) => refused.map(|causes| {
+                let path = path.display();
+                format!("it takes no record of this restore, which is in {path} instead: {causes}")
+            }),
+            Err(error) => {
+                let causes =
+                    refused.map_or_else(|| error.to_string(), |why| format!("{why}; {error}"));
+                Some(format!("it has no record of this restore: {causes}"))
+            }
+        };
+        if let Some(what) = what {
+            let path = "catalog".to_owned();
+            site.monitor.problem(&monitor::Problem { path, what });
+        }
+    }
+}
+
+impl Begun<'_> {
+    fn restoring(&self, site: Site<'_>, run: Uuid, outlook: &RestoreOutlook) -> Restoring {
+        let options = self.options;
         let mut asked_bytes = 0;
         let asked = options.patterns.iter().take_while(|pattern| {
             asked_bytes += pattern.len();
@@ -94,9 +236,11 @@ impl Record<'_> {
             true => self.target.to_owned(),
             false => absolute(self.target),
         };
-        let tapes = &self.outlook.tapes;
-        Restored {
+        let goes_on = options.resumed.is_some();
+        let tapes = &outlook.tapes;
+        Restoring {
             restore: self.restore,
+            run: Some(run),
             user: user_name(),
             host: host_name(),
             software: SOFTWARE.to_owned(),
@@ -104,50 +248,62 @@ impl Record<'_> {
             asked_total: options.patterns.len() as u64,
             as_of: options.as_of,
             target: ByteText(target.as_os_str().as_bytes().to_vec()),
+            output: match self.output {
+                Output::Directory => None,
+                Output::Tar => Some(RestoredTo::Tar),
+                Output::File => Some(RestoredTo::File),
+            },
+            from_tapes: site.state.is_catalog_brief(),
             started: self.started,
-            outcome: came.outcome,
-            objects: came.objects,
-            files: came.files,
-            file_bytes: came.file_bytes,
-            verified: came.verified,
-            volumes: tapes
-                .iter()
-                .take(VOLUMES_MOST)
-                .enumerate()
-                .map(|(number, tape)| self.from(number, tape))
-                .collect(),
+            earlier: goes_on.then_some(outlook.earlier_objects),
+            earlier_bytes: goes_on.then_some(outlook.earlier_file_bytes),
+            volumes: tapes.iter().take(VOLUMES_MOST).map(planned).collect(),
             volumes_total: tapes.len() as u64,
-            planned_s: timing.planned_s.round() as u64,
-            real_s: timing.real_s.round() as u64,
-            library: Some(self.outlook.calibration.library.clone()),
-            problems: came.problems,
-        }
-    }
-
-    fn from(&self, number: usize, tape: &TapeNeed) -> RestoredFrom {
-        let timing = &self.timing.tapes;
-        let real = timing.iter().find(|timing| timing.barcode == tape.barcode);
-        RestoredFrom {
-            volume: tape.volume,
-            planned_s: tape.times.total_s.round() as u64,
-            real_s: real.map(|timing| timing.real.total_s().round() as u64),
-            drive: real.and_then(|timing| timing.drive.clone()),
-            phases: real
-                .filter(|_| number < PHASES_MOST)
-                .map(|timing| Box::new(timing.phases)),
+            planned_s: outlook.finish.seconds.round() as u64,
+            library: Some(outlook.calibration.library.clone()),
         }
     }
 }
 
-/// What a restore did not bring back, by object where it is known, else by tape.
+fn planned(tape: &TapeNeed) -> RestoredFrom {
+    RestoredFrom {
+        volume: tape.volume,
+        barcode: Some(tape.barcode.clone()),
+        planned_s: tape.times.total_s.round() as u64,
+        real_s: None,
+        real_ms: None,
+        drive: None,
+        phases: None,
+    }
+}
+
+fn ms(seconds: f64) -> u64 {
+    (seconds * 1000.0).round() as u64
+}
+
+/// What each tape did not give, with the first names of it.
+fn lost(done: &RestoreSummary) -> Vec<Lost> {
+    let mut room_bytes = LOST_BYTES;
+    let lost = |tape: &LostWithTape| {
+        let names = tape.objects.iter().take(LOST_NAMES).take_while(|name| {
+            let fits = name.0.len() <= room_bytes;
+            room_bytes = room_bytes.saturating_sub(name.0.len());
+            fits
+        });
+        Lost {
+            barcode: tape.barcode.clone(),
+            objects: tape.objects.len() as u64,
+            first: names.cloned().collect(),
+            why: tape.why.clone(),
+        }
+    };
+    let tapes = done.lost_with_tapes.iter().take(LOST_MOST);
+    tapes.map(lost).collect()
+}
+
+/// What a restore did not bring back for a reason of its own; counts what tapes did not give, too.
 fn problems(done: &RestoreSummary) -> Problems {
     let mut problems = Problems::default();
-    for tape in &done.lost_with_tapes {
-        problems.push(Problem {
-            path: tape.barcode.as_str().into(),
-            what: format!("{} objects not restored: {}", tape.objects.len(), tape.why),
-        });
-    }
     for problem in &done.problems.listed {
         problems.push(problem.clone());
     }

@@ -20,7 +20,7 @@ use crate::jobs::{ByteText, FailedTape, JobError, Outcome, Problem, Problems};
 /// How a restore went.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreSummary {
-    /// Identity of the restore; `None` of one without a catalog, which leaves no record.
+    /// Identity of the restore.
     pub restore: Option<Uuid>,
     /// Not everything is there, and the restore can be gone on with by its identity.
     pub can_resume: bool,
@@ -188,7 +188,7 @@ fn phases(tape: &TapeNeed, took: &Took) -> Phases {
     }
 }
 
-/// Sums up; `tapes` are those that the library did not give or take back, with the reasons.
+/// Sums up a restore; `tapes` are those that the library did not give or take back, with the reasons.
 pub(super) fn summarise(
     report: RestoreReport,
     outlook: &RestoreOutlook,

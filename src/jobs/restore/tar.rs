@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::arrange::Arranged;
 use super::pour::in_turn;
-use super::record::{Came, Record, STDOUT, absolute};
+use super::record::{Begun, Came, Record, STDOUT, absolute};
 use super::replan::{Layouts, Replanning};
 use super::summary::{RestoreSummary, Timing, summarise};
 use super::timed::Timed;
@@ -45,7 +45,17 @@ pub fn restore_as_tar(
         outlook,
         ..
     } = make(site, &options, Output::Tar)?;
-    let (restore, started) = (site.clock.new_id(), site.clock.now());
+    let begun = Begun {
+        restore: site.clock.new_id(),
+        options: &options,
+        output: Output::Tar,
+        target: &target,
+        started: site.clock.now(),
+        can_resume: false,
+    };
+    let record = Record::begin(site, &catalog, &begun, &outlook);
+    site.monitor
+        .if_ended("the archive is not whole: do not use it, and run the command again");
     let source = LibrarySource::new(site, &catalog, mounter, None);
     let cut_files = cut_files([&choice.volumes, &choice.spares]);
     let arranged = choice.volumes.iter_mut().chain(&mut choice.spares);
@@ -67,22 +77,13 @@ pub fn restore_as_tar(
     let (source, took) = source.finish();
     let (source, anew) = source.finish();
     let refused = source.finish();
-    let real_s = seconds_between(started, site.clock.now());
+    let real_s = seconds_between(begun.started, site.clock.now());
     let timing = Timing::of(&outlook, real_s, &took, &anew);
     let ended = report.map_err(from_engine).map(|report| RestoreSummary {
-        restore: (!site.state.is_catalog_brief()).then_some(restore),
+        restore: Some(begun.restore),
         ..summarise(report, &outlook, timing.clone(), refused)
     });
-    let record = Record {
-        restore,
-        options: &options,
-        target: &target,
-        started,
-        outlook: &outlook,
-        timing: &timing,
-    };
-    let came = ended.as_ref().map_or_else(Came::failed, Came::of);
-    record.leave(site, &catalog, came);
+    record.end(&timing, ended.as_ref().map_or_else(Came::failed, Came::of));
     ended
 }
 

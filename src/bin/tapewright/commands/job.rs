@@ -3,15 +3,14 @@
 use std::io;
 
 use tapewright::jobs::history::{
-    self, ArchiveDetail, JobDetail, JobFilter, JobInfo, JobKept, JobKind, JobTape, Phase, Phases,
-    RestoreDetail, RestoredTape,
+    self, ArchiveDetail, JobDetail, JobFilter, JobInfo, JobKept, JobKind, JobTape,
 };
-use tapewright::jobs::{ByteText, Level};
+use tapewright::jobs::{ByteText, Level, Outcome};
 use tapewright::units::ByteSize;
 use uuid::Uuid;
 
 use super::archive::outcome_words;
-use super::restore::span_words;
+use super::job_restore::render_restore;
 use super::{Context, Ended, conclude, problems};
 use crate::dates;
 use crate::exit::Exit;
@@ -102,7 +101,15 @@ fn kind_words(job: &JobInfo) -> &'static str {
 }
 
 fn state_words(job: &JobInfo) -> &'static str {
-    job.outcome.map_or("runs", outcome_words)
+    state(job.outcome, job.cut_off)
+}
+
+/// How it stands with a job, or a run of one.
+pub fn state(outcome: Option<Outcome>, cut_off: bool) -> &'static str {
+    match cut_off {
+        true => "cut off",
+        false => outcome.map_or("runs", outcome_words),
+    }
 }
 
 fn kept_words(kept: JobKept) -> String {
@@ -118,14 +125,15 @@ fn kept_words(kept: JobKept) -> String {
 }
 
 /// Names and values beneath each other; what is empty is left out.
-fn facts(output: &mut Output, facts: &[(&str, String)]) -> io::Result<()> {
+pub fn facts(output: &mut Output, facts: &[(&str, String)]) -> io::Result<()> {
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
         output.line(format!("{name:<13} {value}"))?;
     }
     Ok(())
 }
 
-fn glance(job: &JobInfo) -> Vec<(&'static str, String)> {
+/// What is known of every job.
+pub fn glance(job: &JobInfo) -> Vec<(&'static str, String)> {
     let ended = job.ended_at.map(dates::minute).unwrap_or_default();
     vec![
         ("job", job.job.to_string()),
@@ -140,9 +148,14 @@ fn glance(job: &JobInfo) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn paths(paths: &[ByteText]) -> String {
-    let path = |path: &ByteText| format!("/{}", path.to_string().trim_start_matches('/'));
+/// Archived paths, one behind the other.
+pub fn paths(paths: &[ByteText]) -> String {
     paths.iter().map(path).collect::<Vec<_>>().join(", ")
+}
+
+/// An archived path as people type it.
+pub fn path(path: &ByteText) -> String {
+    format!("/{}", path.to_string().trim_start_matches('/'))
 }
 
 fn render_archive(output: &mut Output, detail: &ArchiveDetail) -> io::Result<()> {
@@ -198,74 +211,4 @@ fn render_archive(output: &mut Output, detail: &ArchiveDetail) -> io::Result<()>
         &detail.problems,
         "what is missing on tape, or not whole",
     )
-}
-
-fn render_restore(output: &mut Output, detail: &RestoreDetail) -> io::Result<()> {
-    facts(output, &glance(&detail.info))?;
-    let as_of = detail.as_of.map(dates::minute).unwrap_or_default();
-    facts(
-        output,
-        &[
-            ("asked for", paths(&detail.asked)),
-            ("as of", as_of),
-            ("target", detail.target.to_string()),
-            ("by", format!("{} on {}", detail.user, detail.host)),
-            ("verified", format!("{} files", detail.verified_files)),
-            ("tapes", detail.tapes.join(", ")),
-            (
-                "took",
-                format!("{} s, planned {} s", detail.real_s, detail.planned_s),
-            ),
-            ("software", detail.software.clone()),
-        ],
-    )?;
-    timing(output, &detail.timing)?;
-    problems(output, &detail.problems, "not restored")
-}
-
-/// What each tape took beside what it was to take, and the steps of all where they were recorded.
-fn timing(output: &mut Output, tapes: &[RestoredTape]) -> io::Result<()> {
-    let whole = |seconds: u64| span_words(seconds as f64);
-    let row = |tape: &RestoredTape| {
-        vec![
-            tape.barcode.clone(),
-            tape.drive.clone().unwrap_or_else(|| "-".to_owned()),
-            tape.real_s.map_or_else(|| "not read".to_owned(), whole),
-            whole(tape.planned_s),
-        ]
-    };
-    let rows: Vec<Vec<String>> = tapes.iter().map(row).collect();
-    output.line("")?;
-    output.table(&["TAPE", "DRIVE", "TOOK >", "PLANNED >"], &rows)?;
-    let phases: Vec<Phases> = tapes.iter().filter_map(|tape| tape.phases).collect();
-    if phases.is_empty() {
-        return Ok(());
-    }
-    type OfStep = fn(&Phases) -> Phase;
-    let steps: [(&str, OfStep); 7] = [
-        ("moves to a drive", |of| of.robot),
-        ("loads", |of| of.load),
-        ("locates", |of| of.locate),
-        ("reads", |of| of.read),
-        ("rewinds", |of| of.rewind),
-        ("unloads", |of| of.unload),
-        ("moves home", |of| of.home),
-    ];
-    let sum = |step: OfStep, value: fn(Phase) -> u64| {
-        phases
-            .iter()
-            .fold(0, |sum: u64, one| sum.saturating_add(value(step(one))))
-    };
-    let span = |ms: u64| span_words(ms as f64 / 1000.0);
-    let row = |(name, step): (&str, OfStep)| {
-        vec![
-            name.to_owned(),
-            sum(step, |one| one.count).to_string(),
-            span(sum(step, |one| one.real_ms)),
-            span(sum(step, |one| one.planned_ms)),
-        ]
-    };
-    let rows: Vec<Vec<String>> = steps.into_iter().map(row).collect();
-    output.line("")?;
-    output.table(&["STEP", "COUNT >", "TOOK >", "PLANNED >"], &rows)
 }

@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod duplicates;
 pub mod find;
 pub mod job;
+mod job_restore;
 pub mod library;
 pub mod rescue;
 pub mod restore;

@@ -150,8 +150,8 @@ fn resumed(context: &Context<'_>, args: &RestoreArgs, id: &str) -> Result<Restor
     let mut options = restore::resume(context.site.state, id)?;
     options.existing = existing(args).unwrap_or(options.existing);
     options.ignore_room |= args.ignore_room;
-    options.drives = args.drives;
-    options.first_soon = args.first_soon;
+    options.drives = args.drives.or(options.drives);
+    options.first_soon |= args.first_soon;
     Ok(options)
 }
 

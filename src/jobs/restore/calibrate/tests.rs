@@ -1,6 +1,6 @@
 //! Factors against a model of their own, and plans that stay sensible whatever was recorded.
 
-use catalogs::model::event::{Outcome, RestoredFrom};
+use catalogs::model::event::{Outcome, RestoredFrom, Restoring};
 use catalogs::model::problem::Problems;
 use proptest::prelude::*;
 
@@ -120,8 +120,10 @@ fn loaded(volume: u128, model: &str, load: Phase) -> RestoredFrom {
     };
     RestoredFrom {
         volume: Uuid::from_u128(volume),
+        barcode: None,
         planned_s: 0,
         real_s: Some(0),
+        real_ms: None,
         drive: Some(model.to_owned()),
         phases: Some(Box::new(load)),
     }
@@ -133,25 +135,35 @@ fn record(day: i64, library: Option<&str>, volumes: Vec<RestoredFrom>) -> Record
         seq: 1,
         time: started,
         what: Restored {
-            restore: Uuid::nil(),
-            user: String::new(),
-            host: String::new(),
-            software: String::new(),
-            asked: Vec::new(),
-            asked_total: 0,
-            as_of: None,
-            target: ByteText::from("/"),
-            started,
+            of: Restoring {
+                restore: Uuid::nil(),
+                run: None,
+                user: String::new(),
+                host: String::new(),
+                software: String::new(),
+                asked: Vec::new(),
+                asked_total: 0,
+                as_of: None,
+                target: ByteText::from("/"),
+                output: None,
+                from_tapes: false,
+                started,
+                earlier: None,
+                earlier_bytes: None,
+                volumes_total: volumes.len() as u64,
+                volumes,
+                planned_s: 0,
+                library: library.map(str::to_owned),
+            },
             outcome: Outcome::Complete,
             objects: 0,
             files: 0,
             file_bytes: 0,
             verified: 0,
-            volumes_total: volumes.len() as u64,
-            volumes,
-            planned_s: 0,
+            missing: None,
             real_s: 0,
-            library: library.map(str::to_owned),
+            real_ms: None,
+            lost: Vec::new(),
             problems: Problems::default(),
         },
     }
