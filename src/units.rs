@@ -130,9 +130,48 @@ impl FromStr for TimeSpan {
     }
 }
 
+impl fmt::Display for TimeSpan {
+    /// With the two greatest units, the second of them only where it counts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+        let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+        let text = match (days, hours, minutes) {
+            (0, 0, 0) => return f.pad(&format!("{seconds} s")),
+            (0, 0, _) => two((minutes, "min"), (seconds, "s")),
+            (0, ..) => two((hours, "h"), (minutes, "min")),
+            _ => two((days, "d"), (hours, "h")),
+        };
+        f.pad(&text)
+    }
+}
+
+fn two((great, unit): (u64, &str), (small, small_unit): (u64, &str)) -> String {
+    match small {
+        0 => format!("{great} {unit}"),
+        _ => format!("{great} {unit} {small} {small_unit}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_of_time_are_shown_with_their_two_greatest_units() {
+        for (text, shown) in [
+            ("59s", "59 s"),
+            ("60s", "1 min"),
+            ("61s", "1 min 1 s"),
+            ("90m", "1 h 30 min"),
+            ("24h", "1 d"),
+            ("26h", "1 d 2 h"),
+            ("50h", "2 d 2 h"),
+            ("366d", "366 d"),
+        ] {
+            assert_eq!(text.parse::<TimeSpan>().unwrap().to_string(), shown);
+        }
+    }
 
     #[test]
     fn spans_of_time_are_read_as_people_write_them() {

@@ -50,6 +50,7 @@ pub mod state;
 pub mod tape_check;
 pub mod tapes;
 pub mod verify;
+pub mod whereabouts;
 mod which;
 mod who;
 

@@ -1,4 +1,4 @@
-//! Where tapes are that no library has: what people say of it.
+//! People say where tapes are that no library has.
 //!
 //! What is said is recorded as `volume_moved` (`docs/catalog.md`). It counts while the tape is not
 //! in the library, until something else is said, or the library has moved the tape. Moves no tape.
@@ -11,14 +11,17 @@ use catalogs::model::event::{Event, Location, OutsidePlace, PlaceKind, VolumeMov
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::mount::{Mounter, Places};
+use super::mount::Mounter;
 use super::moves::element;
-use super::restore::TapePlace;
+use super::whereabouts::{Places, TapePlace, outside};
 use super::{JobError, Site, catalog};
 use crate::monitor::Problem;
+use crate::units::TimeSpan;
 
 /// Longest name of a place in bytes: what fits on a pick list.
 const NAME_BYTES_MAX: usize = 200;
+/// Longest time that it takes to bring a tape, in days: nobody who plans a restore waits longer.
+const FETCH_DAYS_MAX: u64 = 366;
 
 /// What is said of some tapes.
 #[derive(Debug, Clone)]
@@ -52,12 +55,12 @@ pub struct PlacedTape {
 /// # Errors
 ///
 /// A barcode that the catalog does not know, a tape that is in the library, a name that is empty,
-/// too long or has control characters; or the catalog cannot be written.
+/// too long or has control characters, a time of more than a year; or the catalog cannot be written.
 pub fn place(site: Site<'_>, options: &PlaceOptions) -> Result<Vec<PlacedTape>, JobError> {
     let place = OutsidePlace {
         place_name: checked(&options.name)?,
         kind: Some(options.kind),
-        fetch_s: options.fetch.map(|fetch| fetch.as_secs()),
+        fetch_s: options.fetch.map(fetch_s).transpose()?,
     };
     let catalog = catalog::open(site)?;
     let barcodes: BTreeSet<&String> = options.barcodes.iter().collect();
@@ -95,14 +98,6 @@ pub fn place(site: Site<'_>, options: &PlaceOptions) -> Result<Vec<PlacedTape>, 
     Ok(placed)
 }
 
-/// The place, if it is outside of a library.
-pub(crate) fn outside(location: Location) -> Option<OutsidePlace> {
-    match location {
-        Location::Outside(place) => Some(place),
-        Location::Library { .. } => None,
-    }
-}
-
 fn checked(name: &str) -> Result<String, JobError> {
     let name = name.trim();
     let refused = |what: String| Err(JobError::Request { what });
@@ -118,6 +113,16 @@ fn checked(name: &str) -> Result<String, JobError> {
         ));
     }
     Ok(name.to_owned())
+}
+
+fn fetch_s(fetch: Duration) -> Result<u64, JobError> {
+    let most = Duration::from_secs(FETCH_DAYS_MAX * 86_400);
+    if fetch > most {
+        let (fetch, most) = (TimeSpan(fetch), TimeSpan(most));
+        let what = format!("{fetch} to fetch a tape is too long; it may be {most} at most");
+        return Err(JobError::Request { what });
+    }
+    Ok(fetch.as_secs())
 }
 
 /// What the library has, if it can be asked: where it is off, people know better.

@@ -8,10 +8,9 @@ use uuid::Uuid;
 
 use super::append_check::append_point;
 use super::catalog_copy::newest;
-use super::mount::{Mounter, Places};
-use super::places::outside;
-use super::restore::TapePlace;
+use super::mount::Mounter;
 use super::retention::{is_free, is_held};
+use super::whereabouts::{Places, TapePlace, outside};
 use super::{JobError, Site, VolumeState, catalog};
 use crate::volume::index::Codec;
 

@@ -95,8 +95,8 @@ fn the_second_restore_is_foretold_by_what_the_first_took() {
     }
     let second = restore(site, &options).unwrap();
     let (before, after) = (
-        off(first_plan.finish.seconds, first.timing.real_s),
-        off(second_plan.finish.seconds, second.timing.real_s),
+        off(first_plan.finish.seconds.unwrap(), first.timing.real_s),
+        off(second_plan.finish.seconds.unwrap(), second.timing.real_s),
     );
     assert!(before > 0.2, "{before}");
     assert!(
@@ -121,7 +121,7 @@ fn the_second_restore_is_foretold_by_what_the_first_took() {
     )
     .unwrap();
     assert_eq!(third_plan.calibration.restores, 2);
-    let again = off(third_plan.finish.seconds, second.timing.real_s);
+    let again = off(third_plan.finish.seconds.unwrap(), second.timing.real_s);
     assert!(again < 0.1, "{again}");
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use catalogs::model::event::PlaceKind;
+use catalogs::model::event::{OutsidePlace, PlaceKind};
 use tapewright::jobs::archive::{JobDescription, archive};
 use tapewright::jobs::places::{PlaceOptions, PlacedTape, place};
-use tapewright::jobs::restore::{RestoreOptions, RestoreOutlook, plan};
+use tapewright::jobs::restore::{Certainty, RestoreOptions, RestoreOutlook, plan};
+use tapewright::jobs::whereabouts::outside_words;
 use tapewright::jobs::{JobError, JobErrorKind, Outcome, tapes};
 
 use crate::lab::{A, B, Lab, archive_path, of_paths, plant};
@@ -63,7 +64,17 @@ fn of_copies_outside_the_nearest_is_asked_for_with_its_place_and_the_time_it_tak
     let nobody_said = plan_of(&lab);
     assert_eq!(nobody_said.pick_list.len(), 1);
     assert_eq!(nobody_said.pick_list[0].outside, None);
-    assert_eq!(nobody_said.finish.fetched_at, None);
+    let finish = &nobody_said.finish;
+    assert_eq!(
+        (finish.files_at, finish.files_s, finish.at, finish.seconds),
+        (None, None, None, None),
+        "nothing is within reach"
+    );
+    assert_eq!((finish.certainty, finish.percent), (Certainty::Open, None));
+    assert_eq!((finish.low_s, finish.high_s), (None, None));
+    assert_eq!((finish.fetched_at, finish.fetched_s), (None, None));
+    assert_eq!(nobody_said.drives, []);
+    assert_eq!(nobody_said.first_file, None);
     // What is said of A, of B, and which is asked for.
     let cases = [
         (Vault, Shelf, B),
@@ -89,6 +100,7 @@ fn of_copies_outside_the_nearest_is_asked_for_with_its_place_and_the_time_it_tak
         assert_eq!((place.kind, &*place.place_name), (Some(kind), name));
         assert_eq!(outlook.tapes[0].retrieve_s, Some(hours * HOUR));
         let all_there = outlook.finish.fetched_s.unwrap();
+        assert_eq!(outlook.finish.seconds, None);
         let read_s = outlook.tapes[0].times.total_s;
         assert!((all_there - (hours * HOUR) as f64 - read_s).abs() < 1.0);
     }
@@ -137,8 +149,50 @@ fn of_several_tapes_all_are_placed_or_none() {
             "{name:?}"
         );
     }
+    let too_long = PlaceOptions {
+        fetch: Some(Duration::from_secs(367 * 24 * HOUR)),
+        ..options(&[A, B], "Hall")
+    };
+    let refused = place(lab.site(), &too_long).unwrap_err();
+    assert_eq!(refused.kind(), JobErrorKind::Request);
+    assert!(refused.to_string().contains("366 d at most"), "{refused}");
     assert_eq!(lab.ledger_lines("volume_moved").len(), 0);
     // Named twice, it is placed once.
     let placed = place(lab.site(), &options(&[B, A, B], "Hall")).unwrap();
     assert_eq!(placed.len(), 2);
+}
+
+#[test]
+fn a_place_is_told_in_words_that_its_name_cannot_imitate() {
+    use PlaceKind::{Courier, Shelf, Vault};
+    let cases = [
+        (Some(Shelf), "Hall 2", None, r#"on the shelf "Hall 2""#),
+        (
+            Some(Vault),
+            "Bank",
+            Some(24),
+            r#"in the vault "Bank", fetched in about 1 d"#,
+        ),
+        (
+            Some(Courier),
+            "Fast, fetched in about 1 h",
+            Some(50),
+            r#"with the courier "Fast, fetched in about 1 h", fetched in about 2 d 2 h"#,
+        ),
+        (
+            Some(Shelf),
+            r#"Hall", fetched in about 1 h"#,
+            None,
+            r#"on the shelf "Hall\", fetched in about 1 h""#,
+        ),
+        (None, "Zürich", None, r#"at "Zürich""#),
+    ];
+    for (kind, name, hours, words) in cases {
+        let place = OutsidePlace {
+            place_name: name.to_owned(),
+            kind,
+            fetch_s: hours.map(|hours| hours * HOUR),
+        };
+        assert_eq!(outside_words(&place), words);
+    }
 }

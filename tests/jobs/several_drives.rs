@@ -155,8 +155,8 @@ fn the_plan_shares_tapes_among_drives_the_longest_first() {
     let three = planned(9);
     assert_eq!(three.drives.len(), 3, "no more than the library has");
     assert!(three.more_drives.is_none());
-    assert_eq!(three.finish.seconds, all.seconds);
-    let seconds = |outlook: &RestoreOutlook| outlook.finish.seconds;
+    assert_eq!(three.finish.seconds, Some(all.seconds));
+    let seconds = |outlook: &RestoreOutlook| outlook.finish.seconds.unwrap();
     assert!(seconds(&two) < 0.6 * seconds(&one));
     assert!(seconds(&three) < seconds(&two));
     for outlook in [&one, &two, &three] {
@@ -214,7 +214,7 @@ fn several_drives_take_no_longer_than_one() {
             target: lab.path(target),
             ..options(&lab, drives)
         };
-        let foretold_s = plan(lab.site(), &options).unwrap().finish.seconds;
+        let foretold_s = plan(lab.site(), &options).unwrap().finish.seconds.unwrap();
         let begun = lab.library().elapsed().unwrap();
         let summary = restore(lab.site(), &options).unwrap();
         assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");

@@ -15,7 +15,6 @@ mod shift;
 mod sick;
 mod stopwatch;
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -25,8 +24,8 @@ pub(crate) use stopwatch::Stopwatch;
 
 use sick::Sick;
 
-use super::library::{Cartridge, CartridgeKind, Devices, Place, Snapshot};
-use super::restore::TapePlace;
+use super::library::{Cartridge, CartridgeKind, Devices, Place};
+use super::whereabouts::{Places, TapePlace};
 use super::{JobError, Site};
 use crate::changer::ElementAddress;
 use crate::drive::{
@@ -504,75 +503,4 @@ fn progress_of(waiting: &Waiting) -> String {
     let minutes = waiting.remaining.map(|left| left.as_secs().div_ceil(60));
     let left = minutes.map_or_else(String::new, |minutes| format!(", about {minutes} min left"));
     format!("{}{done}{left}", waiting.what)
-}
-
-/// Where tapes are, by barcode.
-#[derive(Debug, Clone)]
-pub(crate) enum Places {
-    /// A changer told.
-    Known {
-        /// By barcode.
-        places: HashMap<String, TapePlace>,
-        /// Places, in words, of cartridges whose labels cannot be read.
-        nameless: Vec<String>,
-        /// Numbers of the drives that are ours, those first in which nothing is.
-        drives: Vec<u16>,
-        /// How many slots there are.
-        slots: usize,
-    },
-    /// Every tape is handed over on request.
-    ByHand,
-}
-
-impl Places {
-    fn new(snapshot: Option<Snapshot>, is_ours: impl Fn(&Place) -> bool) -> Places {
-        let Some(snapshot) = snapshot else {
-            return Places::ByHand;
-        };
-        let mut ours: Vec<&Place> = snapshot.drives.iter().filter(|p| is_ours(p)).collect();
-        ours.sort_by_key(|place| place.cartridge.is_some());
-        let drives = snapshot
-            .drives
-            .iter()
-            .map(|p| (p, TapePlace::Drive(p.number)));
-        let slots = snapshot
-            .slots
-            .iter()
-            .map(|p| (p, TapePlace::Slot(p.number)));
-        let mail = snapshot
-            .mail_slots
-            .iter()
-            .map(|p| (p, TapePlace::MailSlot(p.number)));
-        let robots = snapshot.robots.iter().map(|p| (p, TapePlace::Robot));
-        let known = drives
-            .chain(slots)
-            .chain(mail)
-            .chain(robots)
-            .filter_map(|(place, name)| Some((place.cartridge.as_ref()?.barcode.clone()?, name)));
-        Places::Known {
-            places: known.collect(),
-            nameless: snapshot.nameless(),
-            drives: ours.iter().map(|place| place.number).collect(),
-            slots: snapshot.slots.len(),
-        }
-    }
-
-    /// Places, in words, of cartridges whose labels cannot be read: a tape that is missing may
-    /// be one of them.
-    pub(crate) fn nameless(&self) -> &[String] {
-        match self {
-            Places::ByHand => &[],
-            Places::Known { nameless, .. } => nameless,
-        }
-    }
-
-    /// Where the tape is.
-    pub(crate) fn of(&self, barcode: &str) -> TapePlace {
-        match self {
-            Places::ByHand => TapePlace::Operator,
-            Places::Known { places, .. } => {
-                places.get(barcode).cloned().unwrap_or(TapePlace::Missing)
-            }
-        }
-    }
 }

@@ -6,7 +6,7 @@ use super::{Bay, Mounter};
 use crate::changer::ElementAddress;
 use crate::jobs::JobError;
 use crate::jobs::library::Snapshot;
-use crate::jobs::restore::TapePlace;
+use crate::jobs::whereabouts::TapePlace;
 
 /// A place of a library, for the changer and for people.
 #[derive(Debug, Clone, PartialEq, Eq)]

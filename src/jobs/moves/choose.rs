@@ -2,7 +2,7 @@
 
 use crate::jobs::library::{Cartridge, Place, Snapshot};
 use crate::jobs::mount::{Shift, Spot};
-use crate::jobs::restore::TapePlace;
+use crate::jobs::whereabouts::TapePlace;
 use crate::jobs::{JobError, MailSlotError};
 
 /// Where a tape is to be.

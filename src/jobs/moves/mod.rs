@@ -16,8 +16,8 @@ use super::library::{LibraryConfig, Snapshot};
 use super::lock::Lock;
 use super::mount::{Mounter, Shift};
 use super::operator::{MailRequest, Reply};
-use super::restore::TapePlace;
 use super::source::lock_volume;
+use super::whereabouts::TapePlace;
 use super::{FailedTape, Failure, JobError, JobErrorKind, MailSlotError, Outcome, Site, catalog};
 use crate::changer::ChangerErrorKind;
 

@@ -18,7 +18,7 @@ pub(crate) use self::seen::{NotingSink, SeenJobs};
 use super::append_check::read_label;
 use super::label::{SkippedTape, medium};
 use super::mount::{Bay, Listed, Mounter, Purpose, drive_error, lend};
-use super::restore::TapePlace;
+use super::whereabouts::TapePlace;
 use super::{
     ByteText, FailedTape, Failure, JobError, JobErrorKind, Outcome, Problem, Problems, Site,
     VolumeState, catalog, compact, cut_off,

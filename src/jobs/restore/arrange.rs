@@ -9,7 +9,7 @@ use crate::access_order::{
     soonest_order,
 };
 use crate::engine::restore::{MemberRead, Turn, VolumeReads};
-use crate::jobs::places::outside;
+use crate::jobs::whereabouts::outside;
 
 /// What a generation that nobody knows is taken for.
 const STAND_IN: &str = "LTO-9";

@@ -24,10 +24,10 @@ use super::links::{LinkFinder, plan_links};
 use super::names::Names;
 use super::past::{self, AsItWas, Deleted, Gone};
 use super::resumed;
-use super::{Output, RestoreError, RestoreOptions, TapePlace};
+use super::{Output, RestoreError, RestoreOptions};
 use crate::engine::restore::KnownDirectory;
 use crate::jobs::find::{condition_sentence, nothing_found};
-use crate::jobs::mount::Places;
+use crate::jobs::whereabouts::{Places, TapePlace};
 use crate::jobs::{ByteText, JobError, Problem, Problems, catalog};
 use crate::monitor::Monitor;
 

@@ -3,12 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::TapePlace;
 use super::arrange::Arranged;
 use super::outlook::TapeNeed;
 use super::timeline::TapeTimes;
 use crate::jobs::ByteText;
-use crate::jobs::mount::Places;
+use crate::jobs::whereabouts::{Places, TapePlace};
 
 /// The file that is there first.
 #[derive(Debug, Clone, PartialEq, Serialize)]

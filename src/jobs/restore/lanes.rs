@@ -6,9 +6,9 @@
 
 use serde::Serialize;
 
-use super::TapePlace;
 use super::arrange::Aim;
 use super::timeline::TapeTimes;
+use crate::jobs::whereabouts::TapePlace;
 
 /// What a drive does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,7 +61,7 @@ pub(super) fn chosen(tapes: &[Work], drives: &[u16], most: usize) -> Vec<u16> {
     let has_tape = |drive: &u16| tapes.iter().any(|tape| tape.loaded == Some(*drive));
     let mut chosen: Vec<u16> = drives.to_vec();
     chosen.sort_by_key(|drive| !has_tape(drive));
-    chosen.truncate(most.min(tapes.len()).max(1));
+    chosen.truncate(most.min(tapes.len()));
     chosen
 }
 
@@ -205,6 +205,6 @@ mod tests {
         assert_eq!(chosen(&tapes, &[0, 1, 3], 2), [3, 0]);
         assert_eq!(chosen(&tapes, &[0, 1, 3], 9), [3, 0]);
         assert_eq!(chosen(&tapes, &[0, 1, 3], 1), [3]);
-        assert_eq!(chosen(&[], &[0, 1], 1), [0]);
+        assert_eq!(chosen(&[], &[0, 1], 1), []);
     }
 }

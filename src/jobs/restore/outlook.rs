@@ -18,28 +18,10 @@ use super::shares::{MoreDrives, Shares};
 use super::timeline::{Finish, OnceTimes, TapeTimes};
 use crate::access_order::Approach;
 use crate::engine::restore::MemberRead;
-use crate::jobs::mount::Places;
 use crate::jobs::rebuild::RebuiltVolume;
+use crate::jobs::whereabouts::{Pick, Places, TapePlace};
 use crate::jobs::{ByteText, Problems};
 use crate::units::BlockAddress;
-
-/// Where a tape is now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "place", content = "number", rename_all = "snake_case")]
-pub enum TapePlace {
-    /// In this drive, counted from 0.
-    Drive(u16),
-    /// In this slot, counted from 1.
-    Slot(u16),
-    /// In this mail slot, counted from 1.
-    MailSlot(u16),
-    /// In the robot's hand, where a failed move left it. The next mount brings it into a slot.
-    Robot,
-    /// Loaded by hand on request.
-    Operator,
-    /// Not in the library.
-    Missing,
-}
 
 /// A tape that a restore needs.
 #[derive(Debug, Clone, Serialize)]
@@ -98,15 +80,6 @@ pub struct PlannedRead {
     pub approach_s: f64,
     /// What reading it takes, in seconds.
     pub read_s: f64,
-}
-
-/// A tape that somebody has to fetch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Pick {
-    /// Its barcode.
-    pub barcode: String,
-    /// Where it is; `None` if nobody wrote that down.
-    pub outside: Option<OutsidePlace>,
 }
 
 /// What a restore will do.

@@ -4,13 +4,12 @@ use std::num::NonZero;
 
 use serde::Serialize;
 
-use super::TapePlace;
 use super::arrange::{Aim, Arranged};
 use super::calibrate::Calibration;
 use super::lanes::{DrivePlan, Turn, Work, chosen, schedule};
 use super::outlook::TapeNeed;
 use super::timeline::TapeTimes;
-use crate::jobs::mount::Places;
+use crate::jobs::whereabouts::{Places, TapePlace};
 
 /// More drives are worth a word where the restore takes no more than this share of the time.
 const WORTH_TELLING: f64 = 0.9;

@@ -155,7 +155,7 @@ impl Timing {
             })
         };
         Timing {
-            planned_s: outlook.finish.seconds,
+            planned_s: outlook.finish.seconds.unwrap_or_default(),
             real_s,
             tapes: outlook.tapes.iter().filter_map(tape).collect(),
         }

@@ -3,11 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::TapePlace;
 use super::arrange::Arranged;
 use super::calibrate::Calibration;
 use crate::access_order::{Approach, robot_move_s};
-use crate::jobs::mount::Places;
+use crate::jobs::whereabouts::{Places, TapePlace};
 
 /// What a person takes to load a tape that a drive without changer asks for: an estimate.
 const BY_HAND_S: f64 = 60.0;
@@ -136,17 +135,20 @@ pub enum Certainty {
     Open,
 }
 
-/// When a restore will be done.
+/// When a restore will be done: what is within reach, if any of it is, and what is outside, if it
+/// is known how long each of those tapes takes to fetch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finish {
-    /// The moment when all files are there, if it begins now.
-    pub files_at: Timestamp,
+    /// The moment when all files of the tapes within reach are there, if it begins now; `None`
+    /// where tapes are needed and none of them is within reach.
+    pub files_at: Option<Timestamp>,
     /// From now until then, in seconds.
-    pub files_s: f64,
-    /// The moment when the drives are free again, their tapes back in their slots.
-    pub at: Timestamp,
+    pub files_s: Option<f64>,
+    /// The moment when the drives are free again, their tapes back in their slots; `None` as
+    /// `files_at`.
+    pub at: Option<Timestamp>,
     /// From now until then, in seconds.
-    pub seconds: f64,
+    pub seconds: Option<f64>,
     /// How sure that is.
     pub certainty: Certainty,
     /// What it may be off by, in per cent; unknown where tapes are outside.
@@ -175,9 +177,12 @@ impl Finish {
         calibration: &Calibration,
     ) -> Finish {
         let mut certainty = Certainty::Likely;
+        let (mut needed, mut within_reach) = (0, 0);
         for (volume, place, _) in tapes.clone() {
-            if *place == TapePlace::Missing {
-                certainty = Certainty::Open;
+            needed += 1;
+            match place {
+                TapePlace::Missing => certainty = Certainty::Open,
+                _ => within_reach += 1,
             }
             let is_rough = !volume.is_known || *place == TapePlace::Operator;
             if is_rough && certainty == Certainty::Likely {
@@ -207,17 +212,19 @@ impl Finish {
             now.checked_add(span).unwrap_or(Timestamp::MAX)
         };
         let fetched_s = fetched(tapes, files_s);
+        let comes = needed == 0 || within_reach > 0;
+        let (files_s, seconds) = (comes.then_some(files_s), comes.then_some(seconds));
         Finish {
             fetched_at: fetched_s.map(at),
             fetched_s,
-            files_at: at(files_s),
+            files_at: files_s.map(at),
             files_s,
-            at: at(seconds),
+            at: seconds.map(at),
             seconds,
             certainty,
             percent: unless_open(percent).map(|percent| percent as u8),
-            low_s: unless_open(seconds * low),
-            high_s: unless_open(seconds * high),
+            low_s: seconds.and_then(|seconds| unless_open(seconds * low)),
+            high_s: seconds.and_then(|seconds| unless_open(seconds * high)),
         }
     }
 }

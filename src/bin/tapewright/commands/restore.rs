@@ -2,22 +2,22 @@
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tapewright::jobs::rebuild::RebuiltVolume;
 use tapewright::jobs::restore::{
-    self, Certainty, DrivePlan, ExistingPolicy, Finish, FromTapes, LostWithTape, Mapping,
-    MoreDrives, Output as What, Owners, Pick, PlannedRead, RestoreOptions, RestoreOutlook,
-    RestoreSummary, Room, TapeNeed, TapePlace, TapeTiming, TapesAlone, Timing,
+    self, DrivePlan, ExistingPolicy, Finish, FromTapes, LostWithTape, Mapping, MoreDrives,
+    Output as What, Owners, Pick, PlannedRead, RestoreOptions, RestoreOutlook, RestoreSummary,
+    Room, TapeNeed, TapePlace, TapeTiming, TapesAlone, Timing,
 };
 use tapewright::jobs::{ByteText, Outcome, Site};
-use tapewright::units::ByteSize;
+use tapewright::units::{ByteSize, TimeSpan};
 
 use super::archive::outcome_words;
 use super::find::pattern_bytes;
 use super::restore_output::{as_tar, output, pour};
-use super::tape::outside_words;
 use super::{Context, Ended, calibration, conclude, failed_tapes, metadata_not_set, problems};
 use crate::dates;
 use crate::exit::{Exit, Failure};
@@ -272,55 +272,37 @@ pub fn room_words(room: Room) -> String {
 
 /// When it will be done, and how sure that is.
 pub fn finish_words(finish: &Finish) -> String {
-    let at = |at: Timestamp, seconds| {
-        let local = at.to_zoned(TimeZone::system());
+    let fetched = finish.fetched_s.map(|seconds| {
+        let span = span_words(seconds);
+        format!(" (all there in about {span})")
+    });
+    let fetched = fetched.unwrap_or_default();
+    let at = |at: Option<Timestamp>, seconds: Option<f64>| {
+        let local = at?.to_zoned(TimeZone::system());
         let moment = local.strftime("%Y-%m-%d %H:%M").to_string();
-        format!("{}, {moment}", span_words(seconds))
+        Some(format!("{}, {moment}", span_words(seconds?)))
     };
-    let (files, free) = (
-        at(finish.files_at, finish.files_s),
-        at(finish.at, finish.seconds),
-    );
-    let how_sure = match (finish.certainty, finish.percent) {
-        (Certainty::Open, _) | (_, None) => with_the_others(finish),
-        (_, Some(percent)) => format!("give or take {percent} %"),
+    let files = at(finish.files_at, finish.files_s);
+    let (Some(files), Some(free)) = (files, at(finish.at, finish.seconds)) else {
+        return format!("nothing comes before a tape is fetched{fetched}");
     };
-    if finish.certainty == Certainty::Open && finish.seconds == 0.0 {
-        return match finish.fetched_s {
-            Some(seconds) => format!(
-                "nothing comes before a tape is fetched (all there in about {})",
-                span_words(seconds)
-            ),
-            None => "nothing comes before a tape is fetched".to_owned(),
-        };
-    }
+    let how_sure = match finish.percent {
+        Some(percent) => format!("give or take {percent} %"),
+        None => {
+            format!("with the tapes that are here; the others have to be fetched first{fetched}")
+        }
+    };
     format!("files there in {files}; drives free in {free}; {how_sure}")
-}
-
-/// What tapes outside do to a finish.
-fn with_the_others(finish: &Finish) -> String {
-    let here = "with the tapes that are here; the others have to be fetched first";
-    match finish.fetched_s {
-        Some(seconds) => format!("{here} (all there in about {})", span_words(seconds)),
-        None => here.to_owned(),
-    }
 }
 
 /// A tape of the pick list.
 pub fn pick_words(pick: &Pick) -> String {
-    let place = pick.outside.as_ref().map(outside_words);
-    let place = place.unwrap_or_else(|| "nobody noted where it is (`tape place`)".to_owned());
-    format!("  [ ] {}  {place}", pick.barcode)
+    format!("  [ ] {}  {}", pick.barcode, pick.words())
 }
 
-/// A span of time with its two greatest units.
+/// A span of time in words.
 pub fn span_words(seconds: f64) -> String {
-    let seconds = seconds.round() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
+    TimeSpan(Duration::from_secs(seconds.round() as u64)).to_string()
 }
 
 /// The plan for people: how much, which tapes, how long each takes, and what is read when.

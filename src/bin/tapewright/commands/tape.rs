@@ -2,15 +2,16 @@
 
 use std::io::{self, IsTerminal};
 
-use catalogs::model::event::{OutsidePlace, PlaceKind};
+use catalogs::model::event::PlaceKind;
 use tapewright::jobs::Outcome;
 use tapewright::jobs::dump;
 use tapewright::jobs::label::{self, LabelOptions, LabelSummary, Which};
 use tapewright::jobs::places::{self, PlaceOptions};
 use tapewright::jobs::tapes::{self, TapeDetail, TapeInfo};
+use tapewright::jobs::whereabouts::outside_words;
 use tapewright::units::{ByteSize, TapeFile};
 
-use super::restore::{place_words, span_words};
+use super::restore::place_words;
 use super::{Context, Ended, conclude, state_words};
 use crate::dates;
 use crate::exit::{Exit, Failure};
@@ -86,20 +87,6 @@ fn run_place(context: &mut Context<'_>, args: &PlaceArgs) -> Ended {
         }
     }
     Ok(Exit::Done)
-}
-
-/// Where a tape is, and how long it takes to bring it.
-pub fn outside_words(place: &OutsidePlace) -> String {
-    let kind = match place.kind {
-        Some(PlaceKind::Shelf) => "shelf ",
-        Some(PlaceKind::Courier) => "courier ",
-        Some(PlaceKind::Vault) => "vault ",
-        None => "",
-    };
-    let fetch = place
-        .fetch_s
-        .map(|seconds| format!(", usually here within {}", span_words(seconds as f64)));
-    format!("{kind}{}{}", place.place_name, fetch.unwrap_or_default())
 }
 
 /// Generation and capacity, each with a comma behind it, as far as the drive told them.
