@@ -15,7 +15,9 @@ use tape_sim::cartridge::Cartridge;
 use tape_sim::cartridge::partition::file_names;
 use tape_sim::cartridge::record::{Kind, RECORD_BYTES, Record};
 use tape_sim::generation::Generation;
+use tape_sim::inventory::read_hold;
 use tape_sim::library::LibrarySpec;
+use tape_sim::physics::deck::MotionCounters;
 use tapewright::jobs::Outcome;
 use tapewright::jobs::label::{LabelOptions, label};
 use tapewright::jobs::restore::{Certainty, RestoreOptions, plan, restore};
@@ -192,8 +194,14 @@ fn restores_from_full_tapes_take_as_long_as_foretold() {
     }
 }
 
+/// What the tapes in the only drive were moved in its life.
+fn moved(lab: &Lab) -> MotionCounters {
+    let hold = read_hold(lab.library().dir(), 0).unwrap();
+    hold.life.motion
+}
+
 #[test]
-fn a_whole_volume_takes_as_long_as_foretold() {
+fn a_whole_volume_takes_as_long_as_foretold_and_streams() {
     for generation in [Generation::Lto5, Generation::Lto9] {
         let lab = Lab::with(&LibrarySpec {
             drives: 1,
@@ -212,6 +220,16 @@ fn a_whole_volume_takes_as_long_as_foretold() {
         lab.label(&[&tape], "docs");
         lab.archive(&["source"], "docs").unwrap();
         let case = format!("the whole of {tape}");
+        let before = moved(&lab);
         takes_as_long_as_foretold(&lab, &case, &["source".to_owned()]);
+        let after = moved(&lab);
+        let stops = after.backhitches - before.backhitches;
+        let locates = after.locates - before.locates;
+        println!("{case}: {stops} stops, {locates} locates");
+        assert_eq!(stops, 0, "{case}: the tape stopped, and had to go back");
+        assert!(
+            locates <= 1,
+            "{case}: {locates} locates for 20 files in a row"
+        );
     }
 }
