@@ -1,8 +1,10 @@
 //! Which volume of a pool is written next. Pure: decides on values, touches nothing.
 
+use catalogs::model::event::OutsidePlace;
 use uuid::Uuid;
 
 use super::VolumeState;
+use super::whereabouts::outside_words;
 
 /// A volume of the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(crate) struct Candidate {
     pub(crate) used_blocks: u64,
     /// The library has it, or an operator can be asked for it.
     pub(crate) within_reach: bool,
+    /// Where somebody said that it is.
+    pub(crate) outside: Option<OutsidePlace>,
 }
 
 /// Volumes to try, best first, and why each of the others is out.
@@ -33,7 +37,7 @@ pub(crate) fn choose(candidates: Vec<Candidate>) -> Choice {
     for candidate in candidates {
         match obstacle(&candidate) {
             None => choice.usable.push(candidate),
-            Some(why) => choice.out.push(format!("{} {why}", candidate.barcode)),
+            Some(why) => choice.out.push(told(&candidate, why)),
         }
     }
     choice.usable.sort_by(|a, b| {
@@ -47,6 +51,12 @@ pub(crate) fn choose(candidates: Vec<Candidate>) -> Choice {
 
 /// Of a volume that somebody can bring.
 pub(crate) const ELSEWHERE: &str = "is not in the library";
+
+fn told(candidate: &Candidate, why: &str) -> String {
+    let place = candidate.outside.as_ref().filter(|_| why == ELSEWHERE);
+    let place = place.map(|place| format!(" but {}", outside_words(place)));
+    format!("{} {why}{}", candidate.barcode, place.unwrap_or_default())
+}
 
 fn obstacle(candidate: &Candidate) -> Option<&'static str> {
     match candidate.state {
@@ -69,6 +79,11 @@ mod tests {
             state,
             used_blocks,
             within_reach: here,
+            outside: (barcode == "E").then(|| OutsidePlace {
+                place_name: "Bank".to_owned(),
+                kind: None,
+                fetch_s: None,
+            }),
         }
     }
 
@@ -90,7 +105,7 @@ mod tests {
             choice.out,
             [
                 "A is read-only",
-                "E is not in the library",
+                "E is not in the library but at \"Bank\"",
                 "F is full",
                 "G is suspect"
             ]

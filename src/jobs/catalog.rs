@@ -93,6 +93,22 @@ pub(crate) fn open_to_search(site: Site<'_>) -> Result<Opened<'_>, JobError> {
     Ok(opened)
 }
 
+/// Opens the catalog for a question in passing, also where this process has it open: it leaves the
+/// index alone, and tells nobody what is wrong with it. `None` if it cannot be asked.
+pub(crate) fn glance_at(site: Site<'_>) -> Option<Catalog> {
+    let options = OpenOptions {
+        memory_index: true,
+        ..OpenOptions::default()
+    };
+    if !exists(site) {
+        return None;
+    }
+    let opened = Catalog::open(&site.state.catalog_dir(), options);
+    opened
+        .inspect_err(|error| tracing::debug!(%error, "the catalog is not asked"))
+        .ok()
+}
+
 /// Ends searches and checks once the user asks to stop.
 pub(crate) fn heed_stop(site: Site<'_>, catalog: &Catalog) {
     if let Some(flag) = site.monitor.stop_flag() {

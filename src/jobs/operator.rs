@@ -1,10 +1,14 @@
 //! The person who handles tapes where no changer does, and brings what a job lacks.
 
+use catalogs::model::event::OutsidePlace;
+
 /// What is asked of the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TapeRequest {
     /// Barcode of the tape that is wanted in the drive.
     pub barcode: String,
+    /// Where somebody said that it is.
+    pub outside: Option<OutsidePlace>,
     /// The drive, as people name it.
     pub drive: String,
     /// What is in the drive now, if a tape of another barcode had to be taken out.

@@ -294,6 +294,7 @@ pub(crate) fn tell_nameless(site: Site<'_>, error: &JobError) {
         barcode,
         nameless,
         lost,
+        ..
     } = error
     else {
         return;

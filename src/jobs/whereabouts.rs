@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use catalogs::model::event::{Location, OutsidePlace, PlaceKind};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::library::{Place, Snapshot};
+use super::{Site, catalog};
 use crate::units::TimeSpan;
 
 /// Where a tape is now.
@@ -38,14 +40,23 @@ pub struct Pick {
     pub barcode: String,
     /// Where it is; `None` if nobody wrote that down.
     pub outside: Option<OutsidePlace>,
+    /// Tapes outside that together have all that is wanted of it, too, and are not nearer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub instead: Vec<Pick>,
 }
 
 impl Pick {
-    /// Where it is, for whoever fetches it.
+    /// Where it is, for whoever fetches it, and what would do as well.
     #[must_use]
     pub fn words(&self) -> String {
         let place = self.outside.as_ref().map(outside_words);
-        place.unwrap_or_else(|| "nobody noted where it is (`tape place`)".to_owned())
+        let place = place.unwrap_or_else(|| "nobody noted where it is (`tape place`)".to_owned());
+        let other = |other: &Pick| format!("{}: {}", other.barcode, other.words());
+        let others: Vec<String> = self.instead.iter().map(other).collect();
+        match others.is_empty() {
+            true => place,
+            false => format!("{place} (or instead {})", others.join(" and ")),
+        }
     }
 }
 
@@ -54,6 +65,37 @@ pub(crate) fn outside(location: Location) -> Option<OutsidePlace> {
     match location {
         Location::Outside(place) => Some(place),
         Location::Library { .. } => None,
+    }
+}
+
+/// Where somebody said that a tape is, and when. It is looked up anew each time: somebody may say
+/// it while a job waits for the tape.
+pub(crate) fn said(site: Site<'_>, barcode: &str) -> Option<(Timestamp, OutsidePlace)> {
+    let catalog = catalog::glance_at(site)?;
+    let volume = catalog::live_volume(&catalog, barcode).ok()??;
+    let (time, location) = volume.location?;
+    Some((time, outside(location)?))
+}
+
+/// Asks for a tape that has to come into a library with a changer.
+pub(crate) fn ask_to_insert(barcode: &str, outside: Option<&OutsidePlace>) -> String {
+    match outside {
+        Some(place) => format!(
+            "{barcode} is {}: put it into a mail slot or a free slot and try again.",
+            outside_words(place)
+        ),
+        None => format!("Put {barcode} into a mail slot or a free slot and try again."),
+    }
+}
+
+/// Asks for a tape that is to be loaded by hand.
+pub(crate) fn ask_to_load(barcode: &str, outside: Option<&OutsidePlace>) -> String {
+    match outside {
+        Some(place) => format!(
+            "{barcode} is {}: try again once it is at hand.",
+            outside_words(place)
+        ),
+        None => format!("Try again once {barcode} is at hand."),
     }
 }
 

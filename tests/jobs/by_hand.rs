@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use catalogs::model::event::PlaceKind;
 use tape_sim::fault::{Effect, FaultScript};
 use tapewright::changer::{Changer, ElementKind};
 use tapewright::jobs::label::label;
 use tapewright::jobs::library::LibraryConfig;
+use tapewright::jobs::places::{PlaceOptions, place};
 use tapewright::jobs::restore::{FromTapes, RestoreOptions, TapesAlone, restore};
 use tapewright::jobs::{
     JobError, Operator, Outcome, Reply, Site, StateDir, TapeRequest, VolumeState, tapes,
@@ -93,13 +95,22 @@ fn declining_ends_the_job_and_writes_nothing() {
     let (lab, _) = by_hand(&[A, B]);
     lab.label(&[A], "docs");
     lab.label(&[B], "films");
+    let said = PlaceOptions {
+        barcodes: vec![A.to_owned()],
+        kind: PlaceKind::Shelf,
+        name: "Hall".to_owned(),
+        fetch: None,
+    };
+    place(lab.site(), &said).unwrap();
     let before = lab.fingerprint(B);
     let error = lab.archive(&["source"], "docs").unwrap_err();
     assert!(
-        matches!(&error, JobError::Declined { barcode, found }
+        matches!(&error, JobError::Declined { barcode, found, .. }
         if barcode == A && found.as_deref() == Some(B)),
         "{error:?}"
     );
+    let advice = format!(r#"{A} is on the shelf "Hall": try again once it is at hand."#);
+    assert_eq!(error.advice(), Some(advice));
     assert_eq!(lab.fingerprint(B), before);
 }
 

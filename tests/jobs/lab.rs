@@ -17,6 +17,7 @@ use tapewright::jobs::find::{FindOptions, Found, find};
 use tapewright::jobs::label::{LabelOptions, LabelSummary, Which, label};
 use tapewright::jobs::library::LibraryConfig;
 use tapewright::jobs::restore::{RestoreOptions, RestoreSummary, restore};
+use tapewright::jobs::whereabouts::Pick;
 use tapewright::jobs::{JobError, NoOperator, Operator, Outcome, Site, StateDir};
 use tapewright::monitor::{Monitor, Silent};
 use tapewright::scsi::encryption::{EncryptionKey, KEY_BYTES, KeyUse};
@@ -318,6 +319,11 @@ pub fn label_options(barcodes: &[&str], pool: &str, erase: Option<&str>) -> Labe
         // Small records: a tape of 64 MiB then has room for many segments.
         block_bytes: Some(64 << 10),
     }
+}
+
+/// The barcodes of tapes that are to be fetched.
+pub fn barcodes_of(picks: &[Pick]) -> Vec<&str> {
+    picks.iter().map(|pick| pick.barcode.as_str()).collect()
 }
 
 pub fn archive_path(path: &Path) -> Vec<u8> {

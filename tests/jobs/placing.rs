@@ -1,15 +1,20 @@
 //! Where tapes are that no library has, and what a restore makes of it.
 
+use std::fs;
 use std::time::Duration;
 
 use catalogs::model::event::{OutsidePlace, PlaceKind};
 use tapewright::jobs::archive::{JobDescription, archive};
 use tapewright::jobs::places::{PlaceOptions, PlacedTape, place};
-use tapewright::jobs::restore::{Certainty, RestoreOptions, RestoreOutlook, plan};
+use tapewright::jobs::rebuild::rebuild;
+use tapewright::jobs::rescue::{RescueOptions, RescuedTape, rescue};
+use tapewright::jobs::restore::{Certainty, Owners, RestoreOptions, RestoreOutlook, plan, restore};
+use tapewright::jobs::tape_check::check_with_tape;
+use tapewright::jobs::verify::verify;
 use tapewright::jobs::whereabouts::outside_words;
 use tapewright::jobs::{JobError, JobErrorKind, Outcome, tapes};
 
-use crate::lab::{A, B, Lab, archive_path, of_paths, plant};
+use crate::lab::{A, B, Lab, archive_path, barcodes_of, of_paths, plant};
 
 const HOUR: u64 = 3_600;
 
@@ -81,7 +86,6 @@ fn of_copies_outside_the_nearest_is_asked_for_with_its_place_and_the_time_it_tak
         (Vault, Courier, B),
         (Courier, Vault, A),
         (Shelf, Courier, A),
-        // As before: the pool that comes first.
         (Shelf, Shelf, A),
     ];
     for (of_a, of_b, asked) in cases {
@@ -104,6 +108,57 @@ fn of_copies_outside_the_nearest_is_asked_for_with_its_place_and_the_time_it_tak
         let read_s = outlook.tapes[0].times.total_s;
         assert!((all_there - (hours * HOUR) as f64 - read_s).abs() < 1.0);
     }
+}
+
+#[test]
+fn of_two_copies_outside_one_tape_is_asked_for_and_the_other_named_in_its_place() {
+    use PlaceKind::{Shelf, Vault};
+    let lab = with_two_copies_outside();
+    // What is said of A, and of B, with the hours that each takes.
+    let cases = [
+        ((Vault, 3), (Shelf, 26), B, A),
+        ((Shelf, 3), (Vault, 26), A, B),
+        // Of one kind: what is here sooner, or said to be.
+        ((Vault, 26), (Vault, 3), B, A),
+        ((Vault, 0), (Vault, 26), B, A),
+        ((Vault, 3), (Vault, 3), A, B),
+    ];
+    for (number, (of_a, of_b, asked, other)) in cases.into_iter().enumerate() {
+        say(&lab, A, of_a.0, "Hall", of_a.1).unwrap();
+        say(&lab, B, of_b.0, "Bank", of_b.1).unwrap();
+        let options = RestoreOptions {
+            patterns: vec![archive_path(&lab.path("source"))],
+            target: lab.path(&format!("target-{number}")),
+            ..RestoreOptions::default()
+        };
+        let planned = plan(lab.site(), &options).unwrap();
+        let restored = restore(lab.site(), &options).unwrap();
+        assert_eq!(restored.outcome, Outcome::Partial, "{restored:?}");
+        let lost = &restored.lost_with_tapes;
+        assert!(lost.iter().all(|lost| lost.barcode == asked), "{lost:?}");
+        for picks in [&planned.pick_list, &restored.missing_tapes] {
+            assert_eq!(barcodes_of(picks), [asked], "{number}");
+            assert_eq!(barcodes_of(&picks[0].instead), [other], "{number}");
+            let words = picks[0].words();
+            assert!(words.contains(&format!("(or instead {other}: ")), "{words}");
+        }
+    }
+    // What is here is read, and nothing is asked for.
+    lab.library().insert(0, B, None).unwrap();
+    assert_eq!(plan_of(&lab).pick_list, []);
+}
+
+#[test]
+fn a_tape_is_no_alternative_where_it_lacks_something_that_is_wanted() {
+    let lab = with_two_copies_outside();
+    lab.library().insert(0, A, None).unwrap();
+    fs::create_dir_all(lab.path("source/more")).unwrap();
+    fs::write(lab.path("source/more/new"), "only on one tape").unwrap();
+    lab.archive(&["source/more"], "docs").unwrap();
+    lab.take_away(A);
+    let picks = plan_of(&lab).pick_list;
+    assert_eq!(barcodes_of(&picks), [A]);
+    assert_eq!(picks[0].instead, []);
 }
 
 #[test]
@@ -160,6 +215,53 @@ fn of_several_tapes_all_are_placed_or_none() {
     // Named twice, it is placed once.
     let placed = place(lab.site(), &options(&[B, A, B], "Hall")).unwrap();
     assert_eq!(placed.len(), 2);
+}
+
+#[test]
+fn whatever_wants_a_tape_outside_says_where_it_is_and_how_long_it_takes() {
+    let lab = with_two_copies_outside();
+    let nobody_said = verify(lab.site(), A).unwrap();
+    assert_eq!(nobody_said.missing_tapes[0].outside, None);
+    for tape in [A, B] {
+        say(&lab, tape, PlaceKind::Vault, "Bern", 48).unwrap();
+    }
+    let site = lab.site();
+    let place = OutsidePlace {
+        place_name: "Bern".to_owned(),
+        kind: Some(PlaceKind::Vault),
+        fetch_s: Some(48 * HOUR),
+    };
+    let verified = verify(site, A).unwrap();
+    assert_eq!(barcodes_of(&verified.missing_tapes), [A]);
+    assert_eq!(verified.missing_tapes[0].outside.as_ref(), Some(&place));
+    let rebuilt = rebuild(site, &[A.to_owned(), B.to_owned()]).unwrap();
+    for tape in &rebuilt.failed_tapes {
+        assert_eq!(tape.outside.as_ref(), Some(&place), "{tape:?}");
+    }
+    let rescued = RescueOptions {
+        tape: RescuedTape::Barcode(A.to_owned()),
+        target: lab.path("saved"),
+        retries: 0,
+        most_bad_blocks: 1,
+        keep_partial: false,
+        owners: Owners::Names,
+    };
+    let advice = |error: JobError| error.advice().unwrap();
+    let asked = [
+        ("verify", verified.missing_tapes[0].words()),
+        (
+            "rebuild",
+            rebuilt.failed_tapes[0].failure.advice.clone().unwrap(),
+        ),
+        ("check", advice(check_with_tape(site, A).unwrap_err())),
+        ("rescue", advice(rescue(site, &rescued).unwrap_err())),
+    ];
+    let words = r#"in the vault "Bern", fetched in about 2 d"#;
+    for (what, asked) in &asked {
+        assert!(asked.contains(words), "{what}: {asked}");
+    }
+    let sentence = format!("{A} is {words}: put it into a mail slot or a free slot and try again.");
+    assert_eq!(asked[2].1, sentence);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tapewright::jobs::whereabouts::outside_words;
 use tapewright::jobs::{MailRequest, Operator, Reply, TapeRequest};
 
 use crate::output::tell;
@@ -42,8 +43,11 @@ impl Operator for TerminalOperator {
         let found = request.found.as_ref().map_or_else(String::new, |found| {
             format!(" It holds {found}, which was unloaded; take it out.")
         });
+        let place = request.outside.as_ref().map(outside_words);
+        let place = place.map(|place| format!(" It is {place}."));
+        let place = place.unwrap_or_default();
         ask(&format!(
-            "Please load tape {} into {}.{found}\nEnter when done, `no` if it is not coming: ",
+            "Please load tape {} into {}.{place}{found}\nEnter when done, `no` if it is not coming: ",
             request.barcode, request.drive
         ))
     }

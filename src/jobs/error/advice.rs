@@ -2,6 +2,7 @@
 
 use std::io;
 
+use catalogs::model::event::OutsidePlace;
 use catalogs::{CatalogError, LedgerError};
 
 use super::device::is_disk_full;
@@ -10,6 +11,7 @@ use crate::drive::{DriveError, DriveErrorKind};
 use crate::engine::EngineError;
 use crate::jobs::allocate::ELSEWHERE;
 use crate::jobs::library::Misplaced;
+use crate::jobs::whereabouts::{ask_to_insert, ask_to_load};
 use crate::transport::TransportErrorKind;
 use crate::volume::VolumeError;
 
@@ -144,7 +146,8 @@ impl JobError {
                 barcode,
                 nameless,
                 lost,
-            } => missing_advice(barcode, nameless, lost.is_some()),
+                outside,
+            } => missing_advice(barcode, nameless, lost.is_some(), outside.as_ref()),
             JobError::BarcodeTwice { barcode } => {
                 format!("Remove one of the cartridges with barcode {barcode} from the library.")
             }
@@ -153,7 +156,9 @@ impl JobError {
                  sticker tell. Put that one back with a readable barcode, without the others, and \
                  try again."
             ),
-            JobError::Declined { barcode, .. } => format!("Try again once {barcode} is at hand."),
+            JobError::Declined {
+                barcode, outside, ..
+            } => ask_to_load(barcode, outside.as_ref()),
             JobError::CleaningCartridge { .. } => "Name a data cartridge.".to_owned(),
             JobError::IncompatibleTape { .. } => {
                 "Use a tape of a generation that the drive writes, or another drive.".to_owned()
@@ -384,7 +389,7 @@ impl JobError {
             | JobError::LibraryBusy { .. }
             | JobError::TapeBusy { .. } => "Wait for it, or stop it, and try again.".to_owned(),
             JobError::NoAppendableVolume { pool, volumes }
-                if volumes.iter().any(|volume| volume.ends_with(ELSEWHERE)) =>
+                if volumes.iter().any(|volume| volume.contains(ELSEWHERE)) =>
             {
                 format!(
                     "Put back what is not in the library, its magazine too, or label a blank tape \
@@ -519,7 +524,12 @@ fn engine_kind(error: &EngineError) -> JobErrorKind {
 }
 
 /// Where to look for a tape that is not in the library.
-fn missing_advice(barcode: &str, nameless: &[String], lost: bool) -> String {
+fn missing_advice(
+    barcode: &str,
+    nameless: &[String],
+    lost: bool,
+    outside: Option<&OutsidePlace>,
+) -> String {
     if lost {
         return format!(
             "Open the library and look there; put {barcode} into a mail slot or a free slot, have \
@@ -527,12 +537,12 @@ fn missing_advice(barcode: &str, nameless: &[String], lost: bool) -> String {
              the fall has hurt it."
         );
     }
+    let ask = ask_to_insert(barcode, outside);
     match nameless.is_empty() {
-        true => format!("Put {barcode} into a mail slot or a free slot and try again."),
+        true => ask,
         false => format!(
             "Look at the label of that cartridge. If it is {barcode}: clean or replace the label, \
-             let the library read it again, and try again. If not, put {barcode} into a mail slot \
-             or a free slot."
+             let the library read it again, and try again. If not: {ask}"
         ),
     }
 }

@@ -1,9 +1,11 @@
 //! Failures as the summaries of jobs show them: of a job, and of single tapes.
 
+use catalogs::model::event::OutsidePlace;
 use serde::Serialize;
 
 use super::{JobError, JobErrorKind};
 use crate::error_text::with_causes;
+use crate::jobs::whereabouts::Pick;
 
 /// An error that ended a job after part of it was done, as a summary shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -33,6 +35,9 @@ pub struct FailedTape {
     pub barcode: String,
     /// Why.
     pub failure: Failure,
+    /// Where somebody said that it is, if it is not at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside: Option<OutsidePlace>,
     /// Nothing is wrong but that it is not at hand.
     #[serde(skip)]
     missing: bool,
@@ -47,23 +52,29 @@ impl FailedTape {
 
     /// The tape `barcode`, which this error kept from being used.
     pub(in crate::jobs) fn new(barcode: String, error: &JobError) -> FailedTape {
-        let missing = matches!(
-            error,
-            JobError::TapeMissing { .. } | JobError::Declined { .. }
-        );
+        let (missing, outside) = match error {
+            JobError::TapeMissing { outside, .. } | JobError::Declined { outside, .. } => {
+                (true, outside.clone())
+            }
+            _ => (false, None),
+        };
         FailedTape {
             barcode,
             failure: Failure::from(error),
+            outside,
             missing,
         }
     }
 
-    /// Parts the tapes that are only not there, by barcode, from those with which something is
-    /// wrong.
-    pub(in crate::jobs) fn sort(tapes: Vec<FailedTape>) -> (Vec<String>, Vec<FailedTape>) {
+    /// Parts the tapes that are only not there from those with which something is wrong.
+    pub(in crate::jobs) fn sort(tapes: Vec<FailedTape>) -> (Vec<Pick>, Vec<FailedTape>) {
         let (missing, failed): (Vec<_>, Vec<_>) =
             tapes.into_iter().partition(FailedTape::is_missing);
-        let missing = missing.into_iter().map(|tape| tape.barcode).collect();
-        (missing, failed)
+        let pick = |tape: FailedTape| Pick {
+            barcode: tape.barcode,
+            outside: tape.outside,
+            instead: Vec::new(),
+        };
+        (missing.into_iter().map(pick).collect(), failed)
     }
 }

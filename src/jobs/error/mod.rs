@@ -19,6 +19,7 @@ mod words;
 
 pub(crate) use advice::ANOTHER_CATALOG;
 pub use base::BaseError;
+use catalogs::model::event::OutsidePlace;
 pub use failure::{FailedTape, Failure};
 use jiff::Timestamp;
 pub use kind::JobErrorKind;
@@ -185,6 +186,8 @@ pub enum JobError {
         nameless: Vec<String>,
         /// The move that lost it, and where to look, if that is known.
         lost: Option<String>,
+        /// Where somebody said that it is, if nothing that is known of it is newer.
+        outside: Option<OutsidePlace>,
     },
     /// Two cartridges of one library carry one barcode.
     #[error("barcode {barcode} is on more than one cartridge of the library")]
@@ -219,6 +222,8 @@ pub enum JobError {
         barcode: String,
         /// What was in the drive instead, if anything.
         found: Option<String>,
+        /// Where somebody said that it is.
+        outside: Option<OutsidePlace>,
     },
     /// The drive holds no tape, or the tape did not become ready.
     #[error("tape {barcode} cannot be used in {drive}")]

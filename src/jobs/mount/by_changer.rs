@@ -10,6 +10,7 @@ use crate::drive::{Drive, DriveError, DriveErrorKind};
 use crate::jobs::JobError;
 use crate::jobs::library::{LostTape, Place, Snapshot, forget_found, lost_tapes, note_lost};
 use crate::jobs::lock::{CHANGER_LOCK, Lock, NotLocked};
+use crate::jobs::whereabouts::said;
 use crate::monitor::Problem;
 
 /// Moving a tape takes a minute or two; another process may be at it twice in a row.
@@ -50,7 +51,7 @@ impl Mounter<'_> {
         let barcode = wanted.barcode;
         let snapshot = self.ready_to_move()?;
         let route = match wanted.unread {
-            None => route(&snapshot, barcode).map_err(|error| self.with_loss(error))?,
+            None => route(&snapshot, barcode).map_err(|error| self.with_whereabouts(error))?,
             Some(unread) => route_of_unread(&snapshot, barcode, unread.element)?,
         };
         match route {
@@ -141,8 +142,9 @@ impl Mounter<'_> {
                 barcode: bay.barcode.clone(),
                 nameless: snapshot.nameless(),
                 lost: None,
+                outside: None,
             };
-            return Err(self.with_loss(missing));
+            return Err(self.with_whereabouts(missing));
         };
         let home = home(&snapshot, place, &bay.drive)?;
         self.move_tape(&bay.barcode, element, home)
@@ -212,8 +214,9 @@ impl Mounter<'_> {
         Some("no place that the library sees".to_owned())
     }
 
-    /// Says of a tape that is missing which move lost it, if one did.
-    pub(super) fn with_loss(&self, error: JobError) -> JobError {
+    /// Says of a tape that is missing what is known of where it may be: which move lost it, or
+    /// where somebody said that it is, whichever is newer.
+    pub(super) fn with_whereabouts(&self, error: JobError) -> JobError {
         let JobError::TapeMissing {
             barcode, nameless, ..
         } = error
@@ -221,11 +224,19 @@ impl Mounter<'_> {
             return error;
         };
         let mut known = lost_tapes(self.site.state).into_iter();
-        let lost = known.find(|lost| lost.barcode == barcode);
+        let mut lost = known.find(|lost| lost.barcode == barcode);
+        let mut said = said(self.site, &barcode);
+        if let (Some(move_of_it), Some((time, _))) = (&lost, &said) {
+            match move_of_it.at > *time {
+                true => said = None,
+                false => lost = None,
+            }
+        }
         JobError::TapeMissing {
             barcode,
             nameless,
             lost: lost.map(|lost| lost.words()),
+            outside: said.map(|(_, place)| place),
         }
     }
 

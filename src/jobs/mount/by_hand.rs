@@ -6,6 +6,7 @@ use super::{Bay, Mounter, NOTICES_WITHIN, Purpose, drive_error, not_cleared, wai
 use crate::drive::{DriveErrorKind, SequentialDevice as _};
 use crate::jobs::append_check::{too_long, volume_error};
 use crate::jobs::operator::{Reply, TapeRequest};
+use crate::jobs::whereabouts::said;
 use crate::jobs::{JobError, label};
 use crate::volume::VolumeError;
 use crate::volume::label::{Identity, identify};
@@ -63,13 +64,23 @@ impl Mounter<'_> {
             let drive = bay.drive.name().to_owned();
             let request = TapeRequest {
                 barcode: barcode.to_owned(),
+                outside: said(self.site, barcode).map(|(_, place)| place),
                 drive,
                 found,
             };
             let begun = self.watch.now();
             if self.site.operator.request(&request) == Reply::Declined {
-                let TapeRequest { barcode, found, .. } = request;
-                return Err(JobError::Declined { barcode, found });
+                let TapeRequest {
+                    barcode,
+                    outside,
+                    found,
+                    ..
+                } = request;
+                return Err(JobError::Declined {
+                    barcode,
+                    found,
+                    outside,
+                });
             }
             self.watch.moved(begun);
             self.watch.seated();

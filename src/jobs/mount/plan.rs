@@ -30,6 +30,7 @@ pub(crate) fn route(snapshot: &Snapshot, barcode: &str) -> Result<Route, JobErro
         barcode: barcode_owned(),
         nameless: snapshot.nameless(),
         lost: None,
+        outside: None,
     })?;
     if holders.next().is_some() {
         return Err(JobError::BarcodeTwice {
@@ -58,6 +59,7 @@ pub(crate) fn route_of_unread(
         barcode: name.to_owned(),
         nameless: Vec::new(),
         lost: None,
+        outside: None,
     })?;
     route_from(snapshot, place, name)
 }

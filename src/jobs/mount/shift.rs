@@ -58,7 +58,7 @@ impl Mounter<'_> {
         choose: &dyn Fn(&Snapshot) -> Result<Shift, JobError>,
     ) -> Result<Shift, JobError> {
         let snapshot = self.ready_to_move()?;
-        let shift = choose(&snapshot).map_err(|error| self.with_loss(error))?;
+        let shift = choose(&snapshot).map_err(|error| self.with_whereabouts(error))?;
         let Shift { name, from, to } = &shift;
         if from == to {
             return Ok(shift);

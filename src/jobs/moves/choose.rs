@@ -116,6 +116,7 @@ fn find<'a>(
             barcode: typed.to_owned(),
             nameless: snapshot.nameless(),
             lost: None,
+            outside: None,
         }),
     }
 }

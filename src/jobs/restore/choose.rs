@@ -6,7 +6,7 @@
 //!
 //! Memory grows with the objects to restore, by about 500 bytes and three names each.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use catalogs::model::{Condition, Kind};
 use catalogs::{Catalog, CatalogError, FindOptions, Hit, Pattern};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::above;
 use super::arrange::{Aim, Arranged, arrange};
-use super::chosen::{Chosen, Member, Parts};
+use super::chosen::{Chosen, Copies, Member, Parts};
 use super::copies;
 use super::existing::{self, Found};
 use super::first;
@@ -27,7 +27,7 @@ use super::resumed;
 use super::{Output, RestoreError, RestoreOptions};
 use crate::engine::restore::KnownDirectory;
 use crate::jobs::find::{condition_sentence, nothing_found};
-use crate::jobs::whereabouts::{Places, TapePlace};
+use crate::jobs::whereabouts::{Pick, Places, TapePlace, outside};
 use crate::jobs::{ByteText, JobError, Problem, Problems, catalog};
 use crate::monitor::Monitor;
 
@@ -40,6 +40,8 @@ pub(super) struct Choice {
     pub(super) volumes: Vec<Arranged>,
     /// Those with other copies of the same objects, as far as there are such.
     pub(super) spares: Vec<Arranged>,
+    /// The tapes to be fetched.
+    pub(super) pick_list: Vec<Pick>,
     /// Directories above them that cost no read.
     pub(super) known: Vec<KnownDirectory>,
     /// Bytes of the files in it.
@@ -121,9 +123,11 @@ pub(super) fn plan(
         member.read.name = chooser.names.of(&member.read.name);
     }
     let write_bytes = members.first.iter().map(Member::data_bytes).sum();
+    let pick_list = chooser.pick_list(&members)?;
     Ok(Choice {
         volumes: chooser.by_volume(members.first)?,
         spares: chooser.by_volume(members.spare)?,
+        pick_list,
         known,
         file_bytes,
         found,
@@ -501,6 +505,32 @@ impl Chooser<'_> {
             false if is_reachable => chosen.take_other(hit),
             false => {}
         }
+    }
+
+    /// The tapes out of reach, each with those that would do in its place.
+    fn pick_list(&self, members: &Copies) -> Result<Vec<Pick>, JobError> {
+        let away = members.first.iter().filter(|member| !member.is_reachable);
+        let away: BTreeSet<Uuid> = away.map(|member| member.volume).collect();
+        let picks = away.iter().map(|volume| {
+            let others = members.instead_of(volume);
+            let others = others.difference(&away).map(|other| self.pick(*other));
+            Ok(Pick {
+                instead: others.collect::<Result<_, JobError>>()?,
+                ..self.pick(*volume)?
+            })
+        });
+        let mut picks: Vec<Pick> = picks.collect::<Result<_, JobError>>()?;
+        picks.sort_by(|a, b| a.barcode.cmp(&b.barcode));
+        Ok(picks)
+    }
+
+    fn pick(&self, volume: Uuid) -> Result<Pick, JobError> {
+        let volume = catalog::volume(self.catalog, volume)?;
+        Ok(Pick {
+            barcode: volume.label.what.barcode,
+            outside: volume.location.and_then(|(_, location)| outside(location)),
+            instead: Vec::new(),
+        })
     }
 
     /// Groups reads by volume, volumes in the order in which the catalog got to know the

@@ -5,7 +5,7 @@
 //! size and digest. Then its metadata are those of the version that is wanted.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use catalogs::Hit;
 use catalogs::model::event::{Outcome, VolumeState};
@@ -92,9 +92,24 @@ pub(super) struct Copies {
     pub(super) first: Vec<Member>,
     /// Those of another whole copy.
     pub(super) spare: Vec<Member>,
+    /// For each set of tapes that objects out of reach are read from: those that have other whole
+    /// copies of them, which are out of reach, too. Empty if there is none of one of the objects.
+    pub(super) instead: BTreeMap<Tapes, Option<Tapes>>,
 }
 
 impl Copies {
+    /// Of an object that is out of reach one copy is asked for: another that is so, too, is only
+    /// an alternative.
+    fn ask_once(&mut self) {
+        let is_away = |members: &[Member]| members.iter().any(|member| !member.is_reachable);
+        let tapes = |members: &[Member]| members.iter().map(|member| member.volume).collect();
+        if is_away(&self.first) && (self.spare.is_empty() || is_away(&self.spare)) {
+            let spare = std::mem::take(&mut self.spare);
+            let others = (!spare.is_empty()).then(|| tapes(&spare));
+            self.have_instead(tapes(&self.first), others);
+        }
+    }
+
     /// Leaves parts out that are in vain as long as others of their files are out of reach.
     pub(super) fn leave_vain(&mut self, parts: Parts) {
         let is_vain = |member: &Member| member.waits && member.is_reachable;
@@ -111,10 +126,32 @@ impl Copies {
         self.spare.retain(|member| !is_vain(member));
     }
 
+    /// Other tapes have an object that is to be read from `tapes`, as well; or none has.
+    fn have_instead(&mut self, tapes: Tapes, others: Option<Tapes>) {
+        let known = self.instead.entry(tapes);
+        let all = known.or_insert_with(|| Some(Tapes::new()));
+        *all = all.take().zip(others).map(|(mut all, others)| {
+            all.extend(others);
+            all
+        });
+    }
+
+    /// The tapes that have all that is wanted of the volume, as well; none if one of its objects is
+    /// nowhere else.
+    pub(super) fn instead_of(&self, volume: &Uuid) -> Tapes {
+        let with_it = self.instead.iter();
+        let with_it = with_it.filter(|(tapes, _)| tapes.contains(volume));
+        let all: Option<Vec<&Tapes>> = with_it.map(|(_, others)| others.as_ref()).collect();
+        all.into_iter().flatten().flatten().copied().collect()
+    }
+
     /// Takes in those of another object.
     pub(super) fn extend(&mut self, other: Copies) {
         self.first.extend(other.first);
         self.spare.extend(other.spare);
+        for (tapes, others) in other.instead {
+            self.have_instead(tapes, others);
+        }
     }
 }
 
@@ -199,7 +236,7 @@ impl Chosen {
 
     /// The tapes of each copy that may be read: of the whole ones the nearest, of these
     /// those with all metadata, of these the ones on no suspect tape, as far as there are such. In
-    /// the order of jobs and pools.
+    /// the order of how soon they are fetched, of jobs and pools.
     pub(super) fn copies(&self) -> Vec<Tapes> {
         let chains = self.best_chains();
         chains.iter().map(|chain| self.tapes(chain)).collect()
@@ -301,6 +338,13 @@ impl Chosen {
         prefer(chains, |chain| Some(self.distance(chain)) == nearest);
         prefer(chains, has_all);
         prefer(chains, is_well);
+        chains.sort_by_key(|chain| self.fetch_s(chain));
+    }
+
+    /// How long its farthest part takes to fetch: as somebody said, or for ever.
+    fn fetch_s(&self, chain: &[usize]) -> u64 {
+        let each = chain.iter().map(|&at| self.found[at].fetch_s());
+        each.max().unwrap_or_default()
     }
 
     /// Takes kind, size and condition over from members of the job itself.
@@ -374,6 +418,7 @@ impl Chosen {
             let waits = members.iter().any(|member| !member.is_reachable);
             members.iter_mut().for_each(|member| member.waits = waits);
         }
+        copies.ask_once();
         copies
     }
 

@@ -69,6 +69,15 @@ impl Found {
         }
     }
 
+    /// How long it takes to fetch its tape, if somebody said.
+    pub(super) fn fetch_s(&self) -> u64 {
+        match &self.volume.location {
+            _ if self.reachable => 0,
+            Some((_, Location::Outside(place))) => place.fetch_s.unwrap_or(u64::MAX),
+            _ => u64::MAX,
+        }
+    }
+
     pub(super) fn pool(&self) -> &str {
         &self.volume.label.what.pool
     }

@@ -154,11 +154,6 @@ impl RestoreOutlook {
         let with_places = with_places.map(|(volume, tape)| (volume, &tape.place, &tape.times));
         let both_s = (shares.files_s, shares.seconds);
         let finish = Finish::of(now, both_s, with_places, &calibration);
-        let missing = tapes.iter().filter(|tape| tape.place == TapePlace::Missing);
-        let pick = |tape: &TapeNeed| Pick {
-            barcode: tape.barcode.clone(),
-            outside: tape.outside.clone(),
-        };
         let reads = choice.volumes.iter().flat_map(|volume| &volume.reads.reads);
         let from_other_jobs = objects(reads.clone().filter(|read| read.other.is_some()));
         RestoreOutlook {
@@ -175,7 +170,7 @@ impl RestoreOutlook {
             first_soon_s: None,
             finish,
             calibration,
-            pick_list: missing.map(pick).collect(),
+            pick_list: choice.pick_list.clone(),
             tapes,
             remarks: choice.remarks.clone(),
             waiting: choice.waiting.clone(),

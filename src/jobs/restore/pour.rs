@@ -15,6 +15,7 @@ use crate::clock::seconds_between;
 use crate::engine::restore::{MemberRead, PourReport, VolumeReads, pour};
 use crate::jobs::engine_error::from_engine;
 use crate::jobs::source::LibrarySource;
+use crate::jobs::whereabouts::Pick;
 use crate::jobs::{ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site};
 
 /// What came of a file that was poured out.
@@ -24,8 +25,8 @@ pub struct Poured {
     pub report: PourReport,
     /// Tapes that could not be had or read.
     pub failed_tapes: Vec<FailedTape>,
-    /// Barcodes of tapes that someone has to bring.
-    pub missing_tapes: Vec<String>,
+    /// Tapes that someone has to bring.
+    pub missing_tapes: Vec<Pick>,
     /// Why the file is not what its name promises, if it is not.
     pub remarks: Problems,
 }

@@ -15,6 +15,7 @@ use super::timeline::Finish;
 use crate::engine::restore::{self as engine, RestoreReport};
 use crate::jobs::convert::not_set;
 use crate::jobs::rebuild::RebuiltVolume;
+use crate::jobs::whereabouts::Pick;
 use crate::jobs::{ByteText, FailedTape, JobError, Outcome, Problem, Problems};
 
 /// How a restore went.
@@ -53,8 +54,8 @@ pub struct RestoreSummary {
     pub finish: Finish,
     /// What it took.
     pub timing: Timing,
-    /// Barcodes of tapes that someone has to bring.
-    pub missing_tapes: Vec<String>,
+    /// Tapes that someone has to bring.
+    pub missing_tapes: Vec<Pick>,
     /// Tapes that are there and could not be read, or not to their end.
     pub failed_tapes: Vec<FailedTape>,
     /// All objects that were not restored because of these or of missing tapes.
@@ -217,7 +218,13 @@ pub(super) fn summarise(
             tapes.push(FailedTape::new(failure.barcode, &JobError::Engine(error)));
         }
     }
-    let (missing_tapes, failed_tapes) = FailedTape::sort(tapes);
+    let (mut missing_tapes, failed_tapes) = FailedTape::sort(tapes);
+    for tape in &mut missing_tapes {
+        let mut planned = outlook.pick_list.iter();
+        if let Some(pick) = planned.find(|pick| pick.barcode == tape.barcode) {
+            tape.clone_from(pick);
+        }
+    }
     let outcome = match report.outcome {
         engine::RestoreOutcome::Complete
             if outlook.remarks.total > 0 || !outlook.not_found.is_empty() =>

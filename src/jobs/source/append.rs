@@ -16,7 +16,7 @@ use crate::jobs::label::is_about_the_tape;
 use crate::jobs::mount::{Bay, Purpose, lend};
 use crate::jobs::operator::Reply;
 use crate::jobs::rebuild::{NotingSink, SeenJobs};
-use crate::jobs::whereabouts::{Places, TapePlace};
+use crate::jobs::whereabouts::{Places, TapePlace, outside};
 use crate::jobs::{JobError, VolumeState, catalog, error};
 use crate::monitor::Problem;
 use crate::scsi::Reaction;
@@ -107,6 +107,7 @@ impl LibrarySource<'_> {
                 used_blocks: last.map_or(0, |last| last.what.receipt.end_block),
                 within_reach: places.of(&label.barcode) != TapePlace::Missing,
                 barcode: label.barcode,
+                outside: volume.location.and_then(|(_, location)| outside(location)),
             });
         }
         Ok(candidates)

@@ -17,6 +17,7 @@ use self::next_step::{Lost, next_step};
 use super::append_check::examine_known_label;
 use super::mount::{Bay, Mounter, Purpose, lend};
 use super::source::{LibrarySource, tell_nameless};
+use super::whereabouts::Pick;
 use super::{
     ByteText, FailedTape, JobError, Outcome, Problem, Problems, Site, VolumeState, catalog,
     interrupted,
@@ -107,8 +108,8 @@ pub struct VerifySummary {
     pub job: Option<VerifiedJob>,
     /// The volumes, in the order of reading.
     pub volumes: Vec<VerifiedVolume>,
-    /// Barcodes of tapes that someone has to bring.
-    pub missing_tapes: Vec<String>,
+    /// Tapes that someone has to bring.
+    pub missing_tapes: Vec<Pick>,
     /// Tapes that are there and could not be mounted, are not what they should be, or could not be
     /// read to the end for a reason that says nothing of the medium.
     pub failed_tapes: Vec<FailedTape>,
@@ -213,7 +214,8 @@ fn verify_label(
         Err(error @ JobError::TapeMissing { .. }) => {
             tell_nameless(site, &error);
             summary.outcome = Outcome::Partial;
-            summary.missing_tapes.push(barcode);
+            let tapes = vec![FailedTape::new(barcode, &error)];
+            (summary.missing_tapes, _) = FailedTape::sort(tapes);
             return Ok(summary);
         }
         mounted => mounted?,

@@ -519,8 +519,11 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
     }
     other_jobs(output, summary.from_other_jobs)?;
     timing(output, &summary.timing)?;
-    for barcode in &summary.missing_tapes {
-        output.line(format!("  tape {barcode} is needed and was not to be had"))?;
+    for tape in &summary.missing_tapes {
+        let (barcode, place) = (&tape.barcode, tape.words());
+        output.line(format!(
+            "  tape {barcode} is needed and was not to be had: {place}"
+        ))?;
     }
     failed_tapes(output, &summary.failed_tapes)?;
     for tape in &summary.lost_with_tapes {

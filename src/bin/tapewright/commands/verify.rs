@@ -104,9 +104,10 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
         }
     }
     let unread = |volume: &&VerifiedVolume| {
+        let mut missing = summary.missing_tapes.iter();
         let mut failed = summary.failed_tapes.iter();
         volume.records == 0
-            && (summary.missing_tapes.contains(&volume.barcode)
+            && (missing.any(|tape| tape.barcode == volume.barcode)
                 || failed.any(|tape| tape.barcode == volume.barcode))
     };
     // A tape that was never read has one line below, and no verdict.
@@ -159,8 +160,11 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
             output.line(format!("  {advice}"))?;
         }
     }
-    for barcode in &summary.missing_tapes {
-        output.line(format!("{barcode}  not in the library, not verified"))?;
+    for tape in &summary.missing_tapes {
+        let (barcode, place) = (&tape.barcode, tape.words());
+        output.line(format!(
+            "{barcode}  not in the library, not verified: {place}"
+        ))?;
     }
     failed_tapes(output, &summary.failed_tapes)
 }

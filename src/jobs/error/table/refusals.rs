@@ -78,11 +78,13 @@ pub(super) fn of_tapes() -> Vec<JobError> {
             barcode: text(),
             nameless: vec![],
             lost: None,
+            outside: None,
         },
         JobError::TapeMissing {
             barcode: text(),
             nameless: vec![text()],
             lost: Some(text()),
+            outside: None,
         },
         JobError::BarcodeTwice { barcode: text() },
         JobError::TapeBusy {
@@ -92,6 +94,7 @@ pub(super) fn of_tapes() -> Vec<JobError> {
         JobError::Declined {
             barcode: text(),
             found: None,
+            outside: None,
         },
         JobError::NotReady {
             barcode: text(),
