@@ -4,6 +4,7 @@ use std::io;
 
 use tapewright::jobs::Outcome;
 use tapewright::jobs::verify::{self, JobRun, Verdict, VerifiedJob, VerifiedVolume, VerifySummary};
+use tapewright::jobs::whereabouts::Pick;
 
 use super::archive::outcome_words;
 use super::{Context, Ended, conclude, failed_tapes, problems};
@@ -160,11 +161,17 @@ pub fn render(output: &mut Output, summary: &VerifySummary) -> io::Result<()> {
             output.line(format!("  {advice}"))?;
         }
     }
-    for tape in &summary.missing_tapes {
+    missing(output, &summary.missing_tapes)?;
+    failed_tapes(output, &summary.failed_tapes)
+}
+
+/// The tapes that were not there.
+fn missing(output: &mut Output, tapes: &[Pick]) -> io::Result<()> {
+    for tape in tapes {
         let (barcode, place) = (&tape.barcode, tape.words());
         output.line(format!(
             "{barcode}  not in the library, not verified: {place}"
         ))?;
     }
-    failed_tapes(output, &summary.failed_tapes)
+    Ok(())
 }
