@@ -55,7 +55,8 @@ pub struct PlacedTape {
 /// # Errors
 ///
 /// A barcode that the catalog does not know, a tape that is in the library, a name that is empty,
-/// too long or has control characters, a time of more than a year; or the catalog cannot be written.
+/// too long or has control characters, a time of more than a year; or the catalog cannot be
+/// written.
 pub fn place(site: Site<'_>, options: &PlaceOptions) -> Result<Vec<PlacedTape>, JobError> {
     let place = OutsidePlace {
         place_name: checked(&options.name)?,

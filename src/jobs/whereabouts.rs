@@ -1,8 +1,8 @@
 //! Where tapes are, and how people are asked for them.
 //!
 //! The library tells of its own places. What is outside is known from what people said of it
-//! (`tape place`), and that counts while the library has not got the tape. Whoever wants a tape that
-//! is not at hand asks for it in the words of this module. Moves no tape.
+//! (`tape place`), and that counts while the library has not got the tape. Whoever wants a tape
+//! that is not at hand asks for it in the words of this module. Moves no tape.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -47,7 +47,8 @@ impl Operator for TerminalOperator {
         let place = place.map(|place| format!(" It is {place}."));
         let place = place.unwrap_or_default();
         ask(&format!(
-            "Please load tape {} into {}.{place}{found}\nEnter when done, `no` if it is not coming: ",
+            "Please load tape {} into {}.{place}{found}\n\
+             Enter when done, `no` if it is not coming: ",
             request.barcode, request.drive
         ))
     }

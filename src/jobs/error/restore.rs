@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::JobErrorKind;
@@ -37,6 +38,18 @@ pub enum RestoreError {
         link: PathBuf,
         /// How many objects all of them keep from their places.
         objects: u64,
+    },
+    /// Of what was asked for nothing is on the tapes that are all that is known.
+    #[error(
+        "nothing on the tapes that were read matches {}{}",
+        list(patterns, "an empty list"),
+        as_of.map_or_else(String::new, |at| format!(" as of {at:.0}"))
+    )]
+    NotOnTapes {
+        /// What was asked for.
+        patterns: Vec<String>,
+        /// The moment that was asked for; `None` is now.
+        as_of: Option<Timestamp>,
     },
     /// The content of one file was asked for, and there are more, or none is a file.
     #[error(
@@ -111,7 +124,7 @@ impl RestoreError {
             | RestoreError::LinkInTheWay { .. }
             | RestoreError::NotOneFile { .. }
             | RestoreError::Several { .. } => JobErrorKind::Request,
-            RestoreError::NoSuch { .. } => JobErrorKind::NotFound,
+            RestoreError::NoSuch { .. } | RestoreError::NotOnTapes { .. } => JobErrorKind::NotFound,
             RestoreError::Runs { .. } => JobErrorKind::Busy,
             RestoreError::Unseen { .. }
             | RestoreError::NoRoom { .. }
@@ -131,6 +144,11 @@ impl RestoreError {
                 "Restore below the directory that the link leads to, with --to, and --map OLD=NEW \
                  where the paths differ. Or remove the link. With --existing skip these objects \
                  are left out, and the others restored."
+            }
+            RestoreError::NotOnTapes { .. } => {
+                "`restore --from-tape TAPE '**' --to DIR --dry-run` lists what is there; quote \
+                 globs so that the shell leaves them alone. Other tapes may have it: name them \
+                 with a --from-tape of their own."
             }
             RestoreError::NotOneFile { .. } => {
                 "Name one file, or restore them below a directory with --to."

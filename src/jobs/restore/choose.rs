@@ -268,14 +268,17 @@ impl Chooser<'_> {
             }
         }
         let deleted = gone.told(self.catalog)?;
-        let first = options.patterns.first().map_or(&[][..], |first| first);
-        past::tell_deleted(monitor, first, &deleted);
+        past::tell_deleted(monitor, &deleted);
         for was in &as_it_was {
             past::tell_as_it_was(monitor, was);
         }
         if selection.is_empty() {
             let text = |pattern: &Vec<u8>| String::from_utf8_lossy(pattern).into_owned();
-            let patterns = options.patterns.iter().map(text).collect();
+            let patterns: Vec<String> = options.patterns.iter().map(text).collect();
+            if self.is_alone {
+                let as_of = options.as_of;
+                return Err(RestoreError::NotOnTapes { patterns, as_of }.into());
+            }
             return Err(nothing_found(self.catalog, patterns, options.as_of)?);
         }
         Ok(Asked {

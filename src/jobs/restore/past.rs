@@ -108,7 +108,7 @@ fn moment_before(begun: &[Timestamp], since: Timestamp) -> Option<Timestamp> {
 }
 
 /// Who asks for a directory may miss what was deleted in it.
-pub(super) fn tell_deleted(monitor: &dyn Monitor, first: &[u8], deleted: &Deleted) {
+pub(super) fn tell_deleted(monitor: &dyn Monitor, deleted: &Deleted) {
     let objects = match deleted.objects {
         0 => return,
         1 => "1 object that was deleted since is".to_owned(),
@@ -132,7 +132,7 @@ pub(super) fn tell_deleted(monitor: &dyn Monitor, first: &[u8], deleted: &Delete
         }
     };
     monitor.notice(&Problem {
-        path: String::from_utf8_lossy(first).into_owned(),
+        path: "what was asked for".to_owned(),
         what: format!("{objects} left out; {moments}"),
     });
 }
