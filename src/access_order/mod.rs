@@ -7,6 +7,7 @@
 //! from the beginning of the tape, as the host counts them: what a drive compresses lies nearer
 //! than it seems. Knows no blocks, files or volumes.
 
+mod asked;
 mod assignment;
 mod costs;
 mod exact;
@@ -16,6 +17,7 @@ mod search;
 mod soonest;
 mod tape;
 
+pub use asked::asked_first;
 pub use assignment::assignment;
 pub use geometry::{Geometry, Place};
 pub use mechanics::{Height, Mechanics, robot_move_s};

@@ -238,3 +238,39 @@ fn what_nobody_waits_for_comes_last_also_of_more_than_can_be_searched() {
     let wanted = order.take_while(|one| one % 2 == 0).count();
     assert_eq!(wanted, SEARCHED_RUNS / 2 + 1);
 }
+
+#[test]
+fn what_nobody_asked_for_does_not_delay_what_was() {
+    let tape = lto9();
+    let at = |begin_bytes: u64| Extent {
+        begin_bytes,
+        end_bytes: begin_bytes + MB,
+    };
+    type Places = &'static [u64];
+    // Where lies what nobody asked for, and what was; the order by their numbers.
+    let cases: [(&str, Places, Places, Places); 6] = [
+        ("4 GB before it", &[TB], &[TB + 4_000 * MB], &[1, 0]),
+        ("near before it", &[TB], &[TB + 500 * MB], &[0, 1]),
+        ("behind it", &[2 * TB], &[TB], &[1, 0]),
+        (
+            "one of each",
+            &[TB, TB + 4_000 * MB],
+            &[TB + 4_010 * MB],
+            &[1, 2, 0],
+        ),
+        ("none", &[], &[TB], &[0]),
+        ("nothing else", &[TB, 2 * TB], &[], &[0, 1]),
+    ];
+    for (what, above, asked, expected) in cases {
+        let places = above.iter().chain(asked);
+        let extents: Vec<Extent> = places.map(|&place| at(place)).collect();
+        let by_record = in_record_order(&tape, MB, &extents, End::Rewinds);
+        let is_asked = |extent: usize| extent >= above.len();
+        let order = asked_first(&tape, MB, &extents, by_record, is_asked, End::Rewinds);
+        let numbers: Vec<u64> = order.legs.iter().map(|leg| leg.extent as u64).collect();
+        assert_eq!(numbers, expected, "{what}");
+        let order = order.legs.iter().map(|leg| leg.extent);
+        let again = follow(&tape, MB, &extents, order, End::Rewinds);
+        assert!(again.rewind_s > 0.0, "{what}: with all ways");
+    }
+}

@@ -1,11 +1,14 @@
 //! What one file out of a full tape costs: its own records, and one locate.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use tape_sim::library::LibrarySpec;
 use tapewright::jobs::archive::{JobDescription, archive};
 use tapewright::jobs::library::trace_to;
-use tapewright::jobs::restore::{Mapping, RestoreOptions, pour_file, restore};
+use tapewright::jobs::restore::{Mapping, RestoreOptions, plan, pour_file, restore};
 use tapewright::jobs::{Outcome, Site, VolumeState, tapes};
 use tapewright::transport::record::Record;
 use tapewright::units::ByteSize;
@@ -115,4 +118,66 @@ fn one_file_out_of_a_full_tape_costs_one_locate_and_its_own_records() {
             "{path}: {spent:?}"
         );
     }
+}
+
+#[test]
+fn the_directories_above_a_file_are_read_behind_it_unless_they_are_near() {
+    let lab = Lab::with(&LibrarySpec {
+        capacity_bytes: None,
+        cartridges: Some(2),
+        ..Lab::small()
+    });
+    let source = lab.path("source");
+    fs::create_dir_all(&source).unwrap();
+    fs::set_permissions(&source, fs::Permissions::from_mode(0o2751)).unwrap();
+    fs::write(source.join("0-near"), noise(1, 300_000)).unwrap();
+    // More than is read through in the time of any locate.
+    let mut long = fs::File::create(source.join("1-long")).unwrap();
+    let zeros = vec![0; 1 << 20];
+    (0..1_100).for_each(|_| long.write_all(&zeros).unwrap());
+    fs::write(source.join("2-far"), noise(2, 300_000)).unwrap();
+    lab.label(&[A], "docs");
+    lab.archive(&["source"], "docs").unwrap();
+    // What is there keeps its metadata: nothing is read for it.
+    let there = lab.path("there").join(relative(&source));
+    fs::create_dir_all(&there).unwrap();
+    fs::set_permissions(&there, fs::Permissions::from_mode(0o700)).unwrap();
+    for (name, target, place, locates, mode) in [
+        ("0-near", "near", Some(true), 1, 0o2751),
+        ("2-far", "far", Some(false), 2, 0o2751),
+        ("2-far", "there", None, 1, 0o700),
+    ] {
+        let trace_path = lab.path(&format!("trace-{target}"));
+        let trace = trace_to(&trace_path).unwrap();
+        let site = Site {
+            trace: Some(&trace),
+            ..lab.site()
+        };
+        let options = RestoreOptions {
+            patterns: vec![archive_path(&source.join(name))],
+            target: lab.path(target),
+            ..RestoreOptions::default()
+        };
+        let reads = plan(lab.site(), &options).unwrap().reads;
+        let at = reads
+            .iter()
+            .position(|read| read.path.to_string().ends_with(name))
+            .unwrap();
+        let others = reads.len() - 1;
+        let is_last = (others > 1).then_some(at == others);
+        assert!(is_last == place && [0, others].contains(&at), "{reads:?}");
+        let summary = restore(site, &options).unwrap();
+        assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+        assert_eq!(summary.metadata_not_set.total, 0, "{summary:?}");
+        let directory = fs::metadata(options.target.join(relative(&source))).unwrap();
+        assert_eq!(directory.permissions().mode() & 0o7777, mode, "{target}");
+        let spent = costs(&trace_path);
+        assert_eq!(spent.locates, locates, "{target}: {spent:?}");
+        assert!(spent.read_bytes < 1 << 20, "{target}: {spent:?}");
+    }
+}
+
+/// Where something is below a target.
+fn relative(path: &Path) -> &Path {
+    path.strip_prefix("/").unwrap()
 }

@@ -3,10 +3,10 @@
 use catalogs::Volume;
 use catalogs::model::event::OutsidePlace;
 
-use super::chosen::Member;
+use super::chosen::{Member, Worth};
 use crate::access_order::{
-    AccessOrder, Approach, End, Extent, Height, Leg, Mechanics, Tape, best_order, in_record_order,
-    soonest_order,
+    AccessOrder, Approach, End, Extent, Height, Leg, Mechanics, Tape, asked_first, best_order,
+    in_record_order, soonest_order,
 };
 use crate::engine::restore::{MemberRead, Turn, VolumeReads};
 use crate::jobs::whereabouts::outside;
@@ -30,17 +30,41 @@ impl Aim {
         tape: &Tape,
         from_bytes: u64,
         extents: &[Extent],
-        brings_file: &[bool],
+        worth: &[Worth],
         least: impl FnOnce() -> AccessOrder,
     ) -> AccessOrder {
         match self {
             Aim::Whole => least(),
             Aim::First => {
-                let is_wanted = |extent: usize| brings_file[extent];
+                let is_wanted = |extent: usize| worth[extent] == Worth::File;
                 soonest_order(tape, from_bytes, extents, is_wanted, End::Rewinds)
             }
         }
     }
+}
+
+/// The order that moves the tape least, but for directories that nobody asked for: no other read
+/// waits for them.
+pub(super) fn least_order(
+    tape: &Tape,
+    from_bytes: u64,
+    extents: &[Extent],
+    worth: &[Worth],
+) -> AccessOrder {
+    let order = best_order(tape, from_bytes, extents, End::Rewinds);
+    above_last(tape, from_bytes, extents, worth, order)
+}
+
+/// An order of which the first read is not delayed by directories that nobody asked for.
+pub(super) fn above_last(
+    tape: &Tape,
+    from_bytes: u64,
+    extents: &[Extent],
+    worth: &[Worth],
+    order: AccessOrder,
+) -> AccessOrder {
+    let is_asked = |extent: usize| worth[extent] != Worth::Above;
+    asked_first(tape, from_bytes, extents, order, is_asked, End::Rewinds)
 }
 
 /// A volume whose reads are in order.
@@ -54,8 +78,8 @@ pub(super) struct Arranged {
     pub(super) record_order_s: f64,
     /// What the order that moves the tape least would take, in seconds.
     pub(super) least_s: f64,
-    /// Of each read whether it brings a whole file.
-    pub(super) brings_file: Vec<bool>,
+    /// Of each read who waits for it.
+    pub(super) worth: Vec<Worth>,
     pub(super) tape: Tape,
     /// Generation of the tape, as in its label.
     pub(super) generation: String,
@@ -93,10 +117,10 @@ pub(super) fn arrange(
         .iter()
         .map(|member| extent(member, block_bytes))
         .collect();
-    let brings_file: Vec<bool> = members.iter().map(Member::brings_file).collect();
-    let least = best_order(&tape, block_bytes, &extents, End::Rewinds);
+    let worth: Vec<Worth> = members.iter().map(Member::worth).collect();
+    let least = least_order(&tape, block_bytes, &extents, &worth);
     let least_s = least.total_s();
-    let order = aim.order(&tape, block_bytes, &extents, &brings_file, || least);
+    let order = aim.order(&tape, block_bytes, &extents, &worth, || least);
     let by_record = in_record_order(&tape, block_bytes, &extents, End::Rewinds);
     let mut reads: Vec<Option<MemberRead>> = members
         .into_iter()
@@ -116,7 +140,7 @@ pub(super) fn arrange(
             reads: in_order.collect(),
         },
         extents: turns.iter().map(|turn| extents[turn.read]).collect(),
-        brings_file: turns.iter().map(|turn| brings_file[turn.read]).collect(),
+        worth: turns.iter().map(|turn| worth[turn.read]).collect(),
         record_order_s: by_record.motion_s(),
         least_s,
         order,

@@ -118,7 +118,12 @@ pub(super) fn plan(
     let file_bytes = selection.values().map(|chosen| chosen.size_bytes).sum();
     let mut members = plan_links(selection, &finder, &found.earlier.first_names)?;
     members.leave_vain(parts);
-    let known = above::add(above, chooser.names, &mut members);
+    let known = above::add(
+        above,
+        chooser.names,
+        &found.keeping(options.existing),
+        &mut members,
+    );
     for member in members.first.iter_mut().chain(&mut members.spare) {
         member.read.name = chooser.names.of(&member.read.name);
     }

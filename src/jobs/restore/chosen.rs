@@ -59,13 +59,30 @@ pub(super) struct Member {
     pub(super) is_reachable: bool,
     /// Other parts of its file are out of reach.
     pub(super) waits: bool,
+    /// Nobody asked for it: it is a directory above what was asked for.
+    pub(super) is_above: bool,
     pub(super) read: MemberRead,
 }
 
+/// Who waits for a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// Somebody who has a whole file with it.
+    File,
+    /// It was asked for, and is no file, or only a part of one: parts wait for each other.
+    Asked,
+    /// Nobody: it is a directory above what was asked for.
+    Above,
+}
+
 impl Member {
-    /// Whether somebody who waits for a file has one with it: parts wait for each other.
-    pub(super) fn brings_file(&self) -> bool {
-        self.read.digest.is_some() && self.read.part.is_none()
+    pub(super) fn worth(&self) -> Worth {
+        let brings_file = self.read.digest.is_some() && self.read.part.is_none();
+        match (self.is_above, brings_file) {
+            (true, _) => Worth::Above,
+            (false, true) => Worth::File,
+            (false, false) => Worth::Asked,
+        }
     }
 
     /// What its data take in a file system: no more than is on tape, where holes are left out.

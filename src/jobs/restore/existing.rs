@@ -70,6 +70,21 @@ pub(super) struct Found {
     only_directories: bool,
 }
 
+impl Found {
+    /// The directories that keep what they have, by their names in the target.
+    pub(super) fn keeping(&self, policy: ExistingPolicy) -> HashSet<&[u8]> {
+        if policy == ExistingPolicy::Overwrite {
+            return HashSet::new();
+        }
+        let earlier = self.earlier.directories.iter();
+        let foreign = earlier.filter(|directory| !directory.is_ours);
+        let there = self.directories.iter().map(Vec::as_slice);
+        there
+            .chain(foreign.map(|directory| directory.name.as_slice()))
+            .collect()
+    }
+}
+
 /// Looks for each object in the target, and takes those out of the selection that are to stay.
 pub(super) fn look(options: &RestoreOptions, selection: &mut Selection) -> Result<Found, JobError> {
     let mut present = Present::of(&options.target);

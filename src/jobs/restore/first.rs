@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::arrange::Arranged;
+use super::chosen::Worth;
 use super::outlook::TapeNeed;
 use super::timeline::TapeTimes;
 use crate::jobs::ByteText;
@@ -53,7 +54,10 @@ impl FirstFile {
 
 /// The first read of a volume that brings a file, and how long that takes once it is mounted.
 fn first_of(volume: &Arranged) -> Option<(usize, f64)> {
-    let read = volume.brings_file.iter().position(|brings| *brings)?;
+    let read = volume
+        .worth
+        .iter()
+        .position(|worth| *worth == Worth::File)?;
     let legs = &volume.order.legs[..=read];
     let until_s = legs.iter().map(|leg| leg.approach_s + leg.read_s).sum();
     Some((read, until_s))
@@ -80,7 +84,11 @@ pub(super) fn sort(volumes: &mut [Arranged], places: &Places) {
     };
     volumes[..=first].rotate_right(1);
     let for_each = |volume: &Arranged| {
-        let files = volume.brings_file.iter().filter(|brings| **brings).count();
+        let files = volume
+            .worth
+            .iter()
+            .filter(|worth| **worth == Worth::File)
+            .count();
         times(volume, places).total_s / files.max(1) as f64
     };
     volumes[1..].sort_by(|a, b| for_each(a).total_cmp(&for_each(b)));

@@ -139,6 +139,7 @@ impl Found {
             size_bytes: entry.size_bytes,
             is_reachable: self.reachable,
             waits: false,
+            is_above: false,
             volume: receipt.volume,
             segment: receipt.segment,
             read: MemberRead {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::arrange::{Aim, Arranged, begin_bytes, turns};
+use super::arrange::{Aim, Arranged, above_last, begin_bytes, least_order, turns};
+use super::chosen::Worth;
 use crate::access_order::{
-    AccessOrder, EXACT_RUNS, End, Extent, Geometry, Run, Tape, best_order, coalesced,
-    in_order_of_runs, in_record_order,
+    AccessOrder, EXACT_RUNS, End, Extent, Geometry, Run, Tape, coalesced, in_order_of_runs,
+    in_record_order,
 };
 use crate::drive::{DriveError, SequentialDevice};
 use crate::engine::restore::{MemberRead, Turn, VolumeReads};
@@ -36,7 +37,7 @@ struct Layout {
     volume: Uuid,
     tape: Tape,
     extents: Vec<Extent>,
-    brings_file: Vec<bool>,
+    worth: Vec<Worth>,
     aim: Aim,
 }
 
@@ -47,7 +48,7 @@ impl Layouts {
             volume: volume.reads.volume,
             tape: volume.tape.clone(),
             extents: std::mem::take(&mut volume.extents),
-            brings_file: std::mem::take(&mut volume.brings_file),
+            worth: std::mem::take(&mut volume.worth),
             aim,
         };
         Layouts(Arc::new(volumes.map(layout).collect()))
@@ -92,10 +93,10 @@ impl Layout {
     fn order(&self, device: &mut dyn SequentialDevice, block_bytes: u64) -> Option<AccessOrder> {
         let told = self.told_tape(device, block_bytes);
         let tape = told.as_ref().unwrap_or(&self.tape);
-        let least = || best_order(tape, block_bytes, &self.extents, End::Rewinds);
+        let least = || least_order(tape, block_bytes, &self.extents, &self.worth);
         let own = self
             .aim
-            .order(tape, block_bytes, &self.extents, &self.brings_file, least);
+            .order(tape, block_bytes, &self.extents, &self.worth, least);
         if self.aim == Aim::First {
             // A drive's own order is one that takes least in all.
             return told.is_some().then_some(own);
@@ -147,12 +148,13 @@ impl Layout {
             }
         };
         let runs = order.iter().map(|&run| &runs[run]);
-        Some(in_order_of_runs(
+        let order = in_order_of_runs(tape, block_bytes, &self.extents, runs, End::Rewinds);
+        Some(above_last(
             tape,
             block_bytes,
             &self.extents,
-            runs,
-            End::Rewinds,
+            &self.worth,
+            order,
         ))
     }
 
@@ -222,7 +224,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::access_order::{Height, Leg, Mechanics};
+    use crate::access_order::{Height, Leg, Mechanics, best_order};
     use crate::drive::{FilemarkReturns, Position, ReadOutcome, Waiting, Written};
 
     const BLOCK_BYTES: u64 = 1 << 20;
@@ -307,7 +309,7 @@ mod tests {
             volume: Uuid::nil(),
             tape: Tape::new(mechanics, 18_000_000_000_000),
             extents: extents.collect(),
-            brings_file: Vec::new(),
+            worth: vec![Worth::Asked; 2 * runs as usize],
             aim: Aim::Whole,
         }
     }
