@@ -144,4 +144,9 @@ pub trait ReceiptSink {
     /// It could not be recorded. The operation stops; the segment is on tape and can be
     /// adopted by a scan.
     fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError>;
+
+    /// A scan met damage. The segment that has it is recorded behind this.
+    fn damaged(&mut self, damage: &scan::Damage) {
+        let _ = damage;
+    }
 }

@@ -150,6 +150,7 @@ impl Walk<'_> {
     }
 
     fn damage(&mut self, damage: Damage) {
+        self.sink.damaged(&damage);
         let path = format!("volume {}, block {}", self.barcode, damage.block);
         self.monitor.problem(&Problem {
             path,

@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use catalogs::model::event::{Event, JobStarted, Level, Receipt};
 use catalogs::{Catalog, ENTRIES_DIRECTORY, Kept, OpenOptions};
 use tape_sim::cartridge::Cartridge;
+use tape_sim::fault::Effect;
 use tapewright::clock::{Clock, SystemClock};
 use tapewright::jobs::archive::{JobDescription, archive};
 use tapewright::jobs::copy::{CopyOptions, copy};
 use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::verify::{Verdict, verify};
-use tapewright::jobs::{ByteText, JobError, Outcome};
+use tapewright::jobs::{ByteText, JobError, Outcome, VolumeState, tapes};
 use uuid::Uuid;
 
 use crate::copy_dir::copy_dir;
-use crate::lab::{A, B, Lab, of_paths, plant};
+use crate::lab::{A, B, Lab, fault, of_paths, plant};
 
 /// Runs `work` and then makes the catalog forget it, as if its receipts had been cut off.
 fn forgotten(lab: &Lab, work: impl FnOnce(&Lab)) {
@@ -259,6 +260,39 @@ fn a_damaged_tail_is_not_written_behind_where_adopting_it_does_not_come_to_its_e
     let marked = matches!(again, JobError::NoAppendableVolume { .. });
     assert!(marked, "{again}");
     assert_eq!(lab.fingerprint(A), before);
+}
+
+#[test]
+fn a_tape_is_marked_before_the_damaged_segment_of_its_tail_is_known() {
+    let broken = Effect::Sense {
+        key: 4,
+        asc: 0x44,
+        ascq: 0,
+    };
+    let (mut known, mut unknown) = (0, 0);
+    // From before the first segment was compared to behind that.
+    let mut nth = 16;
+    while known < 6 {
+        nth += 1;
+        let lab = Lab::new();
+        plant(&lab.path("source"));
+        lab.label(&[A], "docs");
+        let mut hurt = 0;
+        forgotten(&lab, |lab| {
+            let first = lab.archive(&["source/photos"], "docs").unwrap();
+            hurt = first.segments[0].first_block.0 + 1;
+            lab.archive(&["source/docs"], "docs").unwrap();
+        });
+        damage(&lab, hurt);
+        lab.set_faults(vec![fault(broken.clone(), "READ", nth, None)]);
+        lab.archive(&["source/docs"], "docs").unwrap_err();
+        let is_known = !lab.find(b"**/two.raw").is_empty();
+        let state = tapes::list(lab.site()).unwrap()[0].state;
+        assert!(!is_known || state == VolumeState::Suspect, "fault {nth}");
+        *(if is_known { &mut known } else { &mut unknown }) += 1;
+        assert!(unknown < 100, "the tail is never known");
+    }
+    assert!(unknown > 0, "a fault before the first segment is known");
 }
 
 #[test]

@@ -4,11 +4,13 @@
 //! A tape that cannot be used is passed over, and told; where the pool has none left, somebody is
 //! asked for help. What becomes of a volume that was written is `super`'s.
 
-use catalogs::model::event::Receipt;
+use catalogs::CatalogError;
+use catalogs::model::event::{Event, Receipt, VolumeStateChanged};
+use uuid::Uuid;
 
 use super::{LibrarySource, lock_volume};
-use crate::engine::scan::scan;
-use crate::engine::{MountedVolume, VolumeEnd};
+use crate::engine::scan::{Damage, scan};
+use crate::engine::{BoxedError, MountedVolume, ReceiptSink, VolumeEnd};
 use crate::error_text::with_causes;
 use crate::jobs::allocate::{Candidate, choose};
 use crate::jobs::append_check::{Appendable, Expected, check_appendable};
@@ -21,6 +23,7 @@ use crate::jobs::{JobError, VolumeState, catalog, error};
 use crate::monitor::Problem;
 use crate::scsi::Reaction;
 use crate::volume::append::AppendPoint;
+use crate::volume::receipt::SegmentReceipt;
 use crate::volume::scan::Depth;
 
 /// A drive, and a tape that it did not load for a reason that may be the drive's.
@@ -215,11 +218,17 @@ impl LibrarySource<'_> {
         let (site, label) = (self.site, found.label.clone());
         let (barcode, volume) = (label.barcode.clone(), label.volume);
         let mut jobs = SeenJobs::default();
-        let mut sink = NotingSink {
+        let noting = NotingSink {
             site,
             catalog: self.catalog,
             jobs: &mut jobs,
             new_segments: 0,
+        };
+        let mut sink = AdoptingSink {
+            noting,
+            volume,
+            is_marked: false,
+            failed: None,
         };
         let (bay, report) = lend(bay, label, |volume| {
             scan(
@@ -237,9 +246,8 @@ impl LibrarySource<'_> {
                 places: report.damage_count,
                 first: format!("block {}: {}", first.block, first.what),
             });
-            // First of all: the catalog knows the segments by now, so no later mount looks here.
-            if let Some(error) = &damage {
-                self.record_end(volume, VolumeEnd::Suspect(error.to_string()))?;
+            if damage.is_some() {
+                self.spent.insert(volume);
             }
             settled?;
             tracing::info!(
@@ -258,6 +266,40 @@ impl LibrarySource<'_> {
             report.append.ok_or(JobError::Stopped)
         });
         (bay, point)
+    }
+}
+
+/// Records the segments of a tail. The volume is suspect before the first damaged one of them is
+/// known: from then on no later mount looks here, whatever keeps this one from its end.
+struct AdoptingSink<'a> {
+    noting: NotingSink<'a>,
+    volume: Uuid,
+    is_marked: bool,
+    /// Why it could not be marked.
+    failed: Option<CatalogError>,
+}
+
+impl ReceiptSink for AdoptingSink<'_> {
+    fn commit(&mut self, receipt: SegmentReceipt) -> Result<(), BoxedError> {
+        match self.failed.take() {
+            Some(error) => Err(error.into()),
+            None => self.noting.commit(receipt),
+        }
+    }
+
+    fn damaged(&mut self, damage: &Damage) {
+        if self.is_marked {
+            return;
+        }
+        self.is_marked = true;
+        let (site, Damage { block, what }) = (self.noting.site, damage);
+        let event = Event::VolumeState(VolumeStateChanged {
+            volume: self.volume,
+            state: VolumeState::Suspect,
+            reason: format!("behind what the catalog knew of it block {block} is damaged: {what}"),
+        });
+        let marked = self.noting.catalog.append(site.clock.now(), &event);
+        self.failed = marked.err();
     }
 }
 
