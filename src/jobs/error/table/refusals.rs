@@ -234,6 +234,10 @@ pub(super) fn of_requests() -> Vec<JobError> {
             path: text().into(),
             what: text(),
         }),
+        JobError::Restore(RestoreError::NotOnTapes {
+            patterns: vec![text()],
+            as_of: None,
+        }),
         JobError::Restore(RestoreError::NotOneFile {
             first: vec![text()],
         }),
