@@ -29,13 +29,17 @@ pub use error::VolumeError;
 /// The version of the tape format that labels have, and segments that need no later one.
 pub const FORMAT: u32 = 1;
 
-/// The version of segments that are compressed, or may have open parts
-/// ([`member::Part::open`]).
+/// The version of segments that may have open parts ([`member::Part::open`]), and the first of
+/// compressed ones.
 pub const FORMAT_OF_FRAMES: u32 = 2;
 
 /// The version of segments of runs that archived changes alone, compressed and with open parts
 /// or not.
 pub const FORMAT_OF_CHANGES: u32 = 3;
 
+/// The version of compressed segments whose indexes tell where each frame is, with open parts and
+/// of runs that archived changes alone or not.
+pub const FORMAT_OF_FRAME_LISTS: u32 = 4;
+
 /// The latest version of segments that this program writes and reads.
-pub const LATEST_SEGMENT_FORMAT: u32 = FORMAT_OF_CHANGES;
+pub const LATEST_SEGMENT_FORMAT: u32 = FORMAT_OF_FRAME_LISTS;

@@ -44,6 +44,7 @@ fn index(volume: &Volume) -> Index {
         files: receipt.files.clone(),
         gone: receipt.gone.clone(),
         crcs: Vec::new(),
+        frames: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Volumes as they were first written: one of plain segments by the first version, one with a
-//! compressed segment by the first that made those. Their files never change: what reads
-//! them today must read them as long as this program exists.
+//! compressed segment by the first that made those, and one by the first that listed its frames.
+//! Their files never change: what reads them today must read them as long as this program exists.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use tapewright::volume::label::{Identity, identify, label_damage};
 use tapewright::volume::scan::{Depth, Finding, scan_volume};
 
 /// Each released format has a folder, and each file in it a digest here.
-const GOLDEN: [(&str, &str); 9] = [
+const GOLDEN: [(&str, &str); 13] = [
     (
         "index-with-policy/file-2-index",
         "6dbb8e637311413594fb0cfa3155d52862f1058b7b6df6887acd6e1d63e20119",
@@ -23,6 +23,10 @@ const GOLDEN: [(&str, &str); 9] = [
     (
         "label-of-digests/file-0-label",
         "d8776a8431161e9bacb48d5d94d5dd76c41dd2a8ccdf4bd6d9d19f79b019e65f",
+    ),
+    (
+        "label-of-frames/file-0-label",
+        "12ba6215d7541181a4f7fb4c5132146b622d9290924bba565f9256a6dffdfba7",
     ),
     (
         "label-with-sum/file-0-label",
@@ -52,6 +56,18 @@ const GOLDEN: [(&str, &str); 9] = [
         "volume-v2/file-2-index",
         "dffd6ccca0ebb4424244e6b259596ebfb06e57e00694575b17e417fb508c9395",
     ),
+    (
+        "volume-v4/file-0-label",
+        "12ba6215d7541181a4f7fb4c5132146b622d9290924bba565f9256a6dffdfba7",
+    ),
+    (
+        "volume-v4/file-1-segment",
+        "2503739007993fe61dcebcf6a4a524129f763157c6910817f019bd4826cb6ba1",
+    ),
+    (
+        "volume-v4/file-2-index",
+        "1c4d357ce5b4f817b81ed32b31df0e7f2c5385eb549720fd40c8ec9690f4a013",
+    ),
 ];
 
 fn folder() -> PathBuf {
@@ -63,7 +79,11 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 /// The golden volumes, and how their segments are stored.
-const VOLUMES: [(&str, Codec); 2] = [("volume-v1", Codec::Plain), ("volume-v2", Codec::Zstd)];
+const VOLUMES: [(&str, Codec); 3] = [
+    ("volume-v1", Codec::Plain),
+    ("volume-v2", Codec::Zstd),
+    ("volume-v4", Codec::Zstd),
+];
 const FILES: [&str; 3] = ["file-0-label", "file-1-segment", "file-2-index"];
 
 /// The tape files of a golden volume on a tape.
@@ -149,14 +169,14 @@ fn is_read(volume: &str, codec: Codec) {
 }
 
 /// What is written today is what was written then: plain segments since the first version,
-/// labels since their README tells of two kinds of digests. What is compressed is left out,
+/// labels since their README tells of the list of frames. What is compressed is left out,
 /// since it may change with the compressor; `index.rs` pins the texts in an index.
 #[test]
 fn labels_and_plain_segments_are_written_as_ever() {
     let mut tape = MemoryTape::new();
     write_volume(&mut tape, &label(BLOCK_BYTES), &[zoo::members()]);
     for (number, name) in [
-        (0, "label-of-digests/file-0-label"),
+        (0, "label-of-frames/file-0-label"),
         (1, "volume-v1/file-1-segment"),
     ] {
         assert!(tape.file(number) == read(name), "{name}");
@@ -168,6 +188,17 @@ fn labels_and_plain_segments_are_written_as_ever() {
 #[ignore = "makes a new sample; existing ones are never changed"]
 fn make_label_of_digests() {
     let directory = folder().join("label-of-digests");
+    std::fs::create_dir(&directory).expect("it is not there yet");
+    let mut tape = MemoryTape::new();
+    write_volume(&mut tape, &label(BLOCK_BYTES), &[zoo::members()]);
+    std::fs::write(directory.join(FILES[0]), tape.file(0)).unwrap();
+}
+
+/// Writes the label as it is since its README tells of the list of frames. Run once, by name.
+#[test]
+#[ignore = "makes a new sample; existing ones are never changed"]
+fn make_label_of_frames() {
+    let directory = folder().join("label-of-frames");
     std::fs::create_dir(&directory).expect("it is not there yet");
     let mut tape = MemoryTape::new();
     write_volume(&mut tape, &label(BLOCK_BYTES), &[zoo::members()]);
@@ -217,6 +248,30 @@ fn labels_are_judged_by_their_sum_alone() {
 #[ignore = "makes a new sample; existing ones are never changed"]
 fn make_volume_v2() {
     let directory = folder().join("volume-v2");
+    std::fs::create_dir(&directory).expect("it is not there yet");
+    let mut tape = MemoryTape::new();
+    let segments = [zoo::members()];
+    write_volume_as(Codec::Zstd, &mut tape, &label(BLOCK_BYTES), &segments);
+    for (number, name) in FILES.iter().enumerate() {
+        std::fs::write(directory.join(name), tape.file(number)).unwrap();
+    }
+}
+
+/// Segments of format 2 have no list of frames, those of format 4 have one.
+#[test]
+fn the_golden_indexes_list_frames_since_format_4() {
+    for (volume, format, frames) in [("volume-v2", 2, None), ("volume-v4", 4, Some(1))] {
+        let index = decode(&read(&format!("{volume}/file-2-index"))).unwrap();
+        assert_eq!(index.info.format, format);
+        assert_eq!(index.frames.map(|list| list.count()), frames, "{volume}");
+    }
+}
+
+/// Writes the volume of format 4. Run once, by name.
+#[test]
+#[ignore = "makes a new sample; existing ones are never changed"]
+fn make_volume_v4() {
+    let directory = folder().join("volume-v4");
     std::fs::create_dir(&directory).expect("it is not there yet");
     let mut tape = MemoryTape::new();
     let segments = [zoo::members()];

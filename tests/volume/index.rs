@@ -1,12 +1,12 @@
 //! Indexes: the exact text, and what a reader refuses.
 
 use crate::memory_tape::{MemoryTape, Object};
-use crate::support::{BLOCK_BYTES, block, file, label, noise, segment};
+use crate::support::{BLOCK_BYTES, block, file, label, noise, segment, segment_as};
 use crate::zoo;
 use tapewright::volume::VolumeError;
 use tapewright::volume::append::AppendPoint;
 use tapewright::volume::index::{
-    Content, Index, IndexError, JobHeader, JobPolicy, KeepUntil, Level, decode, read_index,
+    Codec, Content, Index, IndexError, JobHeader, JobPolicy, KeepUntil, Level, decode, read_index,
 };
 use tapewright::volume::member::{Condition, Kind, Member};
 use tapewright::volume::segment::{SegmentBuilder, SegmentStart};
@@ -135,7 +135,7 @@ fn what_is_wrong_with_an_index_is_named() {
         ("cut", good[..2048].to_vec(), "Missing"),
         ("empty", vec![], "Missing"),
         ("noise", noise(1, 4096), "Tar"),
-        ("version", info("\"format\": 1", "\"format\": 4"), "TooNew"),
+        ("version", info("\"format\": 1", "\"format\": 5"), "TooNew"),
         (
             "kind",
             info("tapewright-segment", "tapewright-label"),
@@ -244,6 +244,98 @@ fn what_is_wrong_with_an_index_is_named() {
     // New keys are no reason to refuse.
     assert!(decode(&info("\"kind\"", "\"new\": [1], \"kind\"")).is_ok());
     assert!(decode(&lines("{\"path\"", "{\"new\":{},\"path\"")).is_ok());
+}
+
+#[test]
+fn what_is_wrong_with_a_list_of_frames_is_named() {
+    let list = [
+        (file("a", 1_000_000), noise(1, 1_000_000)),
+        (file("b", 900_000), noise(2, 900_000)),
+        (file("c", 900_000), noise(3, 900_000)),
+    ];
+    let at = AppendPoint::first();
+    let (_, finished) = segment_as(Codec::Zstd, &label(BLOCK_BYTES), &at, &list, true);
+    let good = finished.index_records;
+    let index = decode(&good).unwrap();
+    assert_eq!(index.info.format, 4);
+    assert_eq!(index.frames.map(|frames| frames.count()), Some(3));
+    let frames = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut list = members(&good);
+        assert!(list[3].0.ends_with("/frames.lengths"));
+        change(&mut list[3].1);
+        archive(list)
+    };
+    let info = |from: &str, to: &str| {
+        let mut list = members(&good);
+        let text = String::from_utf8(list[0].1.clone()).unwrap();
+        assert!(text.contains(from), "{from}");
+        list[0].1 = text.replacen(from, to, 1).into_bytes();
+        archive(list)
+    };
+    let set = |bytes: &mut Vec<u8>, frame: usize, length: u32| {
+        bytes[4 * frame..4 * frame + 4].copy_from_slice(&length.to_be_bytes());
+    };
+    let missing = archive(
+        members(&good)
+            .into_iter()
+            .filter(|(name, _)| !name.contains("frames"))
+            .collect(),
+    );
+    let tar_bytes = format!("\"tar_bytes\": {}", index.info.tar_bytes);
+    let table: [(&str, Vec<u8>, &str); 11] = [
+        (
+            "one less",
+            frames(&|list| list.truncate(8)),
+            "Contradiction",
+        ),
+        (
+            "one more",
+            frames(&|list| list.extend([0, 0, 0, 9])),
+            "Contradiction",
+        ),
+        ("cut", frames(&|list| list.truncate(11)), "Contradiction"),
+        (
+            "no length",
+            frames(&|list| set(list, 1, 0)),
+            "Contradiction",
+        ),
+        (
+            "too long",
+            frames(&|list| set(list, 1, 1_052_737)),
+            "Contradiction",
+        ),
+        (
+            "longer than memory",
+            frames(&|list| set(list, 1, u32::MAX)),
+            "Contradiction",
+        ),
+        (
+            "out of the segment",
+            frames(&|list| (0..3).for_each(|frame| set(list, frame, 1_052_736))),
+            "Contradiction",
+        ),
+        (
+            "beside a member",
+            frames(&|list| set(list, 0, 1_000_000)),
+            "Malformed",
+        ),
+        ("not there", missing, "Missing"),
+        (
+            "none belongs there",
+            info("\"format\": 4", "\"format\": 2"),
+            "Contradiction",
+        ),
+        (
+            "more frames than anybody has",
+            info(&tar_bytes, "\"tar_bytes\": 18446744073709551615"),
+            "Contradiction",
+        ),
+    ];
+    for (what, bytes, variant) in table {
+        let error = decode(&bytes).expect_err(what);
+        let is_it = format!("{error:?}").starts_with(variant);
+        assert!(is_it, "{what}: {error:?}");
+    }
 }
 
 fn first_segment(job: &JobHeader) -> SegmentBuilder<crate::support::Records> {

@@ -7,10 +7,17 @@ use std::collections::BTreeSet;
 
 use super::check::{BadMember, MemberCheck, Piece, Taken};
 use crate::volume::frames::FrameReader;
+use crate::volume::index::{FrameList, Index};
 
 /// Takes the frames out of the records of a segment.
-pub(super) struct Unpacked {
+pub(super) struct Unpacked<'a> {
     frames: FrameReader,
+    /// What the index says of them, if it does.
+    list: Option<&'a FrameList>,
+    /// The first byte of the segment.
+    begin: u64,
+    /// Where a frame is that the list has not.
+    unlisted: Option<u64>,
     block_bytes: u64,
     /// The next record.
     block: u64,
@@ -20,17 +27,30 @@ pub(super) struct Unpacked {
     doubtful: BTreeSet<u64>,
 }
 
-impl Unpacked {
-    /// For the segment that begins at `first_block`.
-    pub(super) fn new(first_block: u64, block_bytes: u32) -> Self {
-        let block_bytes = u64::from(block_bytes);
+impl<'a> Unpacked<'a> {
+    /// For the segment that `index` describes.
+    pub(super) fn new(index: &'a Index) -> Self {
+        let first_block = index.info.first_block.0;
+        let block_bytes = u64::from(index.info.block_bytes);
+        let begin = first_block.saturating_mul(block_bytes);
         Self {
-            frames: FrameReader::new(first_block.saturating_mul(block_bytes)),
+            frames: FrameReader::new(begin),
+            list: index.frames.as_ref(),
+            begin,
+            unlisted: None,
             block_bytes,
             block: first_block,
             broken_at: None,
             doubtful: BTreeSet::new(),
         }
+    }
+
+    /// What is wrong with the list of frames in the index, if anything is.
+    pub(super) fn wrong_list(&self) -> Option<String> {
+        let block = self.unlisted? / self.block_bytes;
+        Some(format!(
+            "`frames.lengths` does not have the frame at block {block} as it is on tape"
+        ))
     }
 
     /// Takes the next record, and gives `check` the frames that are complete with it.
@@ -78,6 +98,14 @@ impl Unpacked {
                 Ok(Some(frame)) => {
                     let end = frame.at + frame.stored_bytes - 1;
                     let records = frame.at / block_bytes..=end / block_bytes;
+                    let from = frame.at - self.begin;
+                    let is_listed = self.list.is_none_or(|list| {
+                        let listed = list.beginning_at(from).and_then(|one| list.extent(one));
+                        listed == Some(from..from + frame.stored_bytes)
+                    });
+                    if !is_listed {
+                        self.unlisted.get_or_insert(frame.at);
+                    }
                     let taken = match self.doubtful.range(records).next() {
                         None => Taken::Good(frame.content),
                         Some(&block) => Taken::Doubtful(frame.content, block),

@@ -94,8 +94,7 @@ fn check_records(
     let mut reader = RecordReader::new(device, index.info.block_bytes);
     reader.check_against(index);
     let mut check = MemberCheck::new(index, found.monitor);
-    let mut frames = (index.info.codec == Codec::Zstd)
-        .then(|| Unpacked::new(index.info.first_block.0, index.info.block_bytes));
+    let mut frames = (index.info.codec == Codec::Zstd).then(|| Unpacked::new(index));
     let mut states = Vec::new();
     while states.len() < index.crcs.len() + READ_BEHIND_RECORDS {
         if found.monitor.stop_requested() {
@@ -129,6 +128,9 @@ fn check_records(
     }
     for fault in compare(index.info.first_block, &index.crcs, &states) {
         found.bad_record(fault.block, describe(fault.kind));
+    }
+    if let Some(what) = frames.and_then(|frames| frames.wrong_list()) {
+        found.index_damage(what);
     }
     found.report.files_verified = check.finish(&mut |bad| found.bad_member(bad));
     Ok(())

@@ -1,10 +1,11 @@
-//! The archive that an index is: four or five members, checked against each other.
+//! The archive that an index is: four to six members, checked against each other.
 
 use std::io::{BufRead, BufReader, Read};
 
 use super::json::{LineJson, PathJson, SEGMENT_KIND, SegmentJson, Version};
 use super::{
-    Codec, Index, IndexError, MAX_LINES_BYTES, MAX_MEMBERS, MAX_RECORDS, Place, SegmentInfo,
+    Codec, FrameList, Index, IndexError, MAX_LINES_BYTES, MAX_MEMBERS, MAX_RECORDS, Place,
+    SegmentInfo, frame_list,
 };
 use crate::volume::LATEST_SEGMENT_FORMAT;
 use crate::volume::frames::FRAME_BYTES;
@@ -15,10 +16,13 @@ use crate::volume::tar::{BLOCK, END, Event, MemberParser, encode_plain, is_archi
 const SEGMENT: &str = "segment.json";
 const FILES: &str = "files.jsonl.zst";
 const CRCS: &str = "blocks.crc32";
+const FRAMES: &str = "frames.lengths";
 const GONE: &str = "gone.jsonl.zst";
 const SUMS: &str = "B3SUMS";
-/// The members, in their order. [`GONE`] is left out where nothing is gone.
-const MEMBERS: [&str; 5] = [SEGMENT, FILES, CRCS, GONE, SUMS];
+/// The members, in their order.
+const MEMBERS: [&str; 6] = [SEGMENT, FILES, CRCS, FRAMES, GONE, SUMS];
+/// Those that not every index has: of compressed segments alone, and where something is gone.
+const OPTIONAL: [&str; 2] = [FRAMES, GONE];
 
 /// The compressed texts of an index.
 pub(crate) struct Texts {
@@ -45,13 +49,21 @@ const MAX_LINE_BYTES: u64 = 256 << 10;
 /// one call: headers of blocks flushed early.
 const STREAM_SLACK_BYTES: u64 = 1 << 10;
 
-/// The index as full records of the volume's block size.
-pub(crate) fn encode(info: &SegmentInfo, texts: &Texts, crcs: &[u32]) -> Vec<u8> {
+/// The index as full records of the volume's block size. `frames`: how long each frame of a
+/// compressed segment is on tape.
+pub(crate) fn encode(
+    info: &SegmentInfo,
+    texts: &Texts,
+    crcs: &[u32],
+    frames: Option<&[u32]>,
+) -> Vec<u8> {
     let segment = segment_json(info);
     let crcs: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_be_bytes()).collect();
+    let frames = frames.map(frame_list::encode);
+    let frames = frames.as_ref().map(|frames| (FRAMES, frames));
     let gone = texts.gone.as_ref().map(|gone| (GONE, gone));
     let contents = [(SEGMENT, &segment), (FILES, &texts.files), (CRCS, &crcs)];
-    let contents: Vec<_> = contents.into_iter().chain(gone).collect();
+    let contents: Vec<_> = contents.into_iter().chain(frames).chain(gone).collect();
     let sums: String = contents
         .iter()
         .map(|(name, content)| format!("{}  {name}\n", blake3::hash(content).to_hex()))
@@ -69,8 +81,14 @@ pub(crate) fn encode(info: &SegmentInfo, texts: &Texts, crcs: &[u32]) -> Vec<u8>
 }
 
 /// No index is longer than this, given the length of its `segment.json`, of the texts of
-/// its lines, and the number of records. Bytes, before padding to records.
-pub(crate) fn bound_bytes(segment_json_bytes: u64, lines: LinesBytes, records: u64) -> u64 {
+/// its lines, the number of records, and that of frames, if these are listed. Bytes, before
+/// padding to records.
+pub(crate) fn bound_bytes(
+    segment_json_bytes: u64,
+    lines: LinesBytes,
+    records: u64,
+    frames: Option<u64>,
+) -> u64 {
     let compressed = |bytes| {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         zstd::zstd_safe::compress_bound(bytes) as u64 + STREAM_SLACK_BYTES
@@ -85,6 +103,7 @@ pub(crate) fn bound_bytes(segment_json_bytes: u64, lines: LinesBytes, records: u
     ];
     let members: u64 = contents
         .into_iter()
+        .chain(frames.map(|frames| 4 * frames))
         .chain(gone)
         .map(|bytes| BLOCK as u64 + padded(bytes))
         .sum();
@@ -105,14 +124,14 @@ pub(crate) fn segment_json(info: &SegmentInfo) -> Vec<u8> {
 ///
 /// See [`IndexError`].
 pub fn decode(archive: &[u8]) -> Result<Index, IndexError> {
-    let [segment, files, crcs, gone, sums] = members(archive)?;
+    let [segment, files, crcs, frames, gone, sums] = members(archive)?;
     let [segment, files, crcs, sums] =
         [segment, files, crcs, sums].map(|content| content.unwrap_or_default());
     let contents = [(SEGMENT, segment), (FILES, files), (CRCS, crcs)];
-    check_sums(
-        sums,
-        contents.into_iter().chain(gone.map(|gone| (GONE, gone))),
-    )?;
+    let optional = [(FRAMES, frames), (GONE, gone)];
+    let optional = optional.into_iter();
+    let optional = optional.filter_map(|(name, content)| Some((name, content?)));
+    check_sums(sums, contents.into_iter().chain(optional))?;
     let info = read_info(segment)?;
     let files = read_lines(FILES, files, |text| {
         let json: LineJson<'_> = serde_json::from_slice(text).map_err(|e| e.to_string())?;
@@ -133,20 +152,32 @@ pub fn decode(archive: &[u8]) -> Result<Index, IndexError> {
         ));
     }
     let crcs = crcs.iter().map(|crc| u32::from_be_bytes(*crc)).collect();
+    let frames = match (frames, info.lists_frames()) {
+        (None, false) => None,
+        (Some(frames), true) => Some(FrameList::decode(frames, &info).map_err(contradiction)?),
+        (None, true) => return Err(IndexError::Missing { expected: FRAMES }),
+        (Some(_), false) => {
+            return Err(contradiction(
+                "`frames.lengths` is not of this format of segment",
+            ));
+        }
+    };
     let index = Index {
         info,
         files,
         gone,
         crcs,
+        frames,
     };
     agree(&index)?;
     Ok(index)
 }
 
-/// The contents of the members, found by the ends of their names; only [`GONE`] may be missing.
-fn members(archive: &[u8]) -> Result<[Option<&[u8]>; 5], IndexError> {
+/// The contents of the members, found by the ends of their names; those of [`OPTIONAL`] may be
+/// missing.
+fn members(archive: &[u8]) -> Result<[Option<&[u8]>; MEMBERS.len()], IndexError> {
     let mut parser = MemberParser::new();
-    let mut contents = [None; 5];
+    let mut contents = [None; MEMBERS.len()];
     // As many members were seen or passed over.
     let mut seen = 0;
     let mut input = archive;
@@ -154,7 +185,9 @@ fn members(archive: &[u8]) -> Result<[Option<&[u8]>; 5], IndexError> {
         match event {
             Event::Member { member, .. } => {
                 let name = member.path.rsplit(|&b| b == b'/').next();
-                if MEMBERS.get(seen) == Some(&GONE) && name != Some(GONE.as_bytes()) {
+                let left_out =
+                    |member: &&str| OPTIONAL.contains(member) && name != Some(member.as_bytes());
+                while MEMBERS.get(seen).is_some_and(left_out) {
                     seen += 1;
                 }
                 let expected = MEMBERS.get(seen).copied().unwrap_or("the end");
@@ -273,6 +306,7 @@ fn agree(index: &Index) -> Result<(), IndexError> {
         files,
         gone,
         crcs,
+        frames,
     } = index;
     let block_bytes = u64::from(info.block_bytes);
     if !is_block_size(info.block_bytes) || info.number == 0 || info.records > MAX_RECORDS {
@@ -302,6 +336,10 @@ fn agree(index: &Index) -> Result<(), IndexError> {
         }
         places
             .next(info, &file.place)
+            .filter(|begin| {
+                let begins = |frames: &FrameList| frames.beginning_at(*begin).is_some();
+                frames.as_ref().is_none_or(begins)
+            })
             .ok_or_else(|| malformed("a place that is not in the segment"))?;
         let part_fits = file.part.is_none_or(|part| {
             let end = part.offset_bytes.checked_add(part.length_bytes);
@@ -337,8 +375,8 @@ struct Places {
 }
 
 impl Places {
-    /// `None` if the place cannot be.
-    fn next(&mut self, info: &SegmentInfo, place: &Place) -> Option<()> {
+    /// Where in the segment the member begins, or its frame; `None` if the place cannot be.
+    fn next(&mut self, info: &SegmentInfo, place: &Place) -> Option<u64> {
         let record = place.block.0.checked_sub(info.first_block.0)?;
         let inside = record < info.records && place.offset_bytes < info.block_bytes;
         let begin = record * u64::from(info.block_bytes) + u64::from(place.offset_bytes);
@@ -357,6 +395,6 @@ impl Places {
         let behind = begin >= self.begin && start >= self.free_from;
         let fits = end <= most && self.taken <= info.tar_bytes;
         (self.begin, self.free_from) = (begin, end);
-        (inside && behind && fits).then_some(())
+        (inside && behind && fits).then_some(begin)
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::DigestAlgorithm;
 use crate::units::BlockAddress;
-use crate::volume::{FORMAT, FORMAT_OF_FRAMES};
+use crate::volume::{FORMAT, FORMAT_OF_FRAME_LISTS, FORMAT_OF_FRAMES};
 
 /// What a run archives of all that lies below its roots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,6 +17,25 @@ pub enum Level {
     Differential,
     /// What changed since the last run of any level.
     Incremental,
+}
+
+impl Level {
+    /// Its name in `segment.json`, and from format 4 on in the segment's first header; `None`
+    /// where neither says anything.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Level::Full => None,
+            Level::Differential => Some("differential"),
+            Level::Incremental => Some("incremental"),
+        }
+    }
+
+    /// The level of that name.
+    pub(in crate::volume) fn of(name: &str) -> Option<Level> {
+        let mut known = [Level::Differential, Level::Incremental].into_iter();
+        known.find(|level| level.name() == Some(name))
+    }
 }
 
 /// Until when a run is kept. The longest is the greatest.
@@ -187,6 +206,12 @@ pub struct SegmentInfo {
 }
 
 impl SegmentInfo {
+    /// Whether its index tells where each frame is.
+    #[must_use]
+    pub fn lists_frames(&self) -> bool {
+        self.codec == Codec::Zstd && self.format >= FORMAT_OF_FRAME_LISTS
+    }
+
     /// Bytes of its records.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {

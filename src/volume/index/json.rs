@@ -142,11 +142,6 @@ const CONDITIONS: [(Condition, &str); 4] = [
     (Condition::Unreadable, "unreadable"),
 ];
 
-const LEVELS: [(Level, &str); 2] = [
-    (Level::Differential, "differential"),
-    (Level::Incremental, "incremental"),
-];
-
 /// `keep_until` of what is kept for ever.
 const FOREVER: &str = "forever";
 
@@ -177,7 +172,6 @@ impl<'a> PathJson<'a> {
 impl<'a> SegmentJson<'a> {
     pub fn new(info: &'a SegmentInfo) -> Self {
         let job = &info.job;
-        let level = LEVELS.iter().find(|(level, _)| *level == job.level);
         SegmentJson {
             format: info.format,
             kind: SEGMENT_KIND.into(),
@@ -192,7 +186,7 @@ impl<'a> SegmentJson<'a> {
             job_started_at: job.started_at,
             roots: job.roots.iter().map(|root| PathJson::new(root)).collect(),
             excludes: (&job.excludes[..]).into(),
-            level: level.map(|(_, name)| (*name).into()),
+            level: job.level.name().map(Into::into),
             base: job.base,
             job_pool: job.policy.pool.as_deref().map(Into::into),
             copy_pool: job.policy.copy_pool.as_deref().map(Into::into),
@@ -234,10 +228,8 @@ impl<'a> SegmentJson<'a> {
         let roots: Option<Vec<Vec<u8>>> = roots.collect();
         let level = match self.level {
             None => Level::Full,
-            Some(name) => LEVELS
-                .iter()
-                .find(|(_, known)| *known == name && self.format >= FORMAT_OF_CHANGES)
-                .map(|(level, _)| *level)
+            Some(name) => Level::of(&name)
+                .filter(|_| self.format >= FORMAT_OF_CHANGES)
                 .ok_or_else(|| format!("level `{name}` in format {}", self.format))?,
         };
         let keep = self.keep_until.map(|until| match &*until {

@@ -4,6 +4,7 @@
 
 mod archive;
 mod digest;
+mod frame_list;
 mod info;
 mod json;
 mod line;
@@ -12,6 +13,8 @@ mod lines;
 pub use archive::decode;
 pub(crate) use archive::{LinesBytes, Texts, bound_bytes, encode, segment_json};
 pub use digest::{Digest, DigestAlgorithm, Hasher, NoDigestAlgorithm, NotADigest};
+pub(crate) use frame_list::frames_of;
+pub use frame_list::{FrameList, FramePlaces, MAX_FRAMES};
 pub use info::{Codec, Content, JobHeader, JobPolicy, KeepUntil, Level, SegmentInfo};
 pub use line::{FileLine, Place};
 pub(crate) use lines::{Lines, gone_bytes, line_bytes};
@@ -34,8 +37,8 @@ pub const MAX_LINES_BYTES: u64 = 256 << 20;
 pub const MAX_RECORDS: u64 = 1 << 24;
 /// Most addresses in `previous_indexes`.
 pub const MAX_PREVIOUS_INDEXES: usize = 64;
-/// More than any index takes: with lines that do not shrink, and all records.
-pub const MAX_INDEX_BYTES: u64 = 384 << 20;
+/// More than any index takes: with lines that do not shrink, all records and all frames.
+pub const MAX_INDEX_BYTES: u64 = 416 << 20;
 
 /// A decoded index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct Index {
     pub gone: Vec<Vec<u8>>,
     /// CRC-32 of each record of the segment, in order.
     pub crcs: Vec<u32>,
+    /// The frames of a compressed segment; `None` where the index is of a version without.
+    pub frames: Option<FrameList>,
 }
 
 impl Index {

@@ -129,5 +129,7 @@ content comes before the file. So with \"skip\":2048
       tail -c +2049 | head -c 9216 | tar -xpf -
 
 blocks.crc32 has the CRC-32 (as in zlib) of each block of the data file, four
-bytes each, the most significant first.
+bytes each, the most significant first. In the same way frames.lengths has how
+long each frame of a compressed data file is: one begins where the other ends,
+and holds 1048576 bytes of the archive.
 ";

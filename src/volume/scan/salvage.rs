@@ -458,7 +458,7 @@ pub(super) struct Identity {
     segment: Uuid,
     job: Uuid,
     pub(super) content: Content,
-    /// Whichever level of changes it was: what it lacks was not gone.
+    /// In format 3 whichever level of changes it was: what it lacks was not gone.
     level: Level,
 }
 
@@ -468,10 +468,6 @@ impl Identity {
         let mut words = text.strip_prefix("tapewright-segment ")?.split(' ');
         let format = words.next()?.parse().ok();
         let format = format.filter(|format| (1..=LATEST_SEGMENT_FORMAT).contains(format))?;
-        let level = match format >= FORMAT_OF_CHANGES {
-            true => Level::Incremental,
-            false => Level::Full,
-        };
         let value = |key: &str| {
             words
                 .clone()
@@ -479,6 +475,12 @@ impl Identity {
         };
         let content = (words.clone()).find_map(|word| word.strip_prefix("content="));
         let content = Content::of(content).unwrap_or_default();
+        let level = (words.clone()).find_map(|word| word.strip_prefix("level="));
+        let level = match level.and_then(Level::of) {
+            Some(level) => level,
+            None if format == FORMAT_OF_CHANGES => Level::Incremental,
+            None => Level::Full,
+        };
         Some(Identity {
             format,
             content,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::volume::frames::{self, Effort, FRAME_BYTES, FrameEncoder};
+use crate::volume::index::MAX_FRAMES;
 
 /// A frame as it goes to tape.
 #[derive(Debug, Default)]
@@ -77,6 +78,8 @@ pub(super) struct Frames {
     taken_bytes: u64,
     /// Members whose frame was not taken yet: their number, and that of the frame.
     unplaced: VecDeque<(usize, u64)>,
+    /// How long the frames are on tape that were taken.
+    lengths: Vec<u32>,
 }
 
 impl Frames {
@@ -90,6 +93,7 @@ impl Frames {
             archive_bytes: 0,
             taken_bytes: 0,
             unplaced: VecDeque::new(),
+            lengths: Vec::new(),
         }
     }
 
@@ -140,6 +144,8 @@ impl Frames {
         }?;
         self.taken += 1;
         self.taken_bytes += frame.content.len() as u64;
+        let length = u32::try_from(frame.stored.len()).expect("a frame is shorter than 4 GiB");
+        self.lengths.push(length);
         Some(frame)
     }
 
@@ -155,6 +161,16 @@ impl Frames {
         self.unplaced
             .front()
             .is_none_or(|(first, _)| member < *first)
+    }
+
+    /// So much more of an archive may come before there are more frames than an index lists.
+    pub(super) fn listed_room_bytes(&self) -> u64 {
+        (MAX_FRAMES * FRAME_BYTES as u64).saturating_sub(self.archive_bytes)
+    }
+
+    /// How long each frame is on tape, once all were taken.
+    pub(super) fn into_lengths(self) -> Vec<u32> {
+        self.lengths
     }
 
     /// Takes back the buffers of a frame that was written.

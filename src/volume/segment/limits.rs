@@ -1,6 +1,6 @@
 //! How large a segment may become, so that it and its index end before the volume does.
 
-use crate::volume::index::{self, LinesBytes, MAX_RECORDS};
+use crate::volume::index::{self, LinesBytes, MAX_FRAMES, MAX_RECORDS};
 use crate::volume::tar::{BLOCK, END, MAX_EXTENDED_BYTES, MAX_NAME_BYTES};
 
 /// Segments are this large unless told otherwise: a lost index costs reading one of them.
@@ -23,16 +23,21 @@ pub struct SegmentLimits {
 impl SegmentLimits {
     /// Records that a segment may have, if its index is no longer than the bound for
     /// `segment.json` and lines of these lengths; `None` if there is no room for the index.
+    /// `archive_bytes`: of a compressed segment, how much of its archive came.
     pub(super) fn records(
         &self,
         block_bytes: u64,
         segment_json_bytes: u64,
         lines: LinesBytes,
+        archive_bytes: Option<u64>,
     ) -> Option<u64> {
         let segment = (self.segment_bytes / block_bytes).min(MAX_RECORDS);
         let volume = self.volume_room_bytes / block_bytes;
         let most = segment.min(volume);
-        let index = index::bound_bytes(segment_json_bytes, lines, most);
+        // What is still to come is taken in as if it did not shrink: then it fits in any case.
+        let archive_bytes = archive_bytes.map(|came| came.saturating_add(most * block_bytes));
+        let frames = archive_bytes.map(|bytes| index::frames_of(bytes).min(MAX_FRAMES));
+        let index = index::bound_bytes(segment_json_bytes, lines, most, frames);
         let beside = index.div_ceil(block_bytes) + FILEMARKS;
         Some(volume.checked_sub(beside)?.min(segment))
     }
@@ -58,6 +63,7 @@ pub fn minimum_segment_bytes(block_bytes: u32) -> u64 {
         files: 4 * MAX_NAME_BYTES,
         gone: 0,
     };
-    let index = index::bound_bytes(SEGMENT_JSON_BYTES, lines, records);
+    let frames = index::frames_of(records * block_bytes);
+    let index = index::bound_bytes(SEGMENT_JSON_BYTES, lines, records, Some(frames));
     (records + index.div_ceil(block_bytes) + FILEMARKS) * block_bytes
 }

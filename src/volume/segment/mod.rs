@@ -6,7 +6,7 @@
 //! lines (twice if names are gone), and for each member a [`FileLine`] (about 350 bytes and
 //! the names) and its compressed line (about 100), for each name that is gone the name; at
 //! most [`SegmentLimits::members`] of both. For a compressed segment 2 MiB more for the frame
-//! being filled, and for each that is being compressed.
+//! being filled, and for each that is being compressed, and at most 8 bytes for each frame.
 
 mod closed;
 mod compressed;
@@ -38,7 +38,7 @@ use super::label::Label;
 use super::member::{Condition, Member};
 use super::receipt::SegmentReceipt;
 use super::tar::{BLOCK, END, EncodeError, encode_global, encode_member, padded, put_member};
-use super::{FORMAT, FORMAT_OF_CHANGES, FORMAT_OF_FRAMES};
+use super::{FORMAT, FORMAT_OF_CHANGES, FORMAT_OF_FRAME_LISTS, FORMAT_OF_FRAMES};
 use crate::units::BlockAddress;
 
 /// What a segment is told when it begins.
@@ -131,8 +131,11 @@ pub struct SegmentBuilder<S: RecordSink> {
 fn identity(info: &SegmentInfo) -> String {
     let content = info.content.name();
     let content = content.map_or_else(String::new, |name| format!(" content={name}"));
+    // Before, the number of the format told of it.
+    let level = info.job.level.name().filter(|_| info.lists_frames());
+    let level = level.map_or_else(String::new, |name| format!(" level={name}"));
     format!(
-        "tapewright-segment {} volume={} number={} segment={} job={}{content}",
+        "tapewright-segment {} volume={} number={} segment={} job={}{content}{level}",
         info.format, info.volume, info.number, info.segment, info.job.id
     )
 }
@@ -174,7 +177,8 @@ impl<S: RecordSink> SegmentBuilder<S> {
             open_parts,
         } = start;
         let format = match job.level {
-            Level::Full if *open_parts || frames.is_some() => FORMAT_OF_FRAMES,
+            _ if frames.is_some() => FORMAT_OF_FRAME_LISTS,
+            Level::Full if *open_parts => FORMAT_OF_FRAMES,
             Level::Full => FORMAT,
             Level::Differential | Level::Incremental => FORMAT_OF_CHANGES,
         };
@@ -266,13 +270,17 @@ impl<S: RecordSink> SegmentBuilder<S> {
             return None;
         }
         let block_bytes = u64::from(self.info.block_bytes);
-        let records = self.limits.records(block_bytes, self.info_bytes, lines)?;
+        let archive_bytes = self.frames.as_ref().map(Frames::archive_bytes);
+        let (limits, info_bytes) = (&self.limits, self.info_bytes);
+        let records = limits.records(block_bytes, info_bytes, lines, archive_bytes)?;
         let free = (records * block_bytes).checked_sub(self.records.position())?;
-        let (free, pending) = match &self.frames {
-            None => (free, 0),
-            Some(frames) => (compressed::plain_room(free), frames.pending_bytes()),
+        let free = match &self.frames {
+            None => free,
+            Some(frames) => compressed::plain_room(free)
+                .checked_sub(frames.pending_bytes())?
+                .min(frames.listed_room_bytes()),
         };
-        let room = free.checked_sub(pending + header_bytes + END.len() as u64)?;
+        let room = free.checked_sub(header_bytes + END.len() as u64)?;
         Some(room - room % BLOCK as u64)
     }
 
@@ -437,9 +445,11 @@ impl<S: RecordSink> SegmentBuilder<S> {
             gone_lines,
             job_problems,
             records,
+            frames,
             ..
         } = self;
         let crcs = records.into_checksums();
+        let frames = frames.map(Frames::into_lengths);
         info.written_at = written_at;
         info.records = crcs.len() as u64;
         info.index_block = info.first_block.plus(info.records + 1);
@@ -454,7 +464,7 @@ impl<S: RecordSink> SegmentBuilder<S> {
             files: lines.finish(),
             gone: gone_lines.map(Lines::finish),
         };
-        let index_records = index::encode(&info, &texts, &crcs);
+        let index_records = index::encode(&info, &texts, &crcs, frames.as_deref());
         let records = index_records.len() as u64 / u64::from(info.block_bytes);
         let receipt = SegmentReceipt {
             end_block: info.index_block.plus(records + 1),
