@@ -3,9 +3,11 @@
 //! Keeps one record, and in compressed segments one frame: a member that begins where the one
 //! before ended needs no motion and no second read.
 
+use std::sync::Arc;
+
 use super::VolumeError;
 use super::frames::{FrameError, FrameReader};
-use super::index::{Index, Place};
+use super::index::{Index, Place, read_index};
 use crate::drive::{DriveErrorKind, ReadOutcome, SequentialDevice};
 use crate::error_text::with_causes;
 use crate::units::BlockAddress;
@@ -68,10 +70,36 @@ struct Unpacker {
 }
 
 /// CRCs of the records from an address on.
-#[derive(Debug)]
-struct Checks {
+#[derive(Debug, Clone)]
+pub struct Checks {
     first: BlockAddress,
-    crcs: Vec<u32>,
+    crcs: Arc<[u32]>,
+}
+
+impl Checks {
+    /// Those that this index has of its segment.
+    #[must_use]
+    pub fn of(index: &Index) -> Self {
+        Self {
+            first: index.info.first_block,
+            crcs: index.crcs.as_slice().into(),
+        }
+    }
+
+    /// The CRC of the record that was written at `block`, if that is known.
+    #[must_use]
+    pub fn written(&self, block: BlockAddress) -> Option<u32> {
+        let record = block.0.checked_sub(self.first.0)?;
+        self.crcs.get(usize::try_from(record).ok()?).copied()
+    }
+}
+
+/// Bytes of a member that have come: [`RecordReader::bytes`] has them.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk {
+    from: usize,
+    length: usize,
+    framed: bool,
 }
 
 /// Reads the records of a volume.
@@ -116,11 +144,28 @@ impl<'a> RecordReader<'a> {
 
     /// From now on, records of this index's segment are checked against their CRCs.
     pub fn check_against(&mut self, index: &Index) {
-        let crcs = index.crcs.clone();
-        self.checks = Some(Checks {
-            first: index.info.first_block,
-            crcs,
-        });
+        self.check(Some(Checks::of(index)));
+    }
+
+    /// From now on, records that have a CRC in `checks` are compared with that, and no others.
+    pub fn check(&mut self, checks: Option<Checks>) {
+        // What is held was not compared.
+        self.held = None;
+        self.unpacker = None;
+        self.checks = checks;
+    }
+
+    /// Reads the index that begins at `at`; where the tape stands is not known afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_index`].
+    pub fn read_index(&mut self, at: BlockAddress) -> Result<Index, VolumeError> {
+        self.next = None;
+        self.held = None;
+        self.unpacker = None;
+        let block_bytes = u32::try_from(self.record.len()).expect("it was given as such");
+        read_index(self.device, block_bytes, at)
     }
 
     /// Moves to `block`, unless the next read is there anyway.
@@ -269,7 +314,7 @@ impl<'a> RecordReader<'a> {
                 Err(wrong_size(bytes as u64))
             }
             ReadOutcome::Block { .. } => {
-                self.check(block)?;
+                self.compare(block)?;
                 self.held = Some(block);
                 Ok(Object::Record(block))
             }
@@ -305,6 +350,26 @@ impl<'a> RecordReader<'a> {
     /// and after shows how much of the member was in it. In a compressed segment also
     /// [`VolumeError::Frame`], and after any error nothing more comes of the member.
     pub fn chunk(&mut self) -> Result<Option<&[u8]>, VolumeError> {
+        let chunk = self.next_chunk()?;
+        Ok(chunk.map(|chunk| self.bytes(&chunk)))
+    }
+
+    /// The bytes of a chunk, until something else is read.
+    #[must_use]
+    pub fn bytes(&self, chunk: &Chunk) -> &[u8] {
+        let bytes = match &self.unpacker {
+            Some(unpacker) if chunk.framed => &unpacker.content,
+            _ => &self.record,
+        };
+        &bytes[chunk.from..chunk.from + chunk.length]
+    }
+
+    /// Has the next bytes of the member come, as [`chunk`](Self::chunk) does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, VolumeError> {
         let Rest {
             block,
             offset,
@@ -325,7 +390,11 @@ impl<'a> RecordReader<'a> {
             skip,
         };
         self.hold(block)?;
-        Ok(Some(&self.record[offset..offset + length as usize]))
+        Ok(Some(Chunk {
+            from: offset,
+            length: length as usize,
+            framed: false,
+        }))
     }
 
     /// Bytes that the next chunk has of a member in a segment that is not compressed: to the end
@@ -342,14 +411,19 @@ impl<'a> RecordReader<'a> {
         self.rest.offset = 0;
     }
 
-    /// Where the frame begins that the next chunk is in: block, and offset in it.
+    /// Where the bytes of the member are that have not come yet.
     #[must_use]
-    pub fn frame_place(&self) -> (BlockAddress, usize) {
-        (self.rest.block, self.rest.offset)
+    pub fn rest(&self) -> Place {
+        Place {
+            block: self.rest.block,
+            offset_bytes: self.rest.offset as u32,
+            length_bytes: self.rest.bytes,
+            skip_bytes: self.rest.skip.map(|skip| skip as u32),
+        }
     }
 
     /// The next bytes of a member in a compressed segment, behind `skip` bytes of the frame.
-    fn frame_chunk(&mut self, skip: usize) -> Result<&[u8], VolumeError> {
+    fn frame_chunk(&mut self, skip: usize) -> Result<Chunk, VolumeError> {
         let Rest {
             block,
             offset,
@@ -376,7 +450,11 @@ impl<'a> RecordReader<'a> {
         } else {
             self.rest.skip = Some(skip + length as usize);
         }
-        Ok(&content[..length as usize])
+        Ok(Chunk {
+            from: skip,
+            length: length as usize,
+            framed: true,
+        })
     }
 
     /// Makes the unpacker hold the frame at this place.
@@ -440,12 +518,10 @@ impl<'a> RecordReader<'a> {
 
     /// The CRC of the record that was written at `block`, if that is known.
     fn written_crc(&self, block: BlockAddress) -> Option<u32> {
-        let checks = self.checks.as_ref()?;
-        let record = block.0.checked_sub(checks.first.0)?;
-        checks.crcs.get(usize::try_from(record).ok()?).copied()
+        self.checks.as_ref()?.written(block)
     }
 
-    fn check(&self, block: BlockAddress) -> Result<(), VolumeError> {
+    fn compare(&self, block: BlockAddress) -> Result<(), VolumeError> {
         let Some(expected) = self.written_crc(block) else {
             return Ok(());
         };

@@ -4,6 +4,8 @@
 
 mod compressed;
 mod damage;
+mod failing;
+mod gone_on;
 mod hostile;
 #[path = "../common/menagerie.rs"]
 mod menagerie;
@@ -16,10 +18,12 @@ mod restored;
 mod rig;
 #[path = "../common/root.rs"]
 mod root;
+mod scanned;
 #[path = "../common/small_disk.rs"]
 mod small_disk;
 mod tape;
 mod tar_out;
+mod two_copies;
 #[path = "../common/volume.rs"]
 mod volume;
 mod zoo;

@@ -199,13 +199,17 @@ impl Volume {
 
     /// Everything on the volume, each under its own path.
     pub fn reads(&self) -> VolumeReads {
-        let lines = self.receipts.iter().flat_map(|receipt| &receipt.files);
+        let lines = self.receipts.iter().flat_map(|receipt| {
+            let index = receipt.info.index_block;
+            receipt.files.iter().map(move |line| (index, line))
+        });
         VolumeReads {
             volume: self.label.volume,
             barcode: self.label.barcode.clone(),
             block_bytes: BLOCK_BYTES,
             reads: lines
-                .map(|line| MemberRead {
+                .map(|(index, line)| MemberRead {
+                    index: Some(index),
                     skip_bytes: line.place.skip_bytes,
                     block: line.place.block,
                     offset_bytes: line.place.offset_bytes,

@@ -153,12 +153,17 @@ impl<'a> Files<'_, 'a> {
         looks: bool,
     ) -> Result<Whole, Failed> {
         self.mended = false;
+        let holds = self.directory.lock().patches.holds(&read.name);
+        let can_find = !holds || pass.can_find(place).map_err(unreadable)?;
         let patch = self.directory.lock().patches.take(read);
         if let Some(Patch {
             writer, partial, ..
         }) = patch
         {
-            return self.mend(pass, read, place, partial, Some(writer));
+            if can_find {
+                return self.mend(pass, read, place, partial, Some(writer));
+            }
+            writer.discard();
         }
         let key = self.directory.resume.key_of(read);
         let mut own = None;
@@ -171,7 +176,12 @@ impl<'a> Files<'_, 'a> {
         match fed {
             Ok(()) if incoming.is_there_in_part() => {
                 let partial = incoming.partial().expect("it is there in part");
-                self.mend(pass, read, place, partial, own)
+                if partial.missing.is_empty() || pass.can_find(place).map_err(unreadable)? {
+                    return self.mend(pass, read, place, partial, own);
+                }
+                // What is kept of it stays under its name, and is written anew.
+                drop((partial, own));
+                self.arrive(pass, read, name, place, false)
             }
             Ok(()) => match incoming.why_gap().map(str::to_owned) {
                 None => match incoming.finish() {
@@ -333,8 +343,7 @@ impl Inside<'_> {
     ) -> Result<Begun, Lost> {
         let missing = |data: &DataWriter, was_there: bool| {
             let missing = missing_of(member, data).filter(|_| looks && was_there)?;
-            // In a compressed segment only the beginning of a member can be found.
-            (missing.is_empty() || read.skip_bytes.is_none()).then_some(missing)
+            (missing.is_empty() || read.may_be_entered()).then_some(missing)
         };
         if member.part.is_some() {
             let begun = self.cut_files.begin(&mut self.target, name, member, key)?;

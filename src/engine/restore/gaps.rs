@@ -81,23 +81,19 @@ pub(super) fn torn(member: &Member, missing: &[Range<u64>]) -> Vec<Torn> {
     torn
 }
 
-/// The place of `bytes` of the data of the member at `place`, which begin behind so many others.
-/// `None` in a compressed segment, in which only the beginning of a member can be found.
-pub(super) fn place_of(
-    member: &Member,
-    place: &Place,
-    block_bytes: u32,
-    behind: u64,
-    bytes: u64,
-) -> Option<Place> {
-    let headers = place
+/// How many bytes of the member at `place` come before its data.
+pub(super) fn before_data(member: &Member, place: &Place) -> Option<u64> {
+    place
         .length_bytes
-        .checked_sub(padded(member.payload_bytes()))?;
+        .checked_sub(padded(member.payload_bytes()))
+}
+
+/// Where `bytes` are behind `behind` others, from a place in a segment on that is not compressed.
+pub(super) fn within(place: &Place, block_bytes: u32, behind: u64, bytes: u64) -> Option<Place> {
     let block_bytes = u64::from(block_bytes);
-    let begin = headers.checked_add(behind)?;
-    let begin = begin.checked_add(u64::from(place.offset_bytes))?;
+    let begin = behind.checked_add(u64::from(place.offset_bytes))?;
     let block = place.block.0.checked_add(begin / block_bytes)?;
-    place.skip_bytes.is_none().then_some(Place {
+    Some(Place {
         block: BlockAddress(block),
         offset_bytes: (begin % block_bytes) as u32,
         length_bytes: bytes,
@@ -189,15 +185,11 @@ mod tests {
             length_bytes: 1536 + 1_000_448,
             skip_bytes: None,
         };
-        let found = place_of(&member, &place, 65_536, 70_000, 10).unwrap();
+        assert_eq!(before_data(&member, &place), Some(1536));
+        let found = within(&place, 65_536, 1536 + 70_000, 10).unwrap();
         assert_eq!(
             (found.block.0, found.offset_bytes),
             (8, 512 + 1536 + 70_000 - 65_536)
         );
-        let place = Place {
-            skip_bytes: Some(0),
-            ..place
-        };
-        assert!(place_of(&member, &place, 65_536, 0, 10).is_none());
     }
 }

@@ -135,7 +135,12 @@ impl<'a> Incoming<'a> {
         let end_bytes = data.payload_bytes.saturating_add(bytes);
         let payload = data.payload_bytes..end_bytes.min(member.payload_bytes());
         data.payload_bytes = payload.end;
-        data.gaps.extend(gaps::of_payload(member, payload));
+        for gap in gaps::of_payload(member, payload) {
+            match data.gaps.last_mut().filter(|last| last.end == gap.start) {
+                Some(last) => last.end = gap.end,
+                None => data.gaps.push(gap),
+            }
+        }
         data.digest = None;
         data.why.get_or_insert(why);
         self.parser.lost(bytes)

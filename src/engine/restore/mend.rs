@@ -142,8 +142,10 @@ impl<'m> Mending<'m> {
         behind: u64,
     ) -> Result<(), Failed> {
         let bytes = range.end - range.start;
-        let found = gaps::place_of(self.member, place, pass.block_bytes(), behind, bytes);
-        let found = found.ok_or_else(|| Lost::content("its data are not where they should be"))?;
+        let found = pass.place_of(self.member, place, behind, bytes);
+        let found = found
+            .map_err(unreadable)?
+            .ok_or_else(|| Lost::content("its data are not where they should be"))?;
         pass.open_with_gaps(&found).map_err(unreadable)?;
         let base_bytes = self.member.part.map_or(0, |part| part.offset_bytes);
         let mut at = range.start;

@@ -27,6 +27,7 @@ mod read;
 mod report;
 mod resume;
 mod run;
+mod segments;
 mod tar_out;
 mod tar_stream;
 

@@ -30,10 +30,9 @@ pub(super) struct Patches<'a> {
     held: HashMap<&'a [u8], Patch>,
 }
 
-/// The content of a read that can be patched: of a whole file in a segment in which any byte of it
-/// can be found.
+/// The content of a read that can be patched: of a whole file, any byte of which may be found.
 fn content_of(read: &MemberRead) -> Option<Content> {
-    let is_whole = read.part.is_none() && read.skip_bytes.is_none();
+    let is_whole = read.part.is_none() && read.may_be_entered();
     let digest = read.digest.filter(|_| is_whole)?;
     Some((read.digest_algorithm, digest))
 }
@@ -76,6 +75,11 @@ impl<'a> Patches<'a> {
             };
             self.held.insert(&read.name, patch);
         }
+    }
+
+    /// True if something is held of a file.
+    pub(super) fn holds(&self, name: &[u8]) -> bool {
+        self.held.contains_key(name)
     }
 
     /// What is there of the file that `read` can bring the rest of.

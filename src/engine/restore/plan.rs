@@ -82,6 +82,8 @@ pub struct MemberRead {
     /// In a compressed segment, and only there: `block` and `offset_bytes` are those of a frame,
     /// and so many bytes of its content come before the member.
     pub skip_bytes: Option<u32>,
+    /// Where the index of its segment begins, if there is one.
+    pub index: Option<BlockAddress>,
     /// Up to so many records between the read before and this one are read on through, since that
     /// is quicker than a locate; what is nearer than a few is in any case.
     pub read_on_records: u64,
@@ -145,6 +147,12 @@ impl MemberRead {
     /// The version on tape, if its metadata are not those of the one that is restored.
     fn differing(&self) -> Option<&OtherVersion> {
         self.other.as_deref().filter(|other| !other.is_same_state)
+    }
+
+    /// True if it may be read from anywhere in it: in a compressed segment its index has to tell
+    /// where frames are, which is known once that was asked.
+    pub(super) fn may_be_entered(&self) -> bool {
+        self.skip_bytes.is_none() || self.index.is_some()
     }
 
     /// What is not known of the version that is restored, and why; `None` if all is.

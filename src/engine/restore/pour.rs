@@ -262,6 +262,7 @@ fn member(
         length_bytes: read.length_bytes,
         skip_bytes: read.skip_bytes,
     };
+    pass.turn_to(read);
     pass.may_read_on(read.read_on_records);
     pass.open(&place)?;
     let mut parser = MemberParser::new();

@@ -38,7 +38,8 @@ impl From<Lost> for Failed {
 /// So often a member is read that does not come as it was archived.
 const PASSES_MAX: u32 = 8;
 
-/// Opens and reads a member until it comes as it was archived, as far as that is worth it.
+/// Opens and reads a member until it comes as it was archived, as far as that is worth it; last
+/// of all with its records compared with their CRCs, so that those are known that are bad.
 pub(super) fn reread<T>(
     pass: &mut Pass<'_>,
     read: &MemberRead,
@@ -50,16 +51,18 @@ pub(super) fn reread<T>(
         length_bytes: read.length_bytes,
         skip_bytes: read.skip_bytes,
     };
+    pass.turn_to(read);
     let (mut doubted, mut passes) = (false, 0);
     let arrived = loop {
         passes += 1;
         match arrive(pass, &place) {
-            // Of a cut file the other parts are in its place already.
-            Err(Failed::Object(Lost::Doubt(what))) if read.part.is_none() => {
+            Err(Failed::Object(Lost::Doubt(what))) => {
                 // Doubt about a record in it makes the device forget how often it was asked.
-                let again = passes < PASSES_MAX;
+                let again = passes < PASSES_MAX && !pass.is_comparing();
+                // Of a cut file the other parts are in its place already.
+                let again = again && read.part.is_none();
                 doubted = again && pass.is_doubted(&place, &what).map_err(unreadable)?;
-                if !doubted {
+                if !doubted && !pass.pins(&place).map_err(unreadable)? {
                     return Err(Lost::Content(what).into());
                 }
             }

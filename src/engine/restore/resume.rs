@@ -39,7 +39,7 @@ pub struct FirstName {
 impl Resume {
     /// By what the temporary file of a read is found again, if it is kept.
     pub(super) fn key_of(&self, read: &MemberRead) -> Option<String> {
-        let is_large = read.length_bytes >= KEPT_FROM_BYTES && read.skip_bytes.is_none();
+        let is_large = read.length_bytes >= KEPT_FROM_BYTES && read.may_be_entered();
         let is_kept = self.keeps && read.digest.is_some() && (is_large || read.part.is_some());
         is_kept.then(|| {
             // Names have no zeros in them.

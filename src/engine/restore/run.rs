@@ -290,7 +290,8 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
                 continue;
             }
             let is_new = self.destination.lose(&read.name, true);
-            if read.part.is_some() && !is_new || self.falls_back(&read.name) {
+            let falls_back = || self.falls_back(&read.name, &reads.barcode, &failure.what);
+            if read.part.is_some() && !is_new || falls_back() {
                 continue;
             }
             failure.lost.push(read.name.clone());
@@ -299,10 +300,16 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
         state.report.volume_failed(failure, self.run.monitor);
     }
 
-    /// Notes that this copy of an object cannot be read. False if it has no other.
-    fn falls_back(&self, name: &'a [u8]) -> bool {
+    /// Notes that the copy of an object on this volume cannot be read, for that reason. False if it
+    /// has no other.
+    fn falls_back(&self, name: &'a [u8], barcode: &str, what: &str) -> bool {
         let can_mend = self.destination.can_mend(name);
-        self.run.state().copies.falls_back(name, can_mend)
+        let copies = &mut self.run.state().copies;
+        let falls_back = copies.falls_back(name, can_mend);
+        if falls_back {
+            copies.tried(name, barcode, what);
+        }
+        falls_back
     }
 
     fn read_volume(
@@ -344,10 +351,8 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
                 break;
             }
         }
-        let end = match pass.first_medium_error() {
-            Some(block) => VolumeEnd::Suspect(format!("block {block} cannot be read")),
-            None => VolumeEnd::Open,
-        };
+        let damage = pass.damage().map(str::to_owned);
+        let end = damage.map_or(VolumeEnd::Open, VolumeEnd::Suspect);
         (end, failure)
     }
 
@@ -374,12 +379,19 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
                 state.report.count(file_bytes, verified, self.monitor);
             }
             Ok(Done::Later | Done::LostBefore) => {}
-            Err(Failed::Object(Lost::Content(what) | Lost::Doubt(what)))
-                if self.falls_back(&read.name) =>
-            {
-                self.destination.lose(&read.name, true);
-                let mut state = self.run.state();
-                state.report.falls_back(&read.name, &what, self.monitor);
+            Err(Failed::Object(Lost::Content(what) | Lost::Doubt(what))) => {
+                let barcode = &self.run.volume(volume).barcode;
+                if self.falls_back(&read.name, barcode, &what) {
+                    self.destination.lose(&read.name, true);
+                    let what = format!("on {barcode}: {what}");
+                    let mut state = self.run.state();
+                    state.report.falls_back(&read.name, &what, self.monitor);
+                } else {
+                    let mut state = self.run.state();
+                    let what = state.copies.all_tried(&read.name, barcode, &what);
+                    drop(state);
+                    self.lost(&read.name, Lost::Content(what));
+                }
             }
             Err(Failed::Object(lost)) => self.lost(&read.name, lost),
             Err(Failed::Volume(error)) if is_cancelled(&error) => {

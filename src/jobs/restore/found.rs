@@ -159,6 +159,7 @@ impl Found {
                     // The header on tape tells.
                     open: false,
                 }),
+                index: Some(BlockAddress(receipt.index_block)),
                 job,
                 read_on_records: 0,
                 other,
