@@ -7,9 +7,9 @@ use std::os::unix::fs::FileExt as _;
 use catalogs::{FindOptions, Pattern};
 use tape_sim::fault::{Flaws, Spot, write_flaws};
 use tape_sim::library::LibrarySpec;
-use tapewright::jobs::Outcome;
 use tapewright::jobs::archive::{JobDescription, archive};
-use tapewright::jobs::restore::{RestoreOptions, RestoreSummary, restore};
+use tapewright::jobs::restore::{RestoreOptions, RestoreSummary, pour_file, restore};
+use tapewright::jobs::{Outcome, VolumeState, tapes};
 use tapewright::units::ByteSize;
 
 use crate::lab::{A, C, Lab, archive_path, assert_same_tree, noise};
@@ -241,4 +241,45 @@ fn a_file_with_bad_records_in_both_copies_comes_back_from_both() {
         "{summary:?}"
     );
     assert!(!back(&lab).join("large").exists());
+}
+
+#[test]
+fn a_tape_that_gives_other_bytes_than_were_written_becomes_suspect_and_the_other_one_is_read() {
+    let lab = Lab::new();
+    fs::create_dir_all(lab.path("source")).unwrap();
+    let content = noise(1, 1_000_000);
+    fs::write(lab.path("source/one"), &content).unwrap();
+    lab.label(&[A], "onsite");
+    lab.label(&[C], "offsite");
+    let job = JobDescription {
+        copy_pool: Some("offsite".to_owned()),
+        ..crate::lab::of_paths(vec![lab.path("source")], "onsite")
+    };
+    let summary = archive(lab.site(), &job).unwrap();
+    assert!(summary.failure.is_none(), "{summary:?}");
+    let [_, on_c] = places_of(&lab, "one");
+    lab.spoil(C, on_c[0] + 5);
+    let options = RestoreOptions {
+        patterns: vec![archive_path(&lab.path("source/one"))],
+        ..RestoreOptions::default()
+    };
+    let mut poured = Vec::new();
+    let first = pour_file(lab.site(), &options, &mut poured).unwrap().report;
+    assert_eq!(first.agrees, Some(false), "{first:?}");
+    let doubts = first.doubts.concat();
+    let block = format!("block {} ", on_c[0] + 5);
+    assert!(doubts.contains(C) && doubts.contains(&block), "{doubts}");
+    let all = tapes::list(lab.site()).unwrap();
+    let state = |barcode| {
+        all.iter()
+            .find(|tape| tape.barcode == barcode)
+            .unwrap()
+            .state
+    };
+    assert_eq!(state(C), VolumeState::Suspect);
+    assert_ne!(state(A), VolumeState::Suspect);
+    let mut poured = Vec::new();
+    let second = pour_file(lab.site(), &options, &mut poured).unwrap().report;
+    assert_eq!(second.agrees, Some(true), "{second:?}");
+    assert!(poured == content);
 }

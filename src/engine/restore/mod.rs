@@ -18,6 +18,7 @@ mod gaps;
 mod incoming;
 mod links;
 mod mend;
+mod outflow;
 mod parts;
 mod pass;
 mod patches;

@@ -5,8 +5,9 @@ use std::io::Write;
 
 use super::FirstName;
 use super::crew::Crew;
+use super::outflow::{Ended, Spout};
 use super::plan::{KnownDirectory, MemberRead, RestorePlan, VolumeReads};
-use super::pour::{Ended, PourReport, Spout, pour_into};
+use super::pour::{PourReport, pour_into};
 use super::report::{RestoreOutcome, RestoreReport};
 use super::run::{Reader, Run};
 use super::tar_out::TarOut;
@@ -154,7 +155,7 @@ fn count(
     match poured.agrees {
         _ if poured.stopped => problem("stopped before its end".to_owned()),
         _ if !poured.is_whole => problem(poured.failures.join("; ")),
-        Some(false) => problem("its content has another digest".to_owned()),
+        Some(false) => problem(poured.doubts.join("; ")),
         agrees => {
             report.from_spares += u64::from(!poured.failures.is_empty());
             report.count(Some(file.size_bytes), agrees == Some(true), monitor);

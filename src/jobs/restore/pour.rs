@@ -113,7 +113,7 @@ fn came_of(name: &[u8], report: &PourReport) -> Came {
     };
     match report.is_whole {
         true if is_whole => {}
-        true => problem("its digest is another"),
+        true => report.doubts.iter().for_each(|what| problem(what)),
         false => report.failures.iter().for_each(|what| problem(what)),
     }
     Came {

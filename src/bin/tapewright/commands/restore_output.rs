@@ -122,10 +122,11 @@ pub fn pour(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> 
             }
         }
         Some(false) => {
-            tell(
-                "tapewright: what was written is not what was archived: its digest is another. \
-                 Do not use it, and restore it with --to, which turns to another copy",
-            );
+            tell(format!(
+                "tapewright: what was written is not what was archived: {}. Do not use it, and \
+                 restore it with --to, which puts it together from all copies",
+                report.doubts.join("; ")
+            ));
             Exit::Partial
         }
         None => {
