@@ -8,7 +8,8 @@
 //!
 //! Memory: the plan itself; for each drive one record and one member's headers; one byte per read,
 //! and a pointer for each that has another copy; the names of hard links; the metadata of
-//! directories.
+//! directories. Once something is bad, the index of its segment while that is read, and then four
+//! bytes for each record and eight for each frame of the last few segments.
 //! Knows neither the catalog that made the plan nor how volumes are mounted.
 
 mod copies;
