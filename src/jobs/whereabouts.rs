@@ -131,13 +131,16 @@ pub(crate) enum Places {
         slots: usize,
     },
     /// Every tape is handed over on request.
-    ByHand,
+    ByHand {
+        /// The tape that was read in the drive last, and lies in it still.
+        loaded: Option<String>,
+    },
 }
 
 impl Places {
     pub(crate) fn new(snapshot: Option<Snapshot>, is_ours: impl Fn(&Place) -> bool) -> Places {
         let Some(snapshot) = snapshot else {
-            return Places::ByHand;
+            return Places::ByHand { loaded: None };
         };
         let mut ours: Vec<&Place> = snapshot.drives.iter().filter(|p| is_ours(p)).collect();
         ours.sort_by_key(|place| place.cartridge.is_some());
@@ -171,15 +174,34 @@ impl Places {
     /// be one of them.
     pub(crate) fn nameless(&self) -> &[String] {
         match self {
-            Places::ByHand => &[],
+            Places::ByHand { .. } => &[],
             Places::Known { nameless, .. } => nameless,
+        }
+    }
+
+    /// The same where this tape was just read: without a changer it lies in the drive still.
+    pub(crate) fn just_read(self, barcode: Option<&str>) -> Places {
+        match self {
+            Places::ByHand { .. } => Places::ByHand {
+                loaded: barcode.map(str::to_owned),
+            },
+            known => known,
+        }
+    }
+
+    /// Numbers of the drives that are ours, those first in which nothing is.
+    pub(crate) fn drives(&self) -> &[u16] {
+        match self {
+            Places::Known { drives, .. } => drives,
+            Places::ByHand { .. } => &[0],
         }
     }
 
     /// Where the tape is.
     pub(crate) fn of(&self, barcode: &str) -> TapePlace {
         match self {
-            Places::ByHand => TapePlace::Operator,
+            Places::ByHand { loaded } if loaded.as_deref() == Some(barcode) => TapePlace::Drive(0),
+            Places::ByHand { .. } => TapePlace::Operator,
             Places::Known { places, .. } => {
                 places.get(barcode).cloned().unwrap_or(TapePlace::Missing)
             }

@@ -12,7 +12,9 @@ use tapewright::changer::{Changer, ElementKind};
 use tapewright::jobs::label::label;
 use tapewright::jobs::library::LibraryConfig;
 use tapewright::jobs::places::{PlaceOptions, place};
-use tapewright::jobs::restore::{FromTapes, RestoreOptions, TapesAlone, restore};
+use tapewright::jobs::restore::{
+    Certainty, FromTapes, RestoreOptions, TapePlace, TapesAlone, plan, restore,
+};
 use tapewright::jobs::{
     JobError, Operator, Outcome, Reply, Site, StateDir, TapeRequest, VolumeState, tapes,
 };
@@ -192,8 +194,20 @@ fn a_tape_is_restored_from_the_drive_it_is_in_without_library_or_catalog() {
         alone: alone.volumes().to_vec(),
         ..RestoreOptions::default()
     };
+    // It lies in the drive already: nobody has to bring it, and the drive threads it again.
+    let [tape] = &plan(alone.site(site), &options).unwrap().tapes[..] else {
+        panic!("it is the only one");
+    };
+    assert_eq!(tape.place, TapePlace::Drive(0));
+    assert_eq!(tape.times.robot_s, 0.0);
+    let begun = lab.library().elapsed().unwrap();
     let restored = restore(alone.site(site), &options).unwrap();
     assert_eq!(restored.outcome, Outcome::Complete, "{restored:?}");
+    let took_s = (lab.library().elapsed().unwrap() - begun).as_secs_f64();
+    let finish = &restored.finish;
+    assert_eq!(finish.certainty, Certainty::Likely);
+    let off = took_s / finish.seconds.unwrap() - 1.0;
+    assert!(off.abs() < 0.1, "{took_s} s, foretold {finish:?} {tape:?}");
     let copy = lab.path("target").join(String::from_utf8(source).unwrap());
     assert_same_tree(&lab.path("source"), &copy);
     assert_eq!(*asked.lock().unwrap(), [""; 0], "nobody is asked for it");

@@ -5,8 +5,11 @@ use std::fs;
 use catalogs::model::event::{Event, VolumeState, VolumeStateChanged};
 use tape_sim::fault::Effect;
 use tape_sim::library::LibrarySpec;
+use tapewright::changer::ElementKind;
 use tapewright::jobs::copy::{CopyOptions, copy};
-use tapewright::jobs::restore::{Certainty, RestoreOptions, TapePlace, plan, restore};
+use tapewright::jobs::restore::{
+    Certainty, Output, RestoreOptions, TapeNeed, TapePlace, plan, plan_as, restore, restore_as_tar,
+};
 use tapewright::jobs::{ByteText, Outcome};
 
 use crate::lab::{A, B, C, Lab, archive_path, fault, noise};
@@ -61,6 +64,9 @@ fn a_restore_takes_as_long_as_foretold() {
         );
         let planned: f64 = outlook.tapes.iter().map(|tape| tape.times.total_s).sum();
         assert!((planned - foretold_s).abs() < 1e-6);
+        assert!((outlook.times.total_s - foretold_s).abs() < 1e-6);
+        let read_s: f64 = outlook.tapes.iter().map(|tape| tape.times.read_s).sum();
+        assert!(read_s > 0.0 && (outlook.times.read_s - read_s).abs() < 1e-6);
         assert_eq!(summary.timing.planned_s, foretold_s);
         // The files are there before the last tape goes home.
         let last = &outlook.tapes[1].times;
@@ -69,6 +75,69 @@ fn a_restore_takes_as_long_as_foretold() {
         assert!((outlook.finish.files_s.unwrap() + home_s - foretold_s).abs() < 1e-6);
         assert!(outlook.finish.files_at < outlook.finish.at);
         assert_eq!(summary.timing.tapes.len(), 2);
+    }
+}
+
+/// With one drive a tape in it is no gain unless it is read first, and the way back of the last
+/// tape is none that files wait for.
+#[test]
+fn one_drive_reads_what_is_loaded_first_and_the_longest_way_back_last() {
+    // Whether there is a directory to restore into, and which tape lies in the drive.
+    let cases = [
+        (Output::Directory, None),
+        (Output::Directory, Some(A)),
+        (Output::Directory, Some(B)),
+        (Output::Tar, Some(B)),
+    ];
+    for (output, loaded) in cases {
+        let lab = roomy(1);
+        let options = on_two_tapes(&lab);
+        if let Some(tape) = loaded {
+            let mut changer = lab.changer();
+            let inventory = changer.inventory().unwrap();
+            let slot = inventory.find(tape).unwrap().address;
+            let drive = inventory.of_kind(ElementKind::Drive).next().unwrap();
+            changer.move_medium(slot, drive.address).unwrap();
+        }
+        let outlook = plan_as(lab.site(), &options, output).unwrap();
+        let case = format!("{output:?} {loaded:?}: {outlook:?}");
+        let [first, last] = &outlook.tapes[..] else {
+            panic!("{case}");
+        };
+        match (output, loaded) {
+            (Output::Directory, Some(tape)) => {
+                assert_eq!((first.barcode.as_str(), first.times.robot_s), (tape, 0.0));
+            }
+            (Output::Directory, None) => {
+                let back_s = |tape: &TapeNeed| {
+                    let times = &tape.times;
+                    times.rewind_s + times.unload_s + times.return_s
+                };
+                assert!(back_s(first) <= back_s(last), "{case}");
+            }
+            // It keeps its order: B goes home for A, and comes again.
+            _ => {
+                assert_eq!((first.barcode.as_str(), last.barcode.as_str()), (A, B));
+                assert!(first.times.robot_s > first.sheet.load_s, "{case}");
+                assert!(
+                    last.times.robot_s > 0.0 && last.times.load_s > 0.0,
+                    "{case}"
+                );
+            }
+        }
+        let begun = lab.library().elapsed().unwrap();
+        let summary = match output {
+            Output::Tar => restore_as_tar(lab.site(), &options, &mut Vec::new()).unwrap(),
+            _ => restore(lab.site(), &options).unwrap(),
+        };
+        assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");
+        let took_s = (lab.library().elapsed().unwrap() - begun).as_secs_f64();
+        let foretold_s = outlook.finish.seconds.unwrap();
+        let off = took_s / foretold_s - 1.0;
+        assert!(
+            off.abs() < 0.06,
+            "{took_s} s, foretold {foretold_s}: {case}"
+        );
     }
 }
 

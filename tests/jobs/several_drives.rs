@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use tape_sim::fault::{Device, Effect, Rule};
 use tape_sim::library::LibrarySpec;
+use tapewright::changer::ElementKind;
 use tapewright::jobs::archive::{JobDescription, archive};
 use tapewright::jobs::library::{status, trace_to};
-use tapewright::jobs::restore::{RestoreOptions, RestoreOutlook, TapePlace, plan, restore};
+use tapewright::jobs::restore::{
+    Output, RestoreOptions, RestoreOutlook, TapePlace, plan, plan_as, restore, restore_as_tar,
+};
 use tapewright::jobs::{Outcome, Site};
 use tapewright::monitor::{Monitor, Problem};
 use tapewright::transport::record::Record;
@@ -145,7 +148,8 @@ fn the_plan_shares_tapes_among_drives_the_longest_first() {
     let planned = |drives| plan(lab.site(), &options(&lab, drives)).unwrap();
     let one = planned(1);
     assert_eq!(one.drives.len(), 1);
-    assert_eq!(one.drives[0].tapes, [A, B, C, D]);
+    // That with the longest way back comes last.
+    assert_eq!(one.drives[0].tapes, [B, C, D, A]);
     let all = one.more_drives.unwrap();
     assert_eq!(all.drives, 3);
     let two = planned(2);
@@ -181,6 +185,33 @@ fn the_plan_shares_tapes_among_drives_the_longest_first() {
         (without.tapes[3].drive, without.tapes[3].ends_s),
         (None, None)
     );
+}
+
+#[test]
+fn a_tape_of_the_restore_does_not_make_room_where_another_can() {
+    let mut lab = lab(2);
+    on_four_tapes(&lab);
+    let mut changer = lab.changer();
+    let inventory = changer.inventory().unwrap();
+    let drives: Vec<_> = inventory.of_kind(ElementKind::Drive).collect();
+    for (tape, drive) in [(D, drives[0]), ("SIM006L9", drives[1])] {
+        let slot = inventory.find(tape).unwrap().address;
+        changer.move_medium(slot, drive.address).unwrap();
+    }
+    drop(changer);
+    let told = listens(&mut lab, None);
+    // It takes the tapes in their order, in one drive.
+    let options = options(&lab, 1);
+    let outlook = plan_as(lab.site(), &options, Output::Tar).unwrap();
+    let drives: Vec<_> = outlook.tapes.iter().map(|tape| tape.drive).collect();
+    assert_eq!(drives, [Some(1), Some(1), Some(1), Some(0)], "{outlook:?}");
+    assert_eq!(outlook.tapes[3].times.robot_s, 0.0);
+    restore_as_tar(lab.site(), &options, &mut Vec::new()).unwrap();
+    let phases = told.phases.lock().unwrap();
+    let moved = |phase: &&String| phase.starts_with("moving") && phase.contains("into drive");
+    let moved: Vec<&String> = phases.iter().filter(moved).collect();
+    assert_eq!(moved[0], &format!("moving {A} into drive 1"), "{phases:?}");
+    assert!(moved.iter().all(|phase| !phase.contains(D)), "{phases:?}");
 }
 
 #[test]

@@ -51,7 +51,8 @@ impl Mounter<'_> {
         let barcode = wanted.barcode;
         let snapshot = self.ready_to_move()?;
         let route = match wanted.unread {
-            None => route(&snapshot, barcode).map_err(|error| self.with_whereabouts(error))?,
+            None => route(&snapshot, barcode, &self.wanted)
+                .map_err(|error| self.with_whereabouts(error))?,
             Some(unread) => route_of_unread(&snapshot, barcode, unread.element)?,
         };
         match route {

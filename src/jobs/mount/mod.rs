@@ -160,6 +160,8 @@ pub(crate) struct Mounter<'a> {
     sick: Sick,
     mode: DriveMode,
     watch: Stopwatch,
+    /// Tapes that the job wants: they make room for others last.
+    wanted: Vec<String>,
 }
 
 impl<'a> Mounter<'a> {
@@ -173,6 +175,7 @@ impl<'a> Mounter<'a> {
             sick,
             mode: MODE,
             watch: Stopwatch::new(site.clock.hand()),
+            wanted: Vec::new(),
         })
     }
 
@@ -185,6 +188,7 @@ impl<'a> Mounter<'a> {
             sick: self.sick.beside(),
             mode: self.mode,
             watch: Stopwatch::new(site.clock.hand()),
+            wanted: self.wanted.clone(),
         })
     }
 
@@ -197,6 +201,11 @@ impl<'a> Mounter<'a> {
     pub(crate) fn compressing(mut self, compression: bool) -> Self {
         self.mode.compression = compression;
         self
+    }
+
+    /// Leaves these tapes in the drives that they lie in, as long as another drive can be had.
+    pub(crate) fn wants(&mut self, barcodes: impl Iterator<Item = String>) {
+        self.wanted.extend(barcodes);
     }
 
     /// Refuses work that takes more drives at once than the library has.

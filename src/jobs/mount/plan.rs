@@ -13,17 +13,21 @@ pub(crate) enum Route {
     Stored {
         from: ElementAddress,
         /// Drives (indexes into the snapshot's drives), best first: empty ones, then those
-        /// with another tape in them.
+        /// with another tape in them, last those with one that the job wants, too.
         drives: Vec<usize>,
     },
 }
 
-/// Looks the tape up and orders the drives.
+/// Looks the tape up and orders the drives. `wanted`: tapes that the job wants, too.
 ///
 /// # Errors
 ///
 /// The tape is missing, there twice, or a cleaning cartridge.
-pub(crate) fn route(snapshot: &Snapshot, barcode: &str) -> Result<Route, JobError> {
+pub(crate) fn route(
+    snapshot: &Snapshot,
+    barcode: &str,
+    wanted: &[String],
+) -> Result<Route, JobError> {
     let barcode_owned = || barcode.to_owned();
     let mut holders = snapshot.places().filter(|place| place.holds(barcode));
     let place = holders.next().ok_or_else(|| JobError::TapeMissing {
@@ -37,7 +41,7 @@ pub(crate) fn route(snapshot: &Snapshot, barcode: &str) -> Result<Route, JobErro
             barcode: barcode_owned(),
         });
     }
-    route_from(snapshot, place, barcode)
+    route_from(snapshot, place, barcode, wanted)
 }
 
 /// The same for the cartridge in `element`, whose barcode cannot be read; `name` is for people.
@@ -61,10 +65,15 @@ pub(crate) fn route_of_unread(
         lost: None,
         outside: None,
     })?;
-    route_from(snapshot, place, name)
+    route_from(snapshot, place, name, &[])
 }
 
-fn route_from(snapshot: &Snapshot, place: &Place, name: &str) -> Result<Route, JobError> {
+fn route_from(
+    snapshot: &Snapshot,
+    place: &Place,
+    name: &str,
+    wanted: &[String],
+) -> Result<Route, JobError> {
     if place
         .cartridge
         .as_ref()
@@ -82,7 +91,11 @@ fn route_from(snapshot: &Snapshot, place: &Place, name: &str) -> Result<Route, J
         return Ok(Route::Loaded { drive });
     }
     let mut drives: Vec<usize> = (0..snapshot.drives.len()).collect();
-    drives.sort_by_key(|&index| snapshot.drives[index].cartridge.is_some());
+    drives.sort_by_key(|&index| {
+        let place = &snapshot.drives[index];
+        let is_wanted = wanted.iter().any(|barcode| place.holds(barcode));
+        (place.cartridge.is_some(), is_wanted)
+    });
     Ok(Route::Stored {
         from: place.address,
         drives,
@@ -131,10 +144,13 @@ mod tests {
 
     #[test]
     fn a_tape_is_routed_to_its_drive_or_to_an_empty_one_first() {
-        assert_eq!(route(&library(), "A").unwrap(), Route::Loaded { drive: 0 });
+        assert_eq!(
+            route(&library(), "A", &[]).unwrap(),
+            Route::Loaded { drive: 0 }
+        );
         let from = ElementAddress(1002);
         assert_eq!(
-            route(&library(), "B").unwrap(),
+            route(&library(), "B", &[]).unwrap(),
             Route::Stored {
                 from,
                 drives: vec![1, 0]
@@ -142,27 +158,35 @@ mod tests {
         );
         let from = ElementAddress(101);
         assert_eq!(
-            route(&library(), "M").unwrap(),
+            route(&library(), "M", &[]).unwrap(),
             Route::Stored {
                 from,
                 drives: vec![1, 0]
             }
         );
+        // What the job wants, too, makes room last.
+        let mut full = library();
+        full.drives[1] = place(2, 1, Some("C"), None);
+        for (wanted, drives) in [("C", vec![0, 1]), ("A", vec![1, 0])] {
+            let wanted = [wanted.to_owned()];
+            let routed = route(&full, "M", &wanted).unwrap();
+            assert_eq!(routed, Route::Stored { from, drives });
+        }
     }
 
     #[test]
     fn what_cannot_be_mounted_is_named() {
         let library = library();
         assert!(matches!(
-            route(&library, "Z"),
+            route(&library, "Z", &[]),
             Err(JobError::TapeMissing { .. })
         ));
         assert!(matches!(
-            route(&library, "X"),
+            route(&library, "X", &[]),
             Err(JobError::BarcodeTwice { .. })
         ));
         assert!(matches!(
-            route(&library, "CLN1"),
+            route(&library, "CLN1", &[]),
             Err(JobError::CleaningCartridge { .. })
         ));
     }

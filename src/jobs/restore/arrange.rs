@@ -67,6 +67,29 @@ pub(super) fn above_last(
     asked_first(tape, from_bytes, extents, order, is_asked, End::Rewinds)
 }
 
+/// What an order of reads takes once the tape is mounted, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ways {
+    pub(super) locate_s: f64,
+    /// Of this, what is read on through.
+    pub(super) read_on_s: f64,
+    pub(super) read_s: f64,
+    pub(super) rewind_s: f64,
+}
+
+impl Ways {
+    pub(super) fn of(order: &AccessOrder) -> Ways {
+        let legs = order.legs.iter();
+        let read_on = legs.filter(|leg| leg.approach == Approach::ReadOn);
+        Ways {
+            locate_s: order.motion_s() - order.rewind_s,
+            read_on_s: read_on.map(|leg| leg.approach_s).sum(),
+            read_s: order.read_s(),
+            rewind_s: order.rewind_s,
+        }
+    }
+}
+
 /// A volume whose reads are in order.
 pub(super) struct Arranged {
     pub(super) reads: VolumeReads,
@@ -76,8 +99,10 @@ pub(super) struct Arranged {
     pub(super) order: AccessOrder,
     /// The way that the order of records would take, in seconds.
     pub(super) record_order_s: f64,
-    /// What the order that moves the tape least would take, in seconds.
-    pub(super) least_s: f64,
+    /// What the order that moves the tape least would take.
+    pub(super) least: Ways,
+    /// Since when the catalog has known of what is read: by that volumes are in order.
+    pub(super) known_since: u64,
     /// Of each read who waits for it.
     pub(super) worth: Vec<Worth>,
     pub(super) tape: Tape,
@@ -96,7 +121,7 @@ pub(super) struct Arranged {
 pub(super) fn arrange(
     mut members: Vec<Member>,
     volume: Volume,
-    used_blocks: u64,
+    (used_blocks, known_since): (u64, u64),
     aim: Aim,
 ) -> Arranged {
     let label = volume.label.what;
@@ -118,9 +143,9 @@ pub(super) fn arrange(
         .map(|member| extent(member, block_bytes))
         .collect();
     let worth: Vec<Worth> = members.iter().map(Member::worth).collect();
-    let least = least_order(&tape, block_bytes, &extents, &worth);
-    let least_s = least.total_s();
-    let order = aim.order(&tape, block_bytes, &extents, &worth, || least);
+    let best = least_order(&tape, block_bytes, &extents, &worth);
+    let least = Ways::of(&best);
+    let order = aim.order(&tape, block_bytes, &extents, &worth, || best);
     let by_record = in_record_order(&tape, block_bytes, &extents, End::Rewinds);
     let mut reads: Vec<Option<MemberRead>> = members
         .into_iter()
@@ -142,7 +167,8 @@ pub(super) fn arrange(
         extents: turns.iter().map(|turn| extents[turn.read]).collect(),
         worth: turns.iter().map(|turn| worth[turn.read]).collect(),
         record_order_s: by_record.motion_s(),
-        least_s,
+        least,
+        known_since,
         order,
         tape,
         generation: label.generation,

@@ -548,26 +548,26 @@ impl Chooser<'_> {
         for member in members {
             volumes.entry(member.volume).or_default().push(member);
         }
-        let mut ordered: Vec<(u64, Arranged)> = Vec::with_capacity(volumes.len());
+        let mut ordered: Vec<Arranged> = Vec::with_capacity(volumes.len());
         for (volume, members) in volumes {
             let segments: HashSet<Uuid> = members.iter().map(|member| member.segment).collect();
             let receipts = self.catalog.receipts_of_volume(&volume)?;
             let read = receipts
                 .iter()
                 .filter(|r| segments.contains(&r.what.receipt.segment));
-            let order = read.map(|receipt| receipt.seq).min().unwrap_or(u64::MAX);
+            let known_since = read.map(|receipt| receipt.seq).min().unwrap_or(u64::MAX);
             let ends = receipts
                 .iter()
                 .map(|receipt| receipt.what.receipt.end_block);
             let used_blocks = ends.max().unwrap_or_default();
             let volume = catalog::volume(self.catalog, volume)?;
-            ordered.push((order, arrange(members, volume, used_blocks, self.aim)));
+            let known = (used_blocks, known_since);
+            ordered.push(arrange(members, volume, known, self.aim));
         }
-        ordered.sort_by_key(|(order, _)| *order);
-        let mut volumes: Vec<Arranged> = ordered.into_iter().map(|(_, one)| one).collect();
+        ordered.sort_by_key(|volume| volume.known_since);
         if self.aim == Aim::First {
-            first::sort(&mut volumes, self.places);
+            first::sort(&mut ordered, self.places);
         }
-        Ok(volumes)
+        Ok(ordered)
     }
 }

@@ -57,7 +57,7 @@ pub(crate) use record_file::read_all as recorded_in_files;
 use replan::Layouts;
 pub use room::Room;
 pub use shares::MoreDrives;
-use shares::Shares;
+use shares::{Shares, Wish};
 use summary::summarise;
 
 use super::catalog::Opened;
@@ -244,7 +244,8 @@ fn make<'a>(
 ) -> Result<Prepared<'a>, JobError> {
     let catalog = catalog::open(site)?;
     let mut mounter = Mounter::open(site)?;
-    let places = mounter.places()?;
+    let just_read = options.alone.last().map(|volume| volume.barcode.as_str());
+    let places = mounter.places()?.just_read(just_read);
     let choice = choose::plan(&catalog, &places, options, output, site.monitor);
     let mut choice = choice.map_err(|error| told(&catalog, Under::Restore, error))?;
     for pattern in &choice.not_found {
@@ -254,12 +255,17 @@ fn make<'a>(
     }
     let room = Room::of(&choice, &options.target);
     let calibration = history::calibration(site, &catalog, &choice.volumes)?;
-    let (most, aim) = (options.drives, options.aim());
-    let shares = Shares::of(&mut choice.volumes, &places, most, aim, &calibration);
+    let wish = Wish {
+        most: options.drives,
+        aim: options.aim(),
+        is_ordered: output != Output::Directory,
+    };
+    let shares = Shares::of(&mut choice.volumes, &places, wish, &calibration);
+    let volumes = choice.volumes.iter();
+    mounter.wants(volumes.map(|volume| volume.reads.barcode.clone()));
     let now = site.clock.now();
     let outlook = RestoreOutlook::of(&choice, &shares, &places, room, now, calibration);
     let outlook = outlook.of_tapes_alone(&options.alone);
-    let outlook = outlook.with_first_soon(options.first_soon, &choice);
     Ok(Prepared {
         site,
         options,

@@ -11,7 +11,7 @@ use super::arrange::Arranged;
 use super::calibrate::Calibration;
 use super::choose::Choice;
 use super::first::FirstFile;
-use super::lanes::{DrivePlan, Turn};
+use super::lanes::{DrivePlan, Takes, Turn};
 use super::past::{AsItWas, Deleted};
 use super::room::Room;
 use super::shares::{MoreDrives, Shares};
@@ -101,6 +101,8 @@ pub struct RestoreOutlook {
     pub existing: Problems,
     /// The tapes, in the order in which they will be begun.
     pub tapes: Vec<TapeNeed>,
+    /// What all that are within reach take together, one after the other.
+    pub times: TapeTimes,
     /// The drives that are used, each with its tapes.
     pub drives: Vec<DrivePlan>,
     /// What more drives would bring, if it is worth it.
@@ -111,9 +113,11 @@ pub struct RestoreOutlook {
     pub calibration: Calibration,
     /// The file that is there first.
     pub first_file: Option<FirstFile>,
-    /// Seconds that the tapes within reach take more since the first files are to be there soon;
-    /// `None` where that was not asked for.
+    /// Seconds by which the drives are free later since the first files are to be there soon, than
+    /// by the plan without; below 0 where it is sooner. `None` where that was not asked for.
     pub first_soon_s: Option<f64>,
+    /// The same until all files of the tapes within reach are there.
+    pub first_soon_files_s: Option<f64>,
     /// The tapes that are neither in the library nor loaded by hand.
     pub pick_list: Vec<Pick>,
     /// Objects that will not be what their names promise: files that were not whole when they
@@ -167,7 +171,9 @@ impl RestoreOutlook {
             drives: shares.drives(&tapes),
             more_drives: shares.more,
             first_file: FirstFile::of(now, &choice.volumes, &tapes),
-            first_soon_s: None,
+            first_soon_s: shares.later.map(|later| later.seconds),
+            first_soon_files_s: shares.later.map(|later| later.files_s),
+            times: together(&tapes),
             finish,
             calibration,
             pick_list: choice.pick_list.clone(),
@@ -187,20 +193,17 @@ impl RestoreOutlook {
         self
     }
 
-    /// The same with what it costs that the first files are there soon, if they are to be.
-    pub(super) fn with_first_soon(mut self, is_so: bool, choice: &Choice) -> RestoreOutlook {
-        let volumes = choice.volumes.iter().zip(&self.tapes);
-        let within_reach = volumes.filter(|(_, tape)| tape.place != TapePlace::Missing);
-        let more = within_reach.map(|(volume, _)| volume.order.total_s() - volume.least_s);
-        self.first_soon_s = is_so.then(|| more.sum::<f64>().max(0.0));
-        self
-    }
-
     /// The same with each read.
     pub(super) fn with_reads(mut self, choice: &Choice) -> RestoreOutlook {
         self.reads = choice.volumes.iter().flat_map(planned_reads).collect();
         self
     }
+}
+
+/// What the tapes within reach take, one after the other.
+fn together(tapes: &[TapeNeed]) -> TapeTimes {
+    let within_reach = tapes.iter().filter(|tape| tape.ends_s.is_some());
+    within_reach.fold(TapeTimes::default(), |all, tape| all.and(&tape.times))
 }
 
 /// How many objects are read: a cut file has one name and several members.
@@ -218,9 +221,18 @@ fn need(
 ) -> TapeNeed {
     let reads = &volume.reads;
     let place = places.of(&reads.barcode);
-    let sheet = TapeTimes::of_sheet(volume, &place, places);
     let outside = volume.outside.clone();
     let outside = outside.filter(|_| place == TapePlace::Missing);
+    let takes = match turn {
+        Some(turn) => turn.takes,
+        None => {
+            let sheet = TapeTimes::of_sheet(volume, &place, places);
+            Takes {
+                times: calibration.times(&sheet, &volume.generation),
+                sheet,
+            }
+        }
+    };
     TapeNeed {
         barcode: reads.barcode.clone(),
         volume: reads.volume,
@@ -229,8 +241,8 @@ fn need(
         drive: turn.map(|turn| turn.drive),
         members: reads.reads.len() as u64,
         bytes: reads.reads.iter().map(|read| read.length_bytes).sum(),
-        times: calibration.times(&sheet, &volume.generation),
-        sheet,
+        times: takes.times,
+        sheet: takes.sheet,
         once: OnceTimes::of(volume, places),
         begins_s: turn.map(|turn| turn.begins_s),
         ends_s: turn.map(|turn| turn.ends_s),

@@ -88,7 +88,7 @@ pub fn pour_file(
     record.end(&timing, came);
     let (missing_tapes, failed_tapes) = FailedTape::sort(refused);
     Ok(Poured {
-        report: report?,
+        report,
         failed_tapes,
         missing_tapes,
         remarks,

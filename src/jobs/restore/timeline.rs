@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::arrange::Arranged;
+use super::arrange::{Arranged, Ways};
 use super::calibrate::Calibration;
-use crate::access_order::{Approach, robot_move_s};
+use crate::access_order::robot_move_s;
 use crate::jobs::whereabouts::{Places, TapePlace};
 
 /// What a person takes to load a tape that a drive without changer asks for: an estimate.
@@ -19,7 +19,8 @@ const LEAST_PERCENT: f64 = 5.0;
 /// What one tape takes, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct TapeTimes {
-    /// The robot, or a person at a drive without changer, brings it to the drive.
+    /// The robot, or a person at a drive without changer, brings it to the drive; and another tape
+    /// of the restore goes home before, if that one lies in the drive.
     pub robot_s: f64,
     /// The drive threads it.
     pub load_s: f64,
@@ -42,31 +43,73 @@ pub struct TapeTimes {
 }
 
 impl TapeTimes {
-    /// By the data sheet.
+    /// By the data sheet, in the order that the volume has.
     pub(super) fn of_sheet(volume: &Arranged, place: &TapePlace, places: &Places) -> TapeTimes {
-        let robot_s = robot_sheet_s(places);
-        let mechanics = volume.tape.mechanics();
-        let (bring_s, load_s) = match place {
-            TapePlace::Drive(_) => (0.0, 0.0),
-            TapePlace::Operator => (BY_HAND_S, mechanics.load_s),
-            _ => (robot_s, mechanics.load_s),
+        TapeTimes::of_ways(volume, Ways::of(&volume.order), place, places)
+    }
+
+    /// The same in another order.
+    pub(super) fn of_ways(
+        volume: &Arranged,
+        ways: Ways,
+        place: &TapePlace,
+        places: &Places,
+    ) -> TapeTimes {
+        let once = OnceTimes::of(volume, places);
+        let (robot_s, load_s) = match (place, places) {
+            (TapePlace::Drive(_), Places::Known { .. }) => (0.0, 0.0),
+            // Whoever read it last had the drive let go of it.
+            (TapePlace::Drive(_), Places::ByHand { .. }) => (0.0, once.load_s),
+            _ => (once.move_s, once.load_s),
         };
-        let rewind_s = volume.order.rewind_s;
-        let legs = volume.order.legs.iter();
-        let read_on = legs.filter(|leg| leg.approach == Approach::ReadOn);
         TapeTimes {
-            robot_s: bring_s,
+            robot_s,
             load_s,
-            locate_s: volume.order.motion_s() - rewind_s,
-            read_on_s: read_on.map(|leg| leg.approach_s).sum(),
-            read_s: volume.order.read_s(),
-            rewind_s,
-            unload_s: volume.tape.unload_s(volume.used_bytes),
-            return_s: robot_s,
+            locate_s: ways.locate_s,
+            read_on_s: ways.read_on_s,
+            read_s: ways.read_s,
+            rewind_s: ways.rewind_s,
+            unload_s: once.unload_s,
+            return_s: robot_sheet_s(places),
             total_s: 0.0,
             record_order_s: volume.record_order_s,
         }
         .summed()
+    }
+
+    /// The same of a tape that has to leave its drive before it is its turn, and comes again.
+    pub(super) fn anew(self, once: OnceTimes) -> TapeTimes {
+        TapeTimes {
+            robot_s: once.move_s,
+            load_s: once.load_s,
+            ..self
+        }
+        .summed()
+    }
+
+    /// The same behind another tape that has to leave the drive first.
+    pub(super) fn behind(self, other: &TapeTimes) -> TapeTimes {
+        TapeTimes {
+            robot_s: self.robot_s + other.unload_s + other.return_s,
+            ..self
+        }
+        .summed()
+    }
+
+    /// Both, one after the other.
+    pub(super) fn and(self, other: &TapeTimes) -> TapeTimes {
+        TapeTimes {
+            robot_s: self.robot_s + other.robot_s,
+            load_s: self.load_s + other.load_s,
+            locate_s: self.locate_s + other.locate_s,
+            read_on_s: self.read_on_s + other.read_on_s,
+            read_s: self.read_s + other.read_s,
+            rewind_s: self.rewind_s + other.rewind_s,
+            unload_s: self.unload_s + other.unload_s,
+            return_s: self.return_s + other.return_s,
+            total_s: self.total_s + other.total_s,
+            record_order_s: self.record_order_s + other.record_order_s,
+        }
     }
 
     /// The same with its total.
@@ -97,7 +140,7 @@ impl TapeTimes {
 fn robot_sheet_s(places: &Places) -> f64 {
     match places {
         Places::Known { slots, .. } => robot_move_s(*slots),
-        Places::ByHand => 0.0,
+        Places::ByHand { .. } => 0.0,
     }
 }
 
@@ -115,7 +158,7 @@ impl OnceTimes {
         OnceTimes {
             move_s: match places {
                 Places::Known { .. } => robot_sheet_s(places),
-                Places::ByHand => BY_HAND_S,
+                Places::ByHand { .. } => BY_HAND_S,
             },
             load_s: volume.tape.mechanics().load_s,
             unload_s: volume.tape.unload_s(volume.used_bytes),

@@ -217,12 +217,23 @@ fn tell_finish(context: &Context<'_>, outlook: &RestoreOutlook) {
 fn first_words(outlook: &RestoreOutlook) -> Option<String> {
     let first = outlook.first_file.as_ref()?;
     let span = span_words(first.seconds);
-    let cost = outlook.first_soon_s.map(|seconds| {
-        let more = span_words(seconds);
-        format!("; all together takes {more} more for it")
-    });
-    let cost = cost.unwrap_or_default();
+    let cost = later_words(outlook).unwrap_or_default();
     Some(format!("first file in {span}: /{}{cost}", first.path))
+}
+
+/// What it costs or brings for the rest that the first files are there soon.
+fn later_words(outlook: &RestoreOutlook) -> Option<String> {
+    let later = |seconds: f64| match seconds.round() {
+        0.0 => "no later".to_owned(),
+        more if more > 0.0 => format!("{} later", span_words(more)),
+        less => format!("{} sooner", span_words(-less)),
+    };
+    let files = later(outlook.first_soon_files_s?);
+    let drives = later(outlook.first_soon_s?);
+    Some(match files == drives {
+        true => format!("; for it all files are there and the drives free {files}"),
+        false => format!("; for it all files are there {files}, the drives free {drives}"),
+    })
 }
 
 /// What more drives would bring, where they would.
