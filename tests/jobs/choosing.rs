@@ -261,7 +261,12 @@ fn parts_of_a_file_that_cannot_be_whole_are_not_read() {
         let [waits] = &outlook.waiting.listed[..] else {
             panic!("{outlook:?}");
         };
-        assert!(waits.what.contains(A), "{waits:?}");
+        // All tapes that it will need, and all bytes that it will have.
+        assert!(
+            waits.what.contains(A) && waits.what.contains(B),
+            "{waits:?}"
+        );
+        assert!(outlook.room.needed_bytes >= 60 << 20, "{outlook:?}");
     }
     let lacks_a = |summary: &RestoreSummary| {
         assert_eq!(summary.outcome, Outcome::Partial, "{summary:?}");
@@ -275,6 +280,32 @@ fn parts_of_a_file_that_cannot_be_whole_are_not_read() {
     // A beginning that is on a tape at hand is something, to who asks for the content alone.
     let outlook = plan_as(lab.site(), &options, Output::File).unwrap();
     assert_eq!(barcodes(&outlook).len(), 2, "{outlook:?}");
+}
+
+#[test]
+fn all_tapes_of_a_file_in_parts_are_to_be_fetched() {
+    let lab = Lab::new();
+    let root = lab.path("source");
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("whole"), noise(99, 60 << 20)).unwrap();
+    lab.label(&[A, B], "docs");
+    let job = JobDescription {
+        segment_limit: Some(ByteSize(16 << 20)),
+        ..JobDescription::of_paths(vec![root], "docs")
+    };
+    archive(lab.site(), &job).unwrap();
+    lab.take_away(A);
+    lab.take_away(B);
+    let options = asked(&lab, "source/whole", "target");
+    let outlook = plan(lab.site(), &options).unwrap();
+    assert_eq!(barcodes_of(&outlook.pick_list), [A, B], "{outlook:?}");
+    assert!(outlook.room.needed_bytes >= 60 << 20, "{outlook:?}");
+    // What is told at the end has the same words.
+    let summary = restore(lab.site(), &options).unwrap();
+    assert_eq!(summary.missing_tapes, outlook.pick_list);
+    // To a pipe the first part ends it, and both are named all the same.
+    let poured = pour_file(lab.site(), &options, &mut Vec::new()).unwrap();
+    assert_eq!(poured.missing_tapes, outlook.pick_list);
 }
 
 /// Wants no more once a file is there.

@@ -117,6 +117,8 @@ pub(super) fn plan(
     let waiting = waiting(&selection, parts);
     let file_bytes = selection.values().map(|chosen| chosen.size_bytes).sum();
     let mut members = plan_links(selection, &finder, &found.earlier.first_names)?;
+    // What waits for a tape is written once that is there.
+    let write_bytes = members.first.iter().map(Member::data_bytes).sum();
     members.leave_vain(parts);
     let known = above::add(
         above,
@@ -127,7 +129,6 @@ pub(super) fn plan(
     for member in members.first.iter_mut().chain(&mut members.spare) {
         member.read.name = chooser.names.of(&member.read.name);
     }
-    let write_bytes = members.first.iter().map(Member::data_bytes).sum();
     let pick_list = chooser.pick_list(&members)?;
     Ok(Choice {
         volumes: chooser.by_volume(members.first)?,
@@ -173,10 +174,11 @@ fn waiting(selection: &Selection, parts: Parts) -> Problems {
         if parts == Parts::All || tapes.is_empty() {
             continue;
         }
-        let tapes: Vec<&str> = tapes.into_iter().collect();
+        let joined = |tapes: BTreeSet<&str>| tapes.into_iter().collect::<Vec<_>>().join(", ");
+        let (away, here) = (joined(tapes), joined(chosen.waiting_on()));
         waiting.push(Problem {
             path: ByteText(path.clone()),
-            what: format!("parts of it are on {}", tapes.join(", ")),
+            what: format!("parts of it are on {away}; the others are within reach, on {here}"),
         });
     }
     waiting

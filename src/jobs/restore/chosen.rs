@@ -473,6 +473,14 @@ impl Chosen {
             .collect()
     }
 
+    /// The barcodes of the tapes within reach that the others of them are on.
+    pub(super) fn waiting_on(&self) -> BTreeSet<&str> {
+        let picked = self.picked.iter().map(|&at| &self.found[at]);
+        let here = picked.filter(|one| one.reachable);
+        here.map(|one| one.volume.label.what.barcode.as_str())
+            .collect()
+    }
+
     /// Which parts there are of a file that lacks others.
     fn parts(&self) -> String {
         let number = |at: Option<&usize>| at.map_or(0, |&at| self.found[at].number());

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::arrange::Arranged;
 use super::record::{Begun, Came, Record, STDOUT};
 use super::replan::Layouts;
-use super::summary::Timing;
+use super::summary::{Timing, as_planned};
 use super::timed::Timed;
 use super::{NOT_FOUND, Output, Prepared, RestoreError, RestoreOptions, make};
 use crate::clock::seconds_between;
@@ -25,7 +25,7 @@ pub struct Poured {
     pub report: PourReport,
     /// Tapes that could not be had or read.
     pub failed_tapes: Vec<FailedTape>,
-    /// Tapes that someone has to bring.
+    /// Tapes that someone has to bring: all of the pick list where not all came.
     pub missing_tapes: Vec<Pick>,
     /// Why the file is not what its name promises, if it is not.
     pub remarks: Problems,
@@ -86,7 +86,16 @@ pub fn pour_file(
     let came = report.as_ref();
     let came = came.map_or_else(Came::failed, |report| came_of(&name, report));
     record.end(&timing, came);
-    let (missing_tapes, failed_tapes) = FailedTape::sort(refused);
+    let report = report?;
+    let (mut missing_tapes, failed_tapes) = FailedTape::sort(refused);
+    as_planned(&mut missing_tapes, &outlook.pick_list);
+    if !report.is_whole {
+        // It ended at the first of them.
+        let more = outlook.pick_list.into_iter();
+        let is_told = |pick: &Pick| missing_tapes.iter().any(|one| one.barcode == pick.barcode);
+        let more: Vec<Pick> = more.filter(|pick| !is_told(pick)).collect();
+        missing_tapes.extend(more);
+    }
     Ok(Poured {
         report,
         failed_tapes,

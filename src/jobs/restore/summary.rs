@@ -219,12 +219,7 @@ pub(super) fn summarise(
         }
     }
     let (mut missing_tapes, failed_tapes) = FailedTape::sort(tapes);
-    for tape in &mut missing_tapes {
-        let mut planned = outlook.pick_list.iter();
-        if let Some(pick) = planned.find(|pick| pick.barcode == tape.barcode) {
-            tape.clone_from(pick);
-        }
-    }
+    as_planned(&mut missing_tapes, &outlook.pick_list);
     let outcome = match report.outcome {
         engine::RestoreOutcome::Complete
             if outlook.remarks.total > 0 || !outlook.not_found.is_empty() =>
@@ -265,6 +260,16 @@ pub(super) fn summarise(
         problems,
         metadata_not_set: not_set([report.metadata_not_set]),
         alone: outlook.alone.clone(),
+    }
+}
+
+/// Says of tapes that were missing what the pick list says of them.
+pub(super) fn as_planned(missing: &mut [Pick], pick_list: &[Pick]) {
+    for tape in missing {
+        let mut planned = pick_list.iter();
+        if let Some(pick) = planned.find(|pick| pick.barcode == tape.barcode) {
+            tape.clone_from(pick);
+        }
     }
 }
 

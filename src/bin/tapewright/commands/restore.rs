@@ -311,6 +311,12 @@ pub fn pick_words(pick: &Pick) -> String {
     format!("  [ ] {}  {}", pick.barcode, pick.words())
 }
 
+/// The same where it was wanted and missing.
+pub fn missing_words(tape: &Pick) -> String {
+    let (barcode, place) = (&tape.barcode, tape.words());
+    format!("  tape {barcode} is needed and was not to be had: {place}")
+}
+
 /// A span of time in words.
 pub fn span_words(seconds: f64) -> String {
     TimeSpan(Duration::from_secs(seconds.round() as u64)).to_string()
@@ -531,10 +537,7 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
     other_jobs(output, summary.from_other_jobs)?;
     timing(output, &summary.timing)?;
     for tape in &summary.missing_tapes {
-        let (barcode, place) = (&tape.barcode, tape.words());
-        output.line(format!(
-            "  tape {barcode} is needed and was not to be had: {place}"
-        ))?;
+        output.line(missing_words(tape))?;
     }
     failed_tapes(output, &summary.failed_tapes)?;
     for tape in &summary.lost_with_tapes {

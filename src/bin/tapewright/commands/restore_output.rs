@@ -8,7 +8,7 @@ use tapewright::jobs::restore::{self, Output as What, RestoreOptions};
 use tapewright::jobs::{JobError, Site};
 use tapewright::units::ByteSize;
 
-use super::restore::{exit_of, render};
+use super::restore::{exit_of, missing_words, render};
 use super::{Context, Ended, conclude};
 use crate::exit::{Exit, Failure, after_printing};
 use crate::output::{Output, tell};
@@ -115,6 +115,11 @@ pub fn pour(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> 
             tell(format!(
                 "tapewright: only its first {bytes} were written: {failures}"
             ));
+            poured
+                .missing_tapes
+                .iter()
+                .map(missing_words)
+                .for_each(tell);
             match Exit::of_failed(&poured.failed_tapes) {
                 Some(exit) => exit,
                 None if poured.missing_tapes.is_empty() => Exit::Partial,
