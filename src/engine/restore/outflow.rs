@@ -224,11 +224,11 @@ impl<'a> Out<'a> {
         pass.may_read_on(read.read_on_records);
         let poured = match self.go_on(pass, read, &place)? {
             true => Ok(()),
-            false => self.from_header(pass, read, &place),
+            false => self.member_anew(pass, read, &place),
         };
         match poured {
             Err(Ended::Doubt(what)) if pass.pins(&place)? => {
-                let again = self.from_header(pass, read, &place);
+                let again = self.member_anew(pass, read, &place);
                 again.map_err(|ended| match ended {
                     Ended::Lost(pinned) => Ended::Lost(format!("{what}: {pinned}")),
                     other => other,
@@ -267,7 +267,7 @@ impl<'a> Out<'a> {
     }
 
     /// Gives out a member from its beginning on. What was given out already need not be read well.
-    fn from_header(
+    fn member_anew(
         &mut self,
         pass: &mut Pass<'_>,
         read: &MemberRead,
