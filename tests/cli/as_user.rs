@@ -70,6 +70,22 @@ impl User {
             .expect("it starts"))
     }
 
+    /// Fails unless the record of a restore has what its summary lists under `field`, and tells it.
+    #[track_caller]
+    fn assert_recorded(&self, summary: &Value, field: &str, heading: &str) {
+        let id = summary["restore"].as_str().expect("an identity");
+        let record = json(&self.run(["job", "show", id, "--json"]));
+        let run = &record["runs"][0];
+        let (said, all) = (&run[field], &summary[field]);
+        assert_eq!(said["total"], all["total"], "{said}");
+        let [said, all] = [said, all].map(|of| of["listed"].as_array().expect("a list"));
+        assert!(!said.is_empty() && all.starts_with(said), "{said:?}");
+        assert_eq!(&record[field], &run[field], "of the last run");
+        let text = self.run(["job", "show", id]).expect_done().stdout();
+        let heading = format!("{heading} ({}):", summary[field]["total"]);
+        assert!(text.contains(&heading), "{heading}: {text}");
+    }
+
     /// Archives `tree`, and what was said of it.
     fn archive(&self, tree: &Path) -> Value {
         let words = [OsStr::new("archive"), "--json".as_ref(), "--pool".as_ref()];
@@ -348,6 +364,7 @@ fn what_root_archived_comes_back_to_a_user_but_for_what_the_restore_lists() {
     let told = told.expect_exit(7);
 
     let missing = listed(&summary["problems"], "copy", |_| "missing".to_owned());
+    user.assert_recorded(&summary, "metadata_not_set", "metadata that was not set");
     let mut said = listed(&summary["metadata_not_set"], "copy", without_reason);
     let in_words = format!("metadata that was not set ({})", said.len());
     for words in [in_words.as_str(), "objects not restored (5)"] {
@@ -408,9 +425,17 @@ fn what_a_user_archived_comes_back_to_him_identical_but_for_what_he_could_not_re
     assert_eq!(unread, named.map(|path| &path[1..]).into());
 
     let (told, summary) = user.restore(&tree, "copy");
-    told.expect_done();
+    told.expect_exit(7);
     assert_eq!(summary["metadata_not_set"]["total"], 0, "{summary}");
     assert_eq!(summary["problems"]["total"], 0, "{summary}");
+    let heading = "not archived, or restored otherwise than their names promise";
+    user.assert_recorded(&summary, "remarks", heading);
+    let never_archived = summary["remarks"]["listed"].as_array().expect("a list");
+    let never_archived: BTreeSet<&str> = never_archived
+        .iter()
+        .map(|one| one["path"].as_str().expect("text"))
+        .collect();
+    assert_eq!(never_archived, unread);
     for path in named {
         // rsync runs as who runs the test, and has to see them.
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("a mode");

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use tape_sim::fault::{Flaws, Spot, write_flaws};
 
 use crate::harness::{Place, assert_same_tree, random_files, restored};
 
@@ -352,5 +353,82 @@ fn a_partial_restore_is_shown_with_what_came_what_is_missing_and_what_to_do() {
     let (_, text) = show(&place, &listed[0]);
     for words in ["run 1: ", "run 2: ", "there from before", "--resume"] {
         assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+/// A job with a file and its copy: tape SIM001L9 is read first, and cannot read a record.
+fn copied(unreadable: u64) -> (Place, PathBuf) {
+    let place = Place::with_pool("1GB", 1);
+    place
+        .run(["tape", "label", "--pool", "q", "SIM002L9"], NONE)
+        .expect_done();
+    let source = place.path("data");
+    random_files(&source, 73, 1, 8 << 20);
+    place
+        .run(
+            ["archive", "--pool", "p", "--copy-pool", "q"],
+            [&source.join("0000")],
+        )
+        .expect_done();
+    let mut flaws = Flaws::default();
+    flaws.unreadable.push(Spot {
+        partition: 0,
+        objects: [unreadable, unreadable],
+    });
+    let folder = tape_sim::cartridge::folder(&place.path("library"), "SIM001L9");
+    write_flaws(&folder, &flaws).expect("flaws");
+    (place, source)
+}
+
+#[test]
+fn the_record_names_the_tape_that_another_copy_came_from_and_why() {
+    for at in 0..3 {
+        // In the middle of the file.
+        let (place, source) = copied(5);
+        let (case, target, words) = commands(&place, &source)[at].clone();
+        let mut command = place.command();
+        if case == "file" {
+            command.stdout(File::create(&target).expect("a file"));
+        }
+        let ended = command.args(&words).output().expect("it starts");
+        let told = String::from_utf8_lossy(&ended.stdout).into_owned();
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{case}: {told}{stderr}");
+
+        let (detail, text) = show(&place, &restores(&place)[0]);
+        assert_eq!(detail["outcome"], "complete", "{case}: {detail}");
+        assert_eq!(
+            detail["tapes"],
+            serde_json::json!(["SIM001L9", "SIM002L9"]),
+            "{case}"
+        );
+        let [first, spare] = [0, 1].map(|at| &detail["runs"][0]["timing"][at]);
+        assert_eq!(first["spare"], false, "{case}: {first}");
+        // The other drive may have tried it, too.
+        assert!(first["mounts"].as_u64() > Some(0), "{case}: {first}");
+        let unread = &first["unread"];
+        assert!(unread["objects"].as_u64() > Some(0), "{case}: {first}");
+        let said = unread["why"].as_str().expect("words");
+        assert!(said.contains("block 5"), "{case}: {said}");
+        assert_eq!(
+            (&spare["spare"], &spare["mounts"], &spare["planned_s"]),
+            (&true.into(), &1.into(), &0.into()),
+            "{case}: {spare}"
+        );
+        assert!(spare["real_ms"].is_u64(), "{case}: {spare}");
+        assert!(spare["drive"].is_string(), "{case}: {spare}");
+        for step in ["load", "read"] {
+            let count = &spare["phases"][step]["count"];
+            assert_eq!(count, 1, "{case}: {step}: {spare}");
+        }
+        let looked_for = format!("tape SIM001L9: {} object", unread["objects"]);
+        for words in ["SIM002L9 (spare)", &looked_for, said] {
+            assert!(text.contains(words), "{case}: {words}: {text}");
+        }
+        if case != "file" {
+            for words in [&looked_for, said, "(spare)"] {
+                assert!(told.contains(words), "{case}: {words}: {told}");
+            }
+        }
     }
 }

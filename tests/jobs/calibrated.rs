@@ -181,7 +181,7 @@ fn a_record_has_each_step_planned_and_real_and_is_shown_with_them() {
         let as_told = serde_json::to_value(told.phases).unwrap();
         assert_eq!(*phases, as_told);
     }
-    let id = summary.restore.unwrap().to_string();
+    let id = summary.restore.to_string();
     let JobDetail::Restore(detail) = show(lab.site(), &id).unwrap() else {
         panic!("{id} is no restore");
     };

@@ -66,7 +66,7 @@ fn stopped(lab: &mut Lab, options: &RestoreOptions, behind: u64) -> RestoreSumma
 }
 
 fn go_on(lab: &Lab, of: &RestoreSummary) -> Result<RestoreSummary, JobError> {
-    let id = of.restore.unwrap().to_string();
+    let id = of.restore.to_string();
     let options = resume(&lab.state, &id[..8])?;
     restore(lab.site(), &options)
 }
@@ -87,7 +87,7 @@ fn wherever_a_restore_is_stopped_it_goes_on_with_what_is_missing() {
         assert!(first.can_resume);
         let planned = plan(
             lab.site(),
-            &resume(&lab.state, &first.restore.unwrap().to_string()).unwrap(),
+            &resume(&lab.state, &first.restore.to_string()).unwrap(),
         )
         .unwrap();
         let second = go_on(&lab, &first).unwrap();
@@ -104,7 +104,7 @@ fn wherever_a_restore_is_stopped_it_goes_on_with_what_is_missing() {
         let gone = go_on(&lab, &first).unwrap_err();
         assert_eq!(gone.kind(), JobErrorKind::NotFound, "{behind}: {gone}");
         let lines = lab.ledger_lines("restored");
-        let id = first.restore.unwrap().to_string();
+        let id = first.restore.to_string();
         assert!(lines.len() == 2 && lines.iter().all(|line| line.contains(&id)));
     }
 }
@@ -172,7 +172,7 @@ fn what_is_not_as_archived_is_named_and_replaced_only_if_that_is_said() {
         assert_eq!(refused.kind(), JobErrorKind::Request);
         assert!(refused.to_string().contains("photos/two.raw"), "{refused}");
         assert!(!refused.to_string().contains("letter.txt"), "{refused}");
-        let id = first.restore.unwrap().to_string();
+        let id = first.restore.to_string();
         let options = RestoreOptions {
             existing: ExistingPolicy::Overwrite,
             ..resume(&lab.state, &id).unwrap()

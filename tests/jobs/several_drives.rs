@@ -299,7 +299,7 @@ fn a_stop_ends_all_drives_and_the_rest_comes_later() {
     assert!(all_are_home(&lab));
     told.stopped.store(false, Ordering::Relaxed);
     listens(&mut lab, None);
-    let id = summary.restore.unwrap().to_string();
+    let id = summary.restore.to_string();
     let mut options = tapewright::jobs::restore::resume(&lab.state, &id).unwrap();
     options.drives = 2.try_into().ok();
     let summary = restore(lab.site(), &options).unwrap();
@@ -344,7 +344,7 @@ fn of_a_file_in_parts_what_came_from_one_tape_is_not_read_from_it_again() {
     assert_eq!(summary.files, 40);
     assert!(summary.can_resume);
     lab.library().insert(0, B, None).unwrap();
-    let id = summary.restore.unwrap().to_string();
+    let id = summary.restore.to_string();
     let options = tapewright::jobs::restore::resume(&lab.state, &id).unwrap();
     let path = lab.path("trace");
     let trace = trace_to(&path).unwrap();

@@ -92,8 +92,9 @@ fn another_copy_goes_on_where_the_output_stands_and_gives_back_at_its_own_gap() 
             .iter()
             .zip(["A00001L9", "A00002L9", "A00001L9"])
         {
-            assert!(failure.contains(barcode), "{case}: {report:?}");
+            assert!(failure.what.contains(barcode), "{case}: {report:?}");
         }
+        assert_eq!(report.turned_from().count(), 2, "{case}: {report:?}");
         let suspect = |(_, end): &(String, VolumeEnd)| matches!(end, VolumeEnd::Suspect(_));
         let suspects = shelf.ends.iter().filter(|end| suspect(end));
         assert_eq!(suspects.count(), 3, "{case}: {:?}", shelf.ends);
@@ -133,6 +134,6 @@ fn a_header_that_is_not_what_was_written_costs_one_copy() {
         panic!("{report:?}")
     };
     for words in ["A00001L9", "block 2 "] {
-        assert!(failure.contains(words), "{failure}");
+        assert!(failure.what.contains(words), "{failure:?}");
     }
 }

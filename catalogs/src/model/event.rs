@@ -11,7 +11,9 @@ use uuid::Uuid;
 pub use super::merged::{EntriesDropped, EntriesMerged};
 pub use super::phases::{Phase, Phases};
 use super::problem::Problems;
-pub use super::restoring::{Lost, RestoreStarted, Restored, RestoredFrom, RestoredTo, Restoring};
+pub use super::restoring::{
+    Lost, RestoreStarted, Restored, RestoredFrom, RestoredTo, Restoring, Unread,
+};
 pub use super::retention::{Held, HoldPlaced, HoldReleased, JobExpired, RetentionSet};
 use super::text::ByteText;
 

@@ -133,15 +133,13 @@ mod tests {
         }
         let from = RestoredFrom {
             volume: volume.parse().unwrap(),
-            barcode: None,
             planned_s: 60,
             real_s: Some(70),
-            real_ms: None,
-            drive: None,
             phases: Some(Box::new(Phases {
                 load,
                 ..Phases::default()
             })),
+            ..RestoredFrom::default()
         };
         let json = serde_json::to_string(&from).unwrap();
         assert!(json.ends_with(&format!("{whole}}}")), "{json}");

@@ -29,6 +29,12 @@ impl Problems {
     /// Listing stops when paths and texts reach this many bytes.
     pub const LISTED_BYTES_MAX: usize = 128 * 1024;
 
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
     /// Counts a problem, and lists it while there is room.
     pub fn push(&mut self, problem: Problem) {
         self.total += 1;

@@ -47,9 +47,10 @@ pub struct Restoring {
     /// Bytes of the files among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier_bytes: Option<u64>,
-    /// The first of the volumes that are needed, in the order of the plan.
+    /// The first of the volumes that are needed, in the order of the plan; behind them, once it
+    /// ended, those that were turned to.
     pub volumes: Vec<RestoredFrom>,
-    /// How many volumes are needed.
+    /// How many there are.
     pub volumes_total: u64,
     /// Seconds that it is to take.
     pub planned_s: u64,
@@ -112,6 +113,13 @@ pub struct Restored {
     /// is not there.
     #[serde(default)]
     pub problems: Problems,
+    /// What came and is not what its name promises, and what its jobs had not archived; the first
+    /// ones.
+    #[serde(default, skip_serializing_if = "Problems::is_empty")]
+    pub remarks: Problems,
+    /// Metadata of what came that could not be set; the first ones.
+    #[serde(default, skip_serializing_if = "Problems::is_empty")]
+    pub metadata_not_set: Problems,
 }
 
 /// What one volume did not give.
@@ -127,16 +135,23 @@ pub struct Lost {
     pub first: Vec<ByteText>,
 }
 
-/// A volume that a restore needed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A volume that a restore needed, or turned to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoredFrom {
     /// The volume.
     pub volume: Uuid,
     /// Its barcode; absent in older lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub barcode: Option<String>,
-    /// Seconds that it was to take, from the robot's first move to its last.
+    /// Seconds that it was to take, from the robot's first move to its last; 0 of one that was not
+    /// planned.
     pub planned_s: u64,
+    /// It was not planned: what could not be read of others has another copy on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spare: bool,
+    /// How often it was mounted; absent as long as it runs, and in older lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mounts: Option<u64>,
     /// Seconds that it took; absent where the restore did not come to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_s: Option<u64>,
@@ -154,4 +169,16 @@ pub struct RestoredFrom {
         deserialize_with = "phases_if_they_are"
     )]
     pub phases: Option<Box<Phases>>,
+    /// What could not be read of it and has another copy, which was turned to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Box<Unread>>,
+}
+
+/// What a volume did not give, and another was turned to for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// So many objects.
+    pub objects: u64,
+    /// Why the first of them could not be read.
+    pub why: String,
 }

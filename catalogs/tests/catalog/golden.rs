@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use catalogs::model::event::{
     CatalogRebuilt, Event, JobExpired, Level, Location, Lost, Outcome, Receipt, RestoreStarted,
-    Restored, RestoredFrom, RestoredTo, Restoring, Verified, VolumeMoved, VolumeState,
+    Restored, RestoredFrom, RestoredTo, Restoring, Unread, Verified, VolumeMoved, VolumeState,
     VolumeStateChanged,
 };
 use catalogs::model::problem::{Problem, Problems};
@@ -328,8 +328,8 @@ fn make_sample_with_filters() {
     fs::write(target.join(EXPECTED), facts(&catalog)).unwrap();
 }
 
-/// A restore as it was recorded once; one that was cut off, gone on with, and ended; and one that
-/// was cut off on a volume that nobody knows.
+/// A restore as it was recorded once; one that was cut off, gone on with, and ended; one that was
+/// cut off on a volume that nobody knows; and one that turned to another copy.
 fn with_restores(catalog: &Catalog) {
     let of = |restore, second: i64| Restoring {
         restore: job_id(restore),
@@ -348,12 +348,8 @@ fn with_restores(catalog: &Catalog) {
         earlier_bytes: None,
         volumes: vec![RestoredFrom {
             volume: volume_id(1),
-            barcode: None,
             planned_s: 60,
-            real_s: None,
-            real_ms: None,
-            drive: None,
-            phases: None,
+            ..RestoredFrom::default()
         }],
         volumes_total: 1,
         planned_s: 60,
@@ -385,6 +381,8 @@ fn with_restores(catalog: &Catalog) {
         real_ms: missing.map(|_| 430),
         lost: Vec::new(),
         problems: Problems::default(),
+        remarks: Problems::default(),
+        metadata_not_set: Problems::default(),
     };
     let mut goes_on = new(2, 22, 40);
     (goes_on.earlier, goes_on.earlier_bytes) = (Some(1), Some(7));
@@ -400,15 +398,58 @@ fn with_restores(catalog: &Catalog) {
     let mut alone = new(3, 31, 60);
     (alone.from_tapes, alone.output) = (true, Some(RestoredTo::Tar));
     alone.volumes[0].volume = volume_id(77);
+    let turned = turned_to_a_spare(ended(new(4, 41, 70), Some(0)));
     for (second, event) in [
         (11, Event::Restored(ended(of(1, 10), None))),
         (20, began(new(2, 21, 20))),
         (40, began(goes_on)),
         (50, Event::Restored(after)),
         (60, began(alone)),
+        (80, Event::Restored(turned)),
     ] {
         catalog.append(at(second), &event).unwrap();
     }
+}
+
+/// The first volume was read, mounted twice, and not all of it could be: what is lacking came from
+/// one that was not planned. One more was planned and not mounted.
+fn turned_to_a_spare(mut restored: Restored) -> Restored {
+    let first = &mut restored.of.volumes[0];
+    first.mounts = Some(2);
+    (first.real_s, first.real_ms) = (Some(0), Some(310));
+    first.unread = Some(Box::new(Unread {
+        objects: 2,
+        why: "block 7 cannot be read".into(),
+    }));
+    restored.of.volumes.push(RestoredFrom {
+        volume: volume_id(2),
+        barcode: Some("A00002L9".into()),
+        planned_s: 40,
+        mounts: Some(0),
+        ..RestoredFrom::default()
+    });
+    restored.of.volumes.push(RestoredFrom {
+        volume: volume_id(78),
+        barcode: Some("B00001L9".into()),
+        spare: true,
+        mounts: Some(1),
+        real_s: Some(0),
+        real_ms: Some(120),
+        ..RestoredFrom::default()
+    });
+    restored.of.volumes_total = 3;
+    restored.remarks.push(Problem {
+        path: b"home/\xfd"[..].into(),
+        what: "it was not whole when it was archived".into(),
+    });
+    restored.metadata_not_set = Problems {
+        total: 9,
+        listed: vec![Problem {
+            path: "home/x".into(),
+            what: "owner 1:1: not permitted".into(),
+        }],
+    };
+    restored
 }
 
 /// Writes the sample with records of restores. Run once, by name.
@@ -437,7 +478,7 @@ fn restores_are_recorded_as_in_their_sample_and_each_run_is_told_once() {
         .iter()
         .map(|run| (run.of().restore, matches!(run, RestoreRun::Ended(..))))
         .collect();
-    let expected = [(1, true), (2, false), (2, true), (3, false)];
+    let expected = [(1, true), (2, false), (2, true), (3, false), (4, true)];
     assert_eq!(told, expected.map(|(id, ended)| (job_id(id), ended)));
 }
 

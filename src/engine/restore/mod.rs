@@ -34,8 +34,8 @@ mod tar_out;
 mod tar_stream;
 
 pub use plan::{KnownDirectory, MemberRead, OtherVersion, RestorePlan, Turn, VolumeReads};
-pub use pour::{PourReport, pour};
-pub use report::{PROBLEMS_LISTED, RestoreOutcome, RestoreReport, VolumeFailure};
+pub use pour::{PourFailure, PourReport, pour};
+pub use report::{FallenBack, PROBLEMS_LISTED, RestoreOutcome, RestoreReport, VolumeFailure};
 pub use resume::{FirstName, Resume};
 
 pub use tar_out::HELD_BYTES;

@@ -4,7 +4,10 @@
 //! copy cannot be read on, another goes on where the output stands. Each part is compared with its
 //! digest; what was given out cannot be taken back, so that only the end tells.
 
+use std::collections::HashSet;
 use std::io::Write;
+
+use uuid::Uuid;
 
 use super::outflow::{Ended, Out, Spout};
 use super::pass::Pass;
@@ -31,10 +34,42 @@ pub struct PourReport {
     pub agrees: Option<bool>,
     /// Why a part does not agree with its digest: what of its tape is not as it was written.
     pub doubts: Vec<String>,
-    /// Copies that could not be read on, each with the reason.
-    pub failures: Vec<String>,
+    /// Copies that could not be read on, in their order.
+    pub failures: Vec<PourFailure>,
     /// The user asked to stop.
     pub stopped: bool,
+}
+
+/// A copy that could not be read on.
+#[derive(Debug)]
+pub struct PourFailure {
+    /// The volume where it ended; `None` where parts of it are on none.
+    pub volume: Option<Uuid>,
+    /// The reason.
+    pub what: String,
+}
+
+impl PourReport {
+    /// All reasons as one text.
+    #[must_use]
+    pub fn reasons(&self) -> String {
+        let reasons = self.failures.iter().map(|one| one.what.as_str());
+        reasons.collect::<Vec<_>>().join("; ")
+    }
+
+    /// The volumes behind which another copy went on, each once with the first reason.
+    pub fn turned_from(&self) -> impl Iterator<Item = (Uuid, &str)> {
+        // Behind the last one none did, unless all came.
+        let turned = match self.is_whole {
+            true => self.failures.len(),
+            false => self.failures.len().saturating_sub(1),
+        };
+        let turned = self.failures.iter().take(turned);
+        let mut told = HashSet::new();
+        turned
+            .filter_map(|one| Some((one.volume?, one.what.as_str())))
+            .filter(move |(volume, _)| told.insert(*volume))
+    }
 }
 
 /// Pours one file into `output`. Each of `copies` has its parts in order, grouped by volume.
@@ -67,7 +102,8 @@ pub(super) fn pour_into(
             break;
         }
         let before = out.bytes();
-        let poured = one_copy(copy, volumes, &mut out);
+        let mut at = None;
+        let poured = one_copy(copy, volumes, &mut out, &mut at);
         vain = if out.bytes() > before { 1 } else { vain + 1 };
         match poured.and_then(|()| out.flush()) {
             Ok(()) => {
@@ -80,7 +116,9 @@ pub(super) fn pour_into(
                 report.stopped = true;
                 break;
             }
-            Err(Ended::Lost(what) | Ended::Doubt(what)) => report.failures.push(what),
+            Err(Ended::Lost(what) | Ended::Doubt(what)) => {
+                report.failures.push(PourFailure { volume: at, what });
+            }
         }
     }
     report.bytes = out.bytes();
@@ -88,18 +126,21 @@ pub(super) fn pour_into(
     Ok(report)
 }
 
-/// Gives out what one copy has, behind what was given out.
+/// Gives out what one copy has, behind what was given out; `at` is the volume that is read.
 fn one_copy(
     copy: &[VolumeReads],
     volumes: &mut dyn VolumeSource,
     out: &mut Out<'_>,
+    at: &mut Option<Uuid>,
 ) -> Result<(), Ended> {
     before_a_gap(copy)?;
     for reads in copy {
         if reads.reads.iter().any(|read| !out.has_settled(read)) {
+            *at = Some(reads.volume);
             volume(reads, volumes, out)?;
         }
     }
+    *at = None;
     ends(copy)
 }
 

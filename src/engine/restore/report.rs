@@ -67,6 +67,17 @@ impl VolumeFailure {
     }
 }
 
+/// A volume whose copies of objects could not be read, so that others were turned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallenBack {
+    /// The volume.
+    pub volume: Uuid,
+    /// So many objects.
+    pub objects: u64,
+    /// Why the first of them could not be read.
+    pub what: String,
+}
+
 /// What a restore did.
 #[derive(Debug)]
 pub struct RestoreReport {
@@ -82,6 +93,8 @@ pub struct RestoreReport {
     pub verified: u64,
     /// Objects that came from another copy, since the first could not be read.
     pub from_spares: u64,
+    /// The volumes whose copies could not be read, in the order in which that was found.
+    pub fallen_back: Vec<FallenBack>,
     /// Objects of the plan that are not in their place, for whatever reason: also those that were
     /// not come to before the restore ended.
     pub missing: u64,
@@ -108,6 +121,7 @@ impl RestoreReport {
             bytes: 0,
             verified: 0,
             from_spares: 0,
+            fallen_back: Vec::new(),
             missing: 0,
             renamed: BTreeMap::new(),
             problems: Vec::new(),
@@ -151,11 +165,32 @@ impl RestoreReport {
         }
     }
 
-    /// Tells of an object whose first copy cannot be read: it is not lost yet.
-    pub(super) fn falls_back(&mut self, name: &[u8], what: &str, monitor: &dyn Monitor) {
+    /// Tells of an object whose copy on `volume` cannot be read: it is not lost yet.
+    pub(super) fn falls_back(
+        &mut self,
+        volume: Uuid,
+        name: &[u8],
+        what: &str,
+        monitor: &dyn Monitor,
+    ) {
+        self.fell_back(volume, 1, what);
         let (path, what) = (shown(name), format!("{what}; its other copy will be read"));
         tracing::warn!(path, what, "the first copy cannot be read");
         monitor.notice(&Problem { path, what });
+    }
+
+    /// Notes that other copies were turned to for so many objects on `volume`.
+    pub(super) fn fell_back(&mut self, volume: Uuid, objects: u64, what: &str) {
+        let known = self.fallen_back.iter_mut().find(|one| one.volume == volume);
+        match known {
+            Some(known) => known.objects += objects,
+            None if objects > 0 => self.fallen_back.push(FallenBack {
+                volume,
+                objects,
+                what: what.to_owned(),
+            }),
+            None => {}
+        }
     }
 
     /// Notes a volume that failed. Who watches hears of the volume; the log, of each object.

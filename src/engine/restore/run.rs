@@ -285,18 +285,23 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
         reads: &'a VolumeReads,
         left: &[usize],
     ) {
+        let mut fell_back = 0;
         for read in left.iter().map(|&read| &reads.reads[read]) {
             if !self.run.state().copies.wants(&read.name) {
                 continue;
             }
             let is_new = self.destination.lose(&read.name, true);
-            let falls_back = || self.falls_back(&read.name, &reads.barcode, &failure.what);
-            if read.part.is_some() && !is_new || falls_back() {
+            if read.part.is_some() && !is_new {
                 continue;
             }
-            failure.lost.push(read.name.clone());
+            match self.falls_back(&read.name, &reads.barcode, &failure.what) {
+                true => fell_back += 1,
+                false => failure.lost.push(read.name.clone()),
+            }
         }
         let mut state = self.run.state();
+        let (volume, what) = (reads.volume, failure.what.as_str());
+        state.report.fell_back(volume, fell_back, what);
         state.report.volume_failed(failure, self.run.monitor);
     }
 
@@ -380,12 +385,16 @@ impl<'a, D: Destination<'a> + ?Sized> Reader<'_, 'a, D> {
             }
             Ok(Done::Later | Done::LostBefore) => {}
             Err(Failed::Object(Lost::Content(what) | Lost::Doubt(what))) => {
-                let barcode = &self.run.volume(volume).barcode;
+                let VolumeReads {
+                    volume, barcode, ..
+                } = self.run.volume(volume);
                 if self.falls_back(&read.name, barcode, &what) {
                     self.destination.lose(&read.name, true);
                     let what = format!("on {barcode}: {what}");
                     let mut state = self.run.state();
-                    state.report.falls_back(&read.name, &what, self.monitor);
+                    state
+                        .report
+                        .falls_back(*volume, &read.name, &what, self.monitor);
                 } else {
                     let mut state = self.run.state();
                     let what = state.copies.all_tried(&read.name, barcode, &what);

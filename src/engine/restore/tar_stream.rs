@@ -151,10 +151,13 @@ fn count(
     report: &mut RestoreReport,
     monitor: &dyn Monitor,
 ) -> bool {
+    for (volume, what) in poured.turned_from() {
+        report.fell_back(volume, 1, what);
+    }
     let mut problem = |what: String| report.problem(&file.name, what, monitor);
     match poured.agrees {
         _ if poured.stopped => problem("stopped before its end".to_owned()),
-        _ if !poured.is_whole => problem(poured.failures.join("; ")),
+        _ if !poured.is_whole => problem(poured.reasons()),
         Some(false) => problem(poured.doubts.join("; ")),
         agrees => {
             report.from_spares += u64::from(!poured.failures.is_empty());

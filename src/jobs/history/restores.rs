@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use catalogs::model::event::{Lost, Phases, RestoredFrom, RestoredTo};
+use catalogs::model::event::{Lost, Phases, Restored, RestoredFrom, RestoredTo, Unread};
 use catalogs::{Catalog, RestoreRun};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::jobs::{ByteText, JobError, Outcome, Problems, Site};
 /// Barcode and pool of each volume that the catalog knows, retired ones too.
 pub(super) type Volumes = HashMap<Uuid, (String, String)>;
 
-/// A tape that a restore needed, and what it took.
+/// A tape that a restore needed or turned to, and what it took.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoredTape {
     /// Its barcode; of a volume that nobody has told the barcode of, its identity.
@@ -23,6 +23,10 @@ pub struct RestoredTape {
     /// Product name of the drive that read it, where that was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drive: Option<String>,
+    /// It was not planned: what could not be read of others has another copy on it.
+    pub spare: bool,
+    /// How often it was mounted; `None` of a run that told of no end, and in older records.
+    pub mounts: Option<u64>,
     /// Seconds that it was to take.
     pub planned_s: u64,
     /// Seconds that it took; `None` if the restore did not come to it.
@@ -32,6 +36,9 @@ pub struct RestoredTape {
     /// Its steps, where they were recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phases: Option<Phases>,
+    /// What could not be read of it and has another copy, which was turned to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
 }
 
 /// A run of a restore.
@@ -70,7 +77,7 @@ pub struct RunDetail {
     pub earlier_objects: Option<u64>,
     /// Objects that were not in their place at its end; `None` where that is not known.
     pub missing_objects: Option<u64>,
-    /// The first of the tapes that it needed, with what each took.
+    /// The first of the tapes that it needed, then those that it turned to, with what each took.
     pub timing: Vec<RestoredTape>,
     /// Seconds that it was to take.
     pub planned_s: u64,
@@ -82,6 +89,10 @@ pub struct RunDetail {
     pub lost: Vec<Lost>,
     /// What did not come back for another reason; counts all that did not.
     pub problems: Problems,
+    /// What came and is not what its name promises, and what its jobs had not archived.
+    pub remarks: Problems,
+    /// Metadata of what came that could not be set.
+    pub metadata_not_set: Problems,
 }
 
 /// What is to be done where not everything came.
@@ -127,7 +138,7 @@ pub struct RestoreDetail {
     pub from_tapes: bool,
     /// Files whose content agreed with its digest, in all runs.
     pub verified_files: u64,
-    /// The first of the tapes that the last run needed.
+    /// The first of the tapes that the last run needed, then those that it turned to.
     pub tapes: Vec<String>,
     /// The same with what each took.
     pub timing: Vec<RestoredTape>,
@@ -139,6 +150,11 @@ pub struct RestoreDetail {
     pub lost: Vec<Lost>,
     /// What did not come back in the last run for another reason; counts all that did not.
     pub problems: Problems,
+    /// What came in the last run and is not what its name promises, and what its jobs had not
+    /// archived.
+    pub remarks: Problems,
+    /// Metadata of what came in the last run that could not be set.
+    pub metadata_not_set: Problems,
     /// Its runs, the first one first.
     pub runs: Vec<RunDetail>,
     /// What is to be done.
@@ -272,6 +288,7 @@ impl<'a> Restores<'a> {
             RestoreRun::Began(started) => (Some(started), None),
             RestoreRun::Ended(_, restored) => (None, Some(restored)),
         };
+        let listed = |of: fn(&Restored) -> &Problems| ended.map(of).cloned().unwrap_or_default();
         RunDetail {
             run: of.run,
             started_at: of.started,
@@ -293,9 +310,9 @@ impl<'a> Restores<'a> {
             real_s: ended.map(|ended| ended.real_s),
             real_ms: ended.and_then(|ended| ended.real_ms),
             lost: ended.map(|ended| ended.lost.clone()).unwrap_or_default(),
-            problems: ended
-                .map(|ended| ended.problems.clone())
-                .unwrap_or_default(),
+            problems: listed(|ended| &ended.problems),
+            remarks: listed(|ended| &ended.remarks),
+            metadata_not_set: listed(|ended| &ended.metadata_not_set),
         }
     }
 
@@ -305,10 +322,13 @@ impl<'a> Restores<'a> {
         RestoredTape {
             barcode: barcode.map_or_else(|| from.volume.to_string(), String::clone),
             drive: from.drive.clone(),
+            spare: from.spare,
+            mounts: from.mounts,
             planned_s: from.planned_s,
             real_s: from.real_s,
             real_ms: from.real_ms,
             phases: from.phases.as_deref().copied(),
+            unread: from.unread.as_deref().cloned(),
         }
     }
 
@@ -347,6 +367,8 @@ impl<'a> Restores<'a> {
             real_s: runs.iter().filter_map(|run| run.real_s).sum(),
             lost: newest.lost.clone(),
             problems: newest.problems.clone(),
+            remarks: newest.remarks.clone(),
+            metadata_not_set: newest.metadata_not_set.clone(),
             runs,
             next_step,
             info,

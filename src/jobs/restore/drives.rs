@@ -7,7 +7,7 @@ use catalogs::Catalog;
 use uuid::Uuid;
 
 use super::replan::{Layouts, Replanning};
-use super::timed::{Timed, Took};
+use super::timed::{Timed, Took, add_up};
 use crate::engine::restore::{RestoreDrive, RestorePlan, RestoreReport, restore_in};
 use crate::jobs::engine_error::from_engine;
 use crate::jobs::mount::Mounter;
@@ -119,17 +119,8 @@ impl Done {
         anew: HashMap<Uuid, f64>,
         refused: Vec<FailedTape>,
     ) {
-        let known = self.took.len();
-        for (volume, took) in took {
-            // Another drive had a part in it.
-            match self.took[..known]
-                .iter_mut()
-                .find(|(one, _)| *one == volume)
-            {
-                Some((_, all)) => all.add(took),
-                None => self.took.push((volume, took)),
-            }
-        }
+        // Another drive may have had a part in it.
+        add_up(&mut self.took, took);
         for (volume, seconds) in anew {
             self.anew.entry(volume).or_insert(seconds);
         }

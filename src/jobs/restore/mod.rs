@@ -58,7 +58,7 @@ use replan::Layouts;
 pub use room::Room;
 pub use shares::MoreDrives;
 use shares::{Shares, Wish};
-use summary::summarise;
+use summary::{Real, summarise};
 
 use super::catalog::Opened;
 pub use super::error::RestoreError;
@@ -72,6 +72,7 @@ use crate::engine::restore::{RestorePlan, Resume};
 pub use crate::engine::target::Owners;
 use crate::engine::target::TargetOptions;
 use crate::monitor::Problem;
+pub use catalogs::model::event::Unread;
 pub use existing::ExistingPolicy;
 pub use first::FirstFile;
 pub use names::Mapping;
@@ -320,12 +321,17 @@ impl Prepared<'_> {
         };
         let done = in_drives.carry_out(&plan).unwrap_or_else(Done::failed);
         let real_s = seconds_between(started, site.clock.now());
-        let timing = Timing::of(&self.outlook, real_s, &done.took, &done.anew);
+        let fallen_back = done.report.as_ref().map(|report| &report.fallen_back[..]);
+        let real = Real {
+            took: &done.took,
+            anew: &done.anew,
+            fallen_back: fallen_back.unwrap_or_default(),
+        };
+        let timing = Timing::of(&self.outlook, real_s, &real);
         let refused = done.refused;
         let ended = done.report.map(|report| RestoreSummary {
-            restore: Some(restore),
             can_resume: journal.is_some(),
-            ..summarise(report, &self.outlook, timing.clone(), refused)
+            ..summarise(restore, report, &self.outlook, timing.clone(), refused)
         });
         let ended = ended.map(RestoreSummary::settled);
         record.end(&timing, ended.as_ref().map_or_else(Came::failed, Came::of));

@@ -56,6 +56,14 @@ pub struct TapeNeed {
     pub ends_s: Option<f64>,
 }
 
+/// A tape that is turned to where others cannot be read.
+#[derive(Debug, Clone)]
+pub(super) struct SpareTape {
+    pub(super) volume: Uuid,
+    pub(super) barcode: String,
+    pub(super) once: OnceTimes,
+}
+
 /// A read of the plan.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlannedRead {
@@ -103,6 +111,9 @@ pub struct RestoreOutlook {
     pub tapes: Vec<TapeNeed>,
     /// What all that are within reach take together, one after the other.
     pub times: TapeTimes,
+    /// Those that other copies are on, some of which are needed anyway.
+    #[serde(skip)]
+    pub(super) spares: Vec<SpareTape>,
     /// The drives that are used, each with its tapes.
     pub drives: Vec<DrivePlan>,
     /// What more drives would bring, if it is worth it.
@@ -178,6 +189,7 @@ impl RestoreOutlook {
             calibration,
             pick_list: choice.pick_list.clone(),
             tapes,
+            spares: choice.spares.iter().map(|one| spare(one, places)).collect(),
             remarks: choice.remarks.clone(),
             waiting: choice.waiting.clone(),
             not_found: choice.not_found.clone(),
@@ -247,6 +259,14 @@ fn need(
         begins_s: turn.map(|turn| turn.begins_s),
         ends_s: turn.map(|turn| turn.ends_s),
         place,
+    }
+}
+
+fn spare(volume: &Arranged, places: &Places) -> SpareTape {
+    SpareTape {
+        volume: volume.reads.volume,
+        barcode: volume.reads.barcode.clone(),
+        once: OnceTimes::of(volume, places),
     }
 }
 

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::arrange::Arranged;
-use super::record::{Begun, Came, Record, STDOUT};
+use super::record::{Begun, Came, Record, STDOUT, first_of};
 use super::replan::Layouts;
-use super::summary::{Timing, as_planned};
+use super::summary::{Real, Timing, as_planned};
 use super::timed::Timed;
 use super::{NOT_FOUND, Output, Prepared, RestoreError, RestoreOptions, make};
 use crate::clock::seconds_between;
-use crate::engine::restore::{MemberRead, PourReport, VolumeReads, pour};
+use crate::engine::restore::{FallenBack, MemberRead, PourReport, VolumeReads, pour};
 use crate::jobs::engine_error::from_engine;
 use crate::jobs::source::LibrarySource;
 use crate::jobs::whereabouts::Pick;
@@ -82,9 +82,14 @@ pub fn pour_file(
     let (source, took) = source.finish();
     let refused = source.finish();
     let real_s = seconds_between(begun.started, site.clock.now());
-    let timing = Timing::of(&outlook, real_s, &took, &HashMap::new());
+    let real = Real {
+        took: &took,
+        anew: &HashMap::new(),
+        fallen_back: &report.as_ref().map(fallen_back).unwrap_or_default(),
+    };
+    let timing = Timing::of(&outlook, real_s, &real);
     let came = report.as_ref();
-    let came = came.map_or_else(Came::failed, |report| came_of(&name, report));
+    let came = came.map_or_else(Came::failed, |report| came_of(&name, report, &remarks));
     record.end(&timing, came);
     let report = report?;
     let (mut missing_tapes, failed_tapes) = FailedTape::sort(refused);
@@ -105,7 +110,7 @@ pub fn pour_file(
 }
 
 /// The same for the record. Copies that another stood in for are no problem of it.
-fn came_of(name: &[u8], report: &PourReport) -> Came {
+fn came_of(name: &[u8], report: &PourReport, remarks: &Problems) -> Came {
     let outcome = match report.agrees {
         _ if report.stopped => Outcome::Interrupted,
         _ if !report.is_whole => Outcome::Partial,
@@ -123,7 +128,7 @@ fn came_of(name: &[u8], report: &PourReport) -> Came {
     match report.is_whole {
         true if is_whole => {}
         true => report.doubts.iter().for_each(|what| problem(what)),
-        false => report.failures.iter().for_each(|what| problem(what)),
+        false => report.failures.iter().for_each(|one| problem(&one.what)),
     }
     Came {
         outcome,
@@ -134,7 +139,20 @@ fn came_of(name: &[u8], report: &PourReport) -> Came {
         missing: Some(u64::from(!is_whole)),
         lost: Vec::new(),
         problems,
+        remarks: first_of(remarks),
+        metadata_not_set: Problems::default(),
     }
+}
+
+/// The tapes behind which another copy went on.
+fn fallen_back(report: &PourReport) -> Vec<FallenBack> {
+    let turned = report.turned_from();
+    let turned = turned.map(|(volume, what)| FallenBack {
+        volume,
+        objects: 1,
+        what: what.to_owned(),
+    });
+    turned.collect()
 }
 
 /// The one object that is chosen; directories above it do not count.

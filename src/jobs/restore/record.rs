@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::outlook::{RestoreOutlook, TapeNeed};
-use super::summary::{LostWithTape, RestoreSummary, Timing};
+use super::summary::{LostWithTape, RestoreSummary, TapeTiming, Timing};
 use super::{Output, RestoreOptions, journal, record_file};
 use crate::error_text::with_causes;
 use crate::jobs::lock::Lock;
@@ -27,6 +27,8 @@ const PHASES_MOST: usize = 100;
 const LOST_MOST: usize = 100;
 const LOST_NAMES: usize = 100;
 const LOST_BYTES: usize = 64 << 10;
+/// So much is listed of each sort of what came and is not all that it should be.
+const BESIDE_BYTES: usize = 32 << 10;
 /// What stands for the target of what was written to stdout.
 pub(super) const STDOUT: &str = "-";
 
@@ -53,6 +55,8 @@ pub(super) struct Came {
     pub(super) missing: Option<u64>,
     pub(super) lost: Vec<Lost>,
     pub(super) problems: Problems,
+    pub(super) remarks: Problems,
+    pub(super) metadata_not_set: Problems,
 }
 
 impl Came {
@@ -67,6 +71,8 @@ impl Came {
             missing: None,
             lost: Vec::new(),
             problems: failure(error),
+            remarks: Problems::default(),
+            metadata_not_set: Problems::default(),
         }
     }
 
@@ -80,6 +86,8 @@ impl Came {
             missing: Some(done.missing_objects),
             lost: lost(done),
             problems: problems(done),
+            remarks: first_of(&done.remarks),
+            metadata_not_set: first_of(&done.metadata_not_set),
         }
     }
 }
@@ -165,17 +173,14 @@ impl<'a> Record<'a> {
     /// Records how it ended. The files are there even if that cannot be recorded: it is told.
     pub(super) fn end(mut self, timing: &Timing, came: Came) {
         let mut of = self.of.clone();
-        for (number, from) in of.volumes.iter_mut().enumerate() {
-            let mut tapes = timing.tapes.iter();
-            let Some(took) = tapes.find(|took| from.barcode.as_ref() == Some(&took.barcode)) else {
-                continue;
-            };
-            let real_s = took.real.total_s();
-            from.real_s = Some(real_s.round() as u64);
-            from.real_ms = Some(ms(real_s));
-            from.drive.clone_from(&took.drive);
-            from.phases = (number < PHASES_MOST).then(|| Box::new(took.phases));
-        }
+        of.volumes_total = timing.tapes.len() as u64;
+        of.volumes = timing.tapes.iter().take(VOLUMES_MOST).map(took).collect();
+        let detailed = of.volumes.iter_mut().filter(|from| from.phases.is_some());
+        detailed
+            .skip(PHASES_MOST)
+            .for_each(|from| from.phases = None);
+        let unread = of.volumes.iter_mut().filter(|from| from.unread.is_some());
+        unread.skip(LOST_MOST).for_each(|from| from.unread = None);
         self.write(&Event::Restored(Restored {
             of,
             outcome: came.outcome,
@@ -188,6 +193,8 @@ impl<'a> Record<'a> {
             real_ms: Some(ms(timing.real_s)),
             lost: came.lost,
             problems: came.problems,
+            remarks: came.remarks,
+            metadata_not_set: came.metadata_not_set,
         }));
         self.site.monitor.if_ended(&format!(
             "the restore had come to its end; `job show {}` shows it",
@@ -270,10 +277,24 @@ fn planned(tape: &TapeNeed) -> RestoredFrom {
         volume: tape.volume,
         barcode: Some(tape.barcode.clone()),
         planned_s: tape.times.total_s.round() as u64,
-        real_s: None,
-        real_ms: None,
-        drive: None,
-        phases: None,
+        ..RestoredFrom::default()
+    }
+}
+
+/// What came of a tape.
+fn took(tape: &TapeTiming) -> RestoredFrom {
+    let real_s = tape.was_asked_for.then(|| tape.real.total_s());
+    RestoredFrom {
+        volume: tape.volume,
+        barcode: Some(tape.barcode.clone()),
+        planned_s: tape.planned.total_s().round() as u64,
+        spare: tape.spare,
+        mounts: Some(tape.mounts),
+        real_s: real_s.map(|real_s| real_s.round() as u64),
+        real_ms: real_s.map(ms),
+        drive: tape.drive.clone(),
+        phases: tape.was_asked_for.then(|| Box::new(tape.phases)),
+        unread: tape.unread.clone().map(Box::new),
     }
 }
 
@@ -320,6 +341,21 @@ fn problems(done: &RestoreSummary) -> Problems {
     problems
 }
 
+/// All of them counted, and the first ones.
+pub(super) fn first_of(all: &Problems) -> Problems {
+    let mut room_bytes = BESIDE_BYTES;
+    let listed = all.listed.iter().take_while(|one| {
+        let bytes = one.path.0.len() + one.what.len();
+        let fits = bytes <= room_bytes;
+        room_bytes = room_bytes.saturating_sub(bytes);
+        fits
+    });
+    Problems {
+        total: all.total,
+        listed: listed.cloned().collect(),
+    }
+}
+
 /// As the journal of a restore has it; what cannot be made absolute is said as it is.
 pub(super) fn absolute(target: &Path) -> PathBuf {
     std::path::absolute(target).unwrap_or_else(|_| target.to_owned())
@@ -332,4 +368,32 @@ fn failure(error: &JobError) -> Problems {
         what: with_causes(error),
     });
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_listed_beside_the_first_are_kept_and_all_are_counted() {
+        let one = |length| Problem {
+            path: ByteText(vec![b'a'; length]),
+            what: "owner 1:1".to_owned(),
+        };
+        for (lengths, total, kept) in [
+            (vec![3, 3], 2, 2),
+            (vec![3, 3], 70_000, 2),
+            (vec![20_000, 20_000, 3], 3, 1),
+            (vec![40_000], 1, 0),
+            (vec![], 0, 0),
+        ] {
+            let listed: Vec<Problem> = lengths.into_iter().map(one).collect();
+            let first = first_of(&Problems {
+                total,
+                listed: listed.clone(),
+            });
+            assert_eq!(first.total, total);
+            assert_eq!(first.listed, listed[..kept]);
+        }
+    }
 }

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use catalogs::model::event::{Phase, Phases};
+use catalogs::model::event::{Phase, Phases, Unread};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::lanes::DrivePlan;
 use super::metered::Did;
-use super::outlook::{RestoreOutlook, TapeNeed};
+use super::outlook::{RestoreOutlook, SpareTape, TapeNeed};
 use super::past::{AsItWas, Deleted};
 use super::timed::{Spans, Took};
-use super::timeline::Finish;
-use crate::engine::restore::{self as engine, RestoreReport};
+use super::timeline::{Finish, OnceTimes, TapeTimes};
+use crate::engine::restore::{self as engine, FallenBack, RestoreReport};
 use crate::jobs::convert::not_set;
 use crate::jobs::rebuild::RebuiltVolume;
 use crate::jobs::whereabouts::Pick;
@@ -22,7 +22,7 @@ use crate::jobs::{ByteText, FailedTape, JobError, Outcome, Problem, Problems};
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreSummary {
     /// Identity of the restore.
-    pub restore: Option<Uuid>,
+    pub restore: Uuid,
     /// Not everything is there, and the restore can be gone on with by its identity.
     pub can_resume: bool,
     /// How it ended.
@@ -98,16 +98,25 @@ pub struct Timing {
     pub planned_s: f64,
     /// Seconds that the restore took.
     pub real_s: f64,
-    /// The same for each tape that was asked for.
+    /// The same for each tape: the planned ones, then those that were turned to.
     pub tapes: Vec<TapeTiming>,
 }
 
 /// Planned times of a tape beside real ones.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TapeTiming {
+    /// The volume.
+    pub volume: Uuid,
     /// Its barcode.
     pub barcode: String,
-    /// What it was to take.
+    /// It was not planned: what could not be read of others has another copy on it.
+    pub spare: bool,
+    /// How often it was mounted.
+    pub mounts: u64,
+    /// The restore came to it, though it may not have been mounted.
+    #[serde(skip)]
+    pub(super) was_asked_for: bool,
+    /// What it was to take; nothing, if it was not planned.
     pub planned: Spans,
     /// What locates and reads were to take, in seconds, when their order was planned anew after the
     /// mount; `None` where it was not.
@@ -118,6 +127,8 @@ pub struct TapeTiming {
     pub drive: Option<String>,
     /// Its steps, planned and real.
     pub phases: Phases,
+    /// What could not be read of it and has another copy, which was turned to.
+    pub unread: Option<Unread>,
 }
 
 /// What was not restored because of one tape.
@@ -132,40 +143,85 @@ pub struct LostWithTape {
 }
 
 impl Timing {
-    /// Puts what each volume took beside what it was to take; `anew`: seconds of locates and reads
-    /// by the order that was found after the mount.
-    pub(super) fn of(
-        outlook: &RestoreOutlook,
-        real_s: f64,
-        real: &[(Uuid, Took)],
-        anew: &HashMap<Uuid, f64>,
-    ) -> Timing {
-        let tape = |tape: &TapeNeed| {
-            let (_, took) = real.iter().find(|(volume, _)| *volume == tape.volume)?;
-            Some(TapeTiming {
-                barcode: tape.barcode.clone(),
-                planned: Spans {
-                    mount_s: tape.times.mount_s(),
-                    read_s: tape.times.use_s(),
-                    release_s: tape.times.release_s(),
-                },
-                replanned_read_s: anew.get(&tape.volume).copied(),
-                real: took.spans,
-                drive: took.model.clone(),
-                phases: phases(tape, took),
-            })
-        };
+    /// Puts what each volume took beside what it was to take.
+    pub(super) fn of(outlook: &RestoreOutlook, real_s: f64, real: &Real<'_>) -> Timing {
+        let planned = outlook.tapes.iter().map(|tape| real.planned(tape));
+        let mut tapes: Vec<TapeTiming> = planned.collect();
+        for (volume, took) in real.took {
+            let is_planned = tapes.iter().any(|tape| tape.volume == *volume);
+            let spare = outlook.spares.iter().find(|one| one.volume == *volume);
+            if let Some(spare) = spare.filter(|_| !is_planned) {
+                tapes.push(real.spare(spare, took));
+            }
+        }
         Timing {
             planned_s: outlook.finish.seconds.unwrap_or_default(),
             real_s,
-            tapes: outlook.tapes.iter().filter_map(tape).collect(),
+            tapes,
+        }
+    }
+}
+
+/// What came of the tapes of a restore.
+pub(super) struct Real<'a> {
+    /// What each volume took that was asked for.
+    pub(super) took: &'a [(Uuid, Took)],
+    /// Seconds that locates and reads were to take by the order that was found after the mount.
+    pub(super) anew: &'a HashMap<Uuid, f64>,
+    /// What could not be read, and has another copy.
+    pub(super) fallen_back: &'a [FallenBack],
+}
+
+impl Real<'_> {
+    fn planned(&self, tape: &TapeNeed) -> TapeTiming {
+        let mut real = self.took.iter();
+        let took = real.find(|(volume, _)| *volume == tape.volume);
+        let took = took.map(|(_, took)| took);
+        let timing = self.tape(tape.volume, &tape.barcode, took);
+        TapeTiming {
+            planned: Spans {
+                mount_s: tape.times.mount_s(),
+                read_s: tape.times.use_s(),
+                release_s: tape.times.release_s(),
+            },
+            phases: phases(&tape.times, tape.once, took.unwrap_or(&Took::default())),
+            ..timing
+        }
+    }
+
+    fn spare(&self, tape: &SpareTape, took: &Took) -> TapeTiming {
+        TapeTiming {
+            spare: true,
+            phases: phases(&TapeTimes::default(), tape.once, took),
+            ..self.tape(tape.volume, &tape.barcode, Some(took))
+        }
+    }
+
+    /// Without what the plan says.
+    fn tape(&self, volume: Uuid, barcode: &str, took: Option<&Took>) -> TapeTiming {
+        let mut fallen_back = self.fallen_back.iter();
+        let unread = fallen_back.find(|one| one.volume == volume);
+        TapeTiming {
+            volume,
+            barcode: barcode.to_owned(),
+            spare: false,
+            mounts: took.map_or(0, |took| took.mounts),
+            was_asked_for: took.is_some(),
+            planned: Spans::default(),
+            replanned_read_s: self.anew.get(&volume).copied(),
+            real: took.map(|took| took.spans).unwrap_or_default(),
+            drive: took.and_then(|took| took.model.clone()),
+            phases: Phases::default(),
+            unread: unread.map(|one| Unread {
+                objects: one.objects,
+                why: one.what.clone(),
+            }),
         }
     }
 }
 
 /// The steps of a tape, as they were planned and as they were done.
-fn phases(tape: &TapeNeed, took: &Took) -> Phases {
-    let (times, once) = (&tape.times, tape.once);
+fn phases(times: &TapeTimes, once: OnceTimes, took: &Took) -> Phases {
     let ms = |seconds: f64| (seconds * 1000.0).round() as u64;
     let phase = |planned_s: f64, did: &Did| Phase {
         planned_ms: ms(planned_s),
@@ -189,8 +245,10 @@ fn phases(tape: &TapeNeed, took: &Took) -> Phases {
     }
 }
 
-/// Sums up a restore; `tapes` are those that the library did not give or take back, with the reasons.
+/// Sums up `restore`; `tapes` are those that the library did not give or take back, with the
+/// reasons.
 pub(super) fn summarise(
+    restore: Uuid,
     report: RestoreReport,
     outlook: &RestoreOutlook,
     timing: Timing,
@@ -232,7 +290,7 @@ pub(super) fn summarise(
         engine::RestoreOutcome::Stopped => Outcome::Interrupted,
     };
     RestoreSummary {
-        restore: None,
+        restore,
         can_resume: false,
         outcome,
         objects: report.objects,

@@ -8,7 +8,7 @@ use super::arrange::Arranged;
 use super::pour::in_turn;
 use super::record::{Begun, Came, Record, STDOUT, absolute};
 use super::replan::{Layouts, Replanning};
-use super::summary::{RestoreSummary, Timing, summarise};
+use super::summary::{Real, RestoreSummary, Timing, summarise};
 use super::timed::Timed;
 use super::{Output, Prepared, RestoreOptions, make};
 use crate::clock::seconds_between;
@@ -78,11 +78,16 @@ pub fn restore_as_tar(
     let (source, anew) = source.finish();
     let refused = source.finish();
     let real_s = seconds_between(begun.started, site.clock.now());
-    let timing = Timing::of(&outlook, real_s, &took, &anew);
-    let ended = report.map_err(from_engine).map(|report| RestoreSummary {
-        restore: Some(begun.restore),
-        ..summarise(report, &outlook, timing.clone(), refused)
-    });
+    let fallen_back = report.as_ref().map(|report| &report.fallen_back[..]);
+    let real = Real {
+        took: &took,
+        anew: &anew,
+        fallen_back: fallen_back.unwrap_or_default(),
+    };
+    let timing = Timing::of(&outlook, real_s, &real);
+    let ended = report.map_err(from_engine);
+    let ended =
+        ended.map(|report| summarise(begun.restore, report, &outlook, timing.clone(), refused));
     record.end(&timing, ended.as_ref().map_or_else(Came::failed, Came::of));
     ended
 }

@@ -43,6 +43,8 @@ impl Spans {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Took {
     pub(super) spans: Spans,
+    /// How often it was mounted.
+    pub(super) mounts: u64,
     pub(super) robot: Did,
     pub(super) load: Did,
     pub(super) locate: Did,
@@ -57,6 +59,7 @@ pub(super) struct Took {
 impl Took {
     pub(super) fn add(&mut self, more: Took) {
         self.spans.add(more.spans);
+        self.mounts += more.mounts;
         let with = [
             (&mut self.robot, more.robot),
             (&mut self.load, more.load),
@@ -78,7 +81,7 @@ pub(super) struct Timed<S> {
     source: S,
     watch: Stopwatch,
     layouts: Layouts,
-    /// By volume, in the order in which they were asked for.
+    /// By mount, in their order.
     took: Vec<(Uuid, Took)>,
     /// The volume that the engine has, and since when.
     lent: Option<(Timestamp, SharedMeter)>,
@@ -96,9 +99,11 @@ impl<S: VolumeSource> Timed<S> {
         }
     }
 
-    /// The source, and what each volume took.
+    /// The source, and what each volume took, in all of its mounts.
     pub(super) fn finish(self) -> (S, Vec<(Uuid, Took)>) {
-        (self.source, self.took)
+        let mut all = Vec::new();
+        add_up(&mut all, self.took);
+        (self.source, all)
     }
 
     fn since(&self, begun: Timestamp) -> f64 {
@@ -117,6 +122,16 @@ impl<S: VolumeSource> Timed<S> {
             hand: self.watch.hand(),
         });
         MountedVolume { device, ..volume }
+    }
+}
+
+/// Adds what volumes took, of which each is in `all` once.
+pub(super) fn add_up(all: &mut Vec<(Uuid, Took)>, more: Vec<(Uuid, Took)>) {
+    for (volume, took) in more {
+        match all.iter_mut().find(|(one, _)| *one == volume) {
+            Some((_, known)) => known.add(took),
+            None => all.push((volume, took)),
+        }
     }
 }
 
@@ -163,6 +178,7 @@ impl<S: VolumeSource> VolumeSource for Timed<S> {
                 mount_s: seconds_between(begun, ready_at),
                 ..Spans::default()
             },
+            mounts: u64::from(mounted.is_ok()),
             robot: times(steps.moves, steps.moves_s),
             model: steps.model,
             ..Took::default()

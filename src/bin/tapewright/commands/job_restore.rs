@@ -9,8 +9,8 @@ use tapewright::jobs::history::{
 use tapewright::units::ByteSize;
 
 use super::job::{facts, glance, path, paths, state};
-use super::problems;
-use super::restore::span_words;
+use super::restore::{REMARKS, span_words, unread_words};
+use super::{alike, metadata_not_set, problems};
 use crate::dates;
 use crate::output::{Output, counted};
 
@@ -34,7 +34,7 @@ pub fn render_restore(output: &mut Output, detail: &RestoreDetail) -> io::Result
             ("from", from.to_owned()),
             ("by", format!("{} on {}", detail.user, detail.host)),
             ("verified", counted(detail.verified_files, "file")),
-            ("tapes", detail.tapes.join(", ")),
+            ("tapes", tapes(&detail.timing)),
             ("took", took(last)),
             ("software", detail.software.clone()),
         ],
@@ -107,6 +107,26 @@ fn run_table(output: &mut Output, runs: &[RunDetail]) -> io::Result<()> {
     output.table(&head, &rows)
 }
 
+/// The tapes of a run, those that were not mounted marked, and those that were not planned.
+fn tapes(timing: &[RestoredTape]) -> String {
+    let words = |tape: &RestoredTape| match (tape.mounts, tape.spare) {
+        (Some(0), _) => format!("{} (not mounted)", tape.barcode),
+        (_, true) => format!("{} (spare)", tape.barcode),
+        (_, false) => tape.barcode.clone(),
+    };
+    timing.iter().map(words).collect::<Vec<_>>().join(", ")
+}
+
+/// Why other copies were turned to.
+fn turned_from(output: &mut Output, timing: &[RestoredTape]) -> io::Result<()> {
+    for tape in timing {
+        if let Some(unread) = &tape.unread {
+            output.line(unread_words(&tape.barcode, unread))?;
+        }
+    }
+    Ok(())
+}
+
 /// What a run brought, and what it did not.
 fn what_came(output: &mut Output, heading: &str, run: &RunDetail) -> io::Result<()> {
     if let Some(objects) = run.planned_objects {
@@ -130,9 +150,17 @@ fn what_came(output: &mut Output, heading: &str, run: &RunDetail) -> io::Result<
         with(run.earlier_objects, "there from before"),
         with(run.missing_objects, "missing")
     ))?;
+    turned_from(output, &run.timing)?;
     for tape in &run.lost {
         lost(output, tape)?;
     }
+    not_restored(output, run)?;
+    alike(output, &run.remarks, REMARKS)?;
+    metadata_not_set(output, &run.metadata_not_set)
+}
+
+/// What did not come for reasons of its own.
+fn not_restored(output: &mut Output, run: &RunDetail) -> io::Result<()> {
     // What is said of tapes is neither said again nor counted.
     let by_tapes: u64 = run.lost.iter().map(|tape| tape.objects).sum();
     let mut others = run.problems.clone();
@@ -189,12 +217,16 @@ fn next_step(output: &mut Output, detail: &RestoreDetail) -> io::Result<()> {
 /// What each tape took beside what it was to take, and the steps of all where they were recorded.
 fn timing(output: &mut Output, tapes: &[RestoredTape]) -> io::Result<()> {
     let row = |tape: &RestoredTape| {
-        let real = tape.real_s.map(|real_s| real_words(real_s, tape.real_ms));
+        let real = tape.real_s.filter(|_| tape.mounts != Some(0));
+        let real = real.map(|real_s| real_words(real_s, tape.real_ms));
         vec![
             tape.barcode.clone(),
             tape.drive.clone().unwrap_or_else(|| "-".to_owned()),
-            real.unwrap_or_else(|| "not read".to_owned()),
-            span_words(tape.planned_s as f64),
+            real.unwrap_or_else(|| "not mounted".to_owned()),
+            match tape.spare {
+                true => "spare".to_owned(),
+                false => span_words(tape.planned_s as f64),
+            },
         ]
     };
     let rows: Vec<Vec<String>> = tapes.iter().map(row).collect();

@@ -143,19 +143,25 @@ fn problems(output: &mut Output, problems: &Problems, heading: &str) -> io::Resu
 /// So many objects with the same lack are named one by one.
 const ALIKE: usize = 3;
 
-/// What metadata was not set: a user who restores what was root's has the same for each object.
+/// What metadata was not set.
 fn metadata_not_set(output: &mut Output, not_set: &Problems) -> io::Result<()> {
+    alike(output, not_set, "metadata that was not set")
+}
+
+/// The problems of a job, of which many may be alike, counted by kind: a user who restores what was
+/// root's has the same for each object.
+fn alike(output: &mut Output, problems: &Problems, heading: &str) -> io::Result<()> {
     let mut alike: Vec<(&str, Vec<&ByteText>)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
-    for Problem { path, what } in &not_set.listed {
+    for Problem { path, what } in &problems.listed {
         let place = *places.entry(what).or_insert_with(|| {
             alike.push((what, Vec::new()));
             alike.len() - 1
         });
         alike[place].1.push(path);
     }
-    if not_set.total > 0 {
-        output.line(format!("metadata that was not set ({}):", not_set.total))?;
+    if problems.total > 0 {
+        output.line(format!("{heading} ({}):", problems.total))?;
     }
     for (what, paths) in alike {
         if paths.len() > ALIKE {
@@ -164,10 +170,15 @@ fn metadata_not_set(output: &mut Output, not_set: &Problems) -> io::Result<()> {
             continue;
         }
         for path in paths {
-            output.line(format!("  /{path}: {what}"))?;
+            // What concerns a whole job has no path.
+            let place = match path.0.is_empty() {
+                true => String::new(),
+                false => format!("/{path}: "),
+            };
+            output.line(format!("  {place}{what}"))?;
         }
     }
-    let more = not_set.total - not_set.listed.len() as u64;
+    let more = problems.total.saturating_sub(problems.listed.len() as u64);
     if more > 0 {
         output.line(format!("  … and {more} more; the log has them"))?;
     }

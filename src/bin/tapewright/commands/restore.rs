@@ -10,7 +10,7 @@ use tapewright::jobs::rebuild::RebuiltVolume;
 use tapewright::jobs::restore::{
     self, DrivePlan, ExistingPolicy, Finish, FromTapes, LostWithTape, Mapping, MoreDrives,
     Output as What, Owners, Pick, PlannedRead, RestoreOptions, RestoreOutlook, RestoreSummary,
-    Room, TapeNeed, TapePlace, TapeTiming, TapesAlone, Timing,
+    Room, TapeNeed, TapePlace, TapeTiming, TapesAlone, Timing, Unread,
 };
 use tapewright::jobs::{ByteText, Outcome, Site};
 use tapewright::units::{ByteSize, TimeSpan};
@@ -25,7 +25,7 @@ use crate::output::{Output, counted, tell};
 use crate::restore_args::{ExistingArg, RestoreArgs};
 
 /// What the remarks of a plan are about.
-const REMARKS: &str = "not archived, or restored otherwise than their names promise";
+pub const REMARKS: &str = "not archived, or restored otherwise than their names promise";
 /// What is listed of files in parts that cannot be whole.
 const WAITING: &str = "in parts, and not whole as long as tapes are outside";
 /// What is listed of the target before anything is restored.
@@ -461,18 +461,23 @@ fn timing(output: &mut Output, timing: &Timing) -> io::Result<()> {
         span_words(timing.real_s),
         span_words(timing.planned_s)
     ))?;
-    let row = |TapeTiming {
-                   barcode,
-                   planned,
-                   real,
-                   ..
-               }: &TapeTiming| {
-        vec![
-            barcode.clone(),
-            beside(planned.mount_s, real.mount_s),
-            beside(planned.read_s, real.read_s),
-            beside(planned.release_s, real.release_s),
-        ]
+    let row = |tape: &TapeTiming| {
+        let TapeTiming { planned, real, .. } = tape;
+        let spans = [
+            (planned.mount_s, real.mount_s),
+            (planned.read_s, real.read_s),
+            (planned.release_s, real.release_s),
+        ];
+        let mut cells = spans.map(|(planned, real)| match (tape.mounts, tape.spare) {
+            (0, _) => "-".to_owned(),
+            (_, true) => format!("{} (spare)", span_words(real)),
+            (_, false) => beside(planned, real),
+        });
+        if tape.mounts == 0 {
+            cells[0] = "not mounted".to_owned();
+        }
+        let [mount, read, release] = cells;
+        vec![tape.barcode.clone(), mount, read, release]
     };
     let rows: Vec<Vec<String>> = timing.tapes.iter().map(row).collect();
     let head = [
@@ -481,7 +486,22 @@ fn timing(output: &mut Output, timing: &Timing) -> io::Result<()> {
         "READ (PLANNED) >",
         "RETURN (PLANNED) >",
     ];
-    output.table(&head, &rows)
+    output.table(&head, &rows)?;
+    for tape in &timing.tapes {
+        if let Some(unread) = &tape.unread {
+            output.line(unread_words(&tape.barcode, unread))?;
+        }
+    }
+    Ok(())
+}
+
+/// Why other copies were turned to than those on a tape.
+pub fn unread_words(barcode: &str, unread: &Unread) -> String {
+    let objects = counted(unread.objects, "object");
+    format!(
+        "  tape {barcode}: {objects} looked for on other copies: {}",
+        unread.why
+    )
 }
 
 /// Where a tape is, in words.
@@ -549,12 +569,12 @@ pub fn render(output: &mut Output, summary: &RestoreSummary) -> io::Result<()> {
     problems(output, &summary.remarks, REMARKS)?;
     problems(output, &summary.problems, "objects not restored")?;
     metadata_not_set(output, &summary.metadata_not_set)?;
-    match summary.restore {
-        Some(id) if summary.can_resume => output.line(format!(
+    let id = summary.restore;
+    output.line(match summary.can_resume {
+        true => format!(
             "to go on with what is missing ({}): tapewright restore --resume {id}",
             counted(summary.missing_objects, "object")
-        )),
-        Some(id) => output.line(format!("id of this restore: {id}")),
-        None => Ok(()),
-    }
+        ),
+        false => format!("id of this restore: {id}"),
+    })
 }

@@ -108,7 +108,7 @@ pub fn pour(context: &Context<'_>, site: Site<'_>, options: &RestoreOptions) -> 
     for problem in &poured.remarks.listed {
         tell(format!("note: /{}: {}", problem.path, problem.what));
     }
-    let (bytes, failures) = (ByteSize(report.bytes), report.failures.join("; "));
+    let (bytes, failures) = (ByteSize(report.bytes), report.reasons());
     let exit = match report.agrees {
         _ if report.stopped => Exit::Interrupted,
         _ if !report.is_whole => {

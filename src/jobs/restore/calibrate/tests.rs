@@ -120,12 +120,10 @@ fn loaded(volume: u128, model: &str, load: Phase) -> RestoredFrom {
     };
     RestoredFrom {
         volume: Uuid::from_u128(volume),
-        barcode: None,
-        planned_s: 0,
         real_s: Some(0),
-        real_ms: None,
         drive: Some(model.to_owned()),
         phases: Some(Box::new(load)),
+        ..RestoredFrom::default()
     }
 }
 
@@ -165,6 +163,8 @@ fn record(day: i64, library: Option<&str>, volumes: Vec<RestoredFrom>) -> Record
             real_ms: None,
             lost: Vec::new(),
             problems: Problems::default(),
+            remarks: Problems::default(),
+            metadata_not_set: Problems::default(),
         },
     }
 }
