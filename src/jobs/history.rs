@@ -18,7 +18,8 @@ use restores::{Restores, Volumes};
 
 use super::retention::{self, HoldInfo};
 use super::{
-    ByteText, JobError, Level, Outcome, Problems, Site, WhichError, catalog, interrupted, which,
+    ByteText, Failure, JobError, Level, Outcome, Problems, Site, WhichError, catalog, interrupted,
+    which,
 };
 
 /// What a job does.
@@ -148,13 +149,44 @@ pub enum JobDetail {
     Restore(Box<RestoreDetail>),
 }
 
-/// The jobs, the oldest first; where there is no catalog yet, the restores from tapes alone. A
-/// restore that was gone on with is one job.
+/// What was found, and what kept the catalog from being asked for more.
+#[derive(Debug)]
+pub struct Found<T> {
+    /// What was found.
+    pub what: T,
+    /// Why the catalog cannot be read; only records that it did not take were looked at then.
+    pub failure: Option<Failure>,
+}
+
+/// The jobs, the oldest first; where there is no catalog yet, or it cannot be read, the restores
+/// that it did not take. A restore that was gone on with is one job.
 ///
 /// # Errors
 ///
-/// There is no such pool, or the catalog cannot be read.
-pub fn list(site: Site<'_>, filter: &JobFilter) -> Result<Vec<JobInfo>, JobError> {
+/// There is no such pool, or the catalog cannot be read, and nothing is known beside it.
+pub fn list(site: Site<'_>, filter: &JobFilter) -> Result<Found<Vec<JobInfo>>, JobError> {
+    let failure = match list_all(site, filter) {
+        Ok(what) => {
+            let failure = None;
+            return Ok(Found { what, failure });
+        }
+        Err(failure @ JobError::Catalog(_)) if filter.pool.is_none() => failure,
+        Err(error) => return Err(error),
+    };
+    let volumes = Volumes::default();
+    let restores = Restores::of(site, None, &volumes)?;
+    let is_asked_for = |job: &JobInfo| filter.kind != Some(JobKind::Archive) && filter.takes(job);
+    let what: Vec<JobInfo> = restores.infos().filter(is_asked_for).collect();
+    match what.is_empty() {
+        true => Err(failure),
+        false => Ok(Found {
+            what,
+            failure: Some(Failure::from(&failure)),
+        }),
+    }
+}
+
+fn list_all(site: Site<'_>, filter: &JobFilter) -> Result<Vec<JobInfo>, JobError> {
     let mut jobs = Vec::new();
     let catalog = match catalog::exists(site) {
         true => Some(catalog::open(site)?),
@@ -213,8 +245,29 @@ impl JobFilter {
 ///
 /// # Errors
 ///
-/// There is none, or several identities begin so; or the catalog cannot be read.
-pub fn show(site: Site<'_>, name: &str) -> Result<JobDetail, JobError> {
+/// There is none, or several identities begin so; or the catalog cannot be read, and no restore
+/// that it did not take is meant.
+pub fn show(site: Site<'_>, name: &str) -> Result<Found<JobDetail>, JobError> {
+    let failure = match show_one(site, name) {
+        Ok(what) => {
+            let failure = None;
+            return Ok(Found { what, failure });
+        }
+        Err(failure @ JobError::Catalog(_)) => failure,
+        Err(error) => return Err(error),
+    };
+    let volumes = Volumes::default();
+    let restores = Restores::of(site, None, &volumes)?;
+    match which::beginning_with(name, restores.ids())[..] {
+        [restore] => Ok(Found {
+            what: restores.detail(restore),
+            failure: Some(Failure::from(&failure)),
+        }),
+        _ => Err(failure),
+    }
+}
+
+fn show_one(site: Site<'_>, name: &str) -> Result<JobDetail, JobError> {
     if !catalog::exists(site) {
         let volumes = Volumes::default();
         let restores = Restores::of(site, None, &volumes)?;

@@ -432,3 +432,28 @@ fn the_record_names_the_tape_that_another_copy_came_from_and_why() {
         }
     }
 }
+
+#[test]
+fn records_in_files_are_shown_where_the_catalog_cannot_be_read_and_so_is_that() {
+    let (place, source) = archived();
+    let ledger = place.path("state/catalog/ledger.jsonl");
+    let text = fs::read_to_string(&ledger).expect("a ledger");
+    fs::write(&ledger, text.replacen("\"seq\":2", "\"seq\":7", 1)).expect("a write");
+    let list = ["job", "list", "--json"];
+    let code = place.run(list, NONE).0.status.code().expect("a code");
+    assert_ne!(code, 0, "nothing is known");
+    let (_, _, words) = commands(&place, &source)[0].clone();
+    place.run(&words, ["--from-tape", "SIM001L9"]).expect_done();
+    let listed = place.run(list, NONE).expect_exit(code);
+    let restore: Value = serde_json::from_str(&listed.stdout()).expect("one restore");
+    assert_eq!(restore["outcome"], "complete", "{restore}");
+    let id = restore["job"].as_str().expect("an identity");
+    let shown = place.run(["job", "show", id], NONE).expect_exit(code);
+    assert!(shown.stdout().contains(id), "{}", shown.stdout());
+    for told in [listed.stderr(), shown.stderr()] {
+        assert!(told.contains("ledger"), "{told}");
+    }
+    // What is none of them may be in the catalog.
+    let other = place.run(["job", "show", "data"], NONE).expect_exit(code);
+    assert_eq!(other.stdout(), "");
+}

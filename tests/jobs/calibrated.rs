@@ -182,7 +182,7 @@ fn a_record_has_each_step_planned_and_real_and_is_shown_with_them() {
         assert_eq!(*phases, as_told);
     }
     let id = summary.restore.to_string();
-    let JobDetail::Restore(detail) = show(lab.site(), &id).unwrap() else {
+    let JobDetail::Restore(detail) = show(lab.site(), &id).unwrap().what else {
         panic!("{id} is no restore");
     };
     assert_eq!(detail.verified_files, 9);

@@ -146,7 +146,7 @@ fn a_copy_is_no_file_of_anybody() {
     let job = &lab.catalog().jobs().unwrap()[3].start.what.job.to_string();
     let of_job = verify(lab.site(), job).unwrap();
     assert_eq!(of_job.volumes[0].files, volume.files);
-    let JobDetail::Archive(shown) = show(lab.site(), job).unwrap() else {
+    let JobDetail::Archive(shown) = show(lab.site(), job).unwrap().what else {
         panic!("an archive");
     };
     assert_eq!(shown.tapes[0].segments, 1);

@@ -19,10 +19,12 @@ use crate::lab::{A, B, C, Lab, archive_path, assert_same_tree, barcodes_of, labe
 
 /// The job has so many objects, and its tapes have them together.
 fn assert_job_counts(lab: &Lab, objects: u64) {
-    let jobs = history::list(lab.site(), &JobFilter::default()).unwrap();
+    let jobs = history::list(lab.site(), &JobFilter::default())
+        .unwrap()
+        .what;
     assert_eq!(jobs[0].objects, objects, "{jobs:?}");
     let shown = history::show(lab.site(), &jobs[0].job.to_string()).unwrap();
-    let JobDetail::Archive(shown) = shown else {
+    let JobDetail::Archive(shown) = shown.what else {
         panic!("{shown:?}")
     };
     let on_tapes: u64 = shown.tapes.iter().map(|tape| tape.objects).sum();

@@ -3,7 +3,7 @@
 use std::io;
 
 use tapewright::jobs::history::{
-    self, ArchiveDetail, JobDetail, JobFilter, JobInfo, JobKept, JobKind, JobTape,
+    self, ArchiveDetail, Found, JobDetail, JobFilter, JobInfo, JobKept, JobKind, JobTape,
 };
 use tapewright::jobs::{ByteText, Level, Outcome};
 use tapewright::units::ByteSize;
@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::archive::outcome_words;
 use super::job_restore::render_restore;
-use super::{Context, Ended, conclude, problems};
+use super::{Context, Ended, conclude_or_tell, problems, told_failure};
 use crate::dates;
-use crate::exit::Exit;
+use crate::exit::{Exit, after_printing};
 use crate::job_args::{JobCommand, JobKindArg, JobListArgs};
 use crate::output::Output;
 
@@ -30,11 +30,12 @@ pub fn run(context: &mut Context<'_>, command: &JobCommand) -> Ended {
     match command {
         JobCommand::List(args) => list(context, args),
         JobCommand::Show { job } => {
-            let detail = history::show(context.site, job)?;
-            conclude(
+            let shown = history::show(context.site, job)?;
+            conclude_or_tell(
                 context,
                 Exit::Done,
-                &detail,
+                &shown.what,
+                shown.failure.as_ref(),
                 |output, detail| match detail {
                     JobDetail::Archive(detail) => render_archive(output, detail),
                     JobDetail::Restore(detail) => render_restore(output, detail),
@@ -54,12 +55,20 @@ fn list(context: &mut Context<'_>, args: &JobListArgs) -> Ended {
         since: dates::start_of(args.since.as_deref())?,
         name: args.name.clone(),
     };
-    let jobs = history::list(context.site, &filter)?;
-    if context.output.is_json() {
-        for job in &jobs {
-            context.output.json(job)?;
+    let Found { what, failure } = history::list(context.site, &filter)?;
+    print_list(&mut context.output, &what)?;
+    match failure {
+        None => Ok(Exit::Done),
+        Some(failure) => {
+            let printed = context.output.flush();
+            after_printing(told_failure(context, &failure), printed)
         }
-        return Ok(Exit::Done);
+    }
+}
+
+fn print_list(output: &mut Output, jobs: &[JobInfo]) -> io::Result<()> {
+    if output.is_json() {
+        return jobs.iter().try_for_each(|job| output.json(job));
     }
     let rows: Vec<Vec<String>> = jobs.iter().map(row).collect();
     let head = [
@@ -73,8 +82,7 @@ fn list(context: &mut Context<'_>, args: &JobListArgs) -> Ended {
         "SIZE >",
         "KEPT",
     ];
-    context.output.table(&head, &rows)?;
-    Ok(Exit::Done)
+    output.table(&head, &rows)
 }
 
 fn row(job: &JobInfo) -> Vec<String> {
