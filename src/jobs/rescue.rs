@@ -86,6 +86,8 @@ pub struct RescueSummary {
     pub unjoined: Vec<UnjoinedFile>,
     /// Names that came twice in a tape file.
     pub renamed: Problems,
+    /// Objects that could not have the name that they have on tape, and why.
+    pub other_names: Problems,
     /// Metadata that could not be set, for lack of privilege for example.
     pub metadata_not_set: Problems,
     /// What ended it before the end of the tape.
@@ -404,6 +406,19 @@ fn summarise(tape: String, directory: PathBuf, report: RescueReport) -> RescueSu
             what: format!("came again, and is saved as /{}", ByteText(instead.clone())),
         });
     }
+    let mut other_names = Problems::default();
+    for other in &report.other_names {
+        let (file, name) = (engine::file_directory(other.file), &other.name);
+        other_names.push(Problem {
+            path: ByteText(other.path.clone()),
+            what: format!(
+                "saved as {file}/{}, since {}",
+                ByteText(name.clone()),
+                other.why
+            ),
+        });
+    }
+    other_names.total = report.other_name_count;
     RescueSummary {
         outcome,
         end: end_text(report.end),
@@ -424,6 +439,7 @@ fn summarise(tape: String, directory: PathBuf, report: RescueReport) -> RescueSu
         joined: Vec::new(),
         unjoined: Vec::new(),
         renamed,
+        other_names,
         metadata_not_set: not_set(report.metadata_not_set),
         failure: report
             .failure

@@ -125,6 +125,24 @@ pub const CASES: &[Case] = &[
         brings: ALL,
     },
     Case {
+        what: "links in place of the directories for other names",
+        tape: |scene| {
+            let volume = around_good(vec![
+                node("tapewright-renamed", to_precious(scene)),
+                node("tapewright-renamed/tapewright-up", to_precious(scene)),
+                node("Tapewright-Renamed-2", to_precious(scene)),
+                file("xx/file", b"evil"),
+                node("l", to_precious(scene)),
+                file("l/file", b"evil"),
+                node("xx/l", to_precious(scene)),
+                file("xx/l/file", b"evil"),
+                node("xx/link", Kind::Hardlink(b"xx/l/file".to_vec())),
+            ]);
+            volume.renamed("xx/", "../")
+        },
+        brings: ALL,
+    },
+    Case {
         what: "huge names",
         tape: |_| {
             let long = "n".repeat(60_000);

@@ -246,7 +246,7 @@ impl Scene {
         let mut parser = MemberParser::new();
         let mut rest = archive;
         while let Some(event) = parser.next(&mut rest).unwrap() {
-            if let Event::Refused { name, why } = event {
+            if let Event::Refused { name, why, .. } = event {
                 panic!("{}: {why}", String::from_utf8_lossy(&name));
             }
         }

@@ -59,12 +59,12 @@ impl Archive {
         self.codec = match std::mem::replace(&mut self.codec, Codec::Unknown) {
             Codec::Unknown if begins_with_frame(record) => {
                 let frames = FrameReader::new(0);
-                self.parser = Some(MemberParser::foreign());
+                self.parser = Some(MemberParser::salvaging());
                 self.unpack(frames, false, block, record, saver)
             }
             Codec::Unknown => {
                 match begins_as_tar(record) {
-                    true => self.parser = Some(MemberParser::foreign()),
+                    true => self.parser = Some(MemberParser::salvaging()),
                     // One may begin further on all the same.
                     false => {
                         let what = format!("no tar archive begins here: {}", describe(record));
@@ -83,7 +83,7 @@ impl Archive {
             Codec::Frames { frames, searching } => {
                 let between = frames.fed_to() == frames.position();
                 if between && find_foreign_member(head(record)).is_some() {
-                    self.parser = Some(MemberParser::foreign());
+                    self.parser = Some(MemberParser::salvaging());
                     self.plain(block, record, saver)
                 } else {
                     self.unpack(frames, searching, block, record, saver)
@@ -147,7 +147,7 @@ impl Archive {
     /// what was there, and the archive goes on: then members are sought.
     fn go_on_behind_an_end(&mut self, block: BlockAddress, record: &[u8], saver: &mut Saver<'_>) {
         if find_foreign_member(head(record)).is_some() {
-            self.parser = Some(MemberParser::foreign());
+            self.parser = Some(MemberParser::salvaging());
         } else if record.iter().any(|byte| *byte != 0) {
             let what = "something goes on behind what looks like the end of the archive: zeros may \
                         stand where data were";
@@ -171,7 +171,7 @@ impl Archive {
                     Some(at) => {
                         saver.pass(at as u64);
                         rest = &rest[at..];
-                        MemberParser::foreign()
+                        MemberParser::salvaging()
                     }
                     None => return saver.pass(rest.len() as u64),
                 },
@@ -181,7 +181,10 @@ impl Archive {
                 saver.archive(comment, block);
             }
             match read {
-                Ok(Some(event)) => saver.event(event, parser.part(), block),
+                Ok(Some(event)) => {
+                    let remarks = parser.take_remarks();
+                    saver.event(event, parser.part(), remarks, block);
+                }
                 Ok(None) => {}
                 Err(error) => {
                     saver.gap(block, 0, &error.what, Cause::Bad);

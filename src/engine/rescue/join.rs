@@ -18,6 +18,7 @@ use rustix::io::Errno;
 
 use super::cover::{Cover, sharing};
 use super::log::{self, Done, Log, Piece, Proof, RECORD, Whole};
+use super::names::beside;
 use super::report::LISTED_MOST;
 use crate::engine::EngineError;
 use crate::engine::target::{Name, SavedFiles, TargetError, TargetErrorKind, shown};
@@ -260,7 +261,6 @@ fn remove(piece: &Piece, pieces: &[Piece]) -> Result<(), TargetError> {
 
 fn join_one(group: &Group, cover: &Cover, monitor: &dyn Monitor) -> Result<Joined, Broken> {
     let Group { whole, pieces, .. } = group;
-    let name = Name::new(&whole.path)?;
     let done = match &group.unnamed {
         Some(done) => done.clone(),
         None => put_together(group, cover, monitor)?,
@@ -272,7 +272,8 @@ fn join_one(group: &Group, cover: &Cover, monitor: &dyn Monitor) -> Result<Joine
     let fail = |action| move |error: io::Error| TargetError::io(&whole.path, action, &error);
     remove_empty(pieces, &done, monitor);
     let files = SavedFiles::below(&directory).map_err(fail("opening its directory"))?;
-    let name = files.rename(Name::new(&done.name)?, name)?;
+    let name = beside(&done.name, &whole.path);
+    let name = files.rename(Name::new(&done.name)?, Name::new(&name)?)?;
     let named = Done {
         name: name.clone(),
         ..done

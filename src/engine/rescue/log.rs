@@ -380,6 +380,6 @@ pub(super) fn parts(directory: &Path) -> io::Result<(Vec<Piece>, Vec<JoinedFile>
 }
 
 /// The directory of a tape file, in that of its tape.
-pub(super) fn file_directory(file: TapeFile) -> String {
+pub(crate) fn file_directory(file: TapeFile) -> String {
     format!("file-{:05}", file.0)
 }

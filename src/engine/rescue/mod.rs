@@ -18,6 +18,7 @@ mod index_bytes;
 mod join;
 mod log;
 mod made;
+mod names;
 mod order;
 mod proof;
 mod report;
@@ -34,8 +35,8 @@ pub use join::{JoinEnd, Joined, Joins, Unjoined, join};
 pub use log::{Proof, RECORD};
 pub use order::{Doubt, Doubted};
 pub use report::{
-    DAMAGED_SUFFIX, Gap, LISTED_MOST, Loss, LostFile, PARTIAL_SUFFIX, RescueEnd, RescueReport,
-    TapeFileReport,
+    DAMAGED_SUFFIX, Gap, LISTED_MOST, Loss, LostFile, OtherName, PARTIAL_SUFFIX, RescueEnd,
+    RescueReport, TapeFileReport,
 };
 
 use crate::drive::SequentialDevice;
@@ -50,7 +51,8 @@ use crate::volume::label::{
 };
 use archive::Archive;
 use index_bytes::IndexBytes;
-use log::{Log, Saved, file_directory};
+pub(crate) use log::file_directory;
+use log::{Log, Saved};
 use made::Made;
 use order::{Order, Sight};
 use proof::{Comparison, Segment, counted, members_of};

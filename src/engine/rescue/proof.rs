@@ -8,9 +8,10 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::log::{Log, Proof, Saved, What, file_directory};
+use super::names::beside;
 use super::order::{Doubt, Doubted};
 use super::report::{DAMAGED_SUFFIX, Head, Loss, LostFile, RescueReport};
-use crate::engine::target::{Name, SavedFiles, TargetError};
+use crate::engine::target::{Name, SavedFiles, TargetError, with_suffix};
 use crate::monitor::Monitor;
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::index::{Digest, DigestAlgorithm, FileLine, Index};
@@ -242,7 +243,7 @@ impl Comparison<'_> {
         known: &[&FileLine],
         why: String,
     ) -> io::Result<()> {
-        let aside = [&saved.path, DAMAGED_SUFFIX].concat();
+        let aside = with_suffix(&beside(&saved.name, &saved.path), DAMAGED_SUFFIX);
         let moved = Name::new(&saved.name)
             .and_then(|from| Name::new(&aside).and_then(|to| files.rename(from, to)));
         match moved {

@@ -13,6 +13,9 @@ pub const LISTED_MOST: usize = 100_000;
 pub const PARTIAL_SUFFIX: &[u8] = b".tapewright-partial";
 /// What the name of a file ends with that came to its end, and not as it was archived.
 pub const DAMAGED_SUFFIX: &[u8] = b".tapewright-damaged";
+/// Other names of one tape file that are listed: a tree may have any number of them, and the record
+/// has all.
+pub(super) const OTHER_NAMES_MOST: usize = 1_000;
 /// Pieces of a lost file that are listed.
 pub(super) const PIECES_MOST: usize = 1_000;
 
@@ -89,6 +92,19 @@ pub struct LostFile {
     pub kept_as: Option<Vec<u8>>,
 }
 
+/// An object that could not be saved under the name that it has on tape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherName {
+    /// The tape file.
+    pub file: TapeFile,
+    /// Its name on tape.
+    pub path: Vec<u8>,
+    /// The one that it has in the directory of the tape file.
+    pub name: Vec<u8>,
+    /// Why.
+    pub why: String,
+}
+
 /// What came of one tape file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TapeFileReport {
@@ -161,6 +177,10 @@ pub struct RescueReport {
     pub encrypted_at_least: bool,
     /// Names that came twice in one tape file, and those of the later ones instead.
     pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What could not have its own name: at most a thousand of each tape file.
+    pub other_names: Vec<OtherName>,
+    /// All of them.
+    pub other_name_count: u64,
     /// Saved objects that could not be given all of their metadata.
     pub metadata_not_set: Vec<NotSet>,
 }
@@ -201,6 +221,8 @@ pub(super) struct Found {
     pub(super) gap_count: u64,
     pub(super) heads: Vec<Head>,
     pub(super) renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) other_names: Vec<OtherName>,
+    pub(super) other_name_count: u64,
     pub(super) not_set: NotSet,
 }
 
@@ -217,6 +239,10 @@ impl RescueReport {
         let renamed_room = room(self.renamed.len());
         self.renamed
             .extend(found.renamed.into_iter().take(renamed_room));
+        let other_room = room(self.other_names.len());
+        self.other_names
+            .extend(found.other_names.into_iter().take(other_room));
+        self.other_name_count += found.other_name_count;
         if found.not_set.count > 0 {
             self.metadata_not_set.push(found.not_set);
         }

@@ -3,11 +3,17 @@
 use uuid::Uuid;
 
 use super::log::{Saved, What, Whole};
-use super::report::{Found, Gap, Head, LISTED_MOST, Loss, LostFile, PARTIAL_SUFFIX, PIECES_MOST};
+use super::names::{names, unusable};
+use super::report::{
+    Found, Gap, Head, LISTED_MOST, Loss, LostFile, OTHER_NAMES_MOST, OtherName, PARTIAL_SUFFIX,
+    PIECES_MOST,
+};
 use super::walk::Cause;
 use super::{TapeFileReport, is_full};
 use crate::engine::content::ContentDigest;
-use crate::engine::target::{FileWriter, Name, Target, TargetError, shown};
+use crate::engine::target::{
+    FileWriter, Name, Target, TargetError, TargetErrorKind, shown, with_suffix,
+};
 use crate::monitor::{Monitor, Problem};
 use crate::units::{BlockAddress, TapeFile};
 use crate::volume::index::DigestAlgorithm;
@@ -41,9 +47,19 @@ pub(super) struct Saver<'a> {
     saved_bytes: u64,
 }
 
+/// Under which name an object goes into the target.
+struct Place {
+    name: Vec<u8>,
+    /// Why that is not its own.
+    why: Option<String>,
+    /// What of its metadata is left out, a sentence each.
+    remarks: Vec<String>,
+}
+
 /// The file whose data come.
 struct Current {
     member: Box<Member>,
+    place: Place,
     block: BlockAddress,
     writer: FileWriter,
     had_bytes: u64,
@@ -150,16 +166,22 @@ impl<'a> Saver<'a> {
         self.found
     }
 
-    /// Takes what was read in the record at `block`; of a member, which piece of a file it is.
+    /// Takes what was read in the record at `block`; of a member, which piece of a file it is, and
+    /// what of its metadata makes no sense.
     pub(super) fn event(
         &mut self,
         event: Event<'_>,
         part: Option<(Part, u64)>,
+        remarks: Vec<String>,
         block: BlockAddress,
     ) {
         match event {
-            Event::Member { member, .. } => self.member(member, part, block),
-            Event::Refused { name, why } => self.lost(name, block, why),
+            Event::Member { member, .. } => self.member(member, part, remarks, block),
+            Event::Refused {
+                name,
+                size_bytes,
+                why,
+            } => self.lost(name, block, size_bytes, why),
             Event::Data { at_bytes, bytes } => self.data(at_bytes, bytes),
             Event::MemberEnd => self.member_end(),
             Event::Global(_) | Event::End => {}
@@ -220,18 +242,31 @@ impl<'a> Saver<'a> {
         true
     }
 
-    fn member(&mut self, member: Box<Member>, part: Option<(Part, u64)>, block: BlockAddress) {
+    fn member(
+        &mut self,
+        member: Box<Member>,
+        part: Option<(Part, u64)>,
+        remarks: Vec<String>,
+        block: BlockAddress,
+    ) {
+        let is_directory = member.kind == Kind::Directory;
         // The directory that the archive is of.
-        if member.path.is_empty() {
+        if member.path.is_empty() && is_directory {
             return;
         }
+        let mut place = match self.way_to(&member.path, is_directory) {
+            Ok(place) => place,
+            Err(error) => return self.refused(&member, block, error),
+        };
+        place.remarks = remarks;
         if member.kind == Kind::File {
             let begun =
-                Name::new(&member.path).and_then(|name| self.target.begin_file(name, &member));
+                Name::new(&place.name).and_then(|name| self.target.begin_file(name, &member));
             match begun {
                 Ok(writer) => {
                     self.current = Some(Current {
                         member,
+                        place,
                         block,
                         writer,
                         had_bytes: 0,
@@ -247,41 +282,85 @@ impl<'a> Saver<'a> {
             }
             return;
         }
-        match self.place(&member) {
+        match self.place(&member, &place.name) {
             Ok(()) => {
                 self.count(None);
                 let what = match &member.kind {
                     Kind::Hardlink(first) => What::Hardlink(first.clone()),
                     _ => What::Other,
                 };
-                self.save(&member, what);
+                self.save(&member, place, what);
             }
             Err(error) => self.refused(&member, block, error),
         }
     }
 
+    /// The first of the names that an object can have of which nothing is in the way. What makes
+    /// way once always does, so that a hard link finds its first name again.
+    fn way_to(&mut self, path: &[u8], is_directory: bool) -> Result<Place, TargetError> {
+        let mut why = unusable(path).map(str::to_owned);
+        let mut in_the_way = None;
+        for name in names(path) {
+            let way = Name::new(&name).and_then(|name| self.target.make_way(name, is_directory));
+            match way {
+                Ok(()) => {
+                    return Ok(Place {
+                        name: name.into_owned(),
+                        why,
+                        remarks: Vec::new(),
+                    });
+                }
+                Err(error) if error.kind == TargetErrorKind::InTheWay => {
+                    why.get_or_insert_with(|| error.what.clone());
+                    in_the_way = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(in_the_way.expect("there are names to be tried"))
+    }
+
     /// Notes what was saved.
-    fn save(&mut self, member: &Member, what: What) {
+    fn save(&mut self, member: &Member, place: Place, what: What) {
         let name = match member.kind {
-            Kind::Directory => member.path.as_slice(),
-            _ => self.target.name_of(&member.path),
+            Kind::Directory => place.name.clone(),
+            _ => self.target.name_of(&place.name).to_vec(),
         };
+        for remark in place.remarks {
+            self.target.lacks(&name, "part of its metadata", remark);
+        }
+        if let Some(why) = place.why {
+            let (path, as_name) = (shown(&member.path), shown(&name));
+            tracing::warn!(path, as_name, why, "saved under another name");
+            self.found.other_name_count += 1;
+            if self.found.other_names.len() < OTHER_NAMES_MOST {
+                self.found.other_names.push(OtherName {
+                    file: self.file,
+                    path: member.path.clone(),
+                    name: name.clone(),
+                    why,
+                });
+            }
+        }
         self.saved_bytes += (member.path.len() + name.len()) as u64;
         self.saved.push(Saved {
             file: self.file,
             path: member.path.clone(),
-            name: name.to_vec(),
+            name,
             what,
         });
     }
 
     /// Makes what has no data.
-    fn place(&mut self, member: &Member) -> Result<(), TargetError> {
-        let name = Name::new(&member.path)?;
+    fn place(&mut self, member: &Member, name: &[u8]) -> Result<(), TargetError> {
+        let name = Name::new(name)?;
         match &member.kind {
             Kind::Directory => self.target.directory(name, member),
             // The target had nothing in it: what has the first name is from this tape file.
-            Kind::Hardlink(first) => self.target.hard_link(Name::new(first)?, name),
+            Kind::Hardlink(first) => {
+                let first = self.way_to(first, false)?.name;
+                self.target.hard_link(Name::new(&first)?, name)
+            }
             _ => self.target.node(name, member),
         }
     }
@@ -325,7 +404,7 @@ impl<'a> Saver<'a> {
         match self.target.finish_file(current.writer, &current.member) {
             Ok(()) => {
                 self.count(Some(size_bytes));
-                self.save(&current.member, what);
+                self.save(&current.member, current.place, what);
             }
             Err(error) => self.refused(&current.member, current.block, error),
         }
@@ -357,16 +436,16 @@ impl<'a> Saver<'a> {
     /// The target does not take it.
     fn refused(&mut self, member: &Member, block: BlockAddress, error: TargetError) {
         self.is_full |= is_full(error.kind);
-        self.lost(member.path.clone(), block, error.what);
+        self.lost(member.path.clone(), block, member.size_bytes, error.what);
     }
 
     /// An object of which there is nothing to keep.
-    fn lost(&mut self, path: Vec<u8>, block: BlockAddress, why: String) {
+    fn lost(&mut self, path: Vec<u8>, block: BlockAddress, size_bytes: u64, why: String) {
         self.list(LostFile {
             file: self.file,
             path,
             block,
-            size_bytes: 0,
+            size_bytes,
             had_bytes: 0,
             missing: Vec::new(),
             loss: Loss::NotSaved,
@@ -384,7 +463,10 @@ impl<'a> Saver<'a> {
                 .target
                 .finish_partial(current.writer, &member, PARTIAL_SUFFIX)
             {
-                Ok(()) => kept_as = Some([&member.path, PARTIAL_SUFFIX].concat()),
+                Ok(()) => {
+                    let name = with_suffix(&current.place.name, PARTIAL_SUFFIX);
+                    kept_as = Some(self.target.name_of(&name).to_vec());
+                }
                 Err(error) => {
                     let what = format!("not kept: {error}");
                     self.gap(current.block, 0, &what, Cause::Bad);

@@ -115,7 +115,7 @@ impl Members<'_> {
     fn event(&mut self, event: Event<'_>, remarks: Vec<String>) -> Result<(), Unwanted> {
         match event {
             Event::Member { member, .. } => self.member(*member, remarks),
-            Event::Refused { name, why } => {
+            Event::Refused { name, why, .. } => {
                 let name: Vec<u8> = name.into_iter().take(4096).collect();
                 let path = [&self.source.place[..], b"/", &name].concat();
                 self.sink.remark(Remark::problem(

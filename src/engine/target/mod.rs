@@ -33,7 +33,7 @@ pub use beneath::Resolver;
 pub(crate) use error::shown;
 pub use error::{TargetError, TargetErrorKind};
 pub use file::{DataWriter, FileWriter};
-pub use name::{MAX_NAME_BYTES, Name};
+pub use name::{MAX_COMPONENT_BYTES, MAX_NAME_BYTES, Name, cut, with_suffix};
 pub use notset::{NOT_SET_LISTED, NotSet, NotSetItem};
 pub use options::{Existing, Owners, TargetOptions};
 pub use present::{Presence, Present};
@@ -135,6 +135,20 @@ impl Target {
                 .add(name.bytes(), what, "the directory was there before");
         }
         Ok(())
+    }
+
+    /// Makes the directory in which `name` goes, or that one itself if it `is_directory`, so that
+    /// it is known whether anything is in the way.
+    ///
+    /// # Errors
+    ///
+    /// As [`directory`](Self::directory).
+    pub fn make_way(&mut self, name: Name<'_>, is_directory: bool) -> Result<(), TargetError> {
+        let directory = match is_directory {
+            true => name.bytes(),
+            false => name.split().0,
+        };
+        self.directories.open(directory).map(|_| ())
     }
 
     /// The name that the object has which came last under this one.

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::error::TargetError;
+use super::name::with_suffix;
 use super::options::Existing;
 use super::present::{Presence, presence};
 use crate::volume::member::FileTime;
@@ -190,7 +191,7 @@ impl Temporary {
     }
 
     pub(super) fn extend_name(&mut self, suffix: &[u8]) {
-        self.name.extend_from_slice(suffix);
+        self.name = with_suffix(&self.name, suffix);
     }
 
     /// Moves the object, last modified at `mtime`, to its name; gives the name that it got
@@ -246,7 +247,7 @@ pub(super) fn move_to_free(
         if result != Err(Errno::EXIST) {
             break;
         }
-        let other = [name, format!(".restored-{number}").as_bytes()].concat();
+        let other = with_suffix(name, format!(".restored-{number}").as_bytes());
         result = move_new(directory, from, last(&other));
         instead = Some(other);
     }

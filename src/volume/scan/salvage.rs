@@ -328,7 +328,7 @@ impl Salvage {
                     let place = self.place_of(self.base + offset, length_bytes);
                     self.found(FileLine::new(&member, place, None, Condition::Whole));
                 }
-                Event::Refused { name, why } => {
+                Event::Refused { name, why, .. } => {
                     let what = format!("`{}` is left out: {why}", name.escape_ascii());
                     let at = self.base + parser.position().saturating_sub(1);
                     self.damaged(self.piece_of(at).block, what);

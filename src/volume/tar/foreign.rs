@@ -1,7 +1,8 @@
 //! What others write in tar archives, and this format does not: names that are no archive
 //! paths, the old format of GNU tar, sparse files of all its formats, attributes of bsdtar.
 //!
-//! What makes no sense in one member costs that member alone, as long as its size is known.
+//! What makes no sense in one member costs that member alone, as long as its size is known; where
+//! members are salvaged, only what does not tell where its data belong.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -20,6 +21,8 @@ const MAX_SPARSE_BYTES: u64 = 16 << 40;
 pub(super) struct Foreign {
     /// A value that makes no sense: the member is not to be used.
     bad: Option<String>,
+    /// The same of metadata that data do not need.
+    unset: Vec<String>,
     /// What is left out of the member, for people.
     remarks: Vec<String>,
     /// Offset and length of the pieces in turn, formats 0.0 and 0.1.
@@ -42,11 +45,27 @@ pub(super) fn add(extended: &mut Extended, mut records: &[u8]) -> Result<(), Fau
             None if key == b"size" => return Err(malformed("an extended header with a bad size")),
             None => {
                 let what = format!("its `{}` makes no sense", key.escape_ascii());
-                extended.foreign.bad.get_or_insert(what);
+                match is_of_data(key) {
+                    true => drop(extended.foreign.bad.get_or_insert(what)),
+                    false => extended.foreign.unset.push(what),
+                }
+                match key {
+                    b"uid" => extended.uid = Some(NOBODY),
+                    b"gid" => extended.gid = Some(NOBODY),
+                    _ => {}
+                }
             }
         }
     }
     Ok(())
+}
+
+/// The highest number is that of nobody: the system takes it for "leave it as it is".
+const NOBODY: u32 = u32::MAX;
+
+/// Whether a record tells of what kind an object is, or where its data belong.
+fn is_of_data(key: &[u8]) -> bool {
+    key.starts_with(b"GNU.sparse.") || key == b"SUN.holesdata"
 }
 
 /// Takes a record that only others write: whether it is one; `None` if its value makes no
@@ -137,13 +156,15 @@ pub(super) fn clean(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What a member's header and the extended ones before it say together. `old_map`: the map
-/// and size of a sparse file in the old format.
+/// and size of a sparse file in the old format. Where it is `salvaged`, a name that is no archive
+/// path is given as it was found, and metadata that make no sense are left out.
 pub(super) fn member(
     header: Header,
-    extended: Extended,
+    mut extended: Extended,
     global: &Extended,
     old_map: Option<(Vec<Extent>, u64)>,
     limits: &Limits,
+    salvaged: bool,
 ) -> Result<Decoded, Fault> {
     let name = (extended.sparse_name.clone())
         .or_else(|| own_or(&extended.path, &global.path))
@@ -160,34 +181,32 @@ pub(super) fn member(
         b'2'..=b'6' => 0,
         _ => extended.size.or(global.size).unwrap_or(header.size),
     };
+    let mut remarks = std::mem::take(&mut extended.foreign.remarks);
+    let mut unset = std::mem::take(&mut extended.foreign.unset);
     let mut refused = extended.foreign.bad.clone();
+    let archive_path = |name: &[u8]| match clean(name) {
+        None if salvaged => name.to_vec(),
+        path => path.unwrap_or_default(),
+    };
+    let link = match header.typeflag {
+        b'1' => archive_path(&link),
+        _ => link,
+    };
     let kind = kind(&header, &name, link).unwrap_or_else(|why| {
         refused.get_or_insert(why);
         Kind::File
     });
     let is_file = kind == Kind::File;
     let data = data(&extended, old_map, stored_bytes, &mut refused);
-    let mut id = |stated: Option<u32>, field: u64| {
-        stated
-            .or_else(|| u32::try_from(field).ok())
-            .unwrap_or_else(|| {
-                refused.get_or_insert("the number of its owner or group is impossible".to_owned());
-                0
-            })
-    };
-    let uid = id(extended.uid.or(global.uid), header.uid);
-    let gid = id(extended.gid.or(global.gid), header.gid);
-    let owner = |own, all, field: Vec<u8>| {
-        String::from_utf8_lossy(&own_or(own, all).unwrap_or(field)).into_owned()
-    };
+    let owner = owner(&header, &extended, global, &mut unset);
     let member = Member {
-        path: clean(&name).unwrap_or_default(),
+        path: archive_path(&name),
         size_bytes: if is_file { data.real_bytes } else { 0 },
         mode: (header.mode & 0o7777) as u32,
-        uid,
-        gid,
-        user: owner(&extended.uname, &global.uname, header.uname),
-        group: owner(&extended.gname, &global.gname, header.gname),
+        uid: owner.uid,
+        gid: owner.gid,
+        user: owner.user,
+        group: owner.group,
         mtime: extended.mtime.or(global.mtime).unwrap_or(FileTime {
             seconds: header.mtime,
             nanoseconds: 0,
@@ -202,16 +221,64 @@ pub(super) fn member(
         inode: None,
         kind,
     };
-    let refused = refused.or_else(|| refusal(&member, &name));
+    match salvaged {
+        true => remarks.append(&mut unset),
+        false => refused = refused.or_else(|| unset.into_iter().next()),
+    }
+    let refused = refused.or_else(|| refusal(&member, &name, salvaged));
     Ok(Decoded {
         sparse: data.begins_with_map && is_file && refused.is_none(),
         map: data.map,
-        remarks: extended.foreign.remarks,
+        remarks,
         member,
         name,
         stored_bytes,
         refused,
     })
+}
+
+/// Whose a member is.
+struct Owner {
+    uid: u32,
+    gid: u32,
+    user: String,
+    group: String,
+}
+
+/// What cannot be is nobody, and without a name; it goes to what is `unset`.
+fn owner(
+    header: &Header,
+    extended: &Extended,
+    global: &Extended,
+    unset: &mut Vec<String>,
+) -> Owner {
+    let mut id = |stated: Option<u32>, field: u64| {
+        let id = stated.or_else(|| u32::try_from(field).ok());
+        id.unwrap_or_else(|| {
+            unset.push("the number of its owner or group is impossible".to_owned());
+            NOBODY
+        })
+    };
+    let (uid, gid) = (
+        id(extended.uid.or(global.uid), header.uid),
+        id(extended.gid.or(global.gid), header.gid),
+    );
+    let name = |own, all, field: &Vec<u8>| {
+        let name = own_or(own, all).unwrap_or_else(|| field.clone());
+        String::from_utf8_lossy(&name).into_owned()
+    };
+    let mut owner = Owner {
+        uid,
+        gid,
+        user: name(&extended.uname, &global.uname, &header.uname),
+        group: name(&extended.gname, &global.gname, &header.gname),
+    };
+    if !owners_fit(&owner.user, &owner.group) {
+        unset.push("the name of its user or group is too long".to_owned());
+        owner.user.clear();
+        owner.group.clear();
+    }
+    owner
 }
 
 /// What a header of its own says, else what the global one says.
@@ -230,7 +297,7 @@ fn kind(header: &Header, name: &[u8], link: Vec<u8>) -> Result<Kind, String> {
     Ok(match header.typeflag {
         b'0' | 0 | b'7' if name.ends_with(b"/") => Kind::Directory,
         b'0' | 0 | b'7' | b'S' => Kind::File,
-        b'1' => Kind::Hardlink(clean(&link).unwrap_or_default()),
+        b'1' => Kind::Hardlink(link),
         b'2' => Kind::Symlink(link),
         b'3' => {
             let (major, minor) = device()?;
@@ -324,19 +391,17 @@ fn map_of(
 }
 
 /// Why a member that is well-formed must not be used.
-fn refusal(member: &Member, name: &[u8]) -> Option<String> {
+fn refusal(member: &Member, name: &[u8], salvaged: bool) -> Option<String> {
     let wrong = |what: &str| Some(what.to_owned());
+    let has_no_name = member.path.is_empty() && member.kind != Kind::Directory;
     match &member.kind {
-        _ if clean(name).is_none() => wrong("its name has a `..` component or a NUL"),
-        kind if member.path.is_empty() && *kind != Kind::Directory => wrong("it has no name"),
+        _ if !salvaged && clean(name).is_none() => wrong("its name has a `..` component or a NUL"),
+        _ if !salvaged && has_no_name => wrong("it has no name"),
         Kind::Hardlink(target) if target.is_empty() => {
             wrong("its link is empty or has a `..` component")
         }
         Kind::Symlink(target) if target.is_empty() || target.contains(&0) => {
             wrong("its link is empty or has a NUL")
-        }
-        _ if !owners_fit(&member.user, &member.group) => {
-            wrong("the name of its user or group is too long")
         }
         _ => None,
     }

@@ -53,6 +53,8 @@ pub enum Event<'a> {
     Refused {
         /// Its name as found.
         name: Vec<u8>,
+        /// Size of the file that it is, as its headers say.
+        size_bytes: u64,
         /// Why, for people.
         why: String,
     },
@@ -86,6 +88,8 @@ pub struct MemberParser {
     member_offset: u64,
     /// Takes what other programs write: what their global headers say of all members.
     foreign: Option<Box<Extended>>,
+    /// What makes no sense costs a member no data.
+    salvages: bool,
     /// Bytes of extended headers before the present member.
     extended_bytes: u64,
     remarks: Vec<String>,
@@ -147,6 +151,17 @@ impl MemberParser {
         }
     }
 
+    /// The same to save what can be saved: a name that is no archive path is given as it was
+    /// found, also in a hard link, and may lead anywhere; metadata that make no sense are left
+    /// out, and [told](Self::take_remarks).
+    #[must_use]
+    pub fn salvaging() -> Self {
+        Self {
+            salvages: true,
+            ..Self::foreign()
+        }
+    }
+
     /// The same with other limits.
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
@@ -160,6 +175,7 @@ impl MemberParser {
             extended: None,
             member_offset: 0,
             foreign: None,
+            salvages: false,
             extended_bytes: 0,
             remarks: Vec::new(),
             part: None,

@@ -211,9 +211,9 @@ fn a_join_that_is_not_allowed_is_told_in_its_end_and_the_others_are_made() {
     rescued_below(dir.path(), &[("one", &volume.tape)]);
     fs::write(dir.path().join("one/file-00001/bad"), "bad").unwrap();
     let record = dir.path().join("one/rescued.jsonl");
-    let line = r#"{"file":1,"path":"../bad.tapewright-part-0001","as":"bad","size":3,
+    let line = r#"{"file":1,"path":"bad.tapewright-part-0001","as":"bad","size":3,
         "proof":"length",
-        "part":{"mtime":[0,0],"whole":3,"number":1,"offset":0,"size":3,"last":true}}"#;
+        "part":{"mtime":[0,2000000000],"whole":3,"number":1,"offset":0,"size":3,"last":true}}"#;
     let lines = fs::read_to_string(&record).unwrap() + &line.replace('\n', "") + "\n";
     fs::write(&record, lines).unwrap();
     let joins = join(dir.path(), &Silent).unwrap();

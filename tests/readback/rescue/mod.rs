@@ -4,6 +4,7 @@ mod damage;
 mod joins;
 mod lacking;
 mod modes;
+mod names;
 mod of_others;
 mod proofs;
 

@@ -104,6 +104,7 @@ fn render(output: &mut Output, summary: &RescueSummary) -> io::Result<()> {
     lost_objects(output, summary)?;
     parts(output, summary)?;
     problems(output, &summary.renamed, "names that came twice")?;
+    problems(output, &summary.other_names, "saved under another name")?;
     metadata_not_set(output, &summary.metadata_not_set)
 }
 
@@ -352,13 +353,17 @@ fn lost_words(lost: &LostObject) -> String {
         None => String::new(),
         Some(name) => format!("; what came is in {}/{name}", directory(lost.file)),
     };
+    let size = ByteSize(lost.size_bytes);
+    let came = match (lost.size_bytes, lost.loss) {
+        (0, _) => String::new(),
+        (_, "not_saved") => format!(" ({size}, nothing of it saved)"),
+        _ => format!(" (of {size} {} came)", ByteSize(lost.had_bytes)),
+    };
     format!(
-        "{}/{}: {} (of {} {} came){missing}{kept}",
+        "{}/{}: {}{came}{missing}{kept}",
         directory(lost.file),
         lost.path,
         lost.why,
-        ByteSize(lost.size_bytes),
-        ByteSize(lost.had_bytes)
     )
 }
 
@@ -366,5 +371,35 @@ fn more(output: &mut Output, total: u64) -> io::Result<()> {
     match total.checked_sub(LISTED as u64) {
         None | Some(0) => Ok(()),
         Some(more) => output.line(format!("  … and {more} more; the log and --json have them")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tapewright::units::{BlockAddress, TapeFile};
+
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_not_whole_is_told_with_its_true_size() {
+        for (size_bytes, had_bytes, loss, words) in [
+            (5, 0, "not_saved", "f: why (5 B, nothing of it saved)"),
+            (5, 3, "cut", "f: why (of 5 B 3 B came)"),
+            // A link or directory has none.
+            (0, 0, "not_saved", "f: why"),
+        ] {
+            let lost = LostObject {
+                file: TapeFile(0),
+                path: b"f".as_slice().into(),
+                block: BlockAddress(0),
+                size_bytes,
+                had_bytes,
+                missing: Vec::new(),
+                loss,
+                why: "why".to_owned(),
+                kept_as: None,
+            };
+            assert_eq!(lost_words(&lost), format!("file-00000/{words}"));
+        }
     }
 }

@@ -111,7 +111,10 @@ impl MemberParser {
         };
         let mut decoded = match &self.foreign {
             None => decode::member(header, extended, &self.limits)?,
-            Some(global) => foreign::member(header, extended, global, old_map, &self.limits)?,
+            Some(global) => {
+                let salvages = self.salvages;
+                foreign::member(header, extended, global, old_map, &self.limits, salvages)?
+            }
         };
         self.part = part_of(comment.as_deref(), &decoded.member);
         self.remarks = std::mem::take(&mut decoded.remarks);
@@ -122,6 +125,7 @@ impl MemberParser {
             self.pass_over(decoded.stored_bytes)?;
             return Ok(Some(Event::Refused {
                 name: decoded.name,
+                size_bytes: decoded.member.size_bytes,
                 why,
             }));
         }
@@ -220,7 +224,11 @@ impl MemberParser {
             let name = std::mem::take(&mut decoded.name);
             let why = "its map of data and holes cannot be used".to_owned();
             self.pass_over(data_left)?;
-            return Ok(Some(Event::Refused { name, why }));
+            return Ok(Some(Event::Refused {
+                name,
+                size_bytes: real_bytes,
+                why,
+            }));
         }
         let data_bytes = *left;
         let mut member = decoded.member.clone();
