@@ -142,6 +142,38 @@ fn a_job_whose_only_index_is_damaged_is_called_by_its_place_and_that_is_said() {
 }
 
 #[test]
+fn a_segment_that_lost_its_end_was_confirmed_if_the_catalog_has_its_receipt() {
+    for is_known in [true, false] {
+        let lab = Lab::new();
+        plant(&lab.path("source"));
+        lab.label(&[A], "docs");
+        let job = lab.archive(&["source"], "docs").unwrap();
+        // With them the index is lost.
+        lab.lose_last_objects(A, 5);
+        if !is_known {
+            fs::remove_dir_all(lab.path("state/catalog")).unwrap();
+        }
+        let summary = rebuild(lab.site(), &[A.to_owned()]).unwrap();
+        let read = &summary.volumes[0];
+        let told = &read.problems.listed[0].what;
+        let words = match is_known {
+            true => "confirmed once, and its end is lost since",
+            false => "cut off",
+        };
+        let block = job.segments[0].first_block;
+        let begins = format!("block {block}: {words}");
+        assert!(told.starts_with(&begins), "{told}");
+        // Only what was never confirmed may be written over.
+        let says_so = |step: &String| step.contains("writes over it");
+        let steps = read.next_steps();
+        assert_eq!(steps.iter().any(says_so), !is_known, "{steps:?}");
+        assert_eq!(read.cut_off_at, (!is_known).then_some(block));
+        // What the catalog has of it stays.
+        assert_eq!(lab.find(b"**/letter.txt").is_empty(), !is_known);
+    }
+}
+
+#[test]
 fn a_retired_volume_that_is_on_its_tape_is_offered_again() {
     let lab = Lab::new();
     plant(&lab.path("source"));
