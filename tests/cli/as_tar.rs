@@ -72,7 +72,9 @@ fn what_tar_extracts_is_what_was_archived() {
     let ledger = fs::read_to_string(place.path("state/catalog/ledger.jsonl")).expect("a ledger");
     let ended = |target: &str| {
         let target = format!("\"target\":\"{target}\"");
-        let lines = ledger.lines().filter(|line| line.contains("\"type\":\"restored\""));
+        let lines = ledger
+            .lines()
+            .filter(|line| line.contains("\"type\":\"restored\""));
         lines.filter(|line| line.contains(&target)).count()
     };
     assert_eq!(ended("-"), 3);

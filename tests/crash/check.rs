@@ -219,6 +219,9 @@ fn assert_comes_back(
             cut = true;
         }
     }
+    // What a job that was cut off had not archived the restore cannot bring, and says so.
+    let mut remarks = summary.remarks.listed.iter();
+    cut |= remarks.any(|remark| remark.what.contains("did not come to its end"));
     let told = (summary.outcome, cut);
     let right = matches!(told, (Outcome::Complete, false) | (Outcome::Partial, true));
     assert!(right, "{told:?}: {summary:?}");

@@ -35,16 +35,16 @@ pub(in crate::jobs) enum Under {
 )]
 pub struct UnreadError {
     /// What it is missing in.
-    under: Under,
+    pub(super) under: Under,
     /// The jobs whose list it is.
-    jobs: Vec<String>,
+    pub(super) jobs: Vec<String>,
     /// The tapes that have it, if they are not given up.
-    tapes: Vec<String>,
+    pub(super) tapes: Vec<String>,
     /// Before the first of these jobs.
-    before: Option<Timestamp>,
+    pub(super) before: Option<Timestamp>,
     /// What is wrong with it.
     #[source]
-    source: CatalogError,
+    pub(super) source: CatalogError,
 }
 
 impl UnreadError {

@@ -87,8 +87,8 @@ impl Names<'_> {
     ///
     /// # Errors
     ///
-    /// [`JobError::Request`] if anything else would come together, or if a mapping is for nothing of
-    /// it: whoever gave it meant something else.
+    /// [`JobError::Request`] if anything else would come together, or if a mapping is for nothing
+    /// of it: whoever gave it meant something else.
     pub(super) fn settle(self, selection: &mut Selection) -> Result<(), JobError> {
         if self.0.is_empty() {
             return Ok(());

@@ -266,7 +266,7 @@ impl Begun<'_> {
             earlier_bytes: goes_on.then_some(outlook.earlier_file_bytes),
             volumes: tapes.iter().take(VOLUMES_MOST).map(planned).collect(),
             volumes_total: tapes.len() as u64,
-            planned_s: outlook.finish.seconds.round() as u64,
+            planned_s: outlook.finish.seconds.unwrap_or_default().round() as u64,
             library: Some(outlook.calibration.library.clone()),
         }
     }

@@ -86,6 +86,13 @@ pub(super) fn of_tapes() -> Vec<JobError> {
             lost: Some(text()),
             outside: None,
         },
+        JobError::Unread(Box::new(UnreadError {
+            under: super::super::unread::Under::Restore,
+            jobs: vec![text()],
+            tapes: vec![text()],
+            before: None,
+            source: catalogs::CatalogError::NotAppendable,
+        })),
         JobError::BarcodeTwice { barcode: text() },
         JobError::TapeBusy {
             barcode: text(),
