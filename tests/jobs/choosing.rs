@@ -322,12 +322,19 @@ fn the_first_file_is_there_sooner_where_that_is_asked_for() {
     let (mut first_s, mut finish_s) = (Vec::new(), Vec::new());
     for first_soon in [false, true] {
         let mut lab = Lab::new();
-        // What is asked for lies behind something else on the tapes, but for one.
-        for (tape, name, before) in [(A, "one", 22), (B, "other", 0), (C, "third", 12)] {
-            for (place, bytes) in [("before", before << 20), ("source", 1 << 20)] {
-                let place = format!("{place}/{name}");
-                fs::create_dir_all(lab.path(&place)).unwrap();
-                fs::write(lab.path(&place).join("file"), noise(7, bytes)).unwrap();
+        // What is asked for lies behind something else on the tapes, but for one. The last is full,
+        // and takes longest to unload by far; and it has most files.
+        let tapes = [(A, "one", 12, 1), (B, "other", 0, 1), (C, "third", 46, 3)];
+        for (tape, name, before, files) in tapes {
+            let place = |place: &str| {
+                let place = lab.path(&format!("{place}/{name}"));
+                fs::create_dir_all(&place).unwrap();
+                place
+            };
+            fs::write(place("before").join("file"), noise(7, before << 20)).unwrap();
+            for file in 0..files {
+                let path = place("source").join(format!("file{file}"));
+                fs::write(path, noise(file, 1 << 20)).unwrap();
             }
             lab.label(&[tape], name);
             lab.archive(&[&format!("before/{name}")], name).unwrap();
@@ -339,8 +346,9 @@ fn the_first_file_is_there_sooner_where_that_is_asked_for() {
         };
         let outlook = plan(lab.site(), &options).unwrap();
         let first = outlook.first_file.as_ref().unwrap();
-        println!("{first:?} {:?} {:?}", barcodes(&outlook), outlook.finish);
-        assert_eq!(first.tape, if first_soon { B } else { A });
+        let order = if first_soon { [B, C, A] } else { [A, B, C] };
+        assert_eq!(barcodes(&outlook), order, "{outlook:?}");
+        assert_eq!(first.tape, order[0]);
         let whole = lab.path("target").join(first.path.to_string());
         first_s.push(first.seconds);
         let finish = &outlook.finish;
@@ -352,7 +360,7 @@ fn the_first_file_is_there_sooner_where_that_is_asked_for() {
         // What that is told to cost is what lies between the two plans.
         let expected = first_soon.then(|| {
             let ((files_s, drives_s), (best_files_s, best_s)) = (finish_s[1], finish_s[0]);
-            assert!((files_s - best_files_s).abs() > 1.0, "{finish_s:?}");
+            assert!(files_s - best_files_s > 1.0, "{finish_s:?}");
             (
                 (files_s - best_files_s).round(),
                 (drives_s - best_s).round(),
@@ -368,7 +376,7 @@ fn the_first_file_is_there_sooner_where_that_is_asked_for() {
             "{summary:?}"
         );
     }
-    assert!(first_s[1] + 2.0 < first_s[0], "{first_s:?}");
+    assert!(first_s[1] < first_s[0], "{first_s:?}");
 }
 
 #[test]

@@ -134,10 +134,7 @@ fn one_drive_reads_what_is_loaded_first_and_the_longest_way_back_last() {
         let took_s = (lab.library().elapsed().unwrap() - begun).as_secs_f64();
         let foretold_s = outlook.finish.seconds.unwrap();
         let off = took_s / foretold_s - 1.0;
-        assert!(
-            off.abs() < 0.06,
-            "{took_s} s, foretold {foretold_s}: {case}"
-        );
+        assert!(off.abs() < 0.1, "{took_s} s, foretold {foretold_s}: {case}");
     }
 }
 
