@@ -10,7 +10,7 @@ use tapewright::jobs::find::Found;
 use tapewright::jobs::rebuild::rebuild;
 use tapewright::jobs::tapes::{self, TapeInfo};
 use tapewright::jobs::verify::{Verdict, verify};
-use tapewright::jobs::{JobError, JobErrorKind, Outcome};
+use tapewright::jobs::{JobError, JobErrorKind, Outcome, VolumeState};
 use tapewright::monitor::{Monitor, Problem};
 use tapewright::units::TapeFile;
 
@@ -112,6 +112,10 @@ fn a_job_whose_only_index_is_damaged_is_called_by_its_place_and_that_is_said() {
     lab.spoil(A, job.segments[0].end_block.0 - 2);
     fs::remove_dir_all(lab.path("state/catalog")).unwrap();
     let summary = rebuild(lab.site(), &[A.to_owned()]).unwrap();
+    assert_eq!(
+        tapes::list(lab.site()).unwrap()[0].state,
+        VolumeState::Suspect
+    );
     let read = &summary.volumes[0];
     let name = format!("unnamed-{A}-1");
     let told = &read.problems.listed[0].what;

@@ -392,7 +392,12 @@ impl<'a> Rebuild<'a> {
         let result = report.and_then(|(report, full)| {
             self.stopped |= report.append.is_none();
             if full {
-                note_full(site, catalog, volume)?;
+                let reason = "no further segment fits".to_owned();
+                note_state(site, catalog, volume, VolumeState::Full, reason)?;
+            }
+            if let Some(Damage { block, what }) = report.damage.first() {
+                let reason = format!("block {block} is damaged: {what}");
+                note_state(site, catalog, volume, VolumeState::Suspect, reason)?;
             }
             let lost_its_end = self.lost_its_end(volume, &report)?;
             let cut_off = report.incomplete.as_ref().filter(|_| !lost_its_end);
@@ -490,16 +495,27 @@ fn is_full(mounted: &mut MountedVolume) -> bool {
     }
 }
 
-/// That a tape is full its ledger said, and no tape does: else a job would bring it to a drive to
-/// find that out.
-fn note_full(site: Site<'_>, catalog: &Catalog, volume: Uuid) -> Result<(), JobError> {
-    if catalog::volume(catalog, volume)?.state != VolumeState::Appendable {
+/// What the ledger said of a tape, and no tape does: that it is full, else a job would bring it to
+/// a drive to find that out; and that nothing more is to be written to it.
+fn note_state(
+    site: Site<'_>,
+    catalog: &Catalog,
+    volume: Uuid,
+    state: VolumeState,
+    reason: String,
+) -> Result<(), JobError> {
+    let known = catalog::volume(catalog, volume)?.state;
+    let may_become = match state {
+        VolumeState::Suspect => matches!(known, VolumeState::Appendable | VolumeState::Full),
+        _ => known == VolumeState::Appendable,
+    };
+    if !may_become {
         return Ok(());
     }
     let event = VolumeStateChanged {
         volume,
-        state: VolumeState::Full,
-        reason: "no further segment fits".to_owned(),
+        state,
+        reason,
     };
     catalog.append(site.clock.now(), &Event::VolumeState(event))?;
     Ok(())

@@ -123,7 +123,7 @@ fn in_general(job: &Job, is_told: bool) -> Option<String> {
         .as_ref()
         .is_some_and(|finish| finish.what.from_tapes)
     {
-        true => ", by what is on the tapes that were read",
+        true => " by what the tapes that were read tell (an index that tells may be bad)",
         false => "",
     };
     let problems = job.finish.as_ref().map(|finish| &finish.what.problems);

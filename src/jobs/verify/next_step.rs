@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use catalogs::model::event::VolumeState;
 use catalogs::{Catalog, FindOptions, Pattern};
 use uuid::Uuid;
 
@@ -18,6 +19,10 @@ pub(super) struct Lost {
     elsewhere: u64,
     /// Those tapes.
     tapes: BTreeSet<String>,
+    /// How many of the others have it on tapes that are suspect themselves.
+    in_doubt: u64,
+    /// Those tapes.
+    suspects: BTreeSet<String>,
     /// Segments whose files were not compared, since what names them is damaged.
     unchecked: u64,
 }
@@ -40,20 +45,25 @@ impl Lost {
         let listed = segments.iter().flat_map(|segment| &segment.bad_files);
         let paths: BTreeSet<&str> = listed.map(|file| file.path.as_str()).collect();
         for path in paths {
-            let tapes = same_content_elsewhere(catalog, volume, path.as_bytes())?;
+            let (tapes, suspects) = same_content_elsewhere(catalog, volume, path.as_bytes())?;
             lost.elsewhere += u64::from(!tapes.is_empty());
+            lost.in_doubt += u64::from(tapes.is_empty() && !suspects.is_empty());
+            if tapes.is_empty() {
+                lost.suspects.extend(suspects);
+            }
             lost.tapes.extend(tapes);
         }
         Ok(lost)
     }
 }
 
-/// Barcodes of other tapes with the content that the file has on this volume.
+/// Barcodes of other tapes with the content that the file has on this volume: those that are well,
+/// and those that are suspect.
 fn same_content_elsewhere(
     catalog: &Catalog,
     volume: Uuid,
     path: &[u8],
-) -> Result<BTreeSet<String>, JobError> {
+) -> Result<(BTreeSet<String>, BTreeSet<String>), JobError> {
     let path = path.strip_prefix(b"/").unwrap_or(path);
     let options = FindOptions {
         all_versions: true,
@@ -76,14 +86,18 @@ fn same_content_elsewhere(
             false => elsewhere.push((content, receipt.volume)),
         }
     }
-    let mut tapes = BTreeSet::new();
+    let (mut tapes, mut suspects) = (BTreeSet::new(), BTreeSet::new());
     for (_, other) in elsewhere
         .iter()
         .filter(|(content, _)| here.contains(content))
     {
-        tapes.insert(catalog::volume(catalog, *other)?.label.what.barcode);
+        let volume = catalog::volume(catalog, *other)?;
+        match volume.state {
+            VolumeState::Suspect => suspects.insert(volume.label.what.barcode),
+            _ => tapes.insert(volume.label.what.barcode),
+        };
     }
-    Ok(tapes)
+    Ok((tapes, suspects))
 }
 
 /// What to do next; `None` for a volume that is well.
@@ -118,7 +132,7 @@ pub(super) fn next_step(barcode: &str, verdict: Verdict, lost: &Lost) -> Option<
     }
     let tapes: Vec<&str> = lost.tapes.iter().map(String::as_str).collect();
     let copies = match lost.elsewhere {
-        0 => "The catalog knows no other tape with the content of the bad files: archive them \
+        0 => "The catalog knows no good tape with the content of the bad files: archive them \
               again if their source is still there"
             .to_owned(),
         count if count == lost.files => format!(
@@ -131,6 +145,20 @@ pub(super) fn next_step(barcode: &str, verdict: Verdict, lost: &Lost) -> Option<
             lost.files,
             tapes.join(", ")
         ),
+    };
+    let copies = match lost.in_doubt {
+        0 => copies,
+        count => {
+            let suspects: Vec<&str> = lost.suspects.iter().map(String::as_str).collect();
+            format!(
+                "Of {count} of the {} bad files the other copy is on {}, which is suspect, too. \
+                 `restore PATH --to DIR` puts a file together from both, as far as each of its \
+                 bytes is good on one of them: archive what comes back before one of the tapes \
+                 goes. {copies}",
+                lost.files,
+                suspects.join(", ")
+            )
+        }
     };
     Some(format!(
         "{unchecked}{copies}. All else on it comes back with `restore PATH --to DIR`, which names \
@@ -148,7 +176,12 @@ mod tests {
             files,
             elsewhere,
             tapes: (0..elsewhere).map(|number| format!("B{number}")).collect(),
-            unchecked: 0,
+            ..Lost::default()
+        };
+        let doubted = Lost {
+            in_doubt: 1,
+            suspects: BTreeSet::from(["C".to_owned()]),
+            ..lost(2, 1)
         };
         let unchecked = |files| Lost {
             unchecked: 2,
@@ -165,7 +198,13 @@ mod tests {
             (Verdict::Bad, lost(0, 0), Some("No file is lost")),
             (Verdict::Bad, unchecked(0), Some("were not compared")),
             (Verdict::Bad, unchecked(1), Some("were not compared")),
-            (Verdict::Bad, lost(2, 0), Some("no other tape")),
+            (Verdict::Bad, lost(2, 0), Some("no good tape")),
+            (
+                Verdict::Bad,
+                doubted.clone(),
+                Some("Of 1 of the 2 bad files the other copy is on C, which is suspect"),
+            ),
+            (Verdict::Bad, doubted, Some("1 of the 2 bad files is on B0")),
             (Verdict::Bad, lost(2, 2), Some("each bad file is on B0, B1")),
             (
                 Verdict::Bad,

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _};
 use std::path::Path;
 
-use tapewright::jobs::restore::{self, Output as What, RestoreOptions};
+use tapewright::jobs::restore::{self, Output as What, RestoreOptions, RestoreSummary};
 use tapewright::jobs::{JobError, Site};
 use tapewright::units::ByteSize;
 
@@ -62,6 +62,7 @@ pub fn as_tar(
         let _ = fs::remove_file(path);
     })?;
     file.sync_all().map_err(failed("writing"))?;
+    tell_other_way(&summary);
     conclude(context, exit_of(&summary), &summary, render)
 }
 
@@ -79,9 +80,20 @@ fn as_tar_to_stdout(context: &Context<'_>, site: Site<'_>, options: &RestoreOpti
     let mut out = BufWriter::with_capacity(OUTPUT_BYTES, io::stdout().lock());
     let summary = restore::restore_as_tar(site, options, &mut out).map_err(not_all_taken)?;
     context.terminal.clear();
+    tell_other_way(&summary);
     let mut aside = Output::aside();
     let printed = render(&mut aside, &summary).and_then(|()| aside.flush());
     after_printing(exit_of(&summary), printed)
+}
+
+/// An archive is written once and in order, so that no file in it is put together from copies.
+fn tell_other_way(summary: &RestoreSummary) {
+    if summary.problems.total > 0 {
+        tell(
+            "note: `restore PATH --to DIR` puts a file together from all its copies, which an \
+             archive that is written in one go cannot",
+        );
+    }
 }
 
 /// Here stdout takes what was asked for: a reader that left before the end has not got all of it.
