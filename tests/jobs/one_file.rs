@@ -164,7 +164,7 @@ fn the_directories_above_a_file_are_read_behind_it_unless_they_are_near() {
             .position(|read| read.path.to_string().ends_with(name))
             .unwrap();
         let others = reads.len() - 1;
-        let is_last = (others > 1).then_some(at == others);
+        let is_last = (others > 0).then_some(at == others);
         assert!(is_last == place && [0, others].contains(&at), "{reads:?}");
         let summary = restore(site, &options).unwrap();
         assert_eq!(summary.outcome, Outcome::Complete, "{summary:?}");

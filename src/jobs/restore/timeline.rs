@@ -58,8 +58,8 @@ impl TapeTimes {
         let once = OnceTimes::of(volume, places);
         let (robot_s, load_s) = match (place, places) {
             (TapePlace::Drive(_), Places::Known { .. }) => (0.0, 0.0),
-            // Whoever read it last had the drive let go of it.
-            (TapePlace::Drive(_), Places::ByHand { .. }) => (0.0, once.load_s),
+            // The drive lets go of it, wherever it stands, and threads it again.
+            (TapePlace::Drive(_), Places::ByHand { .. }) => (0.0, once.unload_s + once.load_s),
             _ => (once.move_s, once.load_s),
         };
         TapeTimes {
