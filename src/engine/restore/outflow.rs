@@ -214,12 +214,7 @@ impl<'a> Out<'a> {
         read: &MemberRead,
         barcode: &str,
     ) -> Result<(), Ended> {
-        let place = Place {
-            block: read.block,
-            offset_bytes: read.offset_bytes,
-            length_bytes: read.length_bytes,
-            skip_bytes: read.skip_bytes,
-        };
+        let place = read.place();
         pass.turn_to(read);
         pass.may_read_on(read.read_on_records);
         let poured = match self.go_on(pass, read, &place)? {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::resume::Resume;
 use crate::engine::target::TargetOptions;
 use crate::units::BlockAddress;
-use crate::volume::index::DigestAlgorithm;
+use crate::volume::index::{DigestAlgorithm, Place};
 use crate::volume::member::{FileTime, Member, Part};
 
 /// Everything one restore does.
@@ -144,6 +144,16 @@ impl OtherVersion {
 }
 
 impl MemberRead {
+    /// Where it is.
+    pub(super) fn place(&self) -> Place {
+        Place {
+            block: self.block,
+            offset_bytes: self.offset_bytes,
+            length_bytes: self.length_bytes,
+            skip_bytes: self.skip_bytes,
+        }
+    }
+
     /// The version on tape, if its metadata are not those of the one that is restored.
     fn differing(&self) -> Option<&OtherVersion> {
         self.other.as_deref().filter(|other| !other.is_same_state)

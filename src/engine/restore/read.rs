@@ -45,12 +45,7 @@ pub(super) fn reread<T>(
     read: &MemberRead,
     mut arrive: impl FnMut(&mut Pass<'_>, &Place) -> Result<T, Failed>,
 ) -> Result<T, Failed> {
-    let place = Place {
-        block: read.block,
-        offset_bytes: read.offset_bytes,
-        length_bytes: read.length_bytes,
-        skip_bytes: read.skip_bytes,
-    };
+    let place = read.place();
     pass.turn_to(read);
     let (mut doubted, mut passes) = (false, 0);
     let arrived = loop {
