@@ -20,6 +20,7 @@ pub mod verify;
 
 mod content;
 mod error;
+mod listed;
 mod unread;
 
 pub use error::{BoxedError, EngineError};

@@ -4,11 +4,11 @@
 //! is written (`docs/tape-format.md`, "When something counts as written").
 
 use catalogs::Catalog;
-use catalogs::model::event::{Event, Receipt, VolumeStateChanged};
+use catalogs::model::event::Receipt;
 use uuid::Uuid;
 
 use super::mount::{Bay, drive_error};
-use super::{JobError, Site, VolumeState, label};
+use super::{JobError, Site, VolumeState, catalog, label};
 use crate::drive::{Drive, DriveErrorKind, Position, SequentialDevice as _};
 use crate::error_text::with_causes;
 use crate::units::BlockAddress;
@@ -311,13 +311,8 @@ fn shorter_than_known(
 ) -> JobError {
     let (end_of_data, expected) = (end.block.0, point.next_block.0);
     let reason = format!("its data ends at block {end_of_data} instead of {expected}");
-    let event = VolumeStateChanged {
-        volume,
-        state: VolumeState::Suspect,
-        reason,
-    };
-    match catalog.append(site.clock.now(), &Event::VolumeState(event)) {
-        Ok(_) => JobError::TapeShort {
+    match catalog::set_state(site, catalog, volume, VolumeState::Suspect, reason) {
+        Ok(()) => JobError::TapeShort {
             barcode,
             end_of_data,
             expected,

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use catalogs::model::event::Receipt;
+use catalogs::model::event::{Event, Receipt, VolumeState, VolumeStateChanged};
 use catalogs::{Catalog, CatalogError, LedgerError, Notice, OpenOptions, Volume};
 use uuid::Uuid;
 
@@ -185,6 +185,23 @@ fn options(site: Site<'_>) -> OpenOptions {
 /// Whether there is a catalog, or was one.
 pub(crate) fn exists(site: Site<'_>) -> bool {
     Catalog::exists(&site.state.catalog_dir())
+}
+
+/// Records what may be done with a volume from now on, and why.
+pub(crate) fn set_state(
+    site: Site<'_>,
+    catalog: &Catalog,
+    volume: Uuid,
+    state: VolumeState,
+    reason: String,
+) -> Result<(), CatalogError> {
+    let event = Event::VolumeState(VolumeStateChanged {
+        volume,
+        state,
+        reason,
+    });
+    catalog.append(site.clock.now(), &event)?;
+    Ok(())
 }
 
 /// The volume with this barcode whose content is not given up.

@@ -9,7 +9,6 @@ mod append;
 use std::collections::{HashMap, HashSet};
 
 use catalogs::Catalog;
-use catalogs::model::event::{Event, VolumeStateChanged};
 use uuid::Uuid;
 
 use super::append_check::{append_point, examine_known_label, read_known_label};
@@ -188,13 +187,7 @@ impl<'a> LibrarySource<'a> {
             VolumeEnd::Suspect(reason) => (VolumeState::Suspect, reason),
         };
         self.spent.insert(volume);
-        let event = VolumeStateChanged {
-            volume,
-            state,
-            reason,
-        };
-        self.catalog
-            .append(self.site.clock.now(), &Event::VolumeState(event))?;
+        catalog::set_state(self.site, self.catalog, volume, state, reason)?;
         Ok(())
     }
 

@@ -296,6 +296,21 @@ pub(crate) fn read_bounded(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
+/// Writes a JSON file in a folder of the state directory, which is made if it is not there yet, in
+/// place of what was in it, and makes it durable.
+pub(crate) fn keep(path: &Path, content: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec(content)?;
+    text.push(b'\n');
+    let folder = path.parent().expect("it is in a folder");
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let above = folder.parent().expect("it is in the state directory");
+    File::open(above)?.sync_all()?;
+    replace(path, &text)
+}
+
 /// Write aside, make durable, rename, make the rename durable.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = path.with_extension("json.new");

@@ -239,19 +239,26 @@ fn a_bad_record_is_made_up_for_by_another_job() {
     assert_same_tree(&lab.path("source"), &target);
 }
 
-#[test]
-fn parts_of_a_file_that_cannot_be_whole_are_not_read() {
+/// Files of so many MiB, by name and seed, on two tapes, of which the first holds less.
+fn in_parts(files: &[(&str, u64, usize)]) -> Lab {
     let lab = Lab::new();
     let root = lab.path("source");
     fs::create_dir_all(&root).unwrap();
-    fs::write(root.join("first"), noise(1, 30 << 20)).unwrap();
-    fs::write(root.join("whole"), noise(99, 60 << 20)).unwrap();
+    for (name, seed, mebibytes) in files {
+        fs::write(root.join(name), noise(*seed, mebibytes << 20)).unwrap();
+    }
     lab.label(&[A, B], "docs");
     let job = JobDescription {
         segment_limit: Some(ByteSize(16 << 20)),
         ..JobDescription::of_paths(vec![root], "docs")
     };
     archive(lab.site(), &job).unwrap();
+    lab
+}
+
+#[test]
+fn parts_of_a_file_that_cannot_be_whole_are_not_read() {
+    let lab = in_parts(&[("first", 1, 30), ("whole", 99, 60)]);
     lab.take_away(A);
     let options = asked(&lab, "source/whole", "target");
     for output in [Output::Directory, Output::Tar] {
@@ -284,16 +291,7 @@ fn parts_of_a_file_that_cannot_be_whole_are_not_read() {
 
 #[test]
 fn all_tapes_of_a_file_in_parts_are_to_be_fetched() {
-    let lab = Lab::new();
-    let root = lab.path("source");
-    fs::create_dir_all(&root).unwrap();
-    fs::write(root.join("whole"), noise(99, 90 << 20)).unwrap();
-    lab.label(&[A, B], "docs");
-    let job = JobDescription {
-        segment_limit: Some(ByteSize(16 << 20)),
-        ..JobDescription::of_paths(vec![root], "docs")
-    };
-    archive(lab.site(), &job).unwrap();
+    let lab = in_parts(&[("whole", 99, 90)]);
     lab.take_away(A);
     lab.take_away(B);
     let options = asked(&lab, "source/whole", "target");

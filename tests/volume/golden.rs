@@ -243,11 +243,8 @@ fn labels_are_judged_by_their_sum_alone() {
     assert!(label_damage(&bad).is_some());
 }
 
-/// Writes the volume of format 2. Run once, by name.
-#[test]
-#[ignore = "makes a new sample; existing ones are never changed"]
-fn make_volume_v2() {
-    let directory = folder().join("volume-v2");
+fn make_compressed(name: &str) {
+    let directory = folder().join(name);
     std::fs::create_dir(&directory).expect("it is not there yet");
     let mut tape = MemoryTape::new();
     let segments = [zoo::members()];
@@ -255,6 +252,13 @@ fn make_volume_v2() {
     for (number, name) in FILES.iter().enumerate() {
         std::fs::write(directory.join(name), tape.file(number)).unwrap();
     }
+}
+
+/// Writes the volume of format 2. Run once, by name.
+#[test]
+#[ignore = "makes a new sample; existing ones are never changed"]
+fn make_volume_v2() {
+    make_compressed("volume-v2");
 }
 
 /// Segments of format 2 have no list of frames, those of format 4 have one.
@@ -271,12 +275,5 @@ fn the_golden_indexes_list_frames_since_format_4() {
 #[test]
 #[ignore = "makes a new sample; existing ones are never changed"]
 fn make_volume_v4() {
-    let directory = folder().join("volume-v4");
-    std::fs::create_dir(&directory).expect("it is not there yet");
-    let mut tape = MemoryTape::new();
-    let segments = [zoo::members()];
-    write_volume_as(Codec::Zstd, &mut tape, &label(BLOCK_BYTES), &segments);
-    for (number, name) in FILES.iter().enumerate() {
-        std::fs::write(directory.join(name), tape.file(number)).unwrap();
-    }
+    make_compressed("volume-v4");
 }

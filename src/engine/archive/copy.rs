@@ -19,6 +19,7 @@ use super::shared::{Manner, Shared};
 use crate::clock::Clock;
 use crate::drive::SequentialDevice;
 use crate::engine::content::ContentDigest;
+use crate::engine::listed::{Came, read_listed};
 use crate::engine::source::Remark;
 use crate::engine::unread::Unread;
 use crate::engine::{EngineError, MountedVolume, ReceiptSink, VolumeEnd, VolumeSource};
@@ -31,7 +32,6 @@ use crate::volume::index::{Content, DigestAlgorithm, FileLine, Index, JobHeader,
 use crate::volume::member::{Condition, Kind, Member};
 use crate::volume::read::RecordReader;
 use crate::volume::resume::ResumingReader;
-use crate::volume::tar::{Event, MemberParser};
 
 /// What to copy. Holds no handles.
 #[derive(Debug, Clone)]
@@ -412,25 +412,10 @@ impl<'a, 'b> Push<'a, 'b> {
     }
 
     fn all(&mut self, reader: &mut RecordReader<'_>) -> Result<(), Unread> {
-        let mut parser = MemberParser::new();
-        let mut ended = false;
-        loop {
-            let chunk = reader.chunk()?;
-            let Some(mut chunk) = chunk else { break };
-            loop {
-                let event = parser.next(&mut chunk);
-                match event.map_err(|error| Unread::Bad(error.to_string()))? {
-                    None => break,
-                    Some(Event::Member { member, .. }) => self.begin(*member)?,
-                    Some(Event::Data { at_bytes, bytes }) => self.data(at_bytes, bytes)?,
-                    Some(Event::MemberEnd) => ended = true,
-                    Some(Event::Refused { why, .. }) => return Err(Unread::Bad(why)),
-                    Some(Event::Global(_) | Event::End) => {
-                        return Err(Unread::Bad("no member is at its place".to_owned()));
-                    }
-                }
-            }
-        }
+        let ended = read_listed(reader, self.line, &mut |came| match came {
+            Came::Header(member) => self.begin(*member),
+            Came::Data { at_bytes, bytes } => self.data(at_bytes, bytes),
+        })?;
         match (&self.member, ended) {
             (Some(member), true) => {
                 let covered_bytes = member.covered_bytes();
@@ -442,15 +427,7 @@ impl<'a, 'b> Push<'a, 'b> {
         }
     }
 
-    fn begin(&mut self, mut member: Member) -> Result<(), Unread> {
-        let line = self.line;
-        // Which inode it was only the index knows.
-        member.inode = line.inode;
-        let found = FileLine::new(&member, line.place, line.digest, line.condition);
-        if self.member.is_some() || found != *line {
-            let what = "its header is not what the index says of it";
-            return Err(Unread::Bad(what.to_owned()));
-        }
+    fn begin(&mut self, member: Member) -> Result<(), Unread> {
         match self.destination.begin(Work::whole(Rc::new(member.clone()))) {
             Begun::Taken => {
                 self.member = Some(member);

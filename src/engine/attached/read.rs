@@ -10,6 +10,7 @@ use super::{CatalogCopy, Known, Segment};
 use crate::drive::SequentialDevice;
 use crate::engine::MountedVolume;
 use crate::engine::content::ContentDigest;
+use crate::engine::listed::{Came, read_listed};
 use crate::engine::unread::Unread;
 use crate::error_text::with_causes;
 use crate::monitor::Monitor;
@@ -169,32 +170,16 @@ fn read_part(
     let mut reader = RecordReader::new(device, index.info.block_bytes);
     reader.check_against(index);
     reader.open_member(&line.place);
-    let mut parser = MemberParser::new();
-    let mut begun = false;
-    let mut ended = false;
-    loop {
-        let chunk = reader.chunk()?;
-        let Some(mut chunk) = chunk else { break };
-        loop {
-            let event = parser.next(&mut chunk);
-            match event.map_err(|error| Unread::Bad(error.to_string()))? {
-                None => break,
-                Some(Event::Member { mut member, .. }) => {
-                    // Which inode it was only the index knows.
-                    member.inode = line.inode;
-                    let found = FileLine::new(&member, line.place, line.digest, line.condition);
-                    if begun || found != *line || member.extents.is_some() {
-                        return Err("its header is not what the index says of it".into());
-                    }
-                    begun = true;
-                }
-                Some(Event::Data { bytes, .. }) if begun => part.extend_from_slice(bytes),
-                Some(Event::MemberEnd) if begun => ended = true,
-                Some(Event::Refused { why, .. }) => return Err(Unread::Bad(why)),
-                Some(_) => return Err("no member is at its place".into()),
+    let ended = read_listed(&mut reader, line, &mut |came| {
+        match came {
+            Came::Header(member) if member.extents.is_some() => {
+                return Err("its header is not what the index says of it".into());
             }
+            Came::Header(_) => {}
+            Came::Data { bytes, .. } => part.extend_from_slice(bytes),
         }
-    }
+        Ok(())
+    })?;
     let mut digest = ContentDigest::new(index.info.job.digest);
     digest.update(part);
     match ended && line.digest == Some(digest.finish()) {

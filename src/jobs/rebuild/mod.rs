@@ -7,9 +7,7 @@ mod seen;
 use std::collections::HashSet;
 
 use catalogs::Catalog;
-use catalogs::model::event::{
-    CatalogRebuilt, Event, VolumeLabelled, VolumeReinstated, VolumeStateChanged,
-};
+use catalogs::model::event::{CatalogRebuilt, Event, VolumeLabelled, VolumeReinstated};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -512,11 +510,6 @@ fn note_state(
     if !may_become {
         return Ok(());
     }
-    let event = VolumeStateChanged {
-        volume,
-        state,
-        reason,
-    };
-    catalog.append(site.clock.now(), &Event::VolumeState(event))?;
+    catalog::set_state(site, catalog, volume, state, reason)?;
     Ok(())
 }

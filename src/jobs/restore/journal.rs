@@ -5,11 +5,10 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File};
+use std::fs;
 use std::io;
 use std::num::NonZero;
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,8 +19,7 @@ use uuid::Uuid;
 use super::{ExistingPolicy, Mapping, Owners, RestoreError, RestoreOptions};
 use crate::error_text::with_causes;
 use crate::jobs::lock::{Lock, NotLocked};
-use crate::jobs::state::replace;
-use crate::jobs::{ByteText, JobError, Site, StateDir, which};
+use crate::jobs::{ByteText, JobError, Site, StateDir, state, which};
 use crate::monitor::Problem;
 
 const FORMAT: u32 = 1;
@@ -207,16 +205,7 @@ fn keep(
         first_soon: options.first_soon,
         directories: texts(directories),
     };
-    let mut text = serde_json::to_vec(&kept)?;
-    text.push(b'\n');
-    let directory = path.parent().expect("it is in the state directory");
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    let above = directory.parent().expect("the state directory");
-    File::open(above)?.sync_all()?;
-    replace(path, &text)
+    state::keep(path, &kept)
 }
 
 fn file(state: &StateDir, restore: Uuid) -> PathBuf {

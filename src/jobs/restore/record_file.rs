@@ -4,9 +4,8 @@
 //! `docs/restore.md` has its fields.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use catalogs::RestoreRun;
@@ -16,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error_text::with_causes;
-use crate::jobs::state::replace;
+use crate::jobs::state::keep;
 use crate::jobs::{Site, StateDir};
 use crate::monitor::Problem;
 
@@ -46,16 +45,8 @@ pub(super) fn write(
         time,
         event,
     };
-    let mut text = serde_json::to_vec(&kept)?;
-    text.push(b'\n');
-    let directory = state.restore_records_dir();
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&directory)?;
-    File::open(state.root())?.sync_all()?;
-    let path = directory.join(format!("{run}.json"));
-    replace(&path, &text)?;
+    let path = state.restore_records_dir().join(format!("{run}.json"));
+    keep(&path, &kept)?;
     Ok(path)
 }
 

@@ -5,7 +5,7 @@
 //! asked for help. What becomes of a volume that was written is `super`'s.
 
 use catalogs::CatalogError;
-use catalogs::model::event::{Event, Receipt, VolumeStateChanged};
+use catalogs::model::event::Receipt;
 use uuid::Uuid;
 
 use super::{LibrarySource, lock_volume};
@@ -293,13 +293,9 @@ impl ReceiptSink for AdoptingSink<'_> {
         }
         self.is_marked = true;
         let (site, Damage { block, what }) = (self.noting.site, damage);
-        let event = Event::VolumeState(VolumeStateChanged {
-            volume: self.volume,
-            state: VolumeState::Suspect,
-            reason: format!("behind what the catalog knew of it block {block} is damaged: {what}"),
-        });
-        let marked = self.noting.catalog.append(site.clock.now(), &event);
-        self.failed = marked.err();
+        let reason = format!("behind what the catalog knew of it block {block} is damaged: {what}");
+        let (catalog, suspect) = (self.noting.catalog, VolumeState::Suspect);
+        self.failed = catalog::set_state(site, catalog, self.volume, suspect, reason).err();
     }
 }
 

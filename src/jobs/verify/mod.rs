@@ -7,7 +7,7 @@ mod of_job;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use catalogs::Catalog;
-use catalogs::model::event::{Event, Receipt, Verified, VolumeLabelled, VolumeStateChanged};
+use catalogs::model::event::{Event, Receipt, Verified, VolumeLabelled};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -255,12 +255,8 @@ fn verify_label(
              {0}` writes the label anew.",
             verified.barcode
         ));
-        let event = VolumeStateChanged {
-            volume,
-            state: VolumeState::Suspect,
-            reason: "its label is damaged".to_owned(),
-        };
-        catalog.append(site.clock.now(), &Event::VolumeState(event))?;
+        let reason = "its label is damaged".to_owned();
+        catalog::set_state(site, catalog, volume, VolumeState::Suspect, reason)?;
     }
     record(site, catalog, &verified)?;
     summary.volumes.push(verified);

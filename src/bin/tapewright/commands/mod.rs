@@ -122,22 +122,26 @@ fn problems(output: &mut Output, problems: &Problems, heading: &str) -> io::Resu
     }
     output.line(format!("{heading} ({}):", problems.total))?;
     for Problem { path, what } in &problems.listed {
-        // What concerns a whole tape or job has no path.
-        let place = if path.0.is_empty() {
-            String::new()
-        } else {
-            format!("/{path}: ")
-        };
-        output.line(format!("  {place}{what}"))?;
+        problem(output, path, what)?;
     }
-    let listed = problems.listed.len() as u64;
-    if problems.total > listed {
-        output.line(format!(
-            "  … and {} more; the log has them",
-            problems.total - listed
-        ))?;
+    not_listed(output, problems)
+}
+
+fn problem(output: &mut Output, path: &ByteText, what: &str) -> io::Result<()> {
+    // What concerns a whole tape or job has no path.
+    let place = match path.0.is_empty() {
+        true => String::new(),
+        false => format!("/{path}: "),
+    };
+    output.line(format!("  {place}{what}"))
+}
+
+/// How many problems there are beside those that are listed.
+fn not_listed(output: &mut Output, problems: &Problems) -> io::Result<()> {
+    match problems.total.saturating_sub(problems.listed.len() as u64) {
+        0 => Ok(()),
+        more => output.line(format!("  … and {more} more; the log has them")),
     }
-    Ok(())
 }
 
 /// So many objects with the same lack are named one by one.
@@ -170,19 +174,10 @@ fn alike(output: &mut Output, problems: &Problems, heading: &str) -> io::Result<
             continue;
         }
         for path in paths {
-            // What concerns a whole job has no path.
-            let place = match path.0.is_empty() {
-                true => String::new(),
-                false => format!("/{path}: "),
-            };
-            output.line(format!("  {place}{what}"))?;
+            problem(output, path, what)?;
         }
     }
-    let more = problems.total.saturating_sub(problems.listed.len() as u64);
-    if more > 0 {
-        output.line(format!("  … and {more} more; the log has them"))?;
-    }
-    Ok(())
+    not_listed(output, problems)
 }
 
 /// Tapes that could not be used, each with the reason and what to do.

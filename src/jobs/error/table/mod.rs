@@ -57,6 +57,16 @@ fn transport_error(kind: TransportErrorKind) -> TransportError {
     }
 }
 
+fn assert_advise(errors: impl Iterator<Item = JobError>) {
+    for error in errors {
+        let advice = error.advice();
+        assert!(
+            advice.is_some_and(|advice| advice.ends_with('.')),
+            "{error:?}"
+        );
+    }
+}
+
 #[test]
 fn each_failure_of_a_device_a_tape_or_an_operation_says_what_to_do_next() {
     let transport = [
@@ -90,25 +100,13 @@ fn each_failure_of_a_device_a_tape_or_an_operation_says_what_to_do_next() {
         .chain(volumes)
         .chain(engine_errors().into_iter().map(JobError::Engine))
         .chain(written);
-    for error in errors {
-        let advice = error.advice();
-        assert!(
-            advice.is_some_and(|advice| advice.ends_with('.')),
-            "{error:?}"
-        );
-    }
+    assert_advise(errors);
 }
 
 #[test]
 fn each_refusal_and_each_trouble_of_this_machine_says_what_to_do_next() {
     let errors = of_this_machine().into_iter().chain(of_tapes());
-    for error in errors.chain(of_requests()) {
-        let advice = error.advice();
-        assert!(
-            advice.is_some_and(|advice| advice.ends_with('.')),
-            "{error:?}"
-        );
-    }
+    assert_advise(errors.chain(of_requests()));
 }
 
 #[test]
